@@ -1,0 +1,32 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int torap_errorf(struct torap_error *err, int code, const char *format, ...)
+{
+	if (err) {
+		va_list args;
+		va_start(args, format);
+		vsnprintf(err->text, sizeof err->text, format, args);
+		va_end(args);
+	}
+	return code;
+}
+
+void torap_error_prefix(struct torap_error *err, const char *format, ...)
+{
+	if (!err)
+		return;
+	char old[TORAP_ERROR_TEXT_MAX];
+	memcpy(old, err->text, sizeof old);
+
+	va_list args;
+	va_start(args, format);
+	int n = vsnprintf(err->text, sizeof err->text, format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof err->text)
+		return;
+	snprintf(err->text + n, sizeof err->text - (size_t)n, "%s", old);
+}

@@ -1,0 +1,71 @@
+/* trust.h: the trust file: who may write, for which regions, with which keys.  proto/README.md, "Trust".
+ *
+ * Immutable once loaded and counted by references, so that an old one stays valid where it is in use. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "base/time.h"
+#include "wire/seal.h"
+#include "wire/verify.h"
+
+struct torap_error;
+
+struct torap_trust_key {
+	uint8_t key[TORAP_SIGN_KEY_SIZE];
+	uint8_t id[TORAP_KEY_ID_SIZE];
+	struct torap_wall from, until;
+};
+
+struct torap_trust_writer {
+	char id[TORAP_WRITER_ID_MAX + 1];
+	uint32_t *regions;
+	size_t regions_count;
+	uint8_t curve_key[TORAP_CURVE_KEY_SIZE];
+	struct torap_trust_key *keys;
+	size_t keys_count;
+};
+
+struct torap_trust {
+	uint64_t version;
+	struct torap_wall valid_until;
+	struct torap_trust_writer *writers;
+	size_t writers_count;
+	struct torap_buffer *signed_bytes; /* as they came: what welcome passes on */
+	_Atomic unsigned refs;
+};
+
+/* Decodes and verifies a SignedTrust.  Past valid_until: refused with a clear error. */
+int torap_trust_decode(struct torap_trust **out, struct torap_bytes signed_trust,
+	const uint8_t root[static TORAP_SIGN_KEY_SIZE], struct torap_wall now, struct torap_error *err);
+int torap_trust_load(struct torap_trust **out, const char *path,
+	const uint8_t root[static TORAP_SIGN_KEY_SIZE], struct torap_wall now, struct torap_error *err);
+struct torap_trust *torap_trust_ref(struct torap_trust *t);
+struct torap_trust *torap_trust_unref(struct torap_trust *t); /* accepts NULL, returns NULL */
+
+const struct torap_trust_writer *torap_trust_writer(const struct torap_trust *t, const char *id);
+const struct torap_trust_writer *torap_trust_writer_by_curve(
+	const struct torap_trust *t, const uint8_t curve_key[static 32]);
+bool torap_trust_may_speak(const struct torap_trust_writer *w, uint32_t region);
+/* A torap_key_lookup; hint is the struct torap_trust. */
+const uint8_t *torap_trust_lookup(void *trust, const char *writer,
+	const uint8_t key_id[static TORAP_KEY_ID_SIZE], struct torap_wall at);
+
+/* The text form that people edit, and its compiling (for `torap trust`):
+ *
+ *     version: 1
+ *     valid_until: 2027-11-01T00:00:00Z
+ *     writers:
+ *       - id: node-kostanay
+ *         regions: ["391010000"]
+ *         curve_key: 64 hexadecimal digits
+ *         keys: [{ key: 64 hexadecimal digits, from: 2026-11-01T00:00:00Z, until: 2027-11-01T00:00:00Z }]
+ *     retention:
+ *       - { kinds: [motion], keep: 24h }
+ */
+int torap_trust_compile(struct torap_buffer **out_signed, const char *source_path,
+	const struct torap_sign_key *root, struct torap_error *err);

@@ -1,0 +1,62 @@
+/* app.h: what every long-running process does alike: options, start, reload, stop, and the only clocks.
+ *
+ * SIGTERM and SIGINT stop (a second one ends at once with status 130), SIGHUP reloads.  Everything happens on one libuv loop. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/time.h"
+
+struct torap_error;
+
+struct torap_app_options {
+	const char *program; /* "torap-node" */
+	const char *purpose; /* one line for --help */
+	const char *extra;   /* further lines of --help, or NULL */
+};
+
+struct torap_app_arguments {
+	const char *config; /* -c FILE */
+	bool check_only; /* -n: read the configuration and all files that it names, say what is wrong, exit 0 or 1 */
+	bool verbose;   /* -v: log level info; twice: debug */
+	int rest_count; /* what follows the options */
+	char **rest;
+};
+
+/* Reads -c FILE, -n, -v, --help, --version.  Handles the last two and usage errors itself by exit(0 or 2).  Other long options
+ * stay in `rest`, for the program. */
+void torap_app_arguments(
+	struct torap_app_arguments *out, int argc, char **argv, const struct torap_app_options *options);
+
+struct torap_app {
+	uv_loop_t loop;
+	void *hint;
+	void (*on_reload)(void *hint); /* SIGHUP; may be NULL */
+	void (*on_stop)(
+		void *hint); /* SIGTERM: close everything that is on the loop; the loop then runs out */
+	/* private */
+	uv_signal_t signals[3];
+	bool stopping;
+};
+
+/* Blocks SIGPIPE, raises the limit of open files to its hard limit, installs the signals. */
+int torap_app_init(struct torap_app *app, struct torap_error *err);
+/* Until all handles are closed.  Returns the exit status. */
+int torap_app_run(struct torap_app *app);
+/* As if SIGTERM had come. */
+void torap_app_stop(struct torap_app *app);
+void torap_app_finish(struct torap_app *app);
+
+struct torap_mono torap_app_mono(void);
+struct torap_wall torap_app_wall(void);
+
+struct torap_app_clock {
+	bool known;        /* the kernel says that the clock is synchronised (adjtimex) */
+	int32_t offset_ms; /* its estimate of the offset */
+};
+struct torap_app_clock torap_app_clock(void);
+
+/* "READY=1" to systemd when NOTIFY_SOCKET is set; else nothing. */
+void torap_app_ready(void);

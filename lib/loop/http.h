@@ -1,0 +1,33 @@
+/* http.h: a small HTTP server on the process's loop, for metrics and status.  Loopback only: another address is refused.
+ *
+ * libwebsockets on libuv.  GET of the paths that were registered; anything else is 404 or 405; at most 32 connections, 5 s each. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/bytes.h"
+
+struct torap_error;
+struct torap_http;
+
+/* Writes the body of an answer.  Runs on the loop. */
+typedef void (*torap_http_page)(void *hint, struct torap_writer *body);
+
+struct torap_http_route {
+	const char *path;         /* "/metrics" */
+	const char *content_type; /* "text/plain; version=0.0.4" */
+	torap_http_page page;
+};
+
+/* `listen` is "127.0.0.1:9101" or "[::1]:9101"; port 0 takes a free one, see torap_http_port().  `routes` ends with a NULL path. */
+int torap_http_open(struct torap_http **out, uv_loop_t *loop, const char *listen,
+	const struct torap_http_route *routes, void *hint, struct torap_error *err);
+uint16_t torap_http_port(const struct torap_http *h);
+/* Accepts NULL. */
+void torap_http_close(struct torap_http *h);
+
+/* Prometheus text: "# HELP", "# TYPE", then lines.  `labels` is "lane=\"critical\"" or NULL; torap_metric_label() escapes. */
+void torap_metric_head(struct torap_writer *body, const char *name, const char *type, const char *help);
+void torap_metric(struct torap_writer *body, const char *name, const char *labels, double value);

@@ -1,0 +1,63 @@
+/* zsocket.h: the sockets of DESIGN.md, "Links", and whole messages on them.
+ *
+ * All sends and receives are non-blocking.  LINGER 0, MAXMSGSIZE TORAP_MESSAGE_SIZE_MAX, TCP keep-alive on; dialler DEALER with
+ * IMMEDIATE; listener ROUTER with MANDATORY and a send mark above any window. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/limits.h"
+
+struct torap_error;
+
+struct torap_zsocket_options {
+	/* CURVE; all NULL for ipc://.  Borrowed for the call. */
+	const uint8_t *secret_key, *public_key; /* our own, 32 bytes */
+	const uint8_t *server_key;              /* dialler: the listener's public key */
+	int buffer_bytes;                       /* SNDBUF and RCVBUF; 0: the system's */
+};
+
+/* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.
+ * The dialler reconnects by itself, 100 ms to 2 s apart. */
+void *torap_zsocket_dial(void *context, const char *endpoint, const struct torap_zsocket_options *options,
+	struct torap_error *err);
+/* With keys: a CURVE server whose clients the process's ZAP handler (zap.h) admits.  An ipc:// path gets mode 0660 and an old
+ * socket file is replaced. */
+void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
+	struct torap_error *err);
+void torap_zsocket_close(void *socket); /* accepts NULL */
+/* The endpoint that a listener really has ("tcp://127.0.0.1:41234" after asking for port 0). */
+bool torap_zsocket_endpoint(void *socket, char *text, size_t size);
+
+enum { TORAP_ZMESSAGE_FRAMES_MAX = TORAP_BATCH_FRAMES_MAX + 3, TORAP_ZPEER_MAX = 32 };
+
+struct torap_zmessage {
+	struct torap_buffer
+		*frames[TORAP_ZMESSAGE_FRAMES_MAX]; /* each a reference; zero-copy over the ZeroMQ message */
+	size_t count;
+	uint8_t peer[TORAP_ZPEER_MAX]; /* ROUTER only: the routing id, taken off the front */
+	size_t peer_size;
+	bool has_key;
+	uint8_t key[TORAP_CURVE_KEY_SIZE]; /* the peer's public key as the ZAP handler admitted it */
+	int fd; /* the connection's descriptor (metadata "__fd"), -1 when not known */
+};
+
+enum torap_zsocket_answer {
+	TORAP_ZSOCKET_NONE = 1, /* nothing to receive */
+	TORAP_ZSOCKET_BAD,      /* received and dropped: too many frames */
+	TORAP_ZSOCKET_GONE,     /* not sent: no such peer, no connection, or its pipe is full */
+};
+
+/* Does not need an init; on 0 the caller finishes it. */
+int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_router);
+void torap_zmessage_finish(struct torap_zmessage *m);
+/* Sends all or nothing.  `peer` is NULL and 0 for a DEALER.  A NULL frame is sent empty.  The buffers stay the caller's; references
+ * are taken, bytes are not copied (small frames may be). */
+int torap_zmessage_send(void *socket, const uint8_t *peer, size_t peer_size,
+	struct torap_buffer *const *frames, size_t count);
+
+/* Ends the TCP connection that a message came over: the peer notices at once, and its session's pipe goes away. */
+void torap_zsocket_drop(int fd);

@@ -1,0 +1,72 @@
+/* kv.h: LMDB, with one way to do each thing.
+ *
+ * An environment is a directory; tables are named once, at open.  Any number of threads read, one writes.  A transaction
+ * remembers its first failure and does nothing from then on; torap_kv_commit() tells.  LMDB's codes end here: answers are those
+ * of torap_kv_answer, anything else is a negative errno with a text.
+ *
+ * Full synchronisation always: a commit that returned 0 is on the disk.  After a failed flush what the disk holds is not known,
+ * so the caller must stop the process (committer.h does). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct torap_error;
+struct torap_kv;
+
+enum { TORAP_KV_TABLES_MAX = 16 };
+
+enum torap_kv_answer {
+	TORAP_KV_MISSING = 1, /* no such key */
+	TORAP_KV_FULL, /* the map is full: the transaction must be aborted; deletions still fit (see high mark) */
+};
+
+struct torap_kv_options {
+	const char *const *tables; /* names, ended by NULL; a table's number is its place here */
+	size_t map_size;           /* bytes of address space and the most that the file may grow to */
+	bool read_only;            /* for offline checks; takes no lock against a writer */
+};
+
+/* Opens or creates `dir` (mode 0700).  Takes an exclusive lock file first: a second process is refused with a clear error.
+ * Clears stale readers and flushes before it returns, so that what is read is what is on the disk. */
+int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_options *options,
+	struct torap_error *err);
+/* Accepts NULL.  Returns NULL. */
+struct torap_kv *torap_kv_close(struct torap_kv *kv);
+
+struct torap_kv_size {
+	uint64_t map_bytes;  /* most */
+	uint64_t used_bytes; /* pages that hold something; free pages within the file are not counted */
+};
+struct torap_kv_size torap_kv_size(struct torap_kv *kv);
+
+struct torap_kv_txn {
+	struct torap_kv *kv;
+	void *handle; /* MDB_txn */
+	bool write;
+	int failure; /* sticky: 0, TORAP_KV_FULL or negative */
+};
+
+/* On failure txn->failure is set and everything that follows does nothing. */
+void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write);
+/* 0: flushed to the disk.  Else nothing was changed.  Ends the transaction either way.  Not for read transactions. */
+int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err);
+void torap_kv_abort(struct torap_kv_txn *txn); /* also ends read transactions; accepts an ended one */
+
+/* The bytes belong to the map and hold until the transaction ends or, in a write transaction, until its next change. */
+int torap_kv_get(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key, struct torap_bytes *value);
+int torap_kv_put(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key, struct torap_bytes value);
+/* As put, but gives room in the map for the caller to fill at once.  NULL on failure. */
+void *torap_kv_reserve(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key, size_t size);
+int torap_kv_delete(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key);
+
+/* Walks from the first key >= `from` on.  `each` returns 0 to go on, anything else to stop; that is then returned.  In a write
+ * transaction `each` must not change this table. */
+int torap_kv_walk(struct torap_kv_txn *txn, unsigned table, struct torap_bytes from,
+	int (*each)(void *hint, struct torap_bytes key, struct torap_bytes value), void *hint);
+/* The last pair whose key begins with `prefix`. */
+int torap_kv_last(struct torap_kv_txn *txn, unsigned table, struct torap_bytes prefix,
+	struct torap_bytes *key, struct torap_bytes *value);

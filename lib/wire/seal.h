@@ -1,0 +1,59 @@
+/* seal.h: makes sealed batches of events.
+ *
+ * A sealer belongs to one stream.  Events are added one by one and numbered as they come; torap_sealer_seal() closes the batch,
+ * signs its manifest and chains it to the one before. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "wire/batch.h"
+
+struct torap_error;
+
+struct torap_sign_key {
+	uint8_t secret[64]; /* libsodium's Ed25519 secret key: seed and public key */
+	uint8_t public[TORAP_SIGN_KEY_SIZE];
+	uint8_t id[TORAP_KEY_ID_SIZE];
+};
+/* From a 32-byte seed. */
+void torap_sign_key_make(struct torap_sign_key *out, const uint8_t seed[static 32]);
+void torap_key_id(uint8_t id[static TORAP_KEY_ID_SIZE], const uint8_t public[static TORAP_SIGN_KEY_SIZE]);
+
+/* An event on its way into a batch.  `offset` of the protobuf structs is set by the sealer. */
+struct torap_event {
+	struct torap_class class;
+	bool has_subject;
+	uint8_t subject[TORAP_SUBJECT_SIZE];
+	Torap__EventOpen *open;         /* always */
+	Torap__EventPersonal *personal; /* or NULL */
+	Torap__EventImage *image;       /* or NULL */
+};
+
+struct torap_sealer;
+
+enum torap_seal_answer {
+	TORAP_SEAL_FULL = 1, /* the batch must be sealed first: events, groups or bytes are at their limit */
+	TORAP_SEAL_TOO_BIG,  /* the event alone breaks a limit: it can never be sealed as it is */
+};
+
+/* Continues a stream: `last_batch` 0 and next_seq 1 for a new one.  Borrows the key for its whole life. */
+int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id *stream, uint64_t last_batch,
+	uint64_t next_seq, const uint8_t last_digest[static TORAP_DIGEST_SIZE],
+	const struct torap_sign_key *key, struct torap_error *err);
+struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s); /* accepts NULL, returns NULL */
+
+/* *out_seq: the number it got.  0, an answer above (nothing changed), -EINVAL for a class of another lane, -ENOMEM. */
+int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq);
+unsigned torap_sealer_count(const struct torap_sealer *s); /* events in the open batch */
+size_t torap_sealer_size(const struct torap_sealer *s);    /* bytes in it */
+uint64_t torap_sealer_next_seq(const struct torap_sealer *s);
+uint64_t torap_sealer_last_batch(const struct torap_sealer *s);
+/* Closes the batch.  It must not be empty.  Salts are random. */
+int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
+	struct torap_error *err);
+/* A signed head of what has been sealed so far: the bytes of a SignedHead. */
+struct torap_buffer *torap_sealer_head(const struct torap_sealer *s, struct torap_wall at);
