@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/time.h"
+#include "link/grant.h"
 #include "wire/batch.h"
 #include "wire/verify.h"
 
@@ -18,22 +19,6 @@ struct torap_stream_position {
 	uint64_t *holes; /* owned by the message */
 	size_t holes_count;
 };
-
-struct torap_grant_row {
-	uint32_t *regions;
-	size_t regions_count;
-	uint16_t *facilities;
-	size_t facilities_count;
-	uint16_t *kinds;
-	size_t kinds_count;
-	uint8_t severity_min;
-	bool parts[4]; /* by Torap__PartKind */
-};
-/* Does the row match the class?  Lists that are empty match all. */
-bool torap_grant_row_matches(const struct torap_grant_row *row, const struct torap_class *class);
-/* The parts of a class that rows grant together: parts[k] for each Torap__PartKind.  A canary is granted to everyone, open part. */
-void torap_grant_parts(const struct torap_grant_row *rows, size_t count, const struct torap_class *class,
-	bool parts[static 4]);
 
 struct torap_hello {
 	uint32_t version;
@@ -94,7 +79,6 @@ struct torap_buffer *torap_credit_encode(uint64_t bytes);
 int torap_grant_decode(
 	struct torap_grant_row **out, size_t *out_count, struct torap_bytes body, struct torap_error *err);
 struct torap_buffer *torap_grant_encode(const struct torap_grant_row *rows, size_t count);
-void torap_grant_rows_destroy(struct torap_grant_row *rows, size_t count);
 
 /* Run: signed manifests of consecutive batches, as views into the body. */
 int torap_run_decode(struct torap_bytes *out, size_t *count, size_t room, struct torap_bytes body,

@@ -20,7 +20,7 @@ struct torap_window {
 	uint64_t in_flight_bytes;
 	size_t in_flight_count;
 	uint64_t acked_bytes; /* since init */
-	double rate;          /* acknowledged bytes a second, smoothed */
+	double rate;          /* bytes a second that the link was seen to carry */
 	struct torap_mono rate_since;
 	uint64_t rate_bytes;
 	struct torap_flight *oldest, *newest;
