@@ -31,7 +31,9 @@ static void set_limit(struct torap_window *w)
 
 void torap_window_init(struct torap_window *w, uint64_t credit_bytes, struct torap_mono now)
 {
-	*w = (struct torap_window){ .credit_bytes = credit_bytes, .rate = RATE_UNKNOWN, .rate_since = now };
+	*w = (struct torap_window){
+		.credit_bytes = credit_bytes, .rate = RATE_UNKNOWN, .rate_since = now, .idle_since = now
+	};
 	set_limit(w);
 }
 
@@ -64,9 +66,7 @@ int torap_window_sent(
 		return -ENOMEM;
 	*f = (struct torap_flight){ .batch_no = batch_no, .bytes = bytes, .stream = stream, .at = now };
 	if (w->in_flight_count == 0) {
-		/* Idle time must not count as slowness. */
-		w->rate_since = now;
-		w->rate_bytes = 0;
+		w->rate_since.us += now.us - w->idle_since.us; /* Idle time must not count as slowness. */
 		w->oldest = f;
 	} else {
 		w->newest->next = f;
@@ -120,6 +120,7 @@ size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batc
 	w->in_flight_bytes -= bytes;
 	w->in_flight_count -= freed;
 	w->acked_bytes += bytes;
+	w->idle_since = now;
 	measure(w, bytes, now);
 	return freed;
 }

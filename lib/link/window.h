@@ -21,7 +21,7 @@ struct torap_window {
 	size_t in_flight_count;
 	uint64_t acked_bytes; /* since init */
 	double rate;          /* bytes a second that the link was seen to carry */
-	struct torap_mono rate_since;
+	struct torap_mono rate_since, idle_since;
 	uint64_t rate_bytes;
 	struct torap_flight *oldest, *newest;
 };

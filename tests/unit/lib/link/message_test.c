@@ -1,0 +1,132 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "link/message.h"
+#include "proto/session.pb-c.h"
+
+static struct torap_stream_position position(const char *writer, uint64_t next)
+{
+	struct torap_stream_position p = { .at = { .next_batch = next, .has_digest = next > 1 } };
+	cr_assert(torap_stream_id_make(&p.stream, writer, TORAP__LANE__LANE_NORMAL, 0x1122334455667788));
+	memset(p.at.last_digest, 7, sizeof p.at.last_digest);
+	return p;
+}
+
+Test(message, carries_a_hello_over_unchanged)
+{
+	uint32_t regions[] = { 391010000 };
+	uint16_t kinds[] = { 1, 1003 };
+	struct torap_grant_row row = { .regions = regions,
+		.regions_count = 1,
+		.kinds = kinds,
+		.kinds_count = 2,
+		.severity_min = 2,
+		.parts = { [1] = true, [3] = true } };
+	struct torap_stream_position positions[] = { position("node-a", 1), position("node-b", 4711) };
+	struct torap_hello in = { .version = 1,
+		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
+		.lane = TORAP__LANE__LANE_NORMAL,
+		.name = "prosecutor",
+		.software = "test 1",
+		.positions = positions,
+		.positions_count = 2,
+		.credit_bytes = 1 << 20,
+		.start = TORAP__START__START_TIME,
+		.start_at = { 123456789 },
+		.expected = &row,
+		.expected_count = 1 };
+	struct torap_buffer *b = torap_hello_encode(&in);
+	struct torap_hello out;
+	struct torap_error err;
+	cr_assert_eq(torap_hello_decode(&out, torap_buffer_bytes(b), &err), 0, "%s", err.text);
+	cr_assert_str_eq(out.name, "prosecutor");
+	cr_assert_eq(out.positions_count, 2);
+	cr_assert(torap_stream_id_equal(&out.positions[1].stream, &positions[1].stream));
+	cr_assert(!out.positions[0].at.has_digest && out.positions[1].at.has_digest);
+	cr_assert_arr_eq(out.positions[1].at.last_digest, positions[1].at.last_digest, TORAP_DIGEST_SIZE);
+	cr_assert_eq(out.start_at.us, 123456789);
+	cr_assert_eq(out.expected_count, 1);
+	cr_assert_eq(out.expected[0].kinds[1], 1003);
+	cr_assert(out.expected[0].parts[3] && !out.expected[0].parts[2]);
+	torap_hello_finish(&out);
+	torap_buffer_unref(b);
+}
+
+Test(message, refuses_a_hello_that_names_streams_of_another_lane)
+{
+	struct torap_stream_position p = position("node-a", 1);
+	struct torap_hello in = { .version = 1,
+		.role = TORAP__ROLE__ROLE_WRITER,
+		.lane = TORAP__LANE__LANE_BULK,
+		.name = "node-a",
+		.positions = &p,
+		.positions_count = 1 };
+	struct torap_buffer *b = torap_hello_encode(&in);
+	struct torap_hello out;
+	struct torap_error err;
+	cr_assert_lt(torap_hello_decode(&out, torap_buffer_bytes(b), &err), 0);
+	torap_buffer_unref(b);
+}
+
+/* Every prefix of a good message, and every single flipped bit, is decoded or refused, and leaks nothing. */
+Test(message, survives_cut_and_flipped_welcomes)
+{
+	struct torap_stream_position p = position("node-a", 9);
+	struct torap_welcome in = {
+		.version = 1, .broker = "almaty", .positions = &p, .positions_count = 1, .credit_bytes = 1
+	};
+	struct torap_buffer *b = torap_welcome_encode(&in);
+	for (size_t n = 0; n < b->size; n++) {
+		struct torap_welcome out;
+		if (torap_welcome_decode(&out, torap_bytes(b->data, n), NULL) == 0)
+			torap_welcome_finish(&out);
+		for (int bit = 0; bit < 8; bit++) {
+			b->data[n] ^= (uint8_t)(1 << bit);
+			if (torap_welcome_decode(&out, torap_buffer_bytes(b), NULL) == 0)
+				torap_welcome_finish(&out);
+			b->data[n] ^= (uint8_t)(1 << bit);
+		}
+	}
+	torap_buffer_unref(b);
+}
+
+Test(message, refuses_to_resume_nowhere)
+{
+	struct torap_refusal in = { .code = TORAP__REFUSAL__CODE__RESUME, .reason = "gap" };
+	struct torap_buffer *b = torap_refusal_encode(&in);
+	struct torap_refusal out;
+	cr_assert_lt(torap_refusal_decode(&out, torap_buffer_bytes(b), NULL), 0);
+	torap_buffer_unref(b);
+	in.has_resume = true;
+	in.resume = position("node-a", 12);
+	b = torap_refusal_encode(&in);
+	cr_assert_eq(torap_refusal_decode(&out, torap_buffer_bytes(b), NULL), 0);
+	cr_assert(out.has_resume);
+	cr_assert_eq(out.resume.at.next_batch, 12);
+	torap_refusal_finish(&out);
+	torap_buffer_unref(b);
+}
+
+Test(message, gives_back_the_very_bytes_of_the_manifests_in_a_run)
+{
+	struct torap_buffer *in[] = { torap_buffer_copy(torap_bytes("one", 3)),
+		torap_buffer_copy(torap_bytes("three", 5)) };
+	struct torap_buffer *b = torap_run_encode(in, 2);
+	struct torap_bytes out[4];
+	size_t count;
+	cr_assert_eq(torap_run_decode(out, &count, 4, torap_buffer_bytes(b), NULL), 0);
+	cr_assert_eq(count, 2);
+	cr_assert(torap_bytes_equal(out[1], torap_buffer_bytes(in[1])));
+	cr_assert_lt(torap_run_decode(out, &count, 1, torap_buffer_bytes(b), NULL), 0,
+		"more than there is room for");
+	cr_assert_lt(
+		torap_run_decode(out, &count, 4, torap_bytes(b->data, b->size - 1), NULL), 0, "cut short");
+	Torap__Run *same = torap__run__unpack(NULL, b->size, b->data);
+	cr_assert(same == NULL || same->n_manifests == 2, "the form is protobuf's own");
+	if (same)
+		torap__run__free_unpacked(same, NULL);
+	torap_buffer_unref(in[0]);
+	torap_buffer_unref(in[1]);
+	torap_buffer_unref(b);
+}
