@@ -1,12 +1,19 @@
 /* yaml.h: a configuration file into a struct, by libcyaml, with complaints that name file, line and reason.
  *
- * An unknown key, a missing required key, a wrong type or a number out of range refuses the whole file. */
+ * An unknown key, a missing required key, a wrong type, a number out of range, a second document or an alias refuses the whole
+ * file.  The schema judges shapes; what it cannot judge (a date, a name, a duplicate) the caller refuses by
+ * torap_yaml_refuse(), which finds the line.  Write booleans with TORAP_YAML_BOOL: libcyaml's own takes "flase" for true.
+ * Write enums with CYAML_FLAG_STRICT: without it any number passes. */
 #pragma once
 
 #include <cyaml/cyaml.h>
 #include <stdbool.h>
 
+#include "base/bytes.h"
+
 struct torap_error;
+
+enum { TORAP_YAML_SIZE_MAX = 4 << 20 }; /* no file that people write comes near */
 
 /* *out is allocated; free it with torap_yaml_free() and the same schema.  err: "node.yaml:12: unknown key "lisen" in "intake"". */
 int torap_yaml_load(
@@ -15,6 +22,22 @@ int torap_yaml_load(
 int torap_yaml_parse(const char *name, const char *text, size_t size, const cyaml_schema_value_t *schema,
 	void **out, struct torap_error *err);
 void torap_yaml_free(const cyaml_schema_value_t *schema, void *value);
+
+/* Refuses a value that has the right shape and is wrong all the same: fills err with "FILE:LINE: REASON" and returns -EINVAL.
+ * `where` leads to the value, entries counted from 0: "feeds[3].valid_until"; when the last step is missing in the file, the
+ * line is that of what should hold it.  The file is read again to find the line. */
+int torap_yaml_refuse(struct torap_error *err, const char *path, const char *where, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same for text in memory. */
+int torap_yaml_refuse_text(struct torap_error *err, const char *name, struct torap_bytes text,
+	const char *where, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* A field of type bool that is "true" or "false" (or yes, no, on, off) and nothing else. */
+#define TORAP_YAML_BOOL(key, flags, structure, member)                                                       \
+	CYAML_FIELD_ENUM(                                                                                    \
+		key, (flags) | CYAML_FLAG_STRICT, structure, member, torap_yaml_bools, TORAP_YAML_BOOLS)
+enum { TORAP_YAML_BOOLS = 6 };
+extern const cyaml_strval_t torap_yaml_bools[TORAP_YAML_BOOLS];
 
 /* Names in a configuration file are relative to the folder of the file.  Allocated; NULL when memory ran out. */
 char *torap_yaml_path(const char *config_path, const char *name);
