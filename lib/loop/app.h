@@ -25,8 +25,9 @@ struct torap_app_arguments {
 	char **rest;
 };
 
-/* Reads -c FILE, -n, -v, --help, --version.  Handles the last two and usage errors itself by exit(0 or 2).  Other long options
- * stay in `rest`, for the program. */
+/* Reads -c FILE (--config), -n (--check), -v (--verbose), -h (--help), -V (--version), and sets the log level.  Handles the help,
+ * the version and usage errors (an unknown short option) itself by exit(0 or 2).  Other long options and everything after "--"
+ * stay in `rest`, in their order, for the program. */
 void torap_app_arguments(
 	struct torap_app_arguments *out, int argc, char **argv, const struct torap_app_options *options);
 
@@ -39,14 +40,18 @@ struct torap_app {
 	/* private */
 	uv_signal_t signals[3];
 	bool stopping;
+	int status;
 };
 
-/* Blocks SIGPIPE, raises the limit of open files to its hard limit, installs the signals. */
+/* The caller sets `hint` and the callbacks, before or after.  Ignores SIGPIPE, raises the limit of open files to its hard limit, installs the signals. */
 int torap_app_init(struct torap_app *app, struct torap_error *err);
 /* Until all handles are closed.  Returns the exit status. */
 int torap_app_run(struct torap_app *app);
 /* As if SIGTERM had come. */
 void torap_app_stop(struct torap_app *app);
+/* The same, but torap_app_run() will return 1: the process cannot go on, and has said why. */
+void torap_app_fail(struct torap_app *app);
+/* After torap_app_run(); once, and only if the init succeeded. */
 void torap_app_finish(struct torap_app *app);
 
 struct torap_mono torap_app_mono(void);

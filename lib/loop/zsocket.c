@@ -1,0 +1,178 @@
+#include "loop/zsocket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+#include "base/error.h"
+
+enum {
+	/* Whole messages that wait for one peer.  A window is bytes, and nothing that it holds is below 300 bytes (a signed
+	 * manifest of one group), so 4 MiB of window never reach this.  Zero, no mark, would let a peer that has stopped
+	 * reading grow the process by every heartbeat and refusal, for those ask for no credit. */
+	SEND_MARK = 20000,
+	/* Four bursts of the loop: enough that a wire never waits for us, little enough that TCP holds the sender back. */
+	RECEIVE_MARK = 4 * 64,
+	RECONNECT_MS = 100, /* libzmq doubles it and adds up to as much again at random */
+	RECONNECT_MS_MAX = 2000,
+	/* How long a refused dialler waits before it asks again (zap.c), and a scanner may hold a descriptor. */
+	HANDSHAKE_MS = 5000,
+	KEEPALIVE_IDLE_S = 30,
+	KEEPALIVE_INTERVAL_S = 5,
+	KEEPALIVE_COUNT = 3,
+	/* ZMQ_ZAP_ENFORCE_DOMAIN: without a ZAP handler nobody is let in, instead of everybody.  Debian's library knows it, its
+	 * header calls it draft and leaves it out. */
+	ZAP_ENFORCE_DOMAIN = 93,
+};
+
+static const char zap_domain[] = "torap";
+static const char zap_endpoint[] = "inproc://zeromq.zap.01";
+
+static int set_int(void *socket, int option, int value)
+{
+	return zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+static int set_key(void *socket, int option, const uint8_t *key)
+{
+	return zmq_setsockopt(socket, option, key, TORAP_CURVE_KEY_SIZE);
+}
+
+/* What both ends share.  0 or -1 with errno. */
+static int set_common(void *socket, const char *endpoint, const struct torap_zsocket_options *o)
+{
+	int64_t message_max = TORAP_MESSAGE_SIZE_MAX;
+	if (set_int(socket, ZMQ_LINGER, 0) < 0 ||
+		zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_max, sizeof message_max) < 0 ||
+		set_int(socket, ZMQ_SNDHWM, SEND_MARK) < 0 || set_int(socket, ZMQ_RCVHWM, RECEIVE_MARK) < 0 ||
+		set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) < 0 ||
+		set_int(socket, ZMQ_TCP_KEEPALIVE, 1) < 0 ||
+		set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S) < 0 ||
+		set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_INTERVAL_S) < 0 ||
+		set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT) < 0)
+		return -1;
+	if (strchr(endpoint, '[') && set_int(socket, ZMQ_IPV6, 1) < 0)
+		return -1;
+	if (o->buffer_bytes > 0 && (set_int(socket, ZMQ_SNDBUF, o->buffer_bytes) < 0 ||
+					   set_int(socket, ZMQ_RCVBUF, o->buffer_bytes) < 0))
+		return -1;
+	return 0;
+}
+
+static int set_dialler(void *socket, const struct torap_zsocket_options *o)
+{
+	if (set_int(socket, ZMQ_IMMEDIATE, 1) < 0 || set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) < 0 ||
+		set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX) < 0)
+		return -1;
+	if (!o->server_key)
+		return 0;
+	if (set_key(socket, ZMQ_CURVE_SERVERKEY, o->server_key) < 0 ||
+		set_key(socket, ZMQ_CURVE_PUBLICKEY, o->public_key) < 0 ||
+		set_key(socket, ZMQ_CURVE_SECRETKEY, o->secret_key) < 0)
+		return -1;
+	return 0;
+}
+
+static int set_listener(void *socket, const struct torap_zsocket_options *o)
+{
+	if (set_int(socket, ZMQ_ROUTER_MANDATORY, 1) < 0)
+		return -1;
+	if (!o->secret_key)
+		return 0;
+	if (set_int(socket, ZMQ_CURVE_SERVER, 1) < 0 ||
+		set_key(socket, ZMQ_CURVE_SECRETKEY, o->secret_key) < 0 ||
+		zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, zap_domain, sizeof zap_domain - 1) < 0)
+		return -1;
+	(void)set_int(socket, ZAP_ENFORCE_DOMAIN,
+		1); /* A library that does not know it still has zap_is_there(). */
+	return 0;
+}
+
+void *torap_zsocket_dial(void *context, const char *endpoint, const struct torap_zsocket_options *options,
+	struct torap_error *err)
+{
+	assert(!options->server_key || (options->secret_key && options->public_key));
+	void *socket = zmq_socket(context, ZMQ_DEALER);
+	if (socket && set_common(socket, endpoint, options) == 0 && set_dialler(socket, options) == 0 &&
+		zmq_connect(socket, endpoint) == 0)
+		return socket;
+	torap_errorf(err, -errno, "cannot connect to %s: %s", endpoint, zmq_strerror(errno));
+	torap_zsocket_close(socket);
+	return NULL;
+}
+
+/* Without a ZAP handler libzmq may let every key in: a listener with keys refuses to be. */
+static bool zap_is_there(void *context)
+{
+	void *probe = zmq_socket(context, ZMQ_REP);
+	bool there = probe && zmq_bind(probe, zap_endpoint) < 0 && errno == EADDRINUSE;
+	torap_zsocket_close(probe);
+	return there;
+}
+
+/* The path of an endpoint that has a file, or NULL. */
+static const char *socket_file(const char *endpoint)
+{
+	static const char scheme[] = "ipc://";
+	if (strncmp(endpoint, scheme, sizeof scheme - 1) != 0)
+		return NULL;
+	const char *path = endpoint + sizeof scheme - 1;
+	return *path == '@' || *path == '*' ? NULL : path;
+}
+
+static int bind_listener(void *socket, const char *endpoint, struct torap_error *err)
+{
+	const char *path = socket_file(endpoint);
+	struct stat st;
+	if (path && lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) /* libzmq would delete it. */
+		return torap_errorf(
+			err, -EEXIST, "cannot listen on %s: the file is there and is no socket", endpoint);
+	if (zmq_bind(socket, endpoint) < 0)
+		return torap_errorf(err, -errno, "cannot listen on %s: %s", endpoint, zmq_strerror(errno));
+	if (path && chmod(path, 0660) < 0)
+		return torap_errorf(
+			err, -errno, "cannot listen on %s: chmod 0660: %s", endpoint, strerror(errno));
+	return 0;
+}
+
+void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
+	struct torap_error *err)
+{
+	if (options->secret_key && !zap_is_there(context)) {
+		torap_errorf(
+			err, -EPERM, "cannot listen on %s: no ZAP handler would check the keys", endpoint);
+		return NULL;
+	}
+	void *socket = zmq_socket(context, ZMQ_ROUTER);
+	if (!socket || set_common(socket, endpoint, options) < 0 || set_listener(socket, options) < 0)
+		torap_errorf(err, -errno, "cannot listen on %s: %s", endpoint, zmq_strerror(errno));
+	else if (bind_listener(socket, endpoint, err) == 0)
+		return socket;
+	torap_zsocket_close(socket);
+	return NULL;
+}
+
+void torap_zsocket_close(void *socket)
+{
+	if (!socket)
+		return;
+	int r = zmq_close(socket);
+	assert(r == 0); /* It can only fail for what is not a socket. */
+	(void)r;
+}
+
+bool torap_zsocket_endpoint(void *socket, char *text, size_t size)
+{
+	return zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text, &size) == 0;
+}
+
+void torap_zsocket_drop(int fd)
+{
+	/* The connection may have ended by itself meanwhile; there is nothing to do then. */
+	if (fd >= 0)
+		(void)shutdown(fd, SHUT_RDWR);
+}
