@@ -2,7 +2,8 @@
  *
  * The loop submits jobs; the thread takes all that wait, runs each job's `apply` in one transaction, commits (one flush for all),
  * and hands them back; `wake` is called on the committer's thread when finished jobs wait (use uv_async_send), and the loop then
- * calls torap_committer_collect(), which runs each `done` on the loop, in the order of submission.
+ * calls torap_committer_collect(), which runs each `done` on the loop, in the order of submission.  What is submitted while a
+ * commit runs waits for the next; so does what lies beyond 32 MiB of changes, so that memory stays bounded.
  *
  * When `apply` of some job says FULL, the others must not suffer: the transaction is aborted, jobs run again one by one, each in
  * a transaction of its own, and only those that still do not fit are done with TORAP_KV_FULL.
@@ -35,6 +36,6 @@ int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, voi
 void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *job);
 /* Loop only.  Runs `done` of all finished jobs.  Returns how many. */
 size_t torap_committer_collect(struct torap_committer *c);
-size_t torap_committer_waiting(const struct torap_committer *c); /* jobs submitted and not yet collected */
+size_t torap_committer_waiting(struct torap_committer *c); /* jobs submitted and not yet collected */
 /* Commits what was submitted, runs the remaining `done`s, ends the thread.  Accepts NULL.  Returns NULL. */
 struct torap_committer *torap_committer_stop(struct torap_committer *c);

@@ -5,7 +5,11 @@
  * of torap_kv_answer, anything else is a negative errno with a text.
  *
  * Full synchronisation always: a commit that returned 0 is on the disk.  After a failed flush what the disk holds is not known,
- * so the caller must stop the process (committer.h does). */
+ * so the caller must stop the process (committer.h does).
+ *
+ * Room is refused before it is gone: what grows the store past TORAP_KV_HIGH_PERCENT of the map, or past what the file system
+ * can still give, is answered TORAP_KV_FULL at its commit and changes nothing.  A transaction that deletes at least as often as
+ * it puts, or that does not grow the store, may use what is kept back, so that retention always can run.  kv_room.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,21 +21,26 @@
 struct torap_error;
 struct torap_kv;
 
-enum { TORAP_KV_TABLES_MAX = 16 };
+enum {
+	TORAP_KV_TABLES_MAX = 16,
+	TORAP_KV_KEY_MAX = 511,     /* bytes; a key is never empty */
+	TORAP_KV_HIGH_PERCENT = 85, /* of the map: the most that growing transactions may use */
+};
 
 enum torap_kv_answer {
 	TORAP_KV_MISSING = 1, /* no such key */
-	TORAP_KV_FULL, /* the map is full: the transaction must be aborted; deletions still fit (see high mark) */
+	TORAP_KV_FULL, /* map or disk is full: the transaction must be aborted; deletions still fit (see above) */
 };
 
 struct torap_kv_options {
 	const char *const *tables; /* names, ended by NULL; a table's number is its place here */
 	size_t map_size;           /* bytes of address space and the most that the file may grow to */
-	bool read_only;            /* for offline checks; takes no lock against a writer */
+	bool read_only;            /* for offline checks; takes no lock against a writer; map_size may be 0 */
 };
 
 /* Opens or creates `dir` (mode 0700).  Takes an exclusive lock file first: a second process is refused with a clear error.
- * Clears stale readers and flushes before it returns, so that what is read is what is on the disk. */
+ * Clears stale readers and flushes before it returns, so that what is read is what is on the disk.  A process opens a directory
+ * once, be it for reading: LMDB's own locks belong to the process. */
 int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_options *options,
 	struct torap_error *err);
 /* Accepts NULL.  Returns NULL. */
@@ -41,6 +50,7 @@ struct torap_kv_size {
 	uint64_t map_bytes;  /* most */
 	uint64_t used_bytes; /* pages that hold something; free pages within the file are not counted */
 };
+/* When it cannot be counted, a log line says why and the store is given as full.  Any thread. */
 struct torap_kv_size torap_kv_size(struct torap_kv *kv);
 
 struct torap_kv_txn {
@@ -48,9 +58,16 @@ struct torap_kv_txn {
 	void *handle; /* MDB_txn */
 	bool write;
 	int failure; /* sticky: 0, TORAP_KV_FULL or negative */
+	/* private */
+	int cause;              /* LMDB's own code for the failure, for its text */
+	unsigned puts, deletes; /* done so far */
+	uint64_t value_pages;   /* of values that have pages of their own */
+	uint64_t pages_before;  /* of all tables when it began */
 };
+/* About how many bytes the transaction holds in memory until its commit.  For those who bound a group of changes. */
+uint64_t torap_kv_pending_bytes(const struct torap_kv_txn *txn);
 
-/* On failure txn->failure is set and everything that follows does nothing. */
+/* On failure txn->failure is set and everything that follows does nothing and returns it. */
 void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write);
 /* 0: flushed to the disk.  Else nothing was changed.  Ends the transaction either way.  Not for read transactions. */
 int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err);

@@ -1,0 +1,250 @@
+#include "store/committer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "store/kv.h"
+#include "tests/unit/lib/store/place.h"
+
+static const char *const tables[] = { "first", NULL };
+enum { FIRST, MAP_BYTES = 16 << 20, TINY_MAP_BYTES = 1 << 20, JOBS = 200, OWN_ANSWER = 42 };
+
+static struct place place;
+static struct torap_kv *kv;
+static struct torap_committer *committer;
+static atomic_uint wakes;
+static unsigned done_count;
+
+static void wake(void *hint)
+{
+	cr_assert_eq(hint, &wakes);
+	atomic_fetch_add(&wakes, 1);
+}
+
+static void open_all(size_t map_size)
+{
+	struct torap_error err;
+	struct torap_kv_options options = { .tables = tables, .map_size = map_size };
+	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
+	cr_assert_eq(torap_committer_start(&committer, kv, wake, &wakes, &err), 0, "%s", err.text);
+}
+
+static void make(void)
+{
+	place_make(&place);
+}
+
+static void clean(void)
+{
+	committer = torap_committer_stop(committer);
+	kv = torap_kv_close(kv);
+	place_remove(&place);
+}
+
+TestSuite(committer, .init = make, .fini = clean);
+
+struct job {
+	struct torap_commit_job base;
+	uint32_t key;
+	size_t size; /* of the value to put */
+	bool remove;
+	int answer;            /* that apply gives instead of writing */
+	pthread_mutex_t *gate; /* apply waits here */
+	unsigned applied;
+	bool is_done, was_stored; /* at `done`, as a reader sees it */
+	unsigned place_done;
+	int result;
+	struct job *then; /* submitted by done */
+};
+
+static struct torap_bytes key_bytes(const struct job *job)
+{
+	return torap_bytes(&job->key, sizeof job->key);
+}
+
+static int apply(struct torap_commit_job *base, struct torap_kv_txn *txn)
+{
+	struct job *job = (struct job *)base;
+	job->applied++;
+	if (job->gate) {
+		pthread_mutex_lock(job->gate);
+		pthread_mutex_unlock(job->gate);
+	}
+	if (job->answer)
+		return job->answer;
+	if (job->remove)
+		return torap_kv_delete(txn, FIRST, key_bytes(job));
+	void *room = torap_kv_reserve(txn, FIRST, key_bytes(job), job->size);
+	if (room)
+		memset(room, 7, job->size);
+	return txn->failure;
+}
+
+static bool stored(const struct job *job)
+{
+	struct torap_kv_txn txn;
+	struct torap_bytes value;
+	torap_kv_begin(&txn, kv, false);
+	int r = torap_kv_get(&txn, FIRST, key_bytes(job), &value);
+	torap_kv_abort(&txn);
+	return r == 0;
+}
+
+static void on_done(struct torap_commit_job *base, int result)
+{
+	struct job *job = (struct job *)base;
+	cr_assert(!job->is_done, "done twice");
+	job->is_done = true;
+	job->was_stored = stored(job);
+	job->place_done = done_count++;
+	job->result = result;
+	if (job->then)
+		torap_committer_submit(committer, &job->then->base);
+}
+
+static void submit(struct job *job, uint32_t key, size_t size)
+{
+	job->base.apply = apply;
+	job->base.done = on_done;
+	job->key = key;
+	job->size = size;
+	torap_committer_submit(committer, &job->base);
+}
+
+static void collect_all(void)
+{
+	while (torap_committer_waiting(committer)) {
+		torap_committer_collect(committer);
+		usleep(500);
+	}
+}
+
+/* `done` must see its write in a transaction of its own, so the commit was over; and the jobs must come in their order. */
+Test(committer, is_done_in_the_order_of_submission_and_after_the_flush)
+{
+	open_all(MAP_BYTES);
+	static struct job jobs[JOBS];
+	for (uint32_t i = 0; i < JOBS; i++)
+		submit(&jobs[i], i, 100);
+	collect_all();
+	for (uint32_t i = 0; i < JOBS; i++) {
+		cr_assert(jobs[i].is_done && jobs[i].result == 0 && jobs[i].was_stored, "job %u", i);
+		cr_assert_eq(jobs[i].place_done, i);
+		cr_assert_eq(jobs[i].applied, 1);
+	}
+	cr_assert_geq(atomic_load(&wakes), 1);
+}
+
+/* The gate holds the first commit open while the others are submitted: they must then share one transaction, so
+ * the loop is woken at most twice: for them, and for the first if the thread had taken it already. */
+Test(committer, commits_together_what_waits_together)
+{
+	open_all(MAP_BYTES);
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&gate);
+	struct job first = { .gate = &gate };
+	static struct job jobs[JOBS];
+	submit(&first, JOBS, 100);
+	for (uint32_t i = 0; i < JOBS; i++)
+		submit(&jobs[i], i, 100);
+	cr_assert_eq(torap_committer_collect(committer), 0);
+	pthread_mutex_unlock(&gate);
+	collect_all();
+	cr_assert_leq(atomic_load(&wakes), 2);
+	for (uint32_t i = 0; i < JOBS; i++)
+		cr_assert(jobs[i].is_done && jobs[i].was_stored);
+}
+
+Test(committer, hands_on_an_answer_of_the_job_without_undoing_others)
+{
+	open_all(MAP_BYTES);
+	struct job before = { 0 }, refuser = { .answer = OWN_ANSWER }, after = { 0 };
+	submit(&before, 1, 100);
+	submit(&refuser, 2, 100);
+	submit(&after, 3, 100);
+	collect_all();
+	cr_assert_eq(refuser.result, OWN_ANSWER);
+	cr_assert(before.was_stored && !refuser.was_stored && after.was_stored);
+}
+
+/* One job can never fit.  Those around it, in the same group, must be stored all the same, in order. */
+Test(committer, lets_nobody_suffer_for_a_job_that_does_not_fit)
+{
+	open_all(TINY_MAP_BYTES);
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&gate);
+	struct job first = { .gate = &gate }, before = { 0 }, huge = { 0 }, after = { 0 };
+	submit(&first, 1, 100);
+	submit(&before, 2, 100);
+	submit(&huge, 3, 2 * TINY_MAP_BYTES);
+	submit(&after, 4, 100);
+	pthread_mutex_unlock(&gate);
+	collect_all();
+	cr_assert_eq(huge.result, TORAP_KV_FULL);
+	cr_assert(!huge.was_stored);
+	cr_assert(first.result == 0 && before.result == 0 && after.result == 0);
+	cr_assert(before.was_stored && after.was_stored);
+	cr_assert_lt(before.place_done, huge.place_done);
+	cr_assert_lt(huge.place_done, after.place_done);
+}
+
+/* Fills the store by groups until it is full, then deletes and writes in one group. */
+Test(committer, goes_on_after_full_when_deletions_made_room)
+{
+	open_all(TINY_MAP_BYTES);
+	static struct job jobs[JOBS];
+	for (uint32_t i = 0; i < JOBS; i++)
+		submit(&jobs[i], i, 10000);
+	collect_all();
+	unsigned taken = 0;
+	for (uint32_t i = 0; i < JOBS; i++) {
+		cr_assert(jobs[i].result == 0 || jobs[i].result == TORAP_KV_FULL);
+		cr_assert_eq(jobs[i].was_stored, jobs[i].result == 0);
+		taken += jobs[i].result == 0;
+	}
+	cr_assert(taken > 20 && taken < JOBS);
+
+	static struct job removals[20];
+	for (uint32_t i = 0; i < 20; i++) {
+		removals[i].remove = true;
+		submit(&removals[i], i, 0);
+	}
+	collect_all();
+	struct job again = { 0 };
+	submit(&again, JOBS, 10000);
+	collect_all();
+	cr_assert(again.result == 0 && again.was_stored);
+}
+
+Test(committer, commits_on_stop_what_was_submitted_even_by_the_last_done)
+{
+	open_all(MAP_BYTES);
+	struct job last = { .base = { .apply = apply, .done = on_done }, .key = 2, .size = 100 };
+	struct job first = { .then = &last };
+	submit(&first, 1, 100);
+	committer = torap_committer_stop(committer);
+	cr_assert(first.was_stored && last.was_stored);
+	cr_assert_null(torap_committer_stop(NULL));
+}
+
+/* A write that fails for any reason but room: nobody may be told `done` afterwards.  Tried in a process of its own. */
+Test(committer, ends_the_process_when_a_write_fails)
+{
+	fflush(NULL);
+	pid_t child = fork();
+	if (!child) {
+		struct job failing = { .answer = -5 };
+		freopen("/dev/null", "w", stderr);
+		open_all(MAP_BYTES);
+		submit(&failing, 1, 100);
+		for (;;)
+			pause();
+	}
+	int status;
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 70, "status %x", status);
+}
