@@ -1,0 +1,450 @@
+/* Events are packed where they will be sent from: each group holds a growing buffer per part, which begins with room for the
+ * salt.  Sealing copies each buffer once, into the frame that everybody shares, and hashes it once; the buffers stay for the
+ * next batch.  Adding an event allocates nothing once they have grown. */
+#include "wire/seal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "wire/digest.h"
+#include "wire/signature.h"
+
+enum {
+	PARTS = 3,
+	TABLE_SIZE = 2 * TORAP_BATCH_GROUPS_MAX, /* a power of two, so never more than half full */
+	LENGTH_SIZE_MAX = 4,                     /* varint of a message's length, up to 8 MiB */
+	REGION_MAX = 999999999,
+
+	/* Upper bounds of what stands in a signed manifest: once, for each group, for each part. */
+	MANIFEST_BASE_SIZE = 220,
+	MANIFEST_GROUP_SIZE = 44,
+	MANIFEST_PART_SIZE = 43,
+
+	/* Grown buffers are kept up to here, so that one large batch does not cost memory for ever. */
+	KEPT_SIZE_MAX = 4 << 20,
+};
+
+/* So a batch within the limits never has a manifest beyond them. */
+_Static_assert(
+	MANIFEST_BASE_SIZE + TORAP_BATCH_GROUPS_MAX * (MANIFEST_GROUP_SIZE + PARTS * MANIFEST_PART_SIZE) <=
+		TORAP_MANIFEST_SIZE_MAX,
+	"a full batch's manifest must fit");
+_Static_assert((TABLE_SIZE & (TABLE_SIZE - 1)) == 0, "the table's size must be a power of two");
+
+struct group {
+	struct torap_class class;
+	bool has_subject;
+	uint8_t subject[TORAP_SUBJECT_SIZE]; /* zero when there is none */
+	uint32_t count;
+	struct torap_writer parts[PARTS]; /* open, personal, image; size 0: the part does not exist */
+};
+
+/* Where a manifest is put together; too large for the stack of a small thread. */
+struct scratch {
+	Torap__Group groups[TORAP_BATCH_GROUPS_MAX];
+	Torap__Group *group_list[TORAP_BATCH_GROUPS_MAX];
+	Torap__Class classes[TORAP_BATCH_GROUPS_MAX];
+	Torap__Part parts[TORAP_BATCH_FRAMES_MAX];
+	Torap__Part *part_list[TORAP_BATCH_FRAMES_MAX];
+	uint8_t digests[TORAP_BATCH_FRAMES_MAX][TORAP_DIGEST_SIZE];
+	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX];
+	unsigned frames_count;
+	uint8_t manifest[TORAP_MANIFEST_SIZE_MAX];
+};
+
+struct torap_sealer {
+	struct torap_stream_id stream;
+	const struct torap_sign_key *key;
+	uint64_t last_batch, first_seq;
+	uint8_t last_digest[TORAP_DIGEST_SIZE];
+
+	/* The open batch. */
+	uint32_t count;
+	unsigned groups_count, parts_count;
+	size_t frames_size;
+	struct group groups[TORAP_BATCH_GROUPS_MAX];
+	uint16_t table[TABLE_SIZE]; /* index of a group, plus one; 0: free */
+	struct scratch scratch;
+};
+
+/* The messages of an event and what they take in their frames. */
+struct messages {
+	const ProtobufCMessage *message[PARTS];
+	size_t length[PARTS];
+};
+
+void torap_key_id(uint8_t id[static TORAP_KEY_ID_SIZE], const uint8_t public[static TORAP_SIGN_KEY_SIZE])
+{
+	uint8_t digest[TORAP_DIGEST_SIZE];
+	torap_digest(digest, torap_bytes(public, TORAP_SIGN_KEY_SIZE));
+	memcpy(id, digest, TORAP_KEY_ID_SIZE);
+}
+
+void torap_sign_key_make(struct torap_sign_key *out, const uint8_t seed[static 32])
+{
+	crypto_sign_seed_keypair(out->public, out->secret, seed);
+	torap_key_id(out->id, out->public);
+}
+
+int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id *stream, uint64_t last_batch,
+	uint64_t next_seq, const uint8_t last_digest[static TORAP_DIGEST_SIZE],
+	const struct torap_sign_key *key, struct torap_error *err)
+{
+	assert(last_batch == 0 ? next_seq == 1 : next_seq > last_batch);
+	if (sodium_init() < 0)
+		return torap_errorf(err, -EIO, "libsodium cannot be started: no source of random numbers");
+	struct torap_sealer *s = calloc(1, sizeof *s);
+	if (!s)
+		return torap_errorf(err, -ENOMEM, "sealer: out of memory");
+	s->stream = *stream;
+	s->key = key;
+	s->last_batch = last_batch;
+	s->first_seq = next_seq;
+	memcpy(s->last_digest, last_digest, TORAP_DIGEST_SIZE);
+	*out = s;
+	return 0;
+}
+
+struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s)
+{
+	if (s) {
+		for (unsigned i = 0; i < TORAP_BATCH_GROUPS_MAX; i++)
+			for (unsigned j = 0; j < PARTS; j++)
+				torap_writer_finish(&s->groups[i].parts[j]);
+		free(s);
+	}
+	return NULL;
+}
+
+unsigned torap_sealer_count(const struct torap_sealer *s)
+{
+	return s->count;
+}
+
+size_t torap_sealer_size(const struct torap_sealer *s)
+{
+	if (s->count == 0)
+		return 0;
+	return s->frames_size + MANIFEST_BASE_SIZE + s->groups_count * MANIFEST_GROUP_SIZE +
+	       s->parts_count * MANIFEST_PART_SIZE;
+}
+
+uint64_t torap_sealer_next_seq(const struct torap_sealer *s)
+{
+	return s->first_seq + s->count;
+}
+
+uint64_t torap_sealer_last_batch(const struct torap_sealer *s)
+{
+	return s->last_batch;
+}
+
+static uint64_t mix(uint64_t h, uint64_t value)
+{
+	h = (h ^ value) * 0x9e3779b97f4a7c15u;
+	return h ^ h >> 32;
+}
+
+static unsigned hash(const struct torap_event *e)
+{
+	uint64_t h = mix(e->class.region,
+		(uint64_t)e->class.facility << 32 | (uint32_t)e->class.kind << 8 | e->class.severity);
+	if (e->has_subject) {
+		uint64_t halves[2];
+		memcpy(halves, e->subject, sizeof halves);
+		h = mix(mix(h, halves[0]), halves[1] + 1);
+	}
+	return h & (TABLE_SIZE - 1);
+}
+
+static bool belongs(const struct group *g, const struct torap_event *e)
+{
+	return torap_class_equal(&g->class, &e->class) && g->has_subject == e->has_subject &&
+	       (!g->has_subject || memcmp(g->subject, e->subject, TORAP_SUBJECT_SIZE) == 0);
+}
+
+/* The group of the event's class, or NULL; *slot is where it stands in the table, or would. */
+static struct group *find(struct torap_sealer *s, const struct torap_event *e, unsigned *slot)
+{
+	unsigned i = hash(e);
+	while (s->table[i] != 0 && !belongs(&s->groups[s->table[i] - 1], e))
+		i = (i + 1) & (TABLE_SIZE - 1);
+	*slot = i;
+	return s->table[i] != 0 ? &s->groups[s->table[i] - 1] : NULL;
+}
+
+static size_t part_size_max(unsigned part)
+{
+	return part == 2 ? TORAP_IMAGE_FRAME_SIZE_MAX : TORAP_FRAME_SIZE_MAX;
+}
+
+static bool measure(struct messages *m, const struct torap_event *e, uint32_t offset)
+{
+	*m = (struct messages){ .message = { &e->open->base } };
+	e->open->offset = offset;
+	m->length[0] = torap__event_open__get_packed_size(e->open);
+	if (e->personal) {
+		e->personal->offset = offset;
+		m->message[1] = &e->personal->base;
+		m->length[1] = torap__event_personal__get_packed_size(e->personal);
+	}
+	if (e->image) {
+		e->image->offset = offset;
+		m->message[2] = &e->image->base;
+		m->length[2] = torap__event_image__get_packed_size(e->image);
+	}
+	return m->length[0] <= TORAP_EVENT_PART_SIZE_MAX && m->length[1] <= TORAP_EVENT_PART_SIZE_MAX &&
+	       m->length[2] <= TORAP_IMAGE_FRAME_SIZE_MAX - TORAP_SALT_SIZE - LENGTH_SIZE_MAX;
+}
+
+static size_t varint_size(size_t value)
+{
+	size_t size = 1;
+	for (; value >= 0x80; value >>= 7)
+		size++;
+	return size;
+}
+
+/* What a message adds to a frame of `size` bytes so far. */
+static size_t growth(size_t size, size_t length)
+{
+	return (size == 0 ? TORAP_SALT_SIZE : 0) + varint_size(length) + length;
+}
+
+/* Does the event fit beside what is there?  g may be NULL: a group of its own. */
+static bool fits(const struct torap_sealer *s, const struct group *g, const struct messages *m)
+{
+	size_t frames_size = s->frames_size;
+	for (unsigned i = 0; i < PARTS; i++) {
+		if (!m->message[i])
+			continue;
+		size_t size = g ? g->parts[i].size : 0;
+		size_t more = growth(size, m->length[i]);
+		if (size + more > part_size_max(i))
+			return false;
+		frames_size += more;
+	}
+	return frames_size <= TORAP_BATCH_SIZE_MAX;
+}
+
+/* Packs the messages behind those of the group.  -ENOMEM: nothing has changed. */
+static int append(struct torap_sealer *s, struct group *g, const struct messages *m)
+{
+	size_t before[PARTS];
+	uint8_t *room[PARTS] = { NULL };
+	for (unsigned i = 0; i < PARTS; i++)
+		before[i] = g->parts[i].size;
+	for (unsigned i = 0; i < PARTS; i++) {
+		if (!m->message[i])
+			continue;
+		if (before[i] == 0)
+			torap_write_room(&g->parts[i], TORAP_SALT_SIZE);
+		torap_write_varint(&g->parts[i], m->length[i]);
+		room[i] = torap_write_room(&g->parts[i], m->length[i]);
+		if (!room[i])
+			goto undo;
+	}
+	for (unsigned i = 0; i < PARTS; i++) {
+		if (!m->message[i])
+			continue;
+		size_t packed = protobuf_c_message_pack(m->message[i], room[i]);
+		assert(packed == m->length[i]);
+		(void)packed;
+		s->frames_size += g->parts[i].size - before[i];
+		s->parts_count += before[i] == 0;
+	}
+	return 0;
+undo:
+	for (unsigned i = 0; i < PARTS; i++) {
+		g->parts[i].size = before[i];
+		g->parts[i].failed = false;
+	}
+	return -ENOMEM;
+}
+
+static struct group *begin_group(struct torap_sealer *s, const struct torap_event *e)
+{
+	struct group *g = &s->groups[s->groups_count];
+	g->class = e->class;
+	g->has_subject = e->has_subject;
+	memset(g->subject, 0, sizeof g->subject);
+	if (e->has_subject)
+		memcpy(g->subject, e->subject, sizeof g->subject);
+	g->count = 0;
+	return g;
+}
+
+int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq)
+{
+	struct messages m;
+	unsigned slot;
+	if (torap_class_lane(&event->class) != s->stream.lane || event->class.region > REGION_MAX)
+		return -EINVAL;
+	if (!measure(&m, event, s->count))
+		return TORAP_SEAL_TOO_BIG;
+	struct group *g = find(s, event, &slot);
+	bool first = !g;
+	if (s->count == TORAP_BATCH_EVENTS_MAX || (first && s->groups_count == TORAP_BATCH_GROUPS_MAX) ||
+		!fits(s, g, &m))
+		return TORAP_SEAL_FULL;
+	if (first)
+		g = begin_group(s, event);
+	int r = append(s, g, &m);
+	if (r)
+		return r;
+	if (first)
+		s->table[slot] = (uint16_t)++s->groups_count;
+	g->count++;
+	*out_seq = s->first_seq + s->count++;
+	return 0;
+}
+
+static void drop_frames(struct scratch *x)
+{
+	for (unsigned i = 0; i < x->frames_count; i++)
+		torap_buffer_unref(x->frames[i]);
+	x->frames_count = 0;
+}
+
+/* Salts, copies and hashes one part, and lists it. */
+static bool seal_part(struct scratch *x, Torap__Group *group, struct torap_writer *part, unsigned kind)
+{
+	unsigned n = x->frames_count;
+	randombytes_buf(part->data, TORAP_SALT_SIZE);
+	struct torap_buffer *frame = torap_buffer_copy(torap_bytes(part->data, part->size));
+	if (!frame)
+		return false;
+	torap_digest(x->digests[n], torap_buffer_bytes(frame));
+	torap__part__init(&x->parts[n]);
+	x->parts[n].part = (Torap__PartKind)kind;
+	x->parts[n].length = (uint32_t)part->size;
+	x->parts[n].digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, x->digests[n] };
+	x->part_list[n] = &x->parts[n];
+	x->frames[n] = frame;
+	x->frames_count++;
+	group->n_parts++;
+	return true;
+}
+
+static bool seal_group(struct scratch *x, unsigned i, struct group *g)
+{
+	Torap__Class *class = &x->classes[i];
+	torap__class__init(class);
+	class->region = g->class.region;
+	class->facility = g->class.facility;
+	class->kind = g->class.kind;
+	class->severity = g->class.severity;
+
+	Torap__Group *group = &x->groups[i];
+	torap__group__init(group);
+	group->class_ = class;
+	group->count = g->count;
+	group->parts = &x->part_list[x->frames_count];
+	if (g->has_subject)
+		group->subject = (ProtobufCBinaryData){ TORAP_SUBJECT_SIZE, g->subject };
+	x->group_list[i] = group;
+	for (unsigned p = 0; p < PARTS; p++)
+		if (g->parts[p].size && !seal_part(x, group, &g->parts[p], p + 1))
+			return false;
+	return true;
+}
+
+/* The signed manifest of the groups in the scratch. */
+static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall sealed_at)
+{
+	Torap__StreamId id;
+	Torap__Manifest m = TORAP__MANIFEST__INIT;
+	torap_stream_id_encode(&id, &s->stream);
+	m.stream = &id;
+	m.batch_no = s->last_batch + 1;
+	m.first_seq = s->first_seq;
+	m.count = s->count;
+	m.sealed_at_us = sealed_at.us;
+	if (s->last_batch != 0)
+		m.previous = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, s->last_digest };
+	m.key_id = (ProtobufCBinaryData){ TORAP_KEY_ID_SIZE, (uint8_t *)s->key->id };
+	m.digest = TORAP__DIGEST_ALGORITHM__DIGEST_BLAKE2B_256;
+	m.n_groups = s->groups_count;
+	m.groups = s->scratch.group_list;
+
+	size_t size = torap__manifest__get_packed_size(&m);
+	assert(size <= sizeof s->scratch.manifest);
+	torap__manifest__pack(&m, s->scratch.manifest);
+	return torap_signed_encode(torap_bytes(s->scratch.manifest, size), TORAP_MANIFEST_PREFIX, s->key);
+}
+
+static void begin_next(struct torap_sealer *s, const struct torap_manifest *sealed)
+{
+	size_t kept = 0;
+	for (unsigned i = 0; i < TORAP_BATCH_GROUPS_MAX; i++) {
+		for (unsigned p = 0; p < PARTS; p++) {
+			struct torap_writer *part = &s->groups[i].parts[p];
+			part->size = 0;
+			kept += part->room;
+			if (kept > KEPT_SIZE_MAX) {
+				kept -= part->room;
+				torap_writer_finish(part);
+			}
+		}
+	}
+	memset(s->table, 0, sizeof s->table);
+	s->last_batch++;
+	s->first_seq += s->count;
+	memcpy(s->last_digest, sealed->digest, TORAP_DIGEST_SIZE);
+	s->count = 0;
+	s->groups_count = s->parts_count = 0;
+	s->frames_size = 0;
+}
+
+int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
+	struct torap_error *err)
+{
+	assert(s->count > 0);
+	struct scratch *x = &s->scratch;
+	struct torap_batch *b = NULL;
+	struct torap_buffer *signed_manifest = NULL;
+	int r = -ENOMEM;
+	for (unsigned i = 0; i < s->groups_count; i++)
+		if (!seal_group(x, i, &s->groups[i]))
+			goto out;
+	signed_manifest = sign(s, sealed_at);
+	if (!signed_manifest)
+		goto out;
+	/* Decoding our own manifest costs little, and nothing leaves that another would refuse. */
+	r = torap_batch_create(&b, signed_manifest, err);
+	if (r)
+		goto out;
+	assert(b->manifest->frames_count == x->frames_count);
+	for (unsigned i = 0; i < x->frames_count; i++)
+		b->frames[i] = torap_buffer_ref(x->frames[i]);
+	memset(b->omissions, 0, sizeof b->omissions);
+	begin_next(s, b->manifest);
+	*out = b;
+out:
+	drop_frames(x);
+	torap_buffer_unref(signed_manifest);
+	return r == -ENOMEM ? torap_errorf(err, r, "seal: out of memory") : r;
+}
+
+struct torap_buffer *torap_sealer_head(const struct torap_sealer *s, struct torap_wall at)
+{
+	Torap__StreamId id;
+	Torap__Head head = TORAP__HEAD__INIT;
+	uint8_t bytes[256];
+	torap_stream_id_encode(&id, &s->stream);
+	head.stream = &id;
+	head.last_batch = s->last_batch;
+	head.next_seq = s->first_seq;
+	head.at_us = at.us;
+	if (s->last_batch != 0)
+		head.last_digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, (uint8_t *)s->last_digest };
+	size_t size = torap__head__get_packed_size(&head);
+	assert(size <= sizeof bytes);
+	torap__head__pack(&head, bytes);
+	return torap_signed_encode(torap_bytes(bytes, size), TORAP_HEAD_PREFIX, s->key);
+}
