@@ -53,7 +53,8 @@ static int receive_part(zmq_msg_t *part, void *socket)
 	return errno == EAGAIN ? TORAP_ZSOCKET_NONE : -errno;
 }
 
-/* libzmq puts the connection's properties on every part that came over it, the routing id included. */
+/* libzmq puts the connection's properties on every part that came over it, and on the routing id only if no look at ZMQ_EVENTS
+ * came before: so the frame after it is asked. */
 static void read_origin(struct torap_zmessage *m, zmq_msg_t *first)
 {
 	const char *key = zmq_msg_gets(first, "User-Id");
@@ -91,7 +92,7 @@ int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_route
 			break;
 		}
 		more = zmq_msg_more(&part);
-		if (i == 0)
+		if (i == (is_router ? 1 : 0))
 			read_origin(m, &part);
 		if (verdict)
 			continue;

@@ -92,10 +92,26 @@ static int set_listener(void *socket, const struct torap_zsocket_options *o)
 	return 0;
 }
 
+/* libzmq takes port 99999 for 34463. */
+static int check_port(const char *endpoint, struct torap_error *err)
+{
+	if (strncmp(endpoint, "tcp://", 6) != 0)
+		return 0;
+	const char *port = strrchr(endpoint, ':') + 1;
+	if (strcmp(port, "*") == 0)
+		return 0;
+	size_t digits = strspn(port, "0123456789");
+	if (digits == 0 || digits > 5 || port[digits] || strtol(port, NULL, 10) > UINT16_MAX)
+		return torap_errorf(err, -EINVAL, "%s: there is no such port", endpoint);
+	return 0;
+}
+
 void *torap_zsocket_dial(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err)
 {
 	assert(!options->server_key || (options->secret_key && options->public_key));
+	if (check_port(endpoint, err) != 0)
+		return NULL;
 	void *socket = zmq_socket(context, ZMQ_DEALER);
 	if (socket && set_common(socket, endpoint, options) == 0 && set_dialler(socket, options) == 0 &&
 		zmq_connect(socket, endpoint) == 0)
@@ -147,6 +163,8 @@ void *torap_zsocket_listen(void *context, const char *endpoint, const struct tor
 			err, -EPERM, "cannot listen on %s: no ZAP handler would check the keys", endpoint);
 		return NULL;
 	}
+	if (check_port(endpoint, err) != 0)
+		return NULL;
 	void *socket = zmq_socket(context, ZMQ_ROUTER);
 	if (!socket || set_common(socket, endpoint, options) < 0 || set_listener(socket, options) < 0)
 		torap_errorf(err, -errno, "cannot listen on %s: %s", endpoint, zmq_strerror(errno));

@@ -1,0 +1,356 @@
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "base/error.h"
+#include "wait.h"
+
+/* A listener and a dialler without keys, connected. */
+struct link {
+	void *context, *listener, *dialler;
+	char endpoint[128];
+};
+
+static void link_init(struct link *l, const char *endpoint)
+{
+	struct torap_error err;
+	struct torap_zsocket_options options = { .buffer_bytes = 64 << 10 };
+	l->context = zmq_ctx_new();
+	l->listener = torap_zsocket_listen(l->context, endpoint, &options, &err);
+	cr_assert(l->listener, "%s", err.text);
+	cr_assert(torap_zsocket_endpoint(l->listener, l->endpoint, sizeof l->endpoint));
+	l->dialler = torap_zsocket_dial(l->context, l->endpoint, &options, &err);
+	cr_assert(l->dialler, "%s", err.text);
+	wait_connected(l->dialler);
+}
+
+static void link_finish(struct link *l)
+{
+	torap_zsocket_close(l->dialler);
+	torap_zsocket_close(l->listener);
+	zmq_ctx_term(l->context);
+}
+
+static struct torap_buffer *pattern(size_t size, uint8_t first)
+{
+	struct torap_buffer *b = torap_buffer_create(size);
+	for (size_t i = 0; i < size; i++)
+		b->data[i] = (uint8_t)(first + i * 7);
+	return b;
+}
+
+/* Sizes on both sides of every way to carry a frame: empty, inside the message, copied, shared, large; and NULL. */
+Test(zsocket, carries_frames_of_every_size_unchanged_in_both_directions)
+{
+	static const size_t sizes[] = { 0, 1, 33, 34, 1024, 1025, 8192, 70000, 1 << 20 };
+	enum { SIZES = sizeof sizes / sizeof sizes[0] };
+	struct torap_buffer *frames[SIZES + 1];
+	for (size_t i = 0; i < SIZES; i++)
+		frames[i] = pattern(sizes[i], (uint8_t)i);
+	frames[SIZES] = NULL;
+
+	struct link l;
+	link_init(&l, "tcp://127.0.0.1:*");
+	struct torap_zmessage there, back;
+	cr_assert_eq(torap_zmessage_send(l.dialler, NULL, 0, frames, SIZES + 1), 0);
+	wait_receive(&there, l.listener, true);
+	cr_assert_eq(there.count, SIZES + 1);
+	cr_assert_gt(there.peer_size, 0);
+	cr_assert_eq(
+		torap_zmessage_send(l.listener, there.peer, there.peer_size, there.frames, there.count), 0);
+	wait_receive(&back, l.dialler, false);
+	cr_assert_eq(back.count, SIZES + 1);
+	cr_assert_eq(back.peer_size, 0);
+	for (size_t i = 0; i < SIZES; i++)
+		cr_assert(
+			torap_bytes_equal(torap_buffer_bytes(back.frames[i]), torap_buffer_bytes(frames[i])));
+	cr_assert_eq(back.frames[SIZES]->size, 0);
+
+	torap_zmessage_finish(&there);
+	torap_zmessage_finish(&back);
+	for (size_t i = 0; i < SIZES; i++)
+		torap_buffer_unref(frames[i]);
+	link_finish(&l);
+}
+
+static atomic_int released;
+
+static void on_release(void *hint)
+{
+	free(hint);
+	atomic_fetch_add(&released, 1);
+}
+
+/* One buffer for a hundred messages: alive while any is on its way, and gone once all are. */
+Test(zsocket, shares_a_large_frame_and_lets_go_of_it_once)
+{
+	enum { COPIES = 100, SIZE = 50000 };
+	atomic_store(&released, 0);
+	uint8_t *bytes = calloc(1, SIZE);
+	struct torap_buffer *frame = torap_buffer_wrap(bytes, SIZE, on_release, bytes);
+	struct link l;
+	link_init(&l, "tcp://127.0.0.1:*");
+	for (int i = 0; i < COPIES; i++)
+		cr_assert_eq(torap_zmessage_send(l.dialler, NULL, 0, &frame, 1), 0);
+	torap_buffer_unref(frame);
+	for (int i = 0; i < COPIES; i++) {
+		struct torap_zmessage m;
+		wait_receive(&m, l.listener, true);
+		cr_assert_eq(m.frames[0]->size, SIZE);
+		torap_zmessage_finish(&m);
+	}
+	link_finish(&l);
+	cr_assert_eq(atomic_load(&released), 1);
+}
+
+Test(zsocket, has_nothing_to_receive_from_a_silent_peer)
+{
+	struct link l;
+	struct torap_zmessage m;
+	link_init(&l, "tcp://127.0.0.1:*");
+	cr_assert_eq(torap_zmessage_receive(&m, l.listener, true), TORAP_ZSOCKET_NONE);
+	cr_assert_eq(torap_zmessage_receive(&m, l.dialler, false), TORAP_ZSOCKET_NONE);
+	link_finish(&l);
+}
+
+/* A raw peer sends what our own never would; the next good message is received all the same. */
+Test(zsocket, drops_a_message_of_too_many_frames_whole)
+{
+	struct link l;
+	struct torap_zmessage m;
+	link_init(&l, "tcp://127.0.0.1:*");
+	for (int i = 0; i < TORAP_ZMESSAGE_FRAMES_MAX; i++)
+		cr_assert_eq(zmq_send(l.dialler, "a", 1, ZMQ_SNDMORE), 1);
+	cr_assert_eq(zmq_send(l.dialler, "last", 4, 0), 4);
+	for (int i = 0; i < TORAP_ZMESSAGE_FRAMES_MAX - 1; i++)
+		cr_assert_eq(zmq_send(l.dialler, "b", 1, ZMQ_SNDMORE), 1);
+	cr_assert_eq(zmq_send(l.dialler, "good", 4, 0), 4);
+
+	zmq_pollitem_t item = { l.listener, 0, ZMQ_POLLIN, 0 };
+	cr_assert_eq(zmq_poll(&item, 1, WAIT_MS), 1);
+	cr_assert_eq(torap_zmessage_receive(&m, l.listener, true), TORAP_ZSOCKET_BAD);
+	wait_receive(&m, l.listener, true);
+	cr_assert_eq(m.count, TORAP_ZMESSAGE_FRAMES_MAX);
+	cr_assert_eq(memcmp(m.frames[m.count - 1]->data, "good", 4), 0);
+	torap_zmessage_finish(&m);
+	link_finish(&l);
+}
+
+/* A peer may choose its routing id, and libzmq allows 255 bytes. */
+Test(zsocket, drops_what_a_peer_with_an_oversized_routing_id_sends)
+{
+	struct link l;
+	struct torap_zmessage m;
+	link_init(&l, "tcp://127.0.0.1:*");
+	void *odd = zmq_socket(l.context, ZMQ_DEALER);
+	char id[200];
+	memset(id, 'i', sizeof id);
+	int zero = 0;
+	zmq_setsockopt(odd, ZMQ_LINGER, &zero, sizeof zero);
+	zmq_setsockopt(odd, ZMQ_ROUTING_ID, id, sizeof id);
+	cr_assert_eq(zmq_connect(odd, l.endpoint), 0);
+	cr_assert_eq(zmq_send(odd, "hello", 5, 0), 5);
+	zmq_pollitem_t item = { l.listener, 0, ZMQ_POLLIN, 0 };
+	cr_assert_eq(zmq_poll(&item, 1, WAIT_MS), 1);
+	cr_assert_eq(torap_zmessage_receive(&m, l.listener, true), TORAP_ZSOCKET_BAD);
+	cr_assert_eq(torap_zmessage_receive(&m, l.listener, true), TORAP_ZSOCKET_NONE);
+	zmq_close(odd);
+	link_finish(&l);
+}
+
+Test(zsocket, says_that_an_unknown_peer_is_gone)
+{
+	struct link l;
+	link_init(&l, "tcp://127.0.0.1:*");
+	struct torap_buffer *frames[] = { pattern(10, 0), pattern(5000, 0) };
+	cr_assert_eq(
+		torap_zmessage_send(l.listener, (const uint8_t *)"nobody", 6, frames, 2), TORAP_ZSOCKET_GONE);
+	torap_buffer_unref(frames[0]);
+	torap_buffer_unref(frames[1]);
+	link_finish(&l);
+}
+
+/* IMMEDIATE: nothing is queued for a listener that is not there. */
+Test(zsocket, says_that_a_dialler_without_a_connection_cannot_send)
+{
+	struct torap_error err;
+	struct torap_zsocket_options options = { 0 };
+	void *context = zmq_ctx_new();
+	char endpoint[128];
+	void *listener = torap_zsocket_listen(context, "tcp://127.0.0.1:*", &options, &err);
+	cr_assert(torap_zsocket_endpoint(listener, endpoint, sizeof endpoint));
+	torap_zsocket_close(listener);
+	void *dialler = torap_zsocket_dial(context, "ipc:///nonexistent/torap.sock", &options, &err);
+	cr_assert(dialler, "%s", err.text);
+	struct torap_buffer *frame = pattern(10, 0);
+	cr_assert_eq(torap_zmessage_send(dialler, NULL, 0, &frame, 1), TORAP_ZSOCKET_GONE);
+	torap_buffer_unref(frame);
+	torap_zsocket_close(dialler);
+	zmq_ctx_term(context);
+}
+
+/* The peer does not read: its pipe must fill, say so, and hold no part of what was refused. */
+Test(zsocket, refuses_a_whole_message_when_the_pipe_is_full)
+{
+	struct link l;
+	struct torap_zmessage m;
+	link_init(&l, "tcp://127.0.0.1:*");
+	struct torap_buffer *frames[] = { pattern(4, 1), pattern(20000, 2), pattern(4, 3) };
+	int sent = 0;
+	while (torap_zmessage_send(l.dialler, NULL, 0, frames, 3) == 0)
+		cr_assert_lt(++sent, 100000, "the pipe has no end");
+	cr_assert_gt(sent, 0);
+	for (int i = 0; i < sent; i++) {
+		wait_receive(&m, l.listener, true);
+		cr_assert_eq(m.count, 3);
+		cr_assert_eq(m.frames[1]->size, 20000);
+		torap_zmessage_finish(&m);
+	}
+	for (size_t i = 0; i < 3; i++)
+		torap_buffer_unref(frames[i]);
+	link_finish(&l);
+}
+
+/* Both ways to receive: at once, and after a look at ZMQ_EVENTS, which leaves the routing id without its properties. */
+Test(zsocket, knows_the_descriptor_of_the_connection_a_message_came_over)
+{
+	struct link l;
+	struct torap_zmessage m;
+	link_init(&l, "tcp://127.0.0.1:*");
+	for (int looked = 0; looked < 2; looked++) {
+		send_text(l.dialler, "hello");
+		if (looked)
+			wait_receive(&m, l.listener, true);
+		else
+			while (torap_zmessage_receive(&m, l.listener, true) == TORAP_ZSOCKET_NONE)
+				usleep(1000);
+		cr_assert_geq(m.fd, 0);
+		cr_assert_not(m.has_key);
+		struct sockaddr_storage name;
+		socklen_t size = sizeof name;
+		cr_assert_eq(getpeername(m.fd, (struct sockaddr *)&name, &size), 0, "%s", strerror(errno));
+		cr_assert_eq(name.ss_family, AF_INET);
+		torap_zmessage_finish(&m);
+	}
+	link_finish(&l);
+}
+
+/* The dialler comes back by itself, over another connection, as another peer; the old peer is gone. */
+Test(zsocket, drops_one_connection_and_the_dialler_comes_back)
+{
+	struct link l;
+	struct torap_zmessage first, second;
+	link_init(&l, "tcp://127.0.0.1:*");
+	send_text(l.dialler, "one");
+	wait_receive(&first, l.listener, true);
+	torap_zsocket_drop(first.fd);
+	torap_zsocket_drop(-1);
+
+	struct torap_buffer *frame = pattern(10, 0);
+	zmq_pollitem_t items[] = { { l.listener, 0, ZMQ_POLLIN, 0 } };
+	do
+		(void)torap_zmessage_send(l.dialler, NULL, 0, &frame, 1);
+	while (zmq_poll(items, 1, 20) == 0);
+	wait_receive(&second, l.listener, true);
+	cr_assert(
+		first.peer_size != second.peer_size || memcmp(first.peer, second.peer, first.peer_size) != 0);
+	cr_assert_eq(
+		torap_zmessage_send(l.listener, first.peer, first.peer_size, &frame, 1), TORAP_ZSOCKET_GONE);
+	cr_assert_eq(torap_zmessage_send(l.listener, second.peer, second.peer_size, &frame, 1), 0);
+	torap_buffer_unref(frame);
+	torap_zmessage_finish(&first);
+	torap_zmessage_finish(&second);
+	link_finish(&l);
+}
+
+static char *make_dir(char path[static 64])
+{
+	strcpy(path, "/tmp/torap-zsocket-XXXXXX");
+	cr_assert(mkdtemp(path));
+	return path;
+}
+
+Test(zsocket, replaces_an_old_socket_file_and_gives_it_mode_0660)
+{
+	char dir[64], endpoint[128], path[96];
+	make_dir(dir);
+	snprintf(path, sizeof path, "%s/node.sock", dir);
+	snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
+	cr_assert_eq(mknod(path, S_IFSOCK | 0777, 0), 0);
+
+	struct link l;
+	struct torap_zmessage m;
+	struct stat st;
+	link_init(&l, endpoint);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0660);
+	send_text(l.dialler, "hello");
+	wait_receive(&m, l.listener, true);
+	torap_zmessage_finish(&m);
+	link_finish(&l);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* libzmq unlinks whatever has the name; a mistyped path must not cost a file. */
+Test(zsocket, refuses_to_replace_a_file_that_is_no_socket)
+{
+	char dir[64], endpoint[128], path[96];
+	make_dir(dir);
+	snprintf(path, sizeof path, "%s/registry.csv", dir);
+	snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+	cr_assert_geq(fd, 0);
+	close(fd);
+
+	struct torap_error err;
+	struct torap_zsocket_options options = { 0 };
+	void *context = zmq_ctx_new();
+	cr_assert_null(torap_zsocket_listen(context, endpoint, &options, &err));
+	cr_assert(strstr(err.text, path), "%s", err.text);
+	cr_assert_eq(access(path, F_OK), 0);
+	zmq_ctx_term(context);
+	unlink(path);
+	rmdir(dir);
+}
+
+Test(zsocket, names_the_endpoint_that_it_cannot_use)
+{
+	static const char *const bad[] = { "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "nonsense", "" };
+	struct torap_zsocket_options options = { 0 };
+	void *context = zmq_ctx_new();
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct torap_error err = { "" };
+		cr_assert_null(torap_zsocket_listen(context, bad[i], &options, &err), "%s", bad[i]);
+		cr_assert(strstr(err.text, bad[i]) && err.text[0], "%s", err.text);
+		cr_assert_null(torap_zsocket_dial(context, bad[i], &options, &err), "%s", bad[i]);
+		cr_assert(strstr(err.text, bad[i]), "%s", err.text);
+	}
+	zmq_ctx_term(context);
+}
+
+/* Without a ZAP handler libzmq would let every key in. */
+Test(zsocket, refuses_to_listen_with_keys_when_nobody_checks_them)
+{
+	uint8_t key[TORAP_CURVE_KEY_SIZE] = { 1 };
+	struct torap_zsocket_options options = { .secret_key = key, .public_key = key };
+	struct torap_error err = { "" };
+	void *context = zmq_ctx_new();
+	cr_assert_null(torap_zsocket_listen(context, "tcp://127.0.0.1:*", &options, &err));
+	cr_assert(strstr(err.text, "ZAP"), "%s", err.text);
+	zmq_ctx_term(context);
+}
+
+Test(zsocket, closing_nothing_is_allowed)
+{
+	torap_zsocket_close(NULL);
+}
