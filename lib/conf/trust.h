@@ -11,14 +11,30 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "wire/seal.h"
+#include "wire/stream.h"
 #include "wire/verify.h"
 
 struct torap_error;
+
+enum {
+	TORAP_TRUST_WRITERS_MAX = 4096,
+	TORAP_TRUST_KEYS_MAX = 64,      /* of one writer */
+	TORAP_TRUST_REGIONS_MAX = 256,  /* of one writer */
+	TORAP_TRUST_LAST_GOOD_MAX = 64, /* of one writer */
+	TORAP_TRUST_RULES_MAX = 256,    /* of retention */
+	TORAP_TRUST_SIZE_MAX = 4 << 20, /* a welcome holds it, and must pass */
+};
 
 struct torap_trust_key {
 	uint8_t key[TORAP_SIGN_KEY_SIZE];
 	uint8_t id[TORAP_KEY_ID_SIZE];
 	struct torap_wall from, until;
+};
+
+/* After a compromise: later batches of this stream are not to be believed, whatever signs them. */
+struct torap_trust_last_good {
+	struct torap_stream_id stream;
+	uint64_t batch_no;
 };
 
 struct torap_trust_writer {
@@ -28,14 +44,18 @@ struct torap_trust_writer {
 	uint8_t curve_key[TORAP_CURVE_KEY_SIZE];
 	struct torap_trust_key *keys;
 	size_t keys_count;
+	struct torap_trust_last_good *last_good;
+	size_t last_good_count;
 };
 
 struct torap_trust {
 	uint64_t version;
 	struct torap_wall valid_until;
-	struct torap_trust_writer *writers;
+	struct torap_trust_writer *writers; /* by rising id */
 	size_t writers_count;
 	struct torap_buffer *signed_bytes; /* as they came: what welcome passes on */
+	/* private */
+	const struct torap_trust_writer **by_curve;
 	_Atomic unsigned refs;
 };
 
@@ -55,6 +75,10 @@ bool torap_trust_may_speak(const struct torap_trust_writer *w, uint32_t region);
 const uint8_t *torap_trust_lookup(void *trust, const char *writer,
 	const uint8_t key_id[static TORAP_KEY_ID_SIZE], struct torap_wall at);
 
+/* False: the batch is beyond the last good one of its stream. */
+bool torap_trust_believes(
+	const struct torap_trust_writer *w, const struct torap_stream_id *stream, uint64_t batch_no);
+
 /* The text form that people edit, and its compiling (for `torap trust`):
  *
  *     version: 1
@@ -64,8 +88,10 @@ const uint8_t *torap_trust_lookup(void *trust, const char *writer,
  *         regions: ["391010000"]
  *         curve_key: 64 hexadecimal digits
  *         keys: [{ key: 64 hexadecimal digits, from: 2026-11-01T00:00:00Z, until: 2027-11-01T00:00:00Z }]
- *     retention:
- *       - { kinds: [motion], keep: 24h }
- */
+ *         last_good: [{ stream: node-kostanay/bulk/00f3a9c4d2e1b687, batch: 4711 }]        (optional)
+ *     retention:                                                                          (optional)
+ *       - { kinds: [motion], keep: 24h, at_most: 90d }
+ *
+ * A retention rule may also have regions, facilities, severity_min and parts.  Complaints name file, line and reason. */
 int torap_trust_compile(struct torap_buffer **out_signed, const char *source_path,
 	const struct torap_sign_key *root, struct torap_error *err);

@@ -1,0 +1,284 @@
+#include "conf/trust.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "conf/file.h"
+#include "proto/session.pb-c.h"
+
+#define KEY_A "1111111111111111111111111111111111111111111111111111111111111111"
+#define KEY_B "2222222222222222222222222222222222222222222222222222222222222222"
+#define KEY_C "3333333333333333333333333333333333333333333333333333333333333333"
+#define KEY_D "4444444444444444444444444444444444444444444444444444444444444444"
+#define HEAD  "version: 7\nvalid_until: 2027-11-01T00:00:00Z\n"
+#define NODE_A                                                                                               \
+	"  - id: node-a\n    regions: [\"391000000\", \"392410000\"]\n    curve_key: " KEY_A "\n"            \
+	"    keys: [{ key: " KEY_B ", from: 2026-11-01, until: 2027-02-01 }]\n"                              \
+	"    last_good: [{ stream: node-a/bulk/00f3a9c4d2e1b687, batch: 12 }]\n"
+#define BROKER                                                                                               \
+	"  - id: broker\n    regions: [\"000000000\"]\n    curve_key: " KEY_C "\n"                           \
+	"    keys: [{ key: " KEY_D ", from: 2026-11-01T00:00:00Z, until: 2027-11-01 }]\n"
+#define RULES                                                                                                \
+	"retention:\n  - { kinds: [motion], severity_min: low, parts: [image], keep: 24h, at_most: 90d }\n"
+
+static char dir[64], source[96];
+static struct torap_sign_key root, other_root;
+static struct torap_wall now; /* 2026-12-01 */
+
+static void begin(void)
+{
+	uint8_t seed[32] = { 1 };
+	snprintf(dir, sizeof dir, "/tmp/torap-trust-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(source, sizeof source, "%s/trust.yaml", dir);
+	torap_sign_key_make(&root, seed);
+	seed[0] = 2;
+	torap_sign_key_make(&other_root, seed);
+	torap_wall_parse(&now, "2026-12-01", NULL);
+}
+
+static void end(void)
+{
+	unlink(source);
+	rmdir(dir);
+}
+
+TestSuite(trust, .init = begin, .fini = end);
+
+static int compile(struct torap_buffer **out, const char *text, struct torap_error *err)
+{
+	struct torap_error own;
+	cr_assert_eq(
+		torap_file_replace(source, 0644, torap_bytes(text, strlen(text)), &own), 0, "%s", own.text);
+	return torap_trust_compile(out, source, &root, err);
+}
+
+static struct torap_buffer *compiled(const char *text)
+{
+	struct torap_buffer *b = NULL;
+	struct torap_error err;
+	cr_assert_eq(compile(&b, text, &err), 0, "%s", err.text);
+	return b;
+}
+
+static struct torap_trust *decoded(const char *text)
+{
+	struct torap_buffer *b = compiled(text);
+	struct torap_trust *t = NULL;
+	struct torap_error err;
+	cr_assert_eq(
+		torap_trust_decode(&t, torap_buffer_bytes(b), root.public, now, &err), 0, "%s", err.text);
+	cr_expect(torap_bytes_equal(torap_buffer_bytes(b), torap_buffer_bytes(t->signed_bytes)));
+	torap_buffer_unref(b);
+	return t;
+}
+
+static void check_refused(struct torap_bytes bytes, const char *part_of_complaint)
+{
+	struct torap_trust *t = NULL;
+	struct torap_error err = { "" };
+	cr_expect_lt(torap_trust_decode(&t, bytes, root.public, now, &err), 0);
+	cr_expect_null(t);
+	cr_expect_not_null(strstr(err.text, part_of_complaint), "%s", err.text);
+}
+
+static void check_source_refused(const char *text, const char *complaint)
+{
+	struct torap_buffer *b = NULL;
+	struct torap_error err = { "" };
+	cr_expect_lt(compile(&b, text, &err), 0, "taken: %s", text);
+	cr_expect_null(b);
+	cr_assert(strncmp(err.text, source, strlen(source)) == 0, "%s", err.text);
+	cr_expect_str_eq(err.text + strlen(source), complaint);
+}
+
+Test(trust, says_who_may_write_what)
+{
+	struct torap_trust *t = decoded(HEAD "writers:\n" NODE_A BROKER RULES);
+	cr_expect_eq(t->version, 7);
+	cr_expect_eq(t->writers_count, 2);
+
+	const struct torap_trust_writer *a = torap_trust_writer(t, "node-a");
+	const struct torap_trust_writer *broker = torap_trust_writer(t, "broker");
+	cr_assert(a && broker);
+	cr_expect_null(torap_trust_writer(t, "node-b"));
+	cr_expect_eq(torap_trust_writer_by_curve(t, a->curve_key), a);
+	cr_expect_eq(torap_trust_writer_by_curve(t, broker->curve_key), broker);
+	cr_expect_null(torap_trust_writer_by_curve(t, a->keys[0].key));
+
+	cr_expect(torap_trust_may_speak(a, 391010000));
+	cr_expect(torap_trust_may_speak(a, 392410000));
+	cr_expect_not(torap_trust_may_speak(a, 391610000));
+	cr_expect_not(torap_trust_may_speak(a, 751310000));
+	cr_expect(torap_trust_may_speak(broker, 751310000));
+	torap_trust_unref(t);
+}
+
+Test(trust, finds_a_key_within_its_time_alone)
+{
+	struct torap_trust *t = decoded(HEAD "writers:\n" NODE_A BROKER);
+	const struct torap_trust_key *k = &torap_trust_writer(t, "node-a")->keys[0];
+	struct torap_wall before = { k->from.us - 1 }, last = { k->until.us - 1 };
+	cr_expect_eq(torap_trust_lookup(t, "node-a", k->id, k->from), k->key);
+	cr_expect_eq(torap_trust_lookup(t, "node-a", k->id, last), k->key);
+	cr_expect_null(torap_trust_lookup(t, "node-a", k->id, before));
+	cr_expect_null(torap_trust_lookup(t, "node-a", k->id, k->until));
+	cr_expect_null(torap_trust_lookup(t, "broker", k->id, k->from));
+	cr_expect_null(torap_trust_lookup(t, "nobody", k->id, k->from));
+	torap_trust_unref(t);
+}
+
+Test(trust, does_not_believe_batches_after_the_last_good_one)
+{
+	struct torap_trust *t = decoded(HEAD "writers:\n" NODE_A BROKER);
+	const struct torap_trust_writer *a = torap_trust_writer(t, "node-a");
+	struct torap_stream_id bulk, other;
+	cr_assert(torap_stream_id_parse(&bulk, "node-a/bulk/00f3a9c4d2e1b687"));
+	cr_assert(torap_stream_id_parse(&other, "node-a/bulk/00f3a9c4d2e1b688"));
+	cr_expect(torap_trust_believes(a, &bulk, 12));
+	cr_expect_not(torap_trust_believes(a, &bulk, 13));
+	cr_expect(torap_trust_believes(a, &other, 13));
+	torap_trust_unref(t);
+}
+
+Test(trust, is_refused_without_the_signature_of_the_root)
+{
+	struct torap_buffer *b = compiled(HEAD "writers:\n" NODE_A);
+	struct torap_trust *t = NULL;
+	struct torap_error err = { "" };
+	cr_expect_lt(torap_trust_decode(&t, torap_buffer_bytes(b), other_root.public, now, &err), 0);
+	cr_expect_not_null(strstr(err.text, "not signed by the root key"), "%s", err.text);
+	torap_buffer_unref(b);
+}
+
+/* Flips each bit in turn: none may change who is trusted. */
+Test(trust, is_refused_with_any_bit_flipped)
+{
+	struct torap_buffer *b = compiled(HEAD "writers:\n" NODE_A);
+	for (size_t i = 0; i < b->size * 8; i++) {
+		struct torap_trust *t = NULL;
+		b->data[i / 8] ^= (uint8_t)(1 << i % 8);
+		cr_expect_lt(torap_trust_decode(&t, torap_buffer_bytes(b), root.public, now, NULL), 0,
+			"taken with bit %zu flipped", i);
+		cr_expect_null(t);
+		b->data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	torap_buffer_unref(b);
+}
+
+Test(trust, is_refused_when_cut)
+{
+	struct torap_buffer *b = compiled(HEAD "writers:\n" NODE_A);
+	for (size_t size = 0; size < b->size; size++) {
+		struct torap_trust *t = NULL;
+		cr_expect_lt(torap_trust_decode(&t, torap_bytes(b->data, size), root.public, now, NULL), 0);
+	}
+	torap_buffer_unref(b);
+}
+
+Test(trust, is_refused_past_its_time)
+{
+	struct torap_buffer *b = compiled("version: 7\nvalid_until: 2026-12-01\nwriters: []\n");
+	check_refused(torap_buffer_bytes(b), "version 7 was valid until 2026-12-01T00:00:00Z");
+	torap_buffer_unref(b);
+}
+
+/* Signs any document, also one that the compiler would refuse. */
+static void check_document_refused(const Torap__Trust *trust, const char *complaint)
+{
+	uint8_t message[4096] = "torap trust 1", signature[64], bytes[4096];
+	size_t size = torap__trust__pack(trust, message + 14);
+	crypto_sign_detached(signature, NULL, message, 14 + size, root.secret);
+	Torap__SignedTrust s = TORAP__SIGNED_TRUST__INIT;
+	s.trust = (ProtobufCBinaryData){ .len = size, .data = message + 14 };
+	s.signature = (ProtobufCBinaryData){ .len = sizeof signature, .data = signature };
+	check_refused(torap_bytes(bytes, torap__signed_trust__pack(&s, bytes)), complaint);
+}
+
+Test(trust, is_checked_although_it_is_signed)
+{
+	uint8_t raw[2][32] = { { 1 }, { 2 } };
+	uint32_t regions[] = { 391010000, 391010000 };
+	Torap__TrustedKey key = TORAP__TRUSTED_KEY__INIT, *keys[] = { &key };
+	Torap__TrustedWriter w = TORAP__TRUSTED_WRITER__INIT, *writers[] = { &w };
+	Torap__Trust t = TORAP__TRUST__INIT;
+	char id[] = "node-a", bad_id[] = "Node A";
+	t.version = 1;
+	t.valid_until_us = INT64_MAX;
+	t.writers = writers;
+	t.n_writers = 1;
+	w.id = id;
+	w.regions = regions;
+	w.n_regions = 1;
+	w.curve_key = (ProtobufCBinaryData){ .len = 32, .data = raw[0] };
+	key.key = (ProtobufCBinaryData){ .len = 32, .data = raw[1] };
+	key.until_us = 1;
+	w.keys = keys;
+	w.n_keys = 1;
+
+	w.id = bad_id;
+	check_document_refused(&t, "writers[0].id: the id of a writer");
+	w.id = id;
+	w.n_regions = 2;
+	check_document_refused(&t, "writers[0].regions: region 391010000 stands twice");
+	w.n_regions = 1;
+	regions[0] = 1000000000;
+	check_document_refused(&t, "more than 9 digits");
+	regions[0] = 391010000;
+	w.curve_key.len = 31;
+	check_document_refused(&t, "writers[0].curve_key: curve_key of writer \"node-a\" is not 32 bytes");
+	w.curve_key.len = 32;
+	key.key.len = 0;
+	check_document_refused(&t, "writers[0].keys[0]: a key of writer \"node-a\" is not 32 bytes");
+	key.key.len = 32;
+	key.from_us = 1;
+	check_document_refused(&t, "not before its until");
+	key.from_us = 0;
+	t.version = 0;
+	check_document_refused(&t, "versions begin at 1");
+}
+
+Test(trust, compiling_names_the_line_of_what_is_wrong)
+{
+	check_source_refused(HEAD "writers:\n  - id: Node\n    regions: []\n    curve_key: " KEY_A
+				  "\n    keys: []\n",
+		":4: the id of a writer is 1 to 31 of a-z, 0-9 and -");
+	check_source_refused(HEAD "writers:\n  - id: n\n    regions: [\"39101\"]\n    curve_key: " KEY_A
+				  "\n    keys: []\n",
+		":5: region \"39101\" is not a KATO code of 9 digits");
+	check_source_refused(HEAD "writers:\n  - id: n\n    regions: []\n    curve_key: 12\n    keys: []\n",
+		":6: a key is 64 hexadecimal digits");
+	check_source_refused(HEAD "writers:\n" NODE_A NODE_A, ":9: writer \"node-a\" stands twice");
+	check_source_refused("version: 1\nvalid_until: soon\nwriters: []\n",
+		":2: \"soon\" is not a time such as 2026-11-22T14:30:00Z");
+	check_source_refused(HEAD "writers: []\nretention:\n  - { kinds: [party], keep: 3h }\n",
+		":5: \"party\" is not a kind of event");
+	check_source_refused(HEAD "writers: []\nretention:\n  - { kinds: [motion], keep: 3 }\n",
+		":5: \"3\" is not a duration such as 500ms, 30s, 5m, 24h, 90d or 3y");
+	check_source_refused(HEAD "writers: []\nretention:\n  - { keep: 3d, at_most: 2d }\n",
+		":5: keep is longer than at_most");
+	check_source_refused(HEAD "writters: []\n", ":3: unknown key \"writters\"");
+}
+
+Test(trust, compiling_refuses_a_key_that_two_writers_share)
+{
+	check_source_refused(HEAD "writers:\n" NODE_A "  - id: node-b\n    regions: []\n    curve_key: " KEY_A
+				  "\n    keys: []\n",
+		":11: curve_key of writer \"node-b\" is another writer's");
+	check_source_refused(HEAD "writers:\n" NODE_A "  - id: node-b\n    regions: []\n    curve_key: " KEY_C
+				  "\n    keys: [{ key: " KEY_B ", from: 2026-11-01, until: 2027-02-01 }]\n",
+		":12: a key of writer \"node-b\" stands twice");
+}
+
+Test(trust, compiling_says_which_file_is_not_there)
+{
+	struct torap_buffer *b = NULL;
+	struct torap_error err = { "" };
+	cr_expect_lt(torap_trust_compile(&b, "/nowhere/trust.yaml", &root, &err), 0);
+	cr_expect_str_eq(err.text, "/nowhere/trust.yaml: No such file or directory");
+}
