@@ -2,13 +2,16 @@
  *
  * Four tables of a kv environment whose other tables belong to the process that opened it (node: unsealed, repeats…):
  *
- *     streams    stream number (u32)                      writer, lane, incarnation
- *     manifests  stream number (u32), batch number (u64)  local receipt time, SignedManifest
+ *     streams    stream number (u32)                      its id and head
+ *                0xffffffff, id                           stream number
+ *     manifests  stream number (u32), batch number (u64)  local receipt time, number of frames, SignedManifest
  *     frames     stream number, batch number, index (u16) a part's frame as it was sealed; no row: left out
- *     notes      stream number, batch number, index       why a listed frame has no row (an OmissionReason)
+ *     notes      stream number, batch number              a byte per listed frame: held, or why not; no row: all are held
  *
  * Manifests and frames are apart because retention deletes frames, never manifests, and because a feed reads only its own.
- * All numbers are big endian, so LMDB's order is ours.  Functions with a txn run inside the caller's transaction. */
+ * All numbers are big endian, so LMDB's order is ours.  Functions with a txn run inside the caller's transaction, on its thread.
+ * What was read is copied out of the map, so it outlives the transaction.  A head follows from the manifests; it is kept so that
+ * an append need not decode the one before. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +31,10 @@ enum { TORAP_JOURNAL_TABLES = 4 };
 enum torap_journal_answer {
 	TORAP_JOURNAL_OLD = 10, /* the batch is there already, the same.  Nothing was written. */
 	TORAP_JOURNAL_GAP,      /* the batch does not continue its stream.  Nothing was written. */
-	TORAP_JOURNAL_OTHER,    /* another batch stands under this number.  Nothing was written. */
+	TORAP_JOURNAL_OTHER, /* another batch stands under this number, or one that is damaged.  Nothing was written. */
+	TORAP_JOURNAL_MERGED,  /* the batch is there already; frames that were not there now are. */
+	TORAP_JOURNAL_BROKEN,  /* the number fits, `previous` or first_seq does not.  Nothing was written. */
+	TORAP_JOURNAL_CROWDED, /* a new stream where there are TORAP_STREAMS_MAX.  Nothing was written. */
 };
 
 /* Where a stream stands. */
@@ -41,28 +47,52 @@ struct torap_journal_head {
 	uint8_t last_digest[TORAP_DIGEST_SIZE]; /* of the last manifest */
 };
 
-/* Appends to its stream, which begins with any batch number if it is new (first_batch).  Frames that are NULL in the batch are
- * noted with their omission's reason.  Returns 0, an answer above, or what kv returned. */
+/* Appends to its stream, which begins with any batch number if it is new (first_batch).  The caller has verified the batch.  Frames
+ * that are NULL in it are noted with their omission's reason.
+ *
+ * A batch that is there already is merged: frames that we do not have, or have damaged, are stored, except those that
+ * torap_journal_drop_frame() took away, for a deletion is final.  A batch before first_batch is a GAP.
+ * Returns 0, an answer above, or what kv returned. */
 int torap_journal_append(
 	struct torap_kv_txn *txn, const struct torap_batch *batch, struct torap_wall received_at);
 
-/* All streams with their heads.  `each` as in torap_kv_walk(). */
+/* All streams with their heads, by their numbers here.  `each` as in torap_kv_walk(). */
 int torap_journal_heads(
 	struct torap_kv_txn *txn, int (*each)(void *hint, const struct torap_journal_head *head), void *hint);
+/* 0 or TORAP_KV_MISSING, or what kv returned. */
 int torap_journal_head(
 	struct torap_kv_txn *txn, const struct torap_stream_id *stream, struct torap_journal_head *out);
 
-/* Reads a batch with the frames for which `want` says true (NULL: all); the others are NULL, without a reason.  Frames that are
+/* Is this frame wanted?  Asked before frames are read, and perhaps twice.  NULL for all. */
+typedef bool (*torap_journal_want)(void *hint, const struct torap_batch *batch, size_t group, size_t part);
+
+/* Reads a batch with the frames for which `want` says true; the others are NULL, with NOT_GRANTED for a reason.  Frames that are
  * wanted and not held are NULL with their reason; one whose digest is wrong, or that is gone without a note, is DAMAGED.
  * Returns 0, TORAP_KV_MISSING, or negative (a manifest that cannot be decoded is -EBADMSG with a text).  *out is the caller's. */
 int torap_journal_read(struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no,
-	bool (*want)(void *hint, const struct torap_batch *batch, size_t group, size_t part), void *hint,
-	struct torap_batch **out, struct torap_wall *received_at, struct torap_error *err);
+	torap_journal_want want, void *hint, struct torap_batch **out, struct torap_wall *received_at,
+	struct torap_error *err);
 
-/* The first batch received at or after `at`; last_batch + 1 when there is none. */
+struct torap_journal_entry {
+	struct torap_batch *batch; /* the caller's */
+	struct torap_wall received_at;
+};
+
+/* Reads batches from `from` on, each as torap_journal_read() does, in a read transaction of its own that is closed on return: for
+ * replay, on any thread.  Stops after `count_max` batches, at the end of the stream, or before the batch with which manifests and
+ * wanted frames would pass `bytes_max`; the first batch is read whatever its size.  A batch of which nothing is wanted counts as
+ * its manifest alone.  *count is 0 when the stream has no batch `from` (yet), or is not known.
+ * Returns 0 or negative; then nothing was read.  A batch that cannot be read ends the run before it, and fails only as the first. */
+int torap_journal_read_range(struct torap_kv *kv, uint32_t stream_number, uint64_t from, size_t bytes_max,
+	size_t count_max, torap_journal_want want, void *hint, struct torap_journal_entry *entries,
+	size_t *count, struct torap_error *err);
+
+/* The first batch received at or after `at`; last_batch + 1 when there is none.  A wall clock that went back makes it one of
+ * several that fit.  0, TORAP_KV_MISSING for a stream that is not known, or what kv returned. */
 int torap_journal_find_time(
 	struct torap_kv_txn *txn, uint32_t stream_number, struct torap_wall at, uint64_t *out_batch_no);
 
-/* Deletes one frame and notes why.  The manifest stays. */
+/* Deletes one frame for good and notes why (an OmissionReason other than NOT_GRANTED).  The manifest stays.  A frame that is not
+ * there is noted likewise.  0, TORAP_KV_MISSING when there is no such batch, or what kv returned. */
 int torap_journal_drop_frame(
 	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, unsigned frame, int reason);

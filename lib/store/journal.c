@@ -1,0 +1,202 @@
+#include "store/journal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "store/journal_rows.h"
+
+/* A batch is appended with the head that follows from it, in one transaction, so the two never differ.  Its frames may come later
+ * (a merge) and go later (retention); its manifest stays for good. */
+
+static int put_frame(
+	struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch, unsigned frame)
+{
+	struct torap_rows_key key = torap_rows_frame_key(number, batch->manifest->batch_no, frame);
+	return torap_kv_put(
+		txn, ROWS_FRAMES, torap_rows_key_bytes(&key), torap_buffer_bytes(batch->frames[frame]));
+}
+
+/* Streams are numbered from 1, in the order of their first batches. */
+static int number_stream(struct torap_kv_txn *txn, struct torap_journal_head *head)
+{
+	static const uint8_t small_numbers[] = { 0 }; /* All numbers begin with this byte, no id does. */
+	struct torap_bytes key, value;
+	struct torap_journal_head last = { .number = 0 };
+	int r = torap_kv_last(
+		txn, ROWS_STREAMS, torap_bytes(small_numbers, sizeof small_numbers), &key, &value);
+	if (!r)
+		r = torap_rows_head_decode(&last, key, value);
+	if (r && r != TORAP_KV_MISSING)
+		return r;
+	if (last.number >= TORAP_STREAMS_MAX)
+		return TORAP_JOURNAL_CROWDED;
+	head->number = last.number + 1;
+
+	struct torap_rows_key number = torap_rows_stream_key(head->number);
+	struct torap_rows_key id = torap_rows_id_key(&head->stream);
+	return torap_kv_put(txn, ROWS_STREAMS, torap_rows_key_bytes(&id), torap_rows_key_bytes(&number));
+}
+
+static int store(struct torap_kv_txn *txn, const struct torap_batch *batch, struct torap_wall received_at,
+	struct torap_journal_head *head)
+{
+	const struct torap_manifest *m = batch->manifest;
+	int r = torap_rows_manifest_put(txn, head->number, batch, received_at);
+	struct torap_rows_notes notes = { .count = m->frames_count };
+	for (unsigned i = 0; !r && i < m->frames_count; i++) {
+		notes.of[i] = batch->frames[i] ? ROWS_NOTE_HELD : batch->omissions[i] & ROWS_NOTE_REASON;
+		if (batch->frames[i])
+			r = put_frame(txn, head->number, batch, i);
+	}
+	if (!r)
+		r = torap_rows_notes_put(txn, head->number, m->batch_no, &notes);
+	if (r)
+		return r;
+	head->last_batch = m->batch_no;
+	head->next_seq = m->first_seq + m->count;
+	memcpy(head->last_digest, m->digest, sizeof head->last_digest);
+	return torap_rows_head_put(txn, head);
+}
+
+/* Stores what `batch` has and `ours` lacks.  A frame of ours that is damaged was read as lacking. */
+static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
+	const struct torap_batch *ours)
+{
+	const struct torap_manifest *m = batch->manifest;
+	struct torap_rows_notes notes;
+	int r = torap_rows_notes_get(txn, number, m->batch_no, m->frames_count, &notes);
+	bool merged = false;
+	for (unsigned i = 0; !r && i < m->frames_count; i++) {
+		bool final = notes.of[i] != ROWS_NOTE_HELD && notes.of[i] & ROWS_NOTE_FINAL;
+		if (!batch->frames[i] || ours->frames[i] || final)
+			continue;
+		r = put_frame(txn, number, batch, i);
+		notes.of[i] = ROWS_NOTE_HELD;
+		merged = true;
+	}
+	if (r || !merged)
+		return r ? r : TORAP_JOURNAL_OLD;
+	r = torap_rows_notes_put(txn, number, m->batch_no, &notes);
+	return r ? r : TORAP_JOURNAL_MERGED;
+}
+
+static int compare(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch)
+{
+	struct torap_batch *ours = NULL;
+	struct torap_wall received_at;
+	int r = torap_journal_read(
+		txn, number, batch->manifest->batch_no, NULL, NULL, &ours, &received_at, NULL);
+	if (r == -EBADMSG)
+		return TORAP_JOURNAL_OTHER; /* What stands there cannot be read any more: it is not this batch. */
+	if (r)
+		return r == TORAP_KV_MISSING ? -EBADMSG : r; /* No manifest is ever deleted. */
+	if (memcmp(ours->manifest->digest, batch->manifest->digest, TORAP_DIGEST_SIZE))
+		r = TORAP_JOURNAL_OTHER;
+	else
+		r = merge(txn, number, batch, ours);
+	torap_batch_destroy(ours);
+	return r;
+}
+
+static bool chained(const struct torap_journal_head *head, const struct torap_manifest *m)
+{
+	return m->first_seq == head->next_seq && m->has_previous &&
+	       !memcmp(m->previous, head->last_digest, sizeof head->last_digest);
+}
+
+int torap_journal_append(
+	struct torap_kv_txn *txn, const struct torap_batch *batch, struct torap_wall received_at)
+{
+	const struct torap_manifest *m = batch->manifest;
+	assert(m->batch_no > 0);
+	struct torap_journal_head head;
+	int r = torap_rows_head_find(txn, &m->stream, &head);
+	if (r == TORAP_KV_MISSING) {
+		head = (struct torap_journal_head){ .stream = m->stream, .first_batch = m->batch_no };
+		r = number_stream(txn, &head);
+		return r ? r : store(txn, batch, received_at, &head);
+	}
+	if (r)
+		return r;
+	if (m->batch_no < head.first_batch || m->batch_no > head.last_batch + 1)
+		return TORAP_JOURNAL_GAP;
+	if (m->batch_no <= head.last_batch)
+		return compare(txn, head.number, batch);
+	if (!chained(&head, m))
+		return TORAP_JOURNAL_BROKEN;
+	return store(txn, batch, received_at, &head);
+}
+
+struct heads {
+	int (*each)(void *hint, const struct torap_journal_head *head);
+	void *hint;
+};
+
+/* The rows of ids come after all heads and are few: they are passed over. */
+static int on_stream(void *hint, struct torap_bytes key, struct torap_bytes value)
+{
+	struct heads *heads = hint;
+	struct torap_journal_head head;
+	if (!torap_rows_is_head(key))
+		return 0;
+	int r = torap_rows_head_decode(&head, key, value);
+	return r ? r : heads->each(heads->hint, &head);
+}
+
+int torap_journal_heads(
+	struct torap_kv_txn *txn, int (*each)(void *hint, const struct torap_journal_head *head), void *hint)
+{
+	struct heads heads = { each, hint };
+	return torap_kv_walk(txn, ROWS_STREAMS, torap_bytes(NULL, 0), on_stream, &heads);
+}
+
+int torap_journal_head(
+	struct torap_kv_txn *txn, const struct torap_stream_id *stream, struct torap_journal_head *out)
+{
+	return torap_rows_head_find(txn, stream, out);
+}
+
+int torap_journal_find_time(
+	struct torap_kv_txn *txn, uint32_t stream_number, struct torap_wall at, uint64_t *out_batch_no)
+{
+	struct torap_journal_head head;
+	int r = torap_rows_head_get(txn, stream_number, &head);
+	if (r)
+		return r;
+	uint64_t low = head.first_batch, high = head.last_batch + 1; /* the answer is in [low, high] */
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		struct torap_rows_manifest row;
+		r = torap_rows_manifest_get(txn, stream_number, middle, &row);
+		if (r)
+			return r == TORAP_KV_MISSING ? -EBADMSG : r;
+		if (row.received_at.us < at.us)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*out_batch_no = low;
+	return 0;
+}
+
+int torap_journal_drop_frame(
+	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, unsigned frame, int reason)
+{
+	assert(reason > 0 && reason < ROWS_NOTE_REASON);
+	struct torap_rows_manifest row;
+	int r = torap_rows_manifest_get(txn, stream_number, batch_no, &row);
+	if (r)
+		return r;
+	assert(frame < row.frames_count);
+	struct torap_rows_notes notes;
+	r = torap_rows_notes_get(txn, stream_number, batch_no, row.frames_count, &notes);
+	if (r)
+		return r;
+	struct torap_rows_key key = torap_rows_frame_key(stream_number, batch_no, frame);
+	r = torap_kv_delete(txn, ROWS_FRAMES, torap_rows_key_bytes(&key));
+	if (r && r != TORAP_KV_MISSING)
+		return r;
+	notes.of[frame] = (uint8_t)(reason | ROWS_NOTE_FINAL);
+	return torap_rows_notes_put(txn, stream_number, batch_no, &notes);
+}

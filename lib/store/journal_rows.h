@@ -1,0 +1,61 @@
+/* journal_rows.h: keys and values of the journal's tables, as bytes.  Private to lib/store. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/journal.h"
+
+/* The tables' numbers: their places in TORAP_JOURNAL_TABLE_NAMES. */
+enum { ROWS_STREAMS, ROWS_MANIFESTS, ROWS_FRAMES, ROWS_NOTES };
+
+/* Room for the longest key: 0xffffffff, lane, incarnation, writer. */
+enum { ROWS_KEY_MAX = 4 + 1 + 8 + TORAP_WRITER_ID_MAX };
+
+struct torap_rows_key {
+	uint8_t data[ROWS_KEY_MAX];
+	size_t size;
+};
+
+static inline struct torap_bytes torap_rows_key_bytes(const struct torap_rows_key *key)
+{
+	return torap_bytes(key->data, key->size);
+}
+
+struct torap_rows_key torap_rows_stream_key(uint32_t number);
+struct torap_rows_key torap_rows_id_key(const struct torap_stream_id *id);
+struct torap_rows_key torap_rows_batch_key(uint32_t number, uint64_t batch_no);
+struct torap_rows_key torap_rows_frame_key(uint32_t number, uint64_t batch_no, unsigned frame);
+
+/* The head of a stream, by number or by id.  0, TORAP_KV_MISSING, -EBADMSG for a row that is not one, or what kv returned. */
+int torap_rows_head_get(struct torap_kv_txn *txn, uint32_t number, struct torap_journal_head *out);
+int torap_rows_head_find(
+	struct torap_kv_txn *txn, const struct torap_stream_id *id, struct torap_journal_head *out);
+int torap_rows_head_put(struct torap_kv_txn *txn, const struct torap_journal_head *head);
+int torap_rows_head_decode(struct torap_journal_head *out, struct torap_bytes key, struct torap_bytes value);
+/* A row of `streams` that is a head and not an id. */
+bool torap_rows_is_head(struct torap_bytes key);
+
+struct torap_rows_manifest {
+	struct torap_wall received_at;
+	unsigned frames_count;
+	struct torap_bytes signed_manifest; /* in the map */
+};
+int torap_rows_manifest_get(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, struct torap_rows_manifest *out);
+int torap_rows_manifest_put(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
+	struct torap_wall received_at);
+
+/* What is noted of a frame: held, or an OmissionReason, with ROWS_NOTE_FINAL if we deleted it ourselves. */
+enum { ROWS_NOTE_HELD = 0xff, ROWS_NOTE_FINAL = 0x80, ROWS_NOTE_REASON = 0x7f };
+
+struct torap_rows_notes {
+	unsigned count;
+	uint8_t of[TORAP_BATCH_FRAMES_MAX];
+};
+/* All held when there is no row. */
+int torap_rows_notes_get(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frames_count,
+	struct torap_rows_notes *out);
+/* No row is kept when all are held. */
+int torap_rows_notes_put(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, const struct torap_rows_notes *notes);
