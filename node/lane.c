@@ -1,0 +1,456 @@
+#include "node/lane.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "node/lane_load.h"
+#include "node/writes.h"
+#include "store/journal.h"
+#include "store/kv.h"
+
+enum {
+	FULL_PAUSE_MS = 1000, /* until a full disk is tried again when nobody asks for it */
+	EXIT_STATUS = 70,     /* as the committer's: what is durable is not in danger, going on would be */
+};
+
+static void entries_push(struct node_entries *list, struct node_entry *e)
+{
+	e->next = NULL;
+	if (list->last)
+		list->last->next = e;
+	else
+		list->first = e;
+	list->last = e;
+	list->count++;
+}
+
+static struct node_entry *entries_pop(struct node_entries *list)
+{
+	struct node_entry *e = list->first;
+	if (!e)
+		return NULL;
+	list->first = e->next;
+	if (!list->first)
+		list->last = NULL;
+	list->count--;
+	e->next = NULL;
+	return e;
+}
+
+static void events_push(struct node_events *list, struct node_event *e)
+{
+	e->next = NULL;
+	if (list->last)
+		list->last->next = e;
+	else
+		list->first = e;
+	list->last = e;
+	list->count++;
+}
+
+static void events_clear(struct node_events *list)
+{
+	while (list->first) {
+		struct node_event *e = list->first;
+		list->first = e->next;
+		node_event_destroy(e);
+	}
+	*list = (struct node_events){ 0 };
+}
+
+/* Half a round cannot be taken back.  Nobody was told anything of it, so the next start goes on from what is durable. */
+static _Noreturn void die(const struct node_lane *l, const char *what)
+{
+	torap_fail("BATCHER-FAILED", "lane %s: %s; this process ends and goes on with what was flushed",
+		torap_lane_name(l->lane), what);
+	_exit(EXIT_STATUS);
+}
+
+static void give_back(struct node_entry *e, enum node_entry_result result)
+{
+	e->event = node_event_destroy(e->event);
+	torap_writer_finish(&e->writes);
+	e->done(e, result);
+}
+
+static void give_back_all(struct node_entries *list, enum node_entry_result result)
+{
+	struct node_entry *e;
+	while ((e = entries_pop(list)))
+		give_back(e, result);
+}
+
+static void open_sealer(struct node_lane *l, const struct node_stream *s)
+{
+	struct torap_error err;
+	l->sealer = torap_sealer_destroy(l->sealer);
+	if (torap_sealer_create(&l->sealer, &s->id, s->sealed.batch_no, s->sealed.next_seq, s->digest,
+		    l->options->key, &err))
+		die(l, err.text);
+}
+
+/* They were in one batch before, so they fit into one again. */
+static void add_unsealed(struct node_lane *l)
+{
+	for (struct node_event *e = l->unsealed.first; e; e = e->next)
+		if (torap_sealer_add(l->sealer, &e->event, &e->seq))
+			die(l, "events that were numbered already do not fit any more");
+}
+
+int node_lane_open(struct node_lane *l, const struct node_batcher_options *options, uint32_t lane,
+	struct node_now now, struct torap_error *err)
+{
+	l->options = options;
+	l->lane = lane;
+	l->job_max = NODE_JOB_ENTRIES_MAX;
+	int r = node_lane_load(l, err);
+	if (r)
+		return r;
+	open_sealer(l, node_lane_stream(l));
+	uint64_t first = torap_sealer_next_seq(l->sealer);
+	if (l->unsealed.first && l->unsealed.first->seq != first)
+		return torap_errorf(err, -EBADMSG,
+			"lane %s: the table unsealed begins at %llu, the journal ends before %llu",
+			torap_lane_name(lane), (unsigned long long)l->unsealed.first->seq,
+			(unsigned long long)first);
+	add_unsealed(l);
+	/* What a former process left is sealed at once: its delay has passed. */
+	l->unsealed_since.us = now.mono.us - (int64_t)options->seal_delay_ms[lane] * TORAP_US_PER_MS;
+	return 0;
+}
+
+void node_lane_finish(struct node_lane *l)
+{
+	assert(!l->running);
+	give_back_all(&l->waiting, NODE_ENTRY_FULL);
+	events_clear(&l->unsealed);
+	node_recent_finish(&l->recent);
+	torap_sealer_destroy(l->sealer);
+	free(l->streams);
+}
+
+int node_lane_add(struct node_lane *l, struct node_entry *entry, struct node_now now)
+{
+	if (entry->writes.failed || l->waiting.count >= node_batcher_waiting_max[l->lane]) {
+		l->counts.busy++;
+		return NODE_BATCHER_BUSY;
+	}
+	if (l->waiting_events == 0 && entry->event)
+		l->waiting_since = now.mono;
+	l->waiting_events += entry->event != NULL;
+	entries_push(&l->waiting, entry);
+	return 0;
+}
+
+/* When what waits or is unsealed has to leave as a batch.  False: there is no such thing. */
+static bool due_at(const struct node_lane *l, struct torap_mono *out)
+{
+	if (l->unsealed.count == 0 && l->waiting_events == 0)
+		return false;
+	struct torap_mono since = l->unsealed.count ? l->unsealed_since : l->waiting_since;
+	bool at_once = l->flush || l->lane == TORAP__LANE__LANE_CRITICAL ||
+		       l->unsealed.count + l->waiting_events >= NODE_SEAL_EVENTS ||
+		       torap_sealer_size(l->sealer) >= NODE_SEAL_BYTES;
+	*out = at_once ? since : torap_mono_add_ms(since, l->options->seal_delay_ms[l->lane]);
+	return true;
+}
+
+static bool is_due(const struct node_lane *l, struct node_now now)
+{
+	struct torap_mono at;
+	return due_at(l, &at) && torap_mono_reached(at, now.mono);
+}
+
+static bool pausing(const struct node_lane *l, struct node_now now)
+{
+	return !torap_mono_reached(l->pause_until, now.mono);
+}
+
+bool node_lane_deadline(const struct node_lane *l, struct torap_mono *out)
+{
+	if (l->running)
+		return false;
+	bool has = due_at(l, out);
+	if (l->waiting.count && l->unsealed.count + l->waiting_events == 0) {
+		*out = l->waiting_since;
+		has = true;
+	}
+	if (has && out->us < l->pause_until.us)
+		*out = l->pause_until;
+	return has;
+}
+
+bool node_lane_idle(const struct node_lane *l)
+{
+	return !l->running && l->waiting.count == 0 && (l->unsealed.count == 0 || l->pause_until.us != 0);
+}
+
+static void unsealed_key(uint8_t key[static 9], uint32_t lane, uint64_t seq)
+{
+	key[0] = (uint8_t)lane;
+	for (int i = 0; i < 8; i++)
+		key[1 + i] = (uint8_t)(seq >> (56 - 8 * i));
+}
+
+static void delete_unsealed_rows(struct node_lane *l)
+{
+	uint8_t key[9];
+	for (const struct node_event *e = l->unsealed.first; e; e = e->next) {
+		unsealed_key(key, l->lane, e->seq);
+		node_writes_delete(&l->job.writes, NODE_TABLE_UNSEALED, torap_bytes(key, sizeof key));
+	}
+}
+
+/* Closes the open batch into the job.  The first to be closed holds all that was unsealed, so their rows go. */
+static void seal(struct node_lane *l, struct node_now now)
+{
+	struct node_lane_job *job = &l->job;
+	struct torap_batch *batch = NULL;
+	struct torap_error err;
+	if (torap_sealer_seal(l->sealer, now.wall, &batch, &err))
+		die(l, err.text);
+	const struct node_stream *stream = job->begins_stream ? &job->stream : node_lane_stream(l);
+	struct node_sealed *s = node_sealed_create(&batch, job->last ? &job->last->mark : &stream->sealed);
+	if (!s)
+		die(l, "out of memory");
+	if (job->last)
+		job->last->next = s;
+	else
+		job->first = s;
+	if (!job->last && !job->begins_stream)
+		delete_unsealed_rows(l);
+	job->last = s;
+	node_mark_write(&s->mark, &stream->id, &job->writes);
+}
+
+/* Numbers the entry's event.  Returns false when it can never be sealed. */
+static bool number(struct node_lane *l, struct node_entry *entry, struct node_now now)
+{
+	struct node_event *e = entry->event;
+	int r = torap_sealer_add(l->sealer, &e->event, &e->seq);
+	if (r == TORAP_SEAL_FULL) {
+		/* An event that finds even the empty batch full is too big. */
+		if (torap_sealer_count(l->sealer) == 0)
+			return false;
+		seal(l, now);
+		r = torap_sealer_add(l->sealer, &e->event, &e->seq);
+	}
+	if (r < 0)
+		die(l, r == -ENOMEM ? "out of memory" : "an event of another lane");
+	return r == 0;
+}
+
+static void write_unsealed_rows(struct node_lane *l)
+{
+	struct torap_writer row = { 0 };
+	for (const struct node_entry *entry = l->job.entries.first; entry; entry = entry->next) {
+		const struct node_event *e = entry->event;
+		if (!e || e->seq < l->job.open_from)
+			continue;
+		uint8_t key[9];
+		unsealed_key(key, l->lane, e->seq);
+		row.size = 0;
+		node_event_write(e, &row);
+		node_writes_put(&l->job.writes, NODE_TABLE_UNSEALED, torap_bytes(key, sizeof key),
+			torap_bytes(row.data, row.size));
+	}
+	if (row.failed)
+		die(l, "out of memory");
+	torap_writer_finish(&row);
+}
+
+/* A new stream: what was unsealed gets new numbers in it and is sealed in the same commit. */
+static void begin_stream(struct node_lane *l)
+{
+	struct node_lane_job *job = &l->job;
+	struct torap_stream_id id = node_lane_stream(l)->id;
+	id.incarnation = node_lane_random();
+	node_stream_init(&job->stream, &id);
+	job->begins_stream = true;
+	node_lane_write_incarnation(&id, &job->writes);
+	delete_unsealed_rows(l);
+	open_sealer(l, &job->stream);
+	add_unsealed(l);
+}
+
+/* On the committer's thread; the loop does not touch the job meanwhile. */
+static int apply(struct torap_commit_job *commit, struct torap_kv_txn *txn)
+{
+	const struct node_lane_job *job = (const struct node_lane_job *)commit;
+	for (const struct node_sealed *s = job->first; s; s = s->next) {
+		int r = torap_journal_append(txn, s->batch, s->mark.sealed_at);
+		if (r == TORAP_KV_FULL || r < 0)
+			return r;
+		assert(r == 0); /* The sealer goes on where the journal ends. */
+	}
+	int r = node_writes_apply(&job->writes, txn);
+	for (const struct node_entry *e = job->entries.first; e && !r; e = e->next)
+		r = node_writes_apply(&e->writes, txn);
+	return r;
+}
+
+static void keep_unsealed(struct node_lane *l, struct node_entry *entry)
+{
+	struct node_event *e = entry->event;
+	if (!e || e->seq < l->job.open_from)
+		return;
+	if (l->unsealed.count == 0)
+		l->unsealed_since = l->job.since;
+	events_push(&l->unsealed, e);
+	entry->event = NULL;
+}
+
+static void advance(struct node_lane *l, struct node_stream *stream)
+{
+	struct node_lane_job *job = &l->job;
+	if (!job->last)
+		return;
+	events_clear(&l->unsealed);
+	stream->sealed = job->last->mark;
+	memcpy(stream->digest, job->last->batch->manifest->digest, sizeof stream->digest);
+}
+
+static void publish(struct node_lane *l, struct node_sealed *first)
+{
+	for (struct node_sealed *s = first; s; s = s->next) {
+		l->counts.batches++;
+		l->counts.bytes += s->bytes;
+		node_recent_push(&l->recent, s);
+		l->options->on_sealed(l->options->hint, l->lane, s);
+	}
+	node_sealed_unref_list(first);
+}
+
+static void on_durable(struct node_lane *l)
+{
+	struct node_lane_job *job = &l->job;
+	bool new_stream = job->begins_stream;
+	if (new_stream) {
+		struct node_stream *more = realloc(l->streams, (l->streams_count + 1) * sizeof *l->streams);
+		if (!more)
+			die(l, "out of memory");
+		l->streams = more;
+		l->streams[l->streams_count++] = job->stream;
+	}
+	advance(l, node_lane_stream(l));
+
+	struct node_entries entries = job->entries;
+	struct node_sealed *first = job->first;
+	for (struct node_entry *e = entries.first; e; e = e->next) {
+		l->counts.events += e->event != NULL;
+		keep_unsealed(l, e);
+	}
+	if (l->job_max < NODE_JOB_ENTRIES_MAX)
+		l->job_max *= 2;
+	l->pause_until.us = 0;
+	if (new_stream) {
+		l->renew = false;
+		l->options->on_stream(l->options->hint, l->lane);
+	}
+	/* Devices first: the brokers' turn is later in any case. */
+	give_back_all(&entries, NODE_ENTRY_DURABLE);
+	publish(l, first);
+}
+
+/* Nobody has seen the numbers of this job: they are taken back. */
+static void on_full(struct node_lane *l)
+{
+	struct node_lane_job *job = &l->job;
+	struct node_entries entries = job->entries;
+	l->counts.jobs_full++;
+	node_sealed_unref_list(job->first);
+	open_sealer(l, node_lane_stream(l));
+	add_unsealed(l);
+	if (entries.count <= 1 || l->lane != TORAP__LANE__LANE_CRITICAL) {
+		if (entries.count == 0)
+			l->pause_until = torap_mono_add_ms(job->started, FULL_PAUSE_MS);
+		give_back_all(&entries, NODE_ENTRY_FULL);
+		return;
+	}
+	/* Alarms: half of them may fit.  They stood before those that have come since. */
+	l->job_max = entries.count / 2;
+	for (const struct node_entry *e = entries.first; e; e = e->next)
+		l->waiting_events += e->event != NULL;
+	entries.last->next = l->waiting.first;
+	l->waiting.first = entries.first;
+	if (!l->waiting.last)
+		l->waiting.last = entries.last;
+	l->waiting.count += entries.count;
+}
+
+static void on_done(struct torap_commit_job *commit, int result)
+{
+	struct node_lane_job *job = (struct node_lane_job *)commit;
+	struct node_lane *l = (struct node_lane *)((char *)job - offsetof(struct node_lane, job));
+	assert(result == 0 || result == TORAP_KV_FULL);
+	l->running = false;
+	torap_writer_finish(&job->writes);
+	if (result == 0)
+		on_durable(l);
+	else
+		on_full(l);
+	l->counts.unsealed = l->unsealed.count;
+}
+
+static void take_waiting(struct node_lane *l, struct node_now now)
+{
+	while (l->waiting.count && l->job.entries.count < l->job_max) {
+		struct node_entry *e = entries_pop(&l->waiting);
+		l->waiting_events -= e->event != NULL;
+		if (e->event && !number(l, e, now))
+			give_back(e, NODE_ENTRY_TOO_BIG);
+		else
+			entries_push(&l->job.entries, e);
+	}
+}
+
+static void start_round(struct node_lane *l, struct node_now now)
+{
+	struct node_lane_job *job = &l->job;
+	*job = (struct node_lane_job){
+		.commit = { .apply = apply, .done = on_done },
+		.since = l->waiting_since,
+		.started = now.mono,
+	};
+	bool seal_all = is_due(l, now) || l->renew;
+	if (l->renew)
+		begin_stream(l);
+	take_waiting(l, now);
+	if (seal_all && torap_sealer_count(l->sealer))
+		seal(l, now);
+	job->open_from = torap_sealer_next_seq(l->sealer) - torap_sealer_count(l->sealer);
+	write_unsealed_rows(l);
+	if (job->writes.failed)
+		die(l, "out of memory");
+	l->running = true;
+	l->waiting_since = now.mono; /* of those that the job had no room for */
+	l->counts.jobs++;
+	torap_committer_submit(l->options->committer, &job->commit);
+}
+
+static void show_head(struct node_lane *l, struct node_now now)
+{
+	l->want_head = false;
+	struct torap_buffer *head = torap_sealer_head(l->sealer, now.wall);
+	if (!head)
+		return; /* Out of memory; the next one is asked for in two seconds. */
+	l->options->on_head(l->options->hint, l->lane, head);
+	torap_buffer_unref(head);
+}
+
+void node_lane_run(struct node_lane *l, struct node_now now)
+{
+	if (l->running)
+		return;
+	/* Between two rounds the sealer holds what is durable, and nothing else. */
+	if (l->want_head)
+		show_head(l, now);
+	bool has_work = l->waiting.count || is_due(l, now) || l->renew;
+	if (has_work && (!pausing(l, now) || l->waiting.count))
+		start_round(l, now);
+}

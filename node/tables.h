@@ -1,0 +1,30 @@
+/* tables.h: the tables of a node's store.  The first are the journal's; numbers are big endian, so LMDB's order is ours.
+ *
+ *     unsealed  lane (u8), seq (u64)                         an event that is numbered and not sealed yet (event.h)
+ *     repeats   16-byte hash of an observation's repeat key  until when it is a repeat: microseconds, wall (u64)
+ *     silent    device id                                    class, site and since when: a comm_fault has started (supervision.h)
+ *     subjects  device id                                    16 random bytes: the subject of its groups
+ *     consents  device id                                    one byte, enum node_consent: what was last recorded as an event
+ *     unknown   protocol, NUL, address                       observations since the last event about it (u32), since (u64)
+ *     receipts  broker, NUL, stream as text                  next batch that the broker wants (u64); may be behind
+ *     marks     lane (u8), incarnation (u64), batch (u64)    bytes, events and age up to this batch (stream.h)
+ *     state     text                                         "incarnation/critical"…, "clean", "clock" */
+#pragma once
+
+#include "store/journal.h"
+
+enum node_table {
+	NODE_TABLE_UNSEALED = TORAP_JOURNAL_TABLES,
+	NODE_TABLE_REPEATS,
+	NODE_TABLE_SILENT,
+	NODE_TABLE_SUBJECTS,
+	NODE_TABLE_CONSENTS,
+	NODE_TABLE_UNKNOWN,
+	NODE_TABLE_RECEIPTS,
+	NODE_TABLE_MARKS,
+	NODE_TABLE_STATE,
+};
+
+#define NODE_TABLE_NAMES                                                                                     \
+	TORAP_JOURNAL_TABLE_NAMES, "unsealed", "repeats", "silent", "subjects", "consents", "unknown",       \
+		"receipts", "marks", "state", NULL
