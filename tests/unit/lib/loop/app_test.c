@@ -300,7 +300,9 @@ Test(arguments, refuses_what_it_does_not_know_in_one_line_with_status_2)
 		char text[4096];
 		cr_assert_eq(parse_in_child(bad[i], STDERR_FILENO, text, sizeof text), 2);
 		char *newline = strchr(text, '\n');
-		cr_assert(newline && newline[1] == '\0', "%s", text);
+		cr_assert(newline && !strstr(newline, "torap-test"), "%s",
+			text); /* A sanitizer may add its own. */
+		*newline = '\0';
 		cr_assert(strstr(text, "usage: torap-test"), "%s", text);
 	}
 }

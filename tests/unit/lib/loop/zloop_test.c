@@ -125,6 +125,7 @@ static void arm(void *socket)
 static void pair_init(struct pair *p, torap_zloop_ready on_ready)
 {
 	memset(p, 0, sizeof *p);
+	p->side[0].pair = p->side[1].pair = p;
 	struct torap_error err;
 	struct torap_zsocket_options options = { 0 };
 	char endpoint[64];
@@ -139,7 +140,6 @@ static void pair_init(struct pair *p, torap_zloop_ready on_ready)
 	zmq_pollitem_t up = { p->side[1].socket, 0, ZMQ_POLLOUT, 0 };
 	cr_assert_eq(zmq_poll(&up, 1, STALL_MS), 1);
 	send_one(&p->side[1]);
-	p->side[0].pair = p->side[1].pair = p;
 	zmq_pollitem_t in = { p->side[0].socket, 0, ZMQ_POLLIN, 0 };
 	cr_assert_eq(zmq_poll(&in, 1, STALL_MS), 1);
 	cr_assert(take_one(&p->side[0]));
@@ -151,7 +151,6 @@ static void pair_init(struct pair *p, torap_zloop_ready on_ready)
 	uv_timer_start(&p->watchdog, on_watchdog, STALL_MS, STALL_MS);
 	for (int i = 0; i < SIDES; i++) {
 		struct side *s = &p->side[i];
-		s->pair = p;
 		s->received = 0;
 		arm(s->socket);
 		s->take_max = TORAP_ZLOOP_BURST;
