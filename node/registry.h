@@ -103,7 +103,7 @@ int node_registry_parse(struct node_registry **out, const char *sites_name, stru
 struct node_registry *node_registry_ref(struct node_registry *r);
 struct node_registry *node_registry_unref(struct node_registry *r); /* accepts NULL, returns NULL */
 
-/* NULL: the registry does not know it.  Addresses of dc09 (accounts) are compared without regard to case. */
+/* NULL: the registry does not know it.  Compared without regard to ASCII case. */
 const struct node_device *node_registry_find(
 	const struct node_registry *r, const char *protocol, const char *address);
 const struct node_device *node_registry_device(const struct node_registry *r, const char *id);
