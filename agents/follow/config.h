@@ -1,0 +1,53 @@
+/* config.h: what a subscriber is told: which feed, from which brokers, into which directory.
+ *
+ *     feed: prosecutor-kostanay
+ *     keys: prosecutor.key
+ *     root: root.pub                  public half of the offline root key
+ *     dir: received                   batches, cursor, trust file: one directory
+ *     dir_size: 8GiB                  the most it may grow to
+ *     brokers:                        the first is used; at a failure the next
+ *       - { name: almaty, endpoint: "tcp://127.0.0.1:7400", key: broker.pub }
+ *     expect:                         optional: what the feed should be granted; less is said loudly
+ *       - { regions: ["391010000"], facilities: [prison], parts: [open] }
+ *     credit: 4MiB                    optional: bytes in flight
+ *     metrics: 127.0.0.1:9130         optional
+ *
+ * File names are relative to the folder of the file.  Everything is checked at load: keys, names, sizes. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/keys.h"
+#include "link/message.h"
+
+struct torap_error;
+
+enum { FOLLOW_BROKERS_MAX = 16, FOLLOW_FEED_NAME_MAX = 63 };
+
+struct follow_broker {
+	char *name, *endpoint;
+	uint8_t key[TORAP_CURVE_KEY_SIZE];
+};
+
+struct follow_config {
+	char *feed;
+	struct torap_keys keys;
+	uint8_t root[TORAP_SIGN_KEY_SIZE];
+	char *dir;
+	uint64_t dir_bytes;
+	struct follow_broker *brokers;
+	size_t brokers_count;
+	struct torap_grant_row *expected;
+	size_t expected_count;
+	uint64_t credit_bytes;
+	char *metrics; /* NULL: none */
+};
+
+/* On failure *out is untouched and err names file, line and reason. */
+int follow_config_load(struct follow_config **out, const char *path, struct torap_error *err);
+/* Wipes the secrets.  Accepts NULL.  Returns NULL. */
+struct follow_config *follow_config_destroy(struct follow_config *c);
+
+/* Reads "512", "64KiB", "4MiB", "8GiB".  0 or -EINVAL. */
+int follow_size_parse(uint64_t *out_bytes, const char *text, struct torap_error *err);

@@ -1,0 +1,307 @@
+#include "agents/follow/inside.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "loop/app.h"
+
+enum { SECOND_MS = 1000 };
+
+void follow_end(struct follow *f, const char *why)
+{
+	if (f->ended)
+		return;
+	f->ended = true;
+	f->options.on_end(f->options.hint, why);
+}
+
+struct follow_totals follow_totals(const struct follow *f)
+{
+	struct follow_totals t = f->totals;
+	t.printed = f->output ? follow_output_events(f->output) : 0;
+	return t;
+}
+
+/* Acknowledgements: one for all streams of a lane that were flushed together. */
+
+static void acknowledge_lane(struct follow *f, uint8_t n)
+{
+	struct follow_lane *lane = &f->lanes[n];
+	struct torap_stream_position *positions = calloc(f->streams.count + 1, sizeof *positions);
+	size_t count = 0;
+	if (!positions)
+		return; /* Stays due: the next commit tries again. */
+	for (size_t i = 0; i < f->streams.count; i++) {
+		struct follow_stream *s = f->streams.list[i];
+		if (s->id.lane != n || !s->ack_due)
+			continue;
+		s->ack_due = false;
+		positions[count++] = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+	}
+	lane->ack_due = false;
+	struct torap_buffer *body = torap_ack_encode(positions, count);
+	free(positions);
+	if (body)
+		follow_link_send(lane->link, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
+	torap_buffer_unref(body);
+}
+
+void follow_acknowledge(struct follow *f)
+{
+	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
+		if (f->lanes[n].ack_due && f->lanes[n].link && follow_link_flowing(f->lanes[n].link))
+			acknowledge_lane(f, n);
+}
+
+/* The loop. */
+
+static void on_committed(uv_async_t *async)
+{
+	struct follow *f = async->data;
+	torap_committer_collect(f->committer);
+	if (f->closing)
+		return;
+	follow_acknowledge(f);
+	if (f->output)
+		follow_output_wake(f->output);
+}
+
+static void wake(void *hint)
+{
+	struct follow *f = hint;
+	uv_async_send(&f->committed);
+}
+
+static void store_heads(struct follow *f)
+{
+	for (size_t i = 0; i < f->streams.count; i++) {
+		struct follow_stream *s = f->streams.list[i];
+		if (!s->head_dirty)
+			continue;
+		s->head_dirty = false;
+		follow_commit_head(f, &s->id, s->head_bytes);
+	}
+}
+
+static void on_second(uv_timer_t *timer)
+{
+	store_heads(timer->data);
+}
+
+static void on_output_end(void *hint, const char *why)
+{
+	follow_end(hint, why);
+}
+
+static struct torap_buffer *on_hello(void *hint, uint8_t lane)
+{
+	return follow_hello(hint, lane);
+}
+
+static void on_message(void *hint, struct follow_link *l, const struct torap_envelope *envelope,
+	struct torap_buffer **frames, size_t count)
+{
+	struct follow *f = hint;
+	if (!f->ended)
+		follow_receive(f, l, envelope, frames, count);
+}
+
+/* What the directory says at the start. */
+
+static int on_stored_cursor(void *hint, const struct follow_cursor *c)
+{
+	struct follow *f = hint;
+	struct follow_stream *s = follow_streams_add(&f->streams, &c->stream);
+	if (!s)
+		return -ENOMEM;
+	follow_stream_begin(s, &c->at);
+	return 0;
+}
+
+static int load_trust(struct follow *f, struct torap_kv_txn *txn, struct torap_error *err)
+{
+	struct torap_bytes bytes;
+	int r = follow_store_last_trust(txn, &bytes);
+	if (r)
+		return r == TORAP_KV_MISSING ? 0 : torap_errorf(err, r, "%s: cannot be read", f->config->dir);
+	/* It was in force when it was stored.  Whether it still is, the broker's own word decides at the next welcome. */
+	struct torap_wall then = { 0 };
+	r = torap_trust_decode(&f->trust, bytes, f->config->root, then, err);
+	if (r)
+		torap_error_prefix(err, "%s: the stored trust file: ", f->config->dir);
+	return r;
+}
+
+static int on_stored_head(void *hint, struct torap_bytes key, struct torap_bytes row)
+{
+	struct follow *f = hint;
+	struct torap_head head;
+	(void)key;
+	if (!f->trust || torap_verify_head(&head, row, torap_trust_lookup, f->trust) != TORAP_VERDICT_GOOD)
+		return 0; /* torap verify says so; here the next head replaces it. */
+	struct follow_stream *s = follow_streams_find(&f->streams, &head.stream);
+	struct torap_buffer *bytes = s ? torap_buffer_copy(row) : NULL;
+	if (bytes) {
+		follow_stream_head(s, &head, bytes);
+		s->head_dirty = false;
+	}
+	torap_buffer_unref(bytes);
+	return 0;
+}
+
+static int load(struct follow *f, struct torap_error *err)
+{
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, f->kv, false);
+	int r = follow_store_cursors(&txn, on_stored_cursor, f);
+	if (r == 0)
+		r = follow_store_last_grant(&txn, &f->last_grant);
+	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; r == 0 && n < TORAP_LANES; n++)
+		r = follow_store_started(&txn, n, &f->lanes[n].started);
+	if (r)
+		r = torap_errorf(err, r < 0 ? r : -EIO, "%s: the cursor cannot be read; run torap verify",
+			f->config->dir);
+	else
+		r = load_trust(f, &txn, err);
+	if (r == 0)
+		torap_kv_walk(&txn, FOLLOW_HEADS, torap_bytes(NULL, 0), on_stored_head, f);
+	torap_kv_abort(&txn);
+	if (r == 0 && f->options.start_given && f->lanes[TORAP__LANE__LANE_CRITICAL].started)
+		torap_notice("FROM-IGNORED", "%s has a cursor already: going on from there", f->config->dir);
+	return r;
+}
+
+/* Open and close. */
+
+static int open_links(struct follow *f, struct torap_error *err)
+{
+	struct follow_link_owner owner = { .hello = on_hello, .on_message = on_message, .hint = f };
+	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+		int r = follow_link_open(&f->lanes[n].link, f->loop, f->zmq, n, f->config, &owner, err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int open_parts(struct follow *f, struct torap_error *err)
+{
+	int r = follow_store_open(&f->kv, f->config->dir, f->config->dir_bytes, false, err);
+	if (!r)
+		r = load(f, err);
+	if (!r)
+		r = torap_committer_start(&f->committer, f->kv, wake, f, err);
+	if (!r && f->options.has_output) {
+		struct follow_output_options output = f->options.output;
+		output.on_end = on_output_end;
+		output.hint = f;
+		r = follow_output_open(&f->output, f->loop, f->kv, f->committer, &output, err);
+	}
+	if (!r && f->config->metrics)
+		r = torap_http_open(&f->http, f->loop, f->config->metrics, follow_routes, f, err);
+	if (!r)
+		r = open_links(f, err);
+	return r;
+}
+
+static void free_follow(struct follow *f)
+{
+	for (uint8_t n = 0; n < TORAP_LANES; n++)
+		torap_grant_rows_destroy(f->lanes[n].granted, f->lanes[n].granted_count);
+	follow_streams_finish(&f->streams);
+	torap_trust_unref(f->trust);
+	torap_buffer_unref(f->last_grant.body);
+	if (f->zmq)
+		zmq_ctx_term(f->zmq);
+	free(f);
+}
+
+/* Last: the two handles that were with us from the beginning. */
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct follow *f = handle->data;
+	if (--f->closing_parts > 0)
+		return;
+	void (*on_closed)(void *hint) = f->on_closed;
+	void *hint = f->on_closed_hint;
+	free_follow(f);
+	if (on_closed)
+		on_closed(hint);
+}
+
+static void on_output_closed(void *hint)
+{
+	struct follow *f = hint;
+	f->output = NULL;
+	f->committer = torap_committer_stop(f->committer);
+	f->kv = torap_kv_close(f->kv);
+	f->closing_parts = 2;
+	uv_close((uv_handle_t *)&f->committed, on_handle_closed);
+	uv_close((uv_handle_t *)&f->second, on_handle_closed);
+}
+
+static void on_link_closed(void *hint)
+{
+	struct follow *f = hint;
+	if (--f->closing_parts > 0)
+		return;
+	follow_output_close(f->output, on_output_closed, f);
+}
+
+void follow_close(struct follow *f, void (*on_closed)(void *hint), void *hint)
+{
+	if (!f) {
+		if (on_closed)
+			on_closed(hint);
+		return;
+	}
+	assert(!f->closing);
+	f->closing = true;
+	f->ended = true;
+	f->on_closed = on_closed;
+	f->on_closed_hint = hint;
+	torap_http_close(f->http);
+	if (f->committer)
+		store_heads(f);
+	f->closing_parts = TORAP_LANES - 1;
+	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+		struct follow_link *l = f->lanes[n].link;
+		f->lanes[n].link = NULL;
+		follow_link_close(l, on_link_closed, f);
+	}
+}
+
+int follow_open(
+	struct follow **out, uv_loop_t *loop, const struct follow_options *options, struct torap_error *err)
+{
+	struct follow *f = calloc(1, sizeof *f);
+	if (!f)
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	f->options = *options;
+	f->config = options->config;
+	f->loop = loop;
+	f->zmq = zmq_ctx_new();
+	if (!f->zmq) {
+		free(f);
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	}
+	int r = uv_async_init(loop, &f->committed, on_committed);
+	assert(r == 0); /* no descriptors left at the very start */
+	f->committed.data = f;
+	uv_timer_init(loop, &f->second);
+	f->second.data = f;
+	uv_timer_start(&f->second, on_second, SECOND_MS, SECOND_MS);
+
+	r = open_parts(f, err);
+	if (r) {
+		follow_close(f, NULL, NULL); /* in its own time; the loop has to run for it */
+		return r;
+	}
+	*out = f;
+	return 0;
+}

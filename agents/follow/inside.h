@@ -1,0 +1,63 @@
+/* inside.h: what the parts of the library know of each other.  Not for its users. */
+#pragma once
+
+#include "agents/follow/follow.h"
+#include "agents/follow/link.h"
+#include "agents/follow/store.h"
+#include "agents/follow/streams.h"
+#include "loop/http.h"
+#include "store/committer.h"
+
+struct follow_lane {
+	struct follow_link *link;
+	bool started; /* its first welcome is stored, or on its way there */
+	bool ack_due; /* some stream of it */
+	struct torap_grant_row *granted;
+	size_t granted_count;
+	uint32_t grant; /* number in the store */
+};
+
+struct follow {
+	struct follow_options options;
+	const struct follow_config *config;
+	uv_loop_t *loop;
+	void *zmq;
+	struct torap_kv *kv;
+	struct torap_committer *committer;
+	uv_async_t committed;
+	uv_timer_t second;
+	struct torap_http *http;
+	struct follow_output *output;
+
+	struct follow_lane lanes[TORAP_LANES];
+	struct follow_streams streams;
+	struct torap_trust *trust;      /* NULL before the first welcome */
+	struct follow_grant last_grant; /* the newest in the store */
+	struct follow_totals totals;
+	struct torap_mono last_complaint; /* of withheld frames: one line a second */
+
+	bool ended, closing;
+	unsigned closing_parts;
+	void (*on_closed)(void *hint);
+	void *on_closed_hint;
+};
+
+/* receive.c */
+void follow_receive(struct follow *f, struct follow_link *l, const struct torap_envelope *envelope,
+	struct torap_buffer **frames, size_t count);
+/* welcome.c: welcome, grant, trust. */
+struct torap_buffer *follow_hello(struct follow *f, uint8_t lane);
+void follow_receive_welcome(struct follow *f, struct follow_link *l, struct torap_bytes body);
+void follow_receive_grant(struct follow *f, struct follow_link *l, struct torap_bytes body);
+/* jobs.c: what goes to the committer.  All take what they need; memory that runs out ends the process by follow_end(). */
+void follow_commit_batch(struct follow *f, struct follow_stream *s, struct torap_batch **take);
+void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_position *positions,
+	size_t count, const struct follow_grant *grant, const struct torap_trust *trust);
+void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, struct torap_buffer *head);
+void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum follow_proof sort,
+	uint64_t number, struct torap_buffer *document);
+/* follow.c */
+void follow_end(struct follow *f, const char *why);
+void follow_acknowledge(struct follow *f);
+/* status.c */
+extern const struct torap_http_route follow_routes[]; /* hint: the struct follow */

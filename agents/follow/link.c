@@ -1,0 +1,331 @@
+#include "agents/follow/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "link/message.h"
+#include "loop/app.h"
+#include "loop/zloop.h"
+#include "loop/zsocket.h"
+
+enum {
+	TICK_MS = 100,
+	UNREACHABLE_MS_MAX = 2000, /* with several brokers: so long for one before the next is tried */
+	SMALL_BUFFER = 64 << 10,   /* bulk and normal: no megabyte of backlog in front of anything */
+};
+
+struct follow_link {
+	uv_loop_t *loop;
+	void *context;
+	uint8_t lane;
+	const struct follow_config *config;
+	struct follow_link_owner owner;
+	size_t broker;
+	struct torap_dialler dialler;
+	struct torap_mono dialled; /* when the socket was made */
+	void *socket;
+	struct torap_zloop *watch;
+	uv_timer_t timer;
+	bool closing;
+	unsigned open_handles; /* that libuv has not let go of yet */
+	void (*on_closed)(void *hint);
+	void *on_closed_hint;
+};
+
+static void step(struct follow_link *l, enum torap_dial_input in, int refusal);
+
+uint8_t follow_link_lane(const struct follow_link *l)
+{
+	return l->lane;
+}
+
+const struct follow_broker *follow_link_broker(const struct follow_link *l)
+{
+	return &l->config->brokers[l->broker];
+}
+
+const struct torap_dialler *follow_link_dialler(const struct follow_link *l)
+{
+	return &l->dialler;
+}
+
+bool follow_link_flowing(const struct follow_link *l)
+{
+	return l->dialler.state == TORAP_DIAL_FLOWING;
+}
+
+/* Sockets.  A socket is closed after its watcher; a new one may be there long before. */
+
+struct leaving {
+	struct follow_link *link;
+	void *socket;
+};
+
+static void let_go(struct follow_link *l)
+{
+	assert(l->open_handles > 0);
+	if (--l->open_handles > 0 || !l->closing)
+		return;
+	void (*on_closed)(void *hint) = l->on_closed;
+	void *hint = l->on_closed_hint;
+	free(l);
+	if (on_closed)
+		on_closed(hint);
+}
+
+static void on_watch_closed(void *hint)
+{
+	struct leaving *leaving = hint;
+	torap_zsocket_close(leaving->socket);
+	let_go(leaving->link);
+	free(leaving);
+}
+
+static void hang_up(struct follow_link *l)
+{
+	if (!l->socket)
+		return;
+	struct leaving *leaving = malloc(sizeof *leaving);
+	assert(leaving); /* sixteen bytes, once a failure */
+	*leaving = (struct leaving){ l, l->socket };
+	l->socket = NULL;
+	torap_zloop_close(l->watch, on_watch_closed, leaving);
+	l->watch = NULL;
+}
+
+static void on_ready(void *hint, int zmq_events);
+
+static int dial(struct follow_link *l, struct torap_error *err)
+{
+	const struct follow_broker *b = follow_link_broker(l);
+	struct torap_zsocket_options options = {
+		.secret_key = l->config->keys.curve_secret,
+		.public_key = l->config->keys.curve_public,
+		.server_key = b->key,
+		.buffer_bytes = l->lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
+	};
+	void *socket = torap_zsocket_dial(l->context, b->endpoint, &options, err);
+	if (!socket)
+		return -EIO;
+	int r = torap_zloop_watch(&l->watch, l->loop, socket, on_ready, l, err);
+	if (r) {
+		torap_zsocket_close(socket);
+		return r;
+	}
+	l->socket = socket;
+	l->open_handles++;
+	l->dialled = torap_app_mono();
+	return 0;
+}
+
+static void dial_next(struct follow_link *l)
+{
+	hang_up(l);
+	l->broker = (l->broker + 1) % l->config->brokers_count;
+	struct torap_error err;
+	if (dial(l, &err)) /* The next tick tries again. */
+		torap_warn("FOLLOW-DIAL", "%s lane: %s", torap_lane_name(l->lane), err.text);
+}
+
+/* Sending. */
+
+static bool send_frames(struct follow_link *l, uint32_t type, struct torap_buffer *body)
+{
+	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
+	bool sent =
+		l->socket && frames[0] && torap_zmessage_send(l->socket, NULL, 0, frames, body ? 2 : 1) == 0;
+	torap_buffer_unref(frames[0]);
+	return sent;
+}
+
+void follow_link_send(struct follow_link *l, uint32_t type, struct torap_buffer *body)
+{
+	step(l, send_frames(l, type, body) ? TORAP_DIAL_IN_SENT : TORAP_DIAL_IN_SEND_FAILED, 0);
+}
+
+static void say_hello(struct follow_link *l)
+{
+	struct torap_buffer *body = l->owner.hello(l->owner.hint, l->lane);
+	if (!body) {
+		torap_warn("FOLLOW-HELLO", "%s lane: out of memory for a hello; trying again",
+			torap_lane_name(l->lane));
+		return;
+	}
+	follow_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, body);
+	torap_buffer_unref(body);
+}
+
+/* The machine. */
+
+static void tell(const struct follow_link *l, enum torap_dial_state before, enum torap_dial_reason why_before)
+{
+	const struct torap_dialler *d = &l->dialler;
+	const struct follow_broker *b = follow_link_broker(l);
+	if (d->state == TORAP_DIAL_FLOWING && before != TORAP_DIAL_FLOWING)
+		torap_notice(
+			"LINK-FLOWING", "%s lane of broker %s is flowing", torap_lane_name(l->lane), b->name);
+	else if (before == TORAP_DIAL_FLOWING && d->state != TORAP_DIAL_FLOWING)
+		torap_warn("LINK-LOST", "%s lane of broker %s is %s: %s; connecting again by itself",
+			torap_lane_name(l->lane), b->name, torap_dial_state_name(d->state),
+			torap_dial_reason_name(d->reason));
+	else if (d->reason != why_before && d->reason != TORAP_DIAL_FINE)
+		torap_notice("LINK-WAITS", "%s lane of broker %s is %s: %s; trying again by itself",
+			torap_lane_name(l->lane), b->name, torap_dial_state_name(d->state),
+			torap_dial_reason_name(d->reason));
+}
+
+static void step(struct follow_link *l, enum torap_dial_input in, int refusal)
+{
+	if (l->closing)
+		return;
+	enum torap_dial_state before = l->dialler.state;
+	enum torap_dial_reason why_before = l->dialler.reason;
+	struct torap_dial_out out;
+	torap_dialler_step(&l->dialler, in, refusal, torap_app_mono(), &out);
+	tell(l, before, why_before);
+	if (out.reset)
+		dial_next(l);
+	if (out.say_hello)
+		say_hello(l);
+	if (out.heartbeat)
+		follow_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct follow_link *l = timer->data;
+	struct torap_mono now = torap_app_mono();
+	bool stuck = l->config->brokers_count > 1 && !follow_link_flowing(l) &&
+		     l->dialler.reason == TORAP_DIAL_UNREACHABLE &&
+		     torap_mono_reached(torap_mono_add_ms(l->dialled, UNREACHABLE_MS_MAX), now);
+	if (!l->socket || stuck)
+		dial_next(l);
+	step(l, TORAP_DIAL_IN_TICK, 0);
+}
+
+void follow_link_welcomed(struct follow_link *l)
+{
+	step(l, TORAP_DIAL_IN_WELCOME, 0);
+}
+
+void follow_link_refuse(struct follow_link *l, int code)
+{
+	step(l, TORAP_DIAL_IN_REFUSED, code);
+}
+
+static void on_refusal(struct follow_link *l, struct torap_buffer **frames, size_t count)
+{
+	struct torap_refusal refusal;
+	struct torap_error err;
+	if (count != 1 || torap_refusal_decode(&refusal, torap_buffer_bytes(frames[0]), &err)) {
+		step(l, TORAP_DIAL_IN_BROKEN, 0);
+		return;
+	}
+	if (refusal.code != TORAP__REFUSAL__CODE__NO_SESSION)
+		torap_warn("LINK-REFUSED", "%s lane: broker %s refuses: %s", torap_lane_name(l->lane),
+			follow_link_broker(l)->name, refusal.reason);
+	step(l, TORAP_DIAL_IN_REFUSED, refusal.code);
+	torap_refusal_finish(&refusal);
+}
+
+static void on_message(struct follow_link *l, struct torap_zmessage *m)
+{
+	struct torap_envelope envelope;
+	struct torap_error err;
+	step(l, TORAP_DIAL_IN_HEARD, 0);
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
+		torap_warn("LINK-MALFORMED", "%s lane: broker %s: %s", torap_lane_name(l->lane),
+			follow_link_broker(l)->name, err.text);
+		step(l, TORAP_DIAL_IN_BROKEN, 0);
+		return;
+	}
+	struct torap_buffer **frames = m->frames + 1;
+	switch (envelope.type) {
+	case TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT:
+		return;
+	case TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL:
+		on_refusal(l, frames, m->count - 1);
+		return;
+	case TORAP__MESSAGE_TYPE__MESSAGE_WELCOME:
+		if (l->dialler.state == TORAP_DIAL_GREETING)
+			l->owner.on_message(l->owner.hint, l, &envelope, frames, m->count - 1);
+		return;
+	default:
+		/* What was on its way when the session ended belongs to no session. */
+		if (follow_link_flowing(l))
+			l->owner.on_message(l->owner.hint, l, &envelope, frames, m->count - 1);
+		return;
+	}
+}
+
+static void on_ready(void *hint, int zmq_events)
+{
+	struct follow_link *l = hint;
+	(void)zmq_events;
+	for (int i = 0; i < TORAP_ZLOOP_BURST && l->socket; i++) {
+		struct torap_zmessage m;
+		int r = torap_zmessage_receive(&m, l->socket, false);
+		if (r == TORAP_ZSOCKET_NONE)
+			return;
+		if (r) {
+			torap_warn("LINK-MALFORMED", "%s lane: broker %s: a message that cannot be received",
+				torap_lane_name(l->lane), follow_link_broker(l)->name);
+			step(l, TORAP_DIAL_IN_BROKEN, 0);
+			return;
+		}
+		void *socket = l->socket;
+		on_message(l, &m);
+		torap_zmessage_finish(&m);
+		if (l->socket != socket)
+			return; /* It was dropped meanwhile. */
+	}
+}
+
+int follow_link_open(struct follow_link **out, uv_loop_t *loop, void *zmq_context, uint8_t lane,
+	const struct follow_config *config, const struct follow_link_owner *owner, struct torap_error *err)
+{
+	struct follow_link *l = calloc(1, sizeof *l);
+	if (!l)
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	*l = (struct follow_link){
+		.loop = loop, .context = zmq_context, .lane = lane, .config = config, .owner = *owner
+	};
+
+	uint64_t seed;
+	randombytes_buf(&seed, sizeof seed);
+	torap_dialler_init(&l->dialler, &torap_dial_defaults, seed, torap_app_mono());
+	int r = dial(l, err);
+	if (r) {
+		free(l);
+		return r;
+	}
+	uv_timer_init(loop, &l->timer);
+	l->timer.data = l;
+	l->open_handles++;
+	uv_timer_start(&l->timer, on_tick, 0, TICK_MS);
+	*out = l;
+	return 0;
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+	let_go(timer->data);
+}
+
+void follow_link_close(struct follow_link *l, void (*on_closed)(void *hint), void *hint)
+{
+	if (!l) {
+		if (on_closed)
+			on_closed(hint);
+		return;
+	}
+	l->closing = true;
+	l->on_closed = on_closed;
+	l->on_closed_hint = hint;
+	hang_up(l);
+	uv_close((uv_handle_t *)&l->timer, on_timer_closed);
+}

@@ -1,0 +1,140 @@
+#include "agents/follow/output_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agents/follow/store.h"
+#include "base/error.h"
+#include "base/log.h"
+
+/* A digest, because a path may be longer than a key. */
+static int name_file(char name[static FOLLOW_OUTPUT_NAME_SIZE], const char *path, struct torap_error *err)
+{
+	char *real = realpath(path, NULL);
+	if (!real)
+		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
+	uint8_t digest[crypto_generichash_BYTES_MIN];
+	crypto_generichash(digest, sizeof digest, (const uint8_t *)real, strlen(real), NULL, 0);
+	free(real);
+	memcpy(name, "file/", 5);
+	torap_hex(name + 5, torap_bytes(digest, sizeof digest));
+	return 0;
+}
+
+/* A new file must still be there after a power cut: its folder is flushed too. */
+static int flush_folder(const char *path, struct torap_error *err)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) ? torap_errorf(err, -errno, "%s: %s", folder, strerror(errno)) : 0;
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+/* Brings the file to the length that is committed. */
+static int settle(int fd, const char *path, bool known, uint64_t length, struct torap_error *err)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return torap_errorf(err, -EINVAL, "%s: is no regular file", path);
+	uint64_t size = (uint64_t)st.st_size;
+	if (!known && size > 0)
+		return torap_errorf(err, -EEXIST,
+			"%s: holds %" PRIu64 " bytes that this directory did not write; name another file",
+			path, size);
+	if (size < length)
+		return torap_errorf(err, -EINVAL,
+			"%s: holds %" PRIu64 " of the %" PRIu64 " bytes that were written; it was changed",
+			path, size, length);
+	if (size > length && ftruncate(fd, (off_t)length))
+		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
+	return fsync(fd) ? torap_errorf(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+}
+
+/* Else a kill before the first line would leave a file that is shorter than what is known of it. */
+static int begin_anew(
+	struct torap_kv *kv, const char *name, const char *path, uint64_t *length, struct torap_error *err)
+{
+	torap_notice(
+		"OUTPUT-ANEW", "%s is gone; going on in a new file after %" PRIu64 " bytes", path, *length);
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, true);
+	follow_store_put_length(&txn, name, 0);
+	*length = 0;
+	return torap_kv_commit(&txn, err);
+}
+
+static int read_length(struct torap_kv *kv, const char *name, bool *known, uint64_t *length)
+{
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, false);
+	int r = follow_store_length(&txn, name, length);
+	torap_kv_abort(&txn);
+	*known = r == 0;
+	if (r == TORAP_KV_MISSING)
+		*length = 0;
+	return r == TORAP_KV_MISSING ? 0 : r;
+}
+
+int follow_output_file_open(int *out_fd, char name[static FOLLOW_OUTPUT_NAME_SIZE], uint64_t *out_length,
+	struct torap_kv *kv, const char *path, struct torap_error *err)
+{
+	bool created = true;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0 && errno == EEXIST) {
+		created = false;
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
+
+	bool known;
+	uint64_t length;
+	int r = name_file(name, path, err);
+	if (!r && read_length(kv, name, &known, &length))
+		r = torap_errorf(err, -EIO, "%s: its length cannot be read from the directory", path);
+	if (!r && created && length > 0)
+		r = begin_anew(kv, name, path, &length, err);
+	if (!r)
+		r = settle(fd, path, known, length, err);
+	if (!r && created)
+		r = flush_folder(path, err);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	*out_fd = fd;
+	*out_length = length;
+	return 0;
+}
+
+int follow_output_file_write(int fd, uint64_t offset, struct torap_bytes bytes, struct torap_error *err)
+{
+	while (bytes.size) {
+		ssize_t n = pwrite(fd, bytes.data, bytes.size, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return torap_errorf(
+				err, -errno, "the output file cannot be written: %s", strerror(errno));
+		bytes.data += n;
+		bytes.size -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	if (fdatasync(fd))
+		return torap_errorf(err, -errno, "the output file cannot be flushed: %s", strerror(errno));
+	return 0;
+}

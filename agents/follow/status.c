@@ -1,0 +1,126 @@
+/* GET /status and GET /metrics of a subscriber. */
+#include "agents/follow/inside.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "loop/app.h"
+
+struct lane_lag {
+	uint64_t events;
+	double seconds; /* between the writer's newest word and what is on the disk */
+};
+
+static struct lane_lag lane_lag(const struct follow *f, uint8_t lane)
+{
+	struct lane_lag sum = { 0 };
+	struct torap_wall now = torap_app_wall();
+	for (size_t i = 0; i < f->streams.count; i++) {
+		const struct follow_stream *s = f->streams.list[i];
+		struct follow_lag lag = follow_stream_lag(s);
+		if (s->id.lane != lane || !lag.batches)
+			continue;
+		sum.events += lag.events;
+		double seconds = (double)(now.us - s->head.at.us) / TORAP_US_PER_S;
+		if (seconds > sum.seconds)
+			sum.seconds = seconds;
+	}
+	return sum;
+}
+
+static json_t *link_of(const struct follow *f, uint8_t lane)
+{
+	const struct follow_link *l = f->lanes[lane].link;
+	const struct torap_dialler *d = follow_link_dialler(l);
+	struct lane_lag lag = lane_lag(f, lane);
+	char since[TORAP_WALL_TEXT_SIZE];
+	struct torap_wall at = { torap_app_wall().us - (torap_app_mono().us - d->since.us) };
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f}", "peer", follow_link_broker(l)->name,
+		"role", "subscriber", "lane", torap_lane_name(lane), "state", torap_dial_state_name(d->state),
+		"reason", torap_dial_reason_name(d->reason), "since", torap_wall_format(at, since),
+		"lag_events", (json_int_t)lag.events, "lag_bytes", (json_int_t)0, "lag_seconds", lag.seconds);
+}
+
+static json_t *streams_of(const struct follow *f)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < f->streams.count; i++) {
+		const struct follow_stream *s = f->streams.list[i];
+		char text[TORAP_STREAM_TEXT_SIZE];
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I}", "stream", torap_stream_id_format(&s->id, text),
+				      "last_batch", (json_int_t)(s->flushed.next_batch - 1), "next_seq",
+				      (json_int_t)s->flushed.next_seq));
+	}
+	return list;
+}
+
+static int write_part(const char *bytes, size_t size, void *hint)
+{
+	torap_write_bytes(hint, torap_bytes(bytes, size));
+	return 0;
+}
+
+static void status_page(void *hint, struct torap_writer *body)
+{
+	struct follow *f = hint;
+	struct torap_app_clock clock = torap_app_clock();
+	json_t *links = json_array();
+	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
+		if (f->lanes[n].link)
+			json_array_append_new(links, link_of(f, n));
+	json_t *status = json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:o, s:o}", "process", "torap-follow",
+		"name", f->config->feed, "version", TORAP_VERSION, "clock", "known", clock.known, "offset_ms",
+		(int)clock.offset_ms, "links", links, "streams", streams_of(f));
+	json_dump_callback(status, write_part, body, JSON_COMPACT);
+	json_decref(status);
+	torap_write_u8(body, '\n');
+}
+
+static void metrics_page(void *hint, struct torap_writer *body)
+{
+	struct follow *f = hint;
+	struct follow_totals t = follow_totals(f);
+	const struct {
+		const char *name, *help;
+		uint64_t value;
+	} counters[] = {
+		{ "torap_follow_batches_total", "Batches verified and flushed.", t.batches },
+		{ "torap_follow_events_total", "Events of these batches, by their manifests.", t.events },
+		{ "torap_follow_bytes_total", "Bytes of manifests and frames flushed.", t.bytes },
+		{ "torap_follow_duplicates_total", "Batches that were there already.", t.duplicates },
+		{ "torap_follow_refused_total", "Messages that did not verify.", t.refused },
+		{ "torap_follow_withheld_total", "Granted frames that came empty without a reason.",
+			t.withheld },
+		{ "torap_follow_beyond_rights_total", "Frames beyond their writer's rights.", t.beyond },
+		{ "torap_follow_proofs_total", "Proofs of forks and rollbacks.", t.proofs },
+		{ "torap_follow_printed_total", "Events written to the output.", t.printed },
+	};
+	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+		torap_metric_head(body, counters[i].name, "counter", counters[i].help);
+		torap_metric(body, counters[i].name, NULL, (double)counters[i].value);
+	}
+	torap_metric_head(body, "torap_follow_flowing", "gauge", "1 while the lane's link is flowing.");
+	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+		char labels[32];
+		snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
+		if (f->lanes[n].link)
+			torap_metric(
+				body, "torap_follow_flowing", labels, follow_link_flowing(f->lanes[n].link));
+	}
+	torap_metric_head(body, "torap_follow_lag_events", "gauge",
+		"Events that the writers have numbered and are not here.");
+	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+		char labels[32];
+		snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
+		torap_metric(body, "torap_follow_lag_events", labels, (double)lane_lag(f, n).events);
+	}
+}
+
+const struct torap_http_route follow_routes[] = {
+	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
+	{ "/status", "application/json", status_page },
+	{ NULL, NULL, NULL },
+};

@@ -1,0 +1,105 @@
+/* store.h: a subscriber's directory: what it received, how far it came, and what it needs to prove both later.
+ *
+ * One lib/store environment.  Beside the journal's tables:
+ *
+ *     cursor   stream (text)                  where it began (the pin), and the position after the last batch
+ *     heads    stream (text)                  the newest SignedHead
+ *     proofs   stream (text), sort, number    documents that prove a fork or a rollback: SignedHead or SignedManifest
+ *     grants   number (u32)                   since when, and the rows of the grant, as GRANT's body
+ *     spans    stream number, batch number    from this batch on the grant of that number held
+ *     trust    version (u64)                  every SignedTrust that was in force here
+ *     meta     name                           see store.c
+ *     printed  output, stream (text)          how far an output has written
+ *
+ * Functions with a txn run inside the caller's transaction; a batch and its cursor are always in the same one. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "link/message.h"
+#include "store/journal.h"
+#include "store/kv.h"
+
+struct torap_error;
+
+enum {
+	FOLLOW_CURSOR = TORAP_JOURNAL_TABLES,
+	FOLLOW_HEADS,
+	FOLLOW_PROOFS,
+	FOLLOW_GRANTS,
+	FOLLOW_SPANS,
+	FOLLOW_TRUST,
+	FOLLOW_META,
+	FOLLOW_PRINTED,
+};
+
+enum follow_store_answer {
+	FOLLOW_STORE_MERGED = 30, /* the batch was there; frames that it lacked were added */
+};
+
+enum follow_proof { FOLLOW_PROOF_HEAD = 'h', FOLLOW_PROOF_MANIFEST = 'm' };
+
+struct follow_cursor {
+	struct torap_stream_id stream;
+	struct torap_position begin; /* the pin: never changes */
+	struct torap_position at;    /* after the last batch */
+};
+
+struct follow_grant {
+	uint32_t number;
+	struct torap_wall since;
+	struct torap_buffer *body; /* of a GRANT message */
+};
+
+int follow_store_open(
+	struct torap_kv **out, const char *dir, uint64_t bytes, bool read_only, struct torap_error *err);
+
+/* Stores the batch, its stream's cursor and the grant it came under.  A stream without a cursor must begin at batch 1.
+ * Returns 0, FOLLOW_STORE_MERGED, TORAP_JOURNAL_OLD, _GAP or _OTHER, or what kv returned. */
+int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batch,
+	struct torap_wall received_at, uint32_t grant);
+
+/* Pins where streams begin.  A stream that has a cursor keeps it. */
+int follow_store_pin(struct torap_kv_txn *txn, const struct torap_stream_position *begin);
+/* 0, TORAP_KV_MISSING, -EBADMSG (the row is damaged), or what kv returned. */
+int follow_store_cursor(
+	struct torap_kv_txn *txn, const struct torap_stream_id *stream, struct follow_cursor *out);
+/* All cursors; a row that cannot be read gives -EBADMSG.  `each` as in torap_kv_walk(). */
+int follow_store_cursors(
+	struct torap_kv_txn *txn, int (*each)(void *hint, const struct follow_cursor *c), void *hint);
+
+int follow_store_put_head(
+	struct torap_kv_txn *txn, const struct torap_stream_id *stream, struct torap_bytes signed_head);
+int follow_store_put_proof(struct torap_kv_txn *txn, const struct torap_stream_id *stream,
+	enum follow_proof sort, uint64_t number, struct torap_bytes document);
+
+/* The newest grant; .body is NULL when there was none yet. */
+int follow_store_last_grant(struct torap_kv_txn *txn, struct follow_grant *out);
+int follow_store_put_grant(struct torap_kv_txn *txn, const struct follow_grant *grant);
+/* 0, TORAP_KV_MISSING, -EBADMSG. */
+int follow_store_grant_rows(
+	struct torap_kv_txn *txn, uint32_t number, struct torap_grant_row **out, size_t *out_count);
+/* The grant that a batch came under; TORAP_KV_MISSING when nothing tells. */
+int follow_store_grant_of(
+	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, uint32_t *out_grant);
+
+int follow_store_put_trust(struct torap_kv_txn *txn, uint64_t version, struct torap_bytes signed_trust);
+/* The highest version; *out borrows from the map. */
+int follow_store_last_trust(struct torap_kv_txn *txn, struct torap_bytes *out);
+
+/* Once a lane's first welcome is stored, its start rule has done its work: what appears later begins at batch 1. */
+int follow_store_put_started(struct torap_kv_txn *txn, uint8_t lane);
+int follow_store_started(struct torap_kv_txn *txn, uint8_t lane, bool *out);
+
+/* How far an output has written: all batches below next_batch, and of that one the events below next_seq. */
+struct follow_printed {
+	uint64_t next_batch, next_seq;
+};
+int follow_store_put_printed(struct torap_kv_txn *txn, const char *output,
+	const struct torap_stream_id *stream, struct follow_printed at);
+int follow_store_printed(struct torap_kv_txn *txn, const char *output, const struct torap_stream_id *stream,
+	struct follow_printed *out);
+/* The length of an output that is a file. */
+int follow_store_put_length(struct torap_kv_txn *txn, const char *output, uint64_t length);
+int follow_store_length(struct torap_kv_txn *txn, const char *output, uint64_t *out);

@@ -1,0 +1,61 @@
+/* streams.h: where a subscriber stands in each stream, in memory, and whether what comes next is what its writer signed.
+ *
+ * Pure: no I/O, no clock.  What is here follows the store (store.h) by the batches that are on their way into it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/trust.h"
+#include "wire/batch.h"
+#include "wire/verify.h"
+
+struct follow_stream {
+	struct torap_stream_id id;
+	bool pinned;                   /* it has a cursor: it began somewhere */
+	struct torap_position at;      /* verified and handed to the store */
+	struct torap_position flushed; /* on the disk: what may be acknowledged */
+	bool ack_due;
+
+	bool has_head;
+	struct torap_head head; /* the newest, verified */
+	struct torap_buffer *head_bytes;
+	bool head_dirty; /* not stored yet */
+};
+
+struct follow_streams {
+	struct follow_stream **list; /* sorted by id; the pointers stay valid until finish */
+	size_t count, room;
+};
+
+void follow_streams_finish(struct follow_streams *s);
+/* NULL: there is none. */
+struct follow_stream *follow_streams_find(const struct follow_streams *s, const struct torap_stream_id *id);
+/* The stream, perhaps a new one that has not begun.  NULL: memory or TORAP_STREAMS_MAX. */
+struct follow_stream *follow_streams_add(struct follow_streams *s, const struct torap_stream_id *id);
+/* Where a stream begins or stood at the last stop. */
+void follow_stream_begin(struct follow_stream *s, const struct torap_position *at);
+
+/* Signature, digests, then the chain.  GOOD advances s->at; OLD may hold frames that were missing. */
+enum torap_verdict follow_stream_check(
+	struct follow_stream *s, struct torap_trust *trust, const struct torap_batch *batch);
+
+enum follow_head_verdict {
+	FOLLOW_HEAD_NEWER,    /* kept */
+	FOLLOW_HEAD_OLDER,    /* nothing new */
+	FOLLOW_HEAD_ROLLBACK, /* later in time and lower in number than one that was verified */
+	FOLLOW_HEAD_FORK,     /* another digest under a number that was verified */
+};
+/* `bytes` is a SignedHead.  On ROLLBACK and FORK the older document stays in s. */
+enum follow_head_verdict follow_stream_head(
+	struct follow_stream *s, const struct torap_head *head, struct torap_buffer *bytes);
+
+/* How far the newest head is ahead of what is on the disk. */
+struct follow_lag {
+	uint64_t batches, events;
+};
+struct follow_lag follow_stream_lag(const struct follow_stream *s);
+
+/* Leaves out the frames of groups that the writer may not speak for: they are not to be believed.  Returns how many. */
+unsigned follow_rights_enforce(struct torap_batch *batch, const struct torap_trust *trust);

@@ -1,0 +1,193 @@
+/* The beginning of a session: who we are and where we stand, what we are granted, whom to believe. */
+#include "agents/follow/inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "loop/app.h"
+
+struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
+{
+	struct torap_hello hello = {
+		.version = 1,
+		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
+		.lane = lane,
+		.credit_bytes = f->config->credit_bytes,
+		.start = f->lanes[lane].started ? TORAP__START__START_BEGINNING : f->options.start,
+		.start_at = f->options.start_at,
+		.expected = f->config->expected,
+		.expected_count = f->config->expected_count,
+	};
+	snprintf(hello.name, sizeof hello.name, "%s", f->config->feed);
+	snprintf(hello.software, sizeof hello.software, "torap-follow %s", TORAP_VERSION);
+
+	hello.positions = calloc(f->streams.count + 1, sizeof *hello.positions);
+	if (!hello.positions)
+		return NULL;
+	/* What is on the disk, not what is on its way there: a batch that comes twice is dropped by its number. */
+	for (size_t i = 0; i < f->streams.count; i++) {
+		const struct follow_stream *s = f->streams.list[i];
+		if (s->pinned && s->id.lane == lane)
+			hello.positions[hello.positions_count++] =
+				(struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+	}
+	struct torap_buffer *body = torap_hello_encode(&hello);
+	free(hello.positions);
+	return body;
+}
+
+/* Grants. */
+
+static void compare_grant(struct follow *f, struct follow_link *l, const struct follow_lane *lane)
+{
+	if (f->config->expected_count && torap_grant_falls_short(lane->granted, lane->granted_count,
+						 f->config->expected, f->config->expected_count))
+		torap_warn("GRANT-SHORT",
+			"broker %s grants feed %s less than expected on the %s lane: this is not the whole "
+			"feed",
+			follow_link_broker(l)->name, f->config->feed, torap_lane_name(follow_link_lane(l)));
+}
+
+/* Takes the rows.  A grant that was not in force before gets a number; *out is then what to store, else its body is NULL. */
+static bool take_grant(struct follow *f, struct follow_link *l, struct torap_grant_row *rows, size_t count,
+	struct follow_grant *out)
+{
+	*out = (struct follow_grant){ 0 };
+	struct torap_buffer *body = torap_grant_encode(rows, count);
+	if (!body)
+		return false;
+	struct follow_lane *lane = &f->lanes[follow_link_lane(l)];
+	torap_grant_rows_destroy(lane->granted, lane->granted_count);
+	lane->granted = rows;
+	lane->granted_count = count;
+	if (!f->last_grant.body ||
+		!torap_bytes_equal(torap_buffer_bytes(f->last_grant.body), torap_buffer_bytes(body))) {
+		torap_buffer_unref(f->last_grant.body);
+		f->last_grant = (struct follow_grant){
+			.number = f->last_grant.number + 1,
+			.since = torap_app_wall(),
+			.body = torap_buffer_ref(body),
+		};
+		*out = f->last_grant;
+	}
+	lane->grant = f->last_grant.number;
+	torap_buffer_unref(body);
+	compare_grant(f, l, lane);
+	return true;
+}
+
+void follow_receive_grant(struct follow *f, struct follow_link *l, struct torap_bytes body)
+{
+	struct torap_grant_row *rows;
+	size_t count;
+	struct torap_error err;
+	struct follow_grant new;
+	if (torap_grant_decode(&rows, &count, body, &err)) {
+		torap_warn("GRANT-MALFORMED", "broker %s: %s", follow_link_broker(l)->name, err.text);
+		follow_link_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
+		return;
+	}
+	torap_notice("GRANT-CHANGED", "broker %s changed what feed %s is granted on the %s lane",
+		follow_link_broker(l)->name, f->config->feed, torap_lane_name(follow_link_lane(l)));
+	if (!take_grant(f, l, rows, count, &new)) {
+		torap_grant_rows_destroy(rows, count);
+		follow_end(f, "out of memory");
+		return;
+	}
+	if (new.body)
+		follow_commit_welcome(f, follow_link_lane(l), NULL, 0, &new, NULL);
+}
+
+/* Trust.  True: there is one to verify by; *out_new: it has to be stored. */
+static bool take_trust(
+	struct follow *f, struct follow_link *l, const struct torap_buffer *bytes, bool *out_new)
+{
+	*out_new = false;
+	if (!bytes) {
+		if (!f->trust)
+			torap_fail("TRUST-MISSING", "broker %s sends no trust file: nothing can be verified",
+				follow_link_broker(l)->name);
+		return f->trust;
+	}
+	struct torap_trust *trust;
+	struct torap_error err;
+	if (torap_trust_decode(&trust, torap_buffer_bytes(bytes), f->config->root, torap_app_wall(), &err)) {
+		f->totals.refused++;
+		torap_fail("TRUST-REFUSED", "broker %s: %s", follow_link_broker(l)->name, err.text);
+		return false;
+	}
+	if (f->trust && trust->version <= f->trust->version) {
+		if (trust->version < f->trust->version)
+			torap_warn("TRUST-OLD",
+				"broker %s sends version %" PRIu64 " of the trust file; version %" PRIu64
+				", seen before, stays in force",
+				follow_link_broker(l)->name, trust->version, f->trust->version);
+		torap_trust_unref(trust);
+		return true;
+	}
+	torap_trust_unref(f->trust);
+	f->trust = trust;
+	*out_new = true;
+	return true;
+}
+
+/* Streams begin where the broker says, once. */
+static bool take_positions(struct follow *f, struct torap_welcome *w, uint8_t lane)
+{
+	for (size_t i = 0; i < w->positions_count; i++) {
+		struct torap_stream_position *p = &w->positions[i];
+		if (p->stream.lane != lane || p->at.next_batch == 0)
+			return false;
+		struct follow_stream *s = follow_streams_add(&f->streams, &p->stream);
+		if (!s)
+			return false;
+		p->at.next_seq = p->at.next_batch == 1 ? 1 : 0;
+		if (!s->pinned)
+			follow_stream_begin(s, &p->at);
+	}
+	return true;
+}
+
+static void welcome(struct follow *f, struct follow_link *l, struct torap_welcome *w)
+{
+	uint8_t lane = follow_link_lane(l);
+	bool new_trust;
+	struct follow_grant grant;
+	if (!take_trust(f, l, w->trust, &new_trust)) {
+		follow_link_refuse(l, TORAP__REFUSAL__CODE__BAD_SIGNATURE);
+		return;
+	}
+	if (!take_positions(f, w, lane)) {
+		torap_fail("WELCOME-REFUSED", "broker %s: its welcome holds a position that cannot be",
+			follow_link_broker(l)->name);
+		follow_link_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
+		return;
+	}
+	if (!take_grant(f, l, w->granted, w->granted_count, &grant)) {
+		follow_end(f, "out of memory");
+		return;
+	}
+	w->granted = NULL; /* taken */
+	w->granted_count = 0;
+	f->lanes[lane].started = true;
+	follow_commit_welcome(f, lane, w->positions, w->positions_count, grant.body ? &grant : NULL,
+		new_trust ? f->trust : NULL);
+	follow_link_welcomed(l);
+}
+
+void follow_receive_welcome(struct follow *f, struct follow_link *l, struct torap_bytes body)
+{
+	struct torap_welcome w;
+	struct torap_error err;
+	if (torap_welcome_decode(&w, body, &err)) {
+		torap_warn("WELCOME-MALFORMED", "broker %s: %s", follow_link_broker(l)->name, err.text);
+		follow_link_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
+		return;
+	}
+	welcome(f, l, &w);
+	torap_welcome_finish(&w);
+}
