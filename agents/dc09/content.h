@@ -1,0 +1,73 @@
+/* content.h: what stands behind the [ of a frame: data, extended data, timestamp; of an encrypted one after its pad is off.
+ *
+ *     #acct|data][xdata]…_HH:MM:SS,MM-DD-YYYY
+ *
+ * Looks into the bytes that it was given and owns nothing.  Never fails: what cannot be read is kept and said to be unreadable,
+ * because a panel that is refused for a code we do not know calls again for ever. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "base/time.h"
+
+enum {
+	DC09_EVENTS_MAX = 16, /* codes in one message; the most seen is 3 */
+	DC09_FIELDS_MAX = 32,
+	DC09_TEXTS_MAX = 4,
+	DC09_CODE_SIZE = 16,
+	DC09_NUMBER_MAX = 32, /* area, zone, user */
+};
+
+/* The code of an event that has none we can read. */
+#define DC09_CODE_UNREADABLE "unreadable"
+
+struct dc09_event {
+	char code[DC09_CODE_SIZE]; /* "BA", "131 q1" */
+	struct torap_bytes area, zone, user;
+	struct torap_bytes texts[DC09_TEXTS_MAX];
+	unsigned texts_count;
+};
+
+struct dc09_field {
+	char name[20];
+	struct torap_bytes value;
+	bool personal; /* may identify a person */
+};
+
+struct dc09_content {
+	bool terminated;             /* the ] was there */
+	struct torap_bytes data;     /* between [ and ] */
+	struct torap_bytes extended; /* the [xdata] blocks as they came */
+	bool has_account;
+	struct torap_bytes account; /* inside the data: hearsay, compared only */
+	struct dc09_event events[DC09_EVENTS_MAX];
+	unsigned events_count;
+	bool events_cut; /* there were more */
+	struct dc09_field fields[DC09_FIELDS_MAX];
+	unsigned fields_count;
+	bool has_position;
+	double latitude, longitude, altitude_m;
+	struct torap_bytes stamp_text; /* after the _; size 0: none */
+	bool has_stamp;                /* it is a time */
+	struct torap_wall stamp;
+	bool has_happened; /* extended data H: the time of the event itself */
+	struct torap_wall happened;
+	struct torap_bytes happened_text;
+};
+
+enum dc09_vocabulary {
+	DC09_SIA,   /* SIA-DCS */
+	DC09_CID,   /* ADM-CID */
+	DC09_NULL,  /* supervision */
+	DC09_OTHER, /* a token that we do not know: kept as it is */
+};
+
+void dc09_content_decode(struct dc09_content *out, enum dc09_vocabulary vocabulary, struct torap_bytes rest);
+
+/* For the decoders of the parts: the next event, a further text, a further field.  What is beyond the limits is left out (and for
+ * events noted); NULL from the first. */
+struct dc09_event *dc09_content_event(struct dc09_content *c);
+void dc09_event_text(struct dc09_event *e, struct torap_bytes text);
+void dc09_content_field(struct dc09_content *c, const char *name, struct torap_bytes value, bool personal);
