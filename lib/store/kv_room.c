@@ -136,14 +136,14 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 
 	uint64_t reserve =
 		ROOM_RESERVE_BYTES < room->map_bytes / 16 ? ROOM_RESERVE_BYTES : room->map_bytes / 16;
-	rc = allocate(room, env, (last + writes) * room->page_bytes + (makes_room ? 0 : reserve));
+	uint64_t need = writes + (makes_room ? 0 : reserve / room->page_bytes);
+	rc = allocate(room, env, (last + need) * room->page_bytes);
 	if (rc == ENOSPC || rc == EDQUOT) {
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);
 		if (!rc)
-			return last - used >= writes
-				       ? 0
-				       : TORAP_KV_FULL; /* Free pages are on the disk already. */
+			return last - used >= need ? 0
+						   : TORAP_KV_FULL; /* Free pages are on the disk already. */
 	}
 	if (!rc)
 		return 0;

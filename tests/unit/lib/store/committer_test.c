@@ -1,7 +1,8 @@
 #include "store/committer.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/wait.h>
@@ -109,7 +110,8 @@ static void on_done(struct torap_commit_job *base, int result)
 static void submit(struct job *job, uint32_t key, size_t size)
 {
 	job->base.apply = apply;
-	job->base.done = on_done;
+	if (!job->base.done)
+		job->base.done = on_done;
 	job->key = key;
 	job->size = size;
 	torap_committer_submit(committer, &job->base);
@@ -231,20 +233,78 @@ Test(committer, commits_on_stop_what_was_submitted_even_by_the_last_done)
 	cr_assert_null(torap_committer_stop(NULL));
 }
 
-/* A write that fails for any reason but room: nobody may be told `done` afterwards.  Tried in a process of its own. */
-Test(committer, ends_the_process_when_a_write_fails)
+static void give_up(struct torap_commit_job *job, int result)
+{
+	(void)job;
+	(void)result;
+	_exit(1);
+}
+
+/* Puts something that cannot be written in the place of the store's data file. */
+static bool break_data_file(void)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	bool broken = false;
+	int useless = open("/dev/null", O_RDONLY);
+	for (int fd = 3; fd < 256; fd++) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		ssize_t size = readlink(path, target, sizeof target - 1);
+		if (size < 0)
+			continue;
+		target[size] = 0;
+		if (strstr(target, "/data.mdb"))
+			broken |= dup2(useless, fd) == fd;
+	}
+	return broken;
+}
+
+static int exit_status_of(void (*act)(void))
 {
 	fflush(NULL);
 	pid_t child = fork();
 	if (!child) {
-		struct job failing = { .answer = -5 };
-		freopen("/dev/null", "w", stderr);
-		open_all(MAP_BYTES);
-		submit(&failing, 1, 100);
+		int quiet = open("/dev/null", O_WRONLY);
+		dup2(quiet, STDERR_FILENO);
+		act();
 		for (;;)
 			pause();
 	}
 	int status;
 	cr_assert_eq(waitpid(child, &status, 0), child);
-	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 70, "status %x", status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void fail_a_write(void)
+{
+	static struct job failing = { .base.done = give_up, .answer = -EIO };
+	open_all(MAP_BYTES);
+	submit(&failing, 1, 100);
+	collect_all();
+}
+
+static void fail_a_flush(void)
+{
+	static struct job good, lost = { .base.done = give_up };
+	open_all(MAP_BYTES);
+	submit(&good, 1, 100);
+	collect_all();
+	if (good.result || !break_data_file())
+		_exit(2);
+	submit(&lost, 2, 100);
+	collect_all();
+}
+
+/* Nobody may be told `done` after a write that failed for any reason but room.  Tried in processes of their own. */
+Test(committer, ends_the_process_when_a_write_fails)
+{
+	cr_assert_eq(exit_status_of(fail_a_write), 70);
+}
+
+Test(committer, ends_the_process_when_a_flush_fails_and_keeps_what_was_before)
+{
+	cr_assert_eq(exit_status_of(fail_a_flush), 70);
+	open_all(MAP_BYTES);
+	struct job before = { .key = 1 }, lost = { .key = 2 };
+	cr_assert(stored(&before));
+	cr_assert(!stored(&lost));
 }
