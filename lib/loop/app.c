@@ -45,7 +45,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static void close_signals(struct torap_app *app)
 {
 	for (size_t i = 0; i < sizeof app->signals / sizeof app->signals[0]; i++)
-		if (app->signals[i].data)
+		if (app->signals[i].data && !uv_is_closing((uv_handle_t *)&app->signals[i]))
 			uv_close((uv_handle_t *)&app->signals[i], NULL);
 }
 
@@ -74,16 +74,12 @@ int torap_app_init(struct torap_app *app, struct torap_error *err)
 	}
 	if (!r)
 		return 0;
-	close_signals(app);
-	uv_run(&app->loop, UV_RUN_DEFAULT);
 	torap_app_finish(app);
 	return torap_errorf(err, r, "cannot handle signals: %s", uv_strerror(r));
 }
 
 int torap_app_run(struct torap_app *app)
 {
-	uv_run(&app->loop, UV_RUN_DEFAULT);
-	close_signals(app); /* Kept until now, so that a second SIGTERM is heard while everything closes. */
 	uv_run(&app->loop, UV_RUN_DEFAULT);
 	return app->status;
 }
@@ -107,9 +103,16 @@ void torap_app_fail(struct torap_app *app)
 
 void torap_app_finish(struct torap_app *app)
 {
-	int r = uv_loop_close(&app->loop);
+	enum { TURNS = 8 }; /* One ends a close; the rest is for closes that follow from closes. */
+	close_signals(app); /* Kept until now, so that a second SIGTERM is heard while everything closes. */
+	int r = UV_EBUSY;
+	for (int i = 0; i < TURNS && r == UV_EBUSY; i++) {
+		uv_run(&app->loop, UV_RUN_NOWAIT);
+		r = uv_loop_close(&app->loop);
+	}
 	assert(r == 0); /* Else someone did not close a handle. */
-	(void)r;
+	for (size_t i = 0; i < sizeof app->signals / sizeof app->signals[0]; i++)
+		app->signals[i].data = NULL;
 }
 
 static int64_t read_clock_us(clockid_t clock)

@@ -43,7 +43,8 @@ struct torap_app {
 	int status;
 };
 
-/* The caller sets `hint` and the callbacks, before or after.  Ignores SIGPIPE, raises the limit of open files to its hard limit, installs the signals. */
+/* The caller sets `hint` and the callbacks, before or after.  Ignores SIGPIPE, raises the limit of open files to its hard limit,
+ * installs the signals. */
 int torap_app_init(struct torap_app *app, struct torap_error *err);
 /* Until all handles are closed.  Returns the exit status. */
 int torap_app_run(struct torap_app *app);
@@ -51,7 +52,7 @@ int torap_app_run(struct torap_app *app);
 void torap_app_stop(struct torap_app *app);
 /* The same, but torap_app_run() will return 1: the process cannot go on, and has said why. */
 void torap_app_fail(struct torap_app *app);
-/* After torap_app_run(); once, and only if the init succeeded. */
+/* Once, after a successful init: after torap_app_run(), or instead of it when the start failed and all that was opened is closed. */
 void torap_app_finish(struct torap_app *app);
 
 struct torap_mono torap_app_mono(void);

@@ -1,6 +1,7 @@
 /* http.h: a small HTTP server on the process's loop, for metrics and status.  Loopback only: another address is refused.
  *
- * libwebsockets on libuv.  GET of the paths that were registered; anything else is 404 or 405; at most 32 connections, 5 s each. */
+ * HTTP/1.1, one request a connection: GET of the paths that were registered; anything else is 404 or 405.  At most 32 connections,
+ * 5 s each; further ones wait. */
 #pragma once
 
 #include <stddef.h>
@@ -21,13 +22,16 @@ struct torap_http_route {
 	torap_http_page page;
 };
 
-/* `listen` is "127.0.0.1:9101" or "[::1]:9101"; port 0 takes a free one, see torap_http_port().  `routes` ends with a NULL path. */
+/* `listen` is "127.0.0.1:9101" or "[::1]:9101"; port 0 takes a free one, see torap_http_port().  `routes` ends with a NULL path and
+ * is borrowed until the close. */
 int torap_http_open(struct torap_http **out, uv_loop_t *loop, const char *listen,
 	const struct torap_http_route *routes, void *hint, struct torap_error *err);
 uint16_t torap_http_port(const struct torap_http *h);
-/* Accepts NULL. */
+/* Answers nobody any more.  The memory is freed when libuv has let go of it.  Accepts NULL. */
 void torap_http_close(struct torap_http *h);
 
-/* Prometheus text: "# HELP", "# TYPE", then lines.  `labels` is "lane=\"critical\"" or NULL; torap_metric_label() escapes. */
+/* Prometheus text: "# HELP", "# TYPE", then lines.  `labels` is "lane=\"critical\"" (several with commas between) or NULL. */
 void torap_metric_head(struct torap_writer *body, const char *name, const char *type, const char *help);
 void torap_metric(struct torap_writer *body, const char *name, const char *labels, double value);
+/* Writes name="value", escaped, cut to fit; returns text. */
+char *torap_metric_label(char *text, size_t size, const char *name, const char *value);

@@ -1,6 +1,7 @@
 /* zap.h: the ZAP handler (ZeroMQ RFC 27): who may finish a CURVE handshake on this process's listeners.
  *
- * Runs on the loop, on inproc://zeromq.zap.01; open it before the first listener.  An admitted peer's user id is its public key in
+ * Runs on the loop, on inproc://zeromq.zap.01; open it before the first listener, close it after the last.  A refused peer's dialler
+ * asks again every 5 s, so that admitting its key later is all that it takes.  An admitted peer's user id is its public key in
  * hexadecimal; zsocket.h gives it back as torap_zmessage.key. */
 #pragma once
 

@@ -21,11 +21,11 @@ struct torap_zsocket_options {
 };
 
 /* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.
- * The dialler reconnects by itself, 100 ms to 2 s apart. */
+ * The dialler reconnects by itself, 100 ms to 2 s apart; one that the ZAP handler refused asks again every 5 s. */
 void *torap_zsocket_dial(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);
-/* With keys: a CURVE server whose clients the process's ZAP handler (zap.h) admits.  An ipc:// path gets mode 0660 and an old
- * socket file is replaced. */
+/* With keys: a CURVE server whose clients the process's ZAP handler (zap.h) admits; without a handler it is refused.  An ipc:// path
+ * gets mode 0660 and an old socket file is replaced; a file that is no socket is not. */
 void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);
 void torap_zsocket_close(void *socket); /* accepts NULL */
@@ -47,7 +47,7 @@ struct torap_zmessage {
 
 enum torap_zsocket_answer {
 	TORAP_ZSOCKET_NONE = 1, /* nothing to receive */
-	TORAP_ZSOCKET_BAD,      /* received and dropped: too many frames */
+	TORAP_ZSOCKET_BAD,      /* received and dropped: too many frames, none, or too long a routing id */
 	TORAP_ZSOCKET_GONE,     /* not sent: no such peer, no connection, or its pipe is full */
 };
 
@@ -59,5 +59,7 @@ void torap_zmessage_finish(struct torap_zmessage *m);
 int torap_zmessage_send(void *socket, const uint8_t *peer, size_t peer_size,
 	struct torap_buffer *const *frames, size_t count);
 
-/* Ends the TCP connection that a message came over: the peer notices at once, and its session's pipe goes away. */
+/* Ends the TCP connection that a message came over: the peer notices at once, and its session's pipe goes away.  libzmq may have
+ * closed the descriptor and given its number to a newer connection meanwhile; the worst is then that an innocent peer connects again
+ * and resumes.  Use the descriptor of the peer's latest message. */
 void torap_zsocket_drop(int fd);
