@@ -46,13 +46,15 @@ int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id 
 	const struct torap_sign_key *key, struct torap_error *err);
 struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s); /* accepts NULL, returns NULL */
 
-/* *out_seq: the number it got.  0, an answer above (nothing changed), -EINVAL for a class of another lane, -ENOMEM. */
+/* *out_seq: the number it got.  0, an answer above, -EINVAL for a class of another lane or a region past 999999999, -ENOMEM: nothing
+ * has changed then.  Texts must be UTF-8: readers in other languages refuse a whole frame for one that is not. */
 int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq);
 unsigned torap_sealer_count(const struct torap_sealer *s); /* events in the open batch */
-size_t torap_sealer_size(const struct torap_sealer *s);    /* bytes in it */
+/* What torap_batch_size() of the batch will not pass, manifest included; 0 when it is empty. */
+size_t torap_sealer_size(const struct torap_sealer *s);
 uint64_t torap_sealer_next_seq(const struct torap_sealer *s);
 uint64_t torap_sealer_last_batch(const struct torap_sealer *s);
-/* Closes the batch.  It must not be empty.  Salts are random. */
+/* Closes the batch.  It must not be empty.  Salts are random.  After a failure the batch is still open. */
 int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
 	struct torap_error *err);
 /* A signed head of what has been sealed so far: the bytes of a SignedHead. */

@@ -34,6 +34,7 @@ const char *torap_verdict_name(
 enum torap_verdict torap_verify_batch(
 	const struct torap_batch *b, torap_key_lookup lookup, void *hint, unsigned *bad_frame);
 enum torap_verdict torap_verify_manifest(const struct torap_batch *b, torap_key_lookup lookup, void *hint);
+/* Length and digest of one frame; true also when it was left out. */
 bool torap_verify_frame(const struct torap_batch *b, unsigned frame);
 
 /* Where a reader stands in a stream. */
