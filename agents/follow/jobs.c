@@ -44,7 +44,7 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 		torap_position_advance(&j->stream->flushed, m);
 		count_batch(f, j);
 		break;
-	case FOLLOW_STORE_MERGED:
+	case TORAP_JOURNAL_MERGED:
 	case TORAP_JOURNAL_OLD:
 		f->totals.duplicates++;
 		break;
@@ -62,11 +62,14 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 	case TORAP_KV_FULL:
 		follow_end(f, full);
 		break;
-	default: /* A gap: the batch before it did not fit. */
+	case TORAP_JOURNAL_CROWDED:
+		follow_end(f, "the feed has more streams than one directory can hold");
+		break;
+	default:
 		follow_end(f, "the directory does not continue where its cursor stands: run torap verify");
 		break;
 	}
-	if (result == 0 || result == FOLLOW_STORE_MERGED || result == TORAP_JOURNAL_OLD) {
+	if (result == 0 || result == TORAP_JOURNAL_MERGED || result == TORAP_JOURNAL_OLD) {
 		j->stream->ack_due = true;
 		f->lanes[m->stream.lane].ack_due = true;
 	}

@@ -133,7 +133,9 @@ static int on_event(void *hint, const struct torap_opened *event)
 static int render_batch(struct follow_output *o, struct torap_kv_txn *txn, struct track *t)
 {
 	struct torap_batch *batch;
-	int r = torap_journal_read(txn, t->number, t->next.next_batch, NULL, NULL, &batch, NULL, &o->why);
+	struct torap_wall received_at;
+	int r = torap_journal_read(
+		txn, t->number, t->next.next_batch, NULL, NULL, &batch, &received_at, &o->why);
 	if (r == TORAP_KV_MISSING)
 		return torap_errorf(
 			&o->why, -EBADMSG, "a batch is gone from the directory: run torap verify");

@@ -90,6 +90,12 @@ static bool take_batch(struct follow *f, struct follow_link *l, struct torap_bat
 		torap_batch_destroy(b);
 		return false;
 	}
+	if (!follow_believed(f->trust, b->manifest)) {
+		refuse(f, l, TORAP__REFUSAL__CODE__BAD_SIGNATURE, &m->stream, m->batch_no,
+			"beyond the last good batch of a compromised writer, says the trust file");
+		torap_batch_destroy(b);
+		return false;
+	}
 	enum torap_verdict v = follow_stream_check(s, f->trust, b);
 	if (v != TORAP_VERDICT_GOOD && v != TORAP_VERDICT_OLD) {
 		if (v ==

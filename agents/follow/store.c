@@ -13,9 +13,6 @@
 
 enum { KEY_MAX = 192, POSITION_SIZE = 8 + 8 + 1 + TORAP_DIGEST_SIZE, GRANT_HEADER_SIZE = 8 };
 
-/* The journal's tables, in the order that journal.h gives. */
-enum { JOURNAL_FRAMES = 2, JOURNAL_NOTES = 3 };
-
 int follow_store_open(
 	struct torap_kv **out, const char *dir, uint64_t bytes, bool read_only, struct torap_error *err)
 {
@@ -170,43 +167,6 @@ int follow_store_pin(struct torap_kv_txn *txn, const struct torap_stream_positio
 
 /* Batches. */
 
-static struct key frame_key(uint32_t stream_number, uint64_t batch_no, unsigned frame)
-{
-	struct key k = { .size = 0 };
-	key_number(&k, stream_number, 4);
-	key_number(&k, batch_no, 8);
-	key_number(&k, frame, 2);
-	return k;
-}
-
-/* The same batch with more frames is no duplicate: what it lacked is added.  The caller has verified digests, the journal that it is
- * the same batch. */
-static int merge(struct torap_kv_txn *txn, const struct torap_batch *batch)
-{
-	struct torap_journal_head head;
-	int r = torap_journal_head(txn, &batch->manifest->stream, &head);
-	if (r)
-		return r;
-	bool added = false;
-	for (unsigned i = 0; i < batch->manifest->frames_count; i++) {
-		if (!batch->frames[i])
-			continue;
-		struct key k = frame_key(head.number, batch->manifest->batch_no, i);
-		struct torap_bytes row;
-		r = torap_kv_get(txn, JOURNAL_FRAMES, key_bytes(&k), &row);
-		if (r == TORAP_KV_MISSING) {
-			added = true;
-			r = torap_kv_put(
-				txn, JOURNAL_FRAMES, key_bytes(&k), torap_buffer_bytes(batch->frames[i]));
-			if (!r && torap_kv_get(txn, JOURNAL_NOTES, key_bytes(&k), &row) == 0)
-				r = torap_kv_delete(txn, JOURNAL_NOTES, key_bytes(&k));
-		}
-		if (r)
-			return r;
-	}
-	return added ? FOLLOW_STORE_MERGED : TORAP_JOURNAL_OLD;
-}
-
 static int put_span(
 	struct torap_kv_txn *txn, const struct torap_stream_id *stream, uint64_t batch_no, uint32_t grant)
 {
@@ -244,10 +204,10 @@ int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batc
 	/* The journal lets a stream begin anywhere; a cursor that is pinned says where. */
 	if (m->batch_no > c.at.next_batch)
 		return TORAP_JOURNAL_GAP;
+	if (m->batch_no < c.begin.next_batch)
+		return TORAP_JOURNAL_OLD;
 
 	r = torap_journal_append(txn, batch, received_at);
-	if (r == TORAP_JOURNAL_OLD)
-		return merge(txn, batch);
 	if (r)
 		return r;
 	torap_position_advance(&c.at, m);

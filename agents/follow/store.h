@@ -34,10 +34,6 @@ enum {
 	FOLLOW_PRINTED,
 };
 
-enum follow_store_answer {
-	FOLLOW_STORE_MERGED = 30, /* the batch was there; frames that it lacked were added */
-};
-
 enum follow_proof { FOLLOW_PROOF_HEAD = 'h', FOLLOW_PROOF_MANIFEST = 'm' };
 
 struct follow_cursor {
@@ -56,7 +52,7 @@ int follow_store_open(
 	struct torap_kv **out, const char *dir, uint64_t bytes, bool read_only, struct torap_error *err);
 
 /* Stores the batch, its stream's cursor and the grant it came under.  A stream without a cursor must begin at batch 1.
- * Returns 0, FOLLOW_STORE_MERGED, TORAP_JOURNAL_OLD, _GAP or _OTHER, or what kv returned. */
+ * Returns 0, an answer of torap_journal_append(), or what kv returned. */
 int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batch,
 	struct torap_wall received_at, uint32_t grant);
 

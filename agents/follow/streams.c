@@ -132,6 +132,12 @@ struct follow_lag follow_stream_lag(const struct follow_stream *s)
 	return lag;
 }
 
+bool follow_believed(const struct torap_trust *trust, const struct torap_manifest *m)
+{
+	const struct torap_trust_writer *writer = torap_trust_writer(trust, m->stream.writer);
+	return !writer || torap_trust_believes(writer, &m->stream, m->batch_no);
+}
+
 unsigned follow_rights_enforce(struct torap_batch *batch, const struct torap_trust *trust)
 {
 	const struct torap_manifest *m = batch->manifest;

@@ -57,5 +57,8 @@ struct follow_lag {
 };
 struct follow_lag follow_stream_lag(const struct follow_stream *s);
 
+/* False: the trust file says that this stream is not to be believed so far. */
+bool follow_believed(const struct torap_trust *trust, const struct torap_manifest *m);
+
 /* Leaves out the frames of groups that the writer may not speak for: they are not to be believed.  Returns how many. */
 unsigned follow_rights_enforce(struct torap_batch *batch, const struct torap_trust *trust);

@@ -1,0 +1,158 @@
+/* torap status: each link and lane of the processes that are asked. */
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/ctl/command.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "conf/yaml.h"
+
+static const char help[] = "usage: torap status URL… | -c FILE\n"
+			   "\n"
+			   "Asks processes for their links (GET /status) and shows each lane: state, reason, "
+			   "lag in events, bytes and seconds.\n"
+			   "Exit status 1 when one cannot be reached, or has a link that does not flow.\n"
+			   "\n"
+			   "    URL        127.0.0.1:9101, or http://127.0.0.1:9101/status\n"
+			   "    -c FILE    YAML with a list of them: \"urls: [127.0.0.1:9101, …]\"\n";
+
+enum { URLS_MAX = 256, ANSWER_SIZE_MAX = 8 << 20, TIMEOUT_MS = 5000 };
+
+struct url_file {
+	char **urls;
+	unsigned urls_count;
+};
+
+static const cyaml_schema_value_t url = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 1024) };
+static const cyaml_schema_field_t fields[] = {
+	CYAML_FIELD_SEQUENCE("urls", CYAML_FLAG_POINTER, struct url_file, urls, &url, 1, URLS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_POINTER, struct url_file, fields) };
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *hint)
+{
+	struct torap_writer *answer = hint;
+	if (answer->size + size * count > ANSWER_SIZE_MAX)
+		return 0;
+	torap_write_bytes(answer, torap_bytes(bytes, size * count));
+	return answer->failed ? 0 : size * count;
+}
+
+/* "127.0.0.1:9101" is enough. */
+static char *whole_url(const char *given)
+{
+	const char *scheme = strstr(given, "://") ? "" : "http://";
+	const char *host = strstr(given, "://") ? strstr(given, "://") + 3 : given;
+	char *whole;
+	return asprintf(&whole, "%s%s%s", scheme, given, strchr(host, '/') ? "" : "/status") < 0 ? NULL
+												 : whole;
+}
+
+static json_t *ask(CURL *curl, const char *given, char reason[static CURL_ERROR_SIZE])
+{
+	struct torap_writer answer = { 0 };
+	char *whole = whole_url(given);
+	json_t *status = NULL;
+	reason[0] = '\0';
+	curl_easy_setopt(curl, CURLOPT_URL, whole);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	CURLcode code = whole ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
+	if (code == CURLE_OK) {
+		status = json_loadb((const char *)answer.data, answer.size, 0, NULL);
+		if (!json_is_array(json_object_get(status, "links"))) {
+			json_decref(status);
+			status = NULL;
+			snprintf(reason, CURL_ERROR_SIZE, "its answer is no status");
+		}
+	} else if (!reason[0]) {
+		snprintf(reason, CURL_ERROR_SIZE, "%s", curl_easy_strerror(code));
+	}
+	torap_writer_finish(&answer);
+	free(whole);
+	return status;
+}
+
+static const char *text_of(json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+	return s ? s : "-";
+}
+
+static bool show_link(json_t *status, json_t *link)
+{
+	const char *state = text_of(link, "state");
+	char process[64];
+	snprintf(process, sizeof process, "%s %s", text_of(status, "process"), text_of(status, "name"));
+	printf("%-34s %-22s %-10s %-8s %-9s %-14s %10" PRId64 " %12" PRId64 " %9.1f\n", process,
+		text_of(link, "peer"), text_of(link, "role"), text_of(link, "lane"), state,
+		text_of(link, "reason"), (int64_t)json_integer_value(json_object_get(link, "lag_events")),
+		(int64_t)json_integer_value(json_object_get(link, "lag_bytes")),
+		json_number_value(json_object_get(link, "lag_seconds")));
+	return strcmp(state, "flowing") == 0;
+}
+
+static bool show(CURL *curl, const char *given)
+{
+	char reason[CURL_ERROR_SIZE];
+	json_t *status = ask(curl, given, reason);
+	if (!status) {
+		ctl_fail("%s: %s", given, reason);
+		return false;
+	}
+	bool fine = true;
+	size_t i;
+	json_t *link;
+	json_array_foreach(json_object_get(status, "links"), i, link) fine &= show_link(status, link);
+	json_decref(status);
+	return fine;
+}
+
+static int show_all(const char *const *urls, size_t count)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+		return ctl_fail("libcurl does not start");
+	CURL *curl = curl_easy_init();
+	if (!curl)
+		return ctl_fail("out of memory");
+	printf("%-34s %-22s %-10s %-8s %-9s %-14s %10s %12s %9s\n", "PROCESS", "PEER", "ROLE", "LANE",
+		"STATE", "REASON", "LAG EVENTS", "LAG BYTES", "LAG S");
+	bool fine = true;
+	for (size_t i = 0; i < count; i++)
+		fine &= show(curl, urls[i]);
+	curl_easy_cleanup(curl);
+	curl_global_cleanup();
+	return fine ? 0 : 1;
+}
+
+int ctl_status(int argc, char **argv)
+{
+	const char *path = NULL;
+	const struct ctl_option table[] = { { "-c=", &path }, { NULL, NULL } };
+	int words = ctl_options("status", table, help, URLS_MAX, argc, argv);
+	if (words < 0)
+		return 2;
+	if (!path)
+		return words ? show_all((const char *const *)argv + 1, (size_t)words)
+			     : ctl_misuse("status", "URL or -c FILE is needed");
+
+	void *file;
+	struct torap_error err;
+	if (torap_yaml_load(path, &schema, &file, &err))
+		return ctl_fail("%s", err.text);
+	const struct url_file *urls = file;
+	int r = show_all((const char *const *)urls->urls, urls->urls_count);
+	torap_yaml_free(&schema, file);
+	return r;
+}

@@ -1,0 +1,437 @@
+#include "agents/follow/verify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/follow/store.h"
+#include "agents/follow/streams.h"
+#include "base/error.h"
+#include "conf/trust.h"
+#include "wire/open.h"
+#include "wire/verify.h"
+
+enum {
+	BATCHES_A_TRANSACTION =
+		64,       /* a long read would keep a subscriber's old pages from being used again */
+	FRAMES_TABLE = 2, /* store/journal.h */
+};
+
+struct stream_list {
+	struct torap_journal_head *list;
+	size_t count, room;
+};
+
+struct verifying {
+	const struct follow_verify_options *options;
+	struct follow_verified *out;
+	struct torap_kv *kv;
+	struct torap_kv_txn txn;
+	struct torap_trust *trust;
+	struct stream_list streams;
+	/* The rows of the grant that was last used. */
+	uint32_t grant;
+	struct torap_grant_row *rows;
+	size_t rows_count;
+	/* The stream that is being walked. */
+	const struct torap_journal_head *head;
+	struct torap_position at;
+	bool has_stored_head;
+	struct torap_head stored_head;
+};
+
+/* Reports. */
+
+static struct follow_problem problem(
+	const struct torap_stream_id *stream, uint64_t batch_no, const char *what)
+{
+	struct follow_problem p = { .batch_no = batch_no, .frame = -1, .what = what };
+	if (stream) {
+		p.has_stream = true;
+		p.stream = *stream;
+	}
+	return p;
+}
+
+__attribute__((format(printf, 3, 4))) static void report(
+	struct verifying *v, struct follow_problem *p, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(p->text, sizeof p->text, format, args);
+	va_end(args);
+	v->out->problems++;
+	v->options->on_problem(v->options->hint, p);
+}
+
+static void sign_by(struct follow_problem *p, const uint8_t key_id[static TORAP_KEY_ID_SIZE])
+{
+	p->has_signer = true;
+	memcpy(p->signer, key_id, sizeof p->signer);
+}
+
+/* Trust. */
+
+static int check_trust(struct verifying *v, const char *dir, struct torap_error *err)
+{
+	struct torap_bytes bytes;
+	int r = follow_store_last_trust(&v->txn, &bytes);
+	if (r == TORAP_KV_MISSING)
+		return torap_errorf(
+			err, -ENOENT, "%s: holds no trust file: it has never received anything", dir);
+	if (r)
+		return torap_errorf(err, -EIO, "%s: the trust file cannot be read", dir);
+	/* History is judged by each key's own time; that the file has run out since does not change what was signed. */
+	r = torap_trust_decode(&v->trust, bytes, v->options->root, (struct torap_wall){ 0 }, err);
+	if (r)
+		torap_error_prefix(err, "%s: nothing can be believed: ", dir);
+	return r;
+}
+
+/* Grants. */
+
+/* The rows under which a batch came.  False: nobody knows. */
+static bool load_grant(struct verifying *v, uint64_t batch_no)
+{
+	uint32_t grant;
+	if (follow_store_grant_of(&v->txn, v->head->number, batch_no, &grant))
+		return false;
+	if (v->grant == grant)
+		return true;
+	struct torap_grant_row *rows;
+	size_t count;
+	if (follow_store_grant_rows(&v->txn, grant, &rows, &count))
+		return false;
+	torap_grant_rows_destroy(v->rows, v->rows_count);
+	v->rows = rows;
+	v->rows_count = count;
+	v->grant = grant;
+	return true;
+}
+
+/* Frames. */
+
+static bool frame_stored(struct verifying *v, uint64_t batch_no, unsigned frame)
+{
+	struct torap_writer key = { 0 };
+	torap_write_u32(&key, v->head->number);
+	torap_write_u64(&key, batch_no);
+	torap_write_u8(&key, (uint8_t)(frame >> 8));
+	torap_write_u8(&key, (uint8_t)frame);
+	struct torap_bytes row;
+	int r = torap_kv_get(&v->txn, FRAMES_TABLE, torap_bytes(key.data, key.size), &row);
+	torap_writer_finish(&key);
+	return r == 0;
+}
+
+static void check_absent(
+	struct verifying *v, const struct torap_batch *b, unsigned frame, bool granted, const char *part)
+{
+	const struct torap_manifest *m = b->manifest;
+	int reason = b->omissions[frame];
+	struct follow_problem p = problem(&m->stream, m->batch_no, "missing-frame");
+	p.frame = (int)frame;
+	sign_by(&p, m->key_id);
+	if (frame_stored(v, m->batch_no, frame)) {
+		p.what = "bad-digest";
+		report(v, &p, "the %s part is not what was signed", part);
+	} else if (reason == TORAP__OMISSION_REASON__OMISSION_DAMAGED) {
+		report(v, &p, "the %s part was received and is gone, or came as damaged", part);
+	} else if (granted && reason == TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED) {
+		p.what = "withheld-frame";
+		report(v, &p, "the %s part is granted and was left out without a reason", part);
+	} else if (granted) {
+		v->out->omitted++;
+	}
+}
+
+static void check_frames(struct verifying *v, const struct torap_batch *b)
+{
+	const struct torap_manifest *m = b->manifest;
+	bool known = load_grant(v, m->batch_no);
+	if (!known) {
+		struct follow_problem p = problem(&m->stream, m->batch_no, "unknown-grant");
+		report(v, &p, "what the feed was granted then is not known");
+	}
+	for (unsigned g = 0; g < m->groups_count; g++) {
+		const struct torap_group *group = &m->groups[g];
+		bool parts[4] = { false };
+		if (known)
+			torap_grant_parts(v->rows, v->rows_count, &group->class, parts);
+		for (unsigned i = 0; i < group->parts_count; i++) {
+			unsigned frame = group->first_frame + i;
+			if (!b->frames[frame])
+				check_absent(v, b, frame, parts[group->parts[i].part],
+					torap_part_name(group->parts[i].part));
+		}
+	}
+}
+
+static int on_event(void *hint, const struct torap_opened *event)
+{
+	struct verifying *v = hint;
+	v->out->events += event->open != NULL;
+	return 0;
+}
+
+/* Batches. */
+
+static void check_chain(struct verifying *v, const struct torap_manifest *m)
+{
+	enum torap_verdict verdict = torap_verify_chain(&v->at, m);
+	if (verdict == TORAP_VERDICT_GOOD)
+		return;
+	struct follow_problem p = problem(&m->stream, m->batch_no, torap_verdict_name(verdict));
+	sign_by(&p, m->key_id);
+	report(v, &p, "does not continue batch %" PRIu64, m->batch_no - 1);
+}
+
+static void check_head_digest(struct verifying *v, const struct torap_manifest *m)
+{
+	const struct torap_head *h = &v->stored_head;
+	if (!v->has_stored_head || h->last_batch != m->batch_no ||
+		memcmp(h->last_digest, m->digest, TORAP_DIGEST_SIZE) == 0)
+		return;
+	struct follow_problem p = problem(&m->stream, m->batch_no, "fork");
+	sign_by(&p, h->key_id);
+	report(v, &p, "the writer's head names another batch under this number");
+}
+
+static void check_batch(
+	struct verifying *v, const struct torap_batch *b, const struct torap_stream_id *stream)
+{
+	const struct torap_manifest *m = b->manifest;
+	struct torap_error err;
+	struct follow_problem p = problem(stream, m->batch_no, "malformed");
+	sign_by(&p, m->key_id);
+	if (!torap_stream_id_equal(&m->stream, stream)) {
+		report(v, &p, "is a batch of another stream");
+		return;
+	}
+	enum torap_verdict verdict = torap_verify_manifest(b, torap_trust_lookup, v->trust);
+	if (verdict != TORAP_VERDICT_GOOD) {
+		p.what = torap_verdict_name(verdict);
+		report(v, &p, "the manifest is not what its writer signed");
+	} else if (!follow_believed(v->trust, m)) {
+		p.what = "beyond-last-good";
+		report(v, &p, "the trust file believes this stream no longer here");
+	}
+	check_chain(v, m);
+	check_head_digest(v, m);
+	check_frames(v, b);
+	if (torap_batch_open(b, on_event, v, &err)) {
+		p.what = "malformed";
+		report(v, &p, "%s", err.text);
+	}
+	torap_position_advance(&v->at, m);
+	v->out->batches++;
+}
+
+static void miss_batch(struct verifying *v, uint64_t batch_no, const char *what, const char *why)
+{
+	struct follow_problem p = problem(&v->head->stream, batch_no, what);
+	report(v, &p, "%s", why);
+	/* The chain cannot be followed over the hole; the next batch begins it anew. */
+	v->at = (struct torap_position){ .next_batch = batch_no + 1 };
+}
+
+static void check_number(struct verifying *v, uint64_t batch_no)
+{
+	struct torap_batch *b;
+	struct torap_wall received_at;
+	struct torap_error err;
+	int r = torap_journal_read(&v->txn, v->head->number, batch_no, NULL, NULL, &b, &received_at, &err);
+	if (r == TORAP_KV_MISSING) {
+		miss_batch(v, batch_no, "missing-batch", "was received, and is gone");
+	} else if (r) {
+		miss_batch(v, batch_no, "malformed", err.text);
+	} else {
+		check_batch(v, b, &v->head->stream);
+		torap_batch_destroy(b);
+	}
+}
+
+/* Streams. */
+
+static void renew(struct verifying *v)
+{
+	torap_kv_abort(&v->txn);
+	torap_kv_begin(&v->txn, v->kv, false);
+}
+
+static bool same_position(const struct torap_position *a, const struct torap_position *b)
+{
+	return a->next_batch == b->next_batch && a->next_seq == b->next_seq &&
+	       a->has_digest == b->has_digest &&
+	       (!a->has_digest || memcmp(a->last_digest, b->last_digest, TORAP_DIGEST_SIZE) == 0);
+}
+
+static void load_stored_head(struct verifying *v)
+{
+	char text[TORAP_STREAM_TEXT_SIZE];
+	struct torap_bytes row;
+	torap_stream_id_format(&v->head->stream, text);
+	v->has_stored_head =
+		torap_kv_get(&v->txn, FOLLOW_HEADS, torap_bytes(text, strlen(text)), &row) == 0 &&
+		torap_verify_head(&v->stored_head, row, torap_trust_lookup, v->trust) == TORAP_VERDICT_GOOD &&
+		torap_stream_id_equal(&v->stored_head.stream, &v->head->stream);
+}
+
+/* A cursor that a subscriber moved on after the streams were listed is no contradiction. */
+static void check_cursor(struct verifying *v, const struct follow_cursor *c)
+{
+	const struct torap_stream_id *stream = &v->head->stream;
+	struct follow_problem p = problem(stream, 0, "cursor");
+	if (c->at.next_batch < v->at.next_batch) {
+		report(v, &p, "the cursor stands at %" PRIu64 ", and batch %" PRIu64 " is here",
+			c->at.next_batch, v->at.next_batch - 1);
+	} else if (c->at.next_batch == v->at.next_batch && !same_position(&c->at, &v->at)) {
+		report(v, &p, "the cursor names another batch %" PRIu64 " than the one that is here",
+			v->at.next_batch - 1);
+	}
+}
+
+static void check_stream(struct verifying *v, const struct torap_journal_head *head)
+{
+	v->head = head;
+	v->out->streams++;
+	struct follow_cursor c;
+	int r = follow_store_cursor(&v->txn, &head->stream, &c);
+	if (r) {
+		struct follow_problem p = problem(&head->stream, 0, "cursor");
+		report(v, &p, "the stream has no cursor, or one that cannot be read");
+		c.begin = c.at = (struct torap_position){ .next_batch = head->first_batch };
+	}
+	load_stored_head(v);
+	v->at = c.begin;
+	/* As far as anyone says that there is something: the journal's own word, or the cursor's. */
+	uint64_t last = head->last_batch;
+	for (uint64_t n = c.begin.next_batch; n <= last; n++) {
+		if (n % BATCHES_A_TRANSACTION == 0)
+			renew(v);
+		check_number(v, n);
+	}
+	if (r == 0)
+		check_cursor(v, &c);
+}
+
+static int on_head_row(void *hint, const struct torap_journal_head *head)
+{
+	struct stream_list *s = hint;
+	if (s->count == s->room) {
+		size_t room = s->room ? 2 * s->room : 16;
+		struct torap_journal_head *list = realloc(s->list, room * sizeof *list);
+		if (!list)
+			return -ENOMEM;
+		s->list = list;
+		s->room = room;
+	}
+	s->list[s->count++] = *head;
+	return 0;
+}
+
+static const struct torap_journal_head *find_stream(
+	const struct verifying *v, const struct torap_stream_id *id)
+{
+	for (size_t i = 0; i < v->streams.count; i++)
+		if (torap_stream_id_equal(&v->streams.list[i].stream, id))
+			return &v->streams.list[i];
+	return NULL;
+}
+
+/* A cursor beyond what the journal says at the same moment: the tail was cut off. */
+static int on_cursor_row(void *hint, const struct follow_cursor *c)
+{
+	struct verifying *v = hint;
+	const struct torap_journal_head *head = find_stream(v, &c->stream);
+	uint64_t next = head ? head->last_batch + 1 : c->begin.next_batch;
+	for (uint64_t n = next; n < c->at.next_batch; n++) {
+		struct follow_problem p = problem(&c->stream, n, "missing-batch");
+		report(v, &p, "was received, says the cursor, and is gone");
+	}
+	return 0;
+}
+
+/* Heads. */
+
+static int on_stored_head(void *hint, struct torap_bytes key, struct torap_bytes row)
+{
+	struct verifying *v = hint;
+	struct torap_head h;
+	enum torap_verdict verdict = torap_verify_head(&h, row, torap_trust_lookup, v->trust);
+	if (verdict != TORAP_VERDICT_GOOD) {
+		char text[TORAP_STREAM_TEXT_SIZE] = "";
+		struct follow_problem p = problem(NULL, 0, "bad-head");
+		memcpy(text, key.data, key.size < sizeof text ? key.size : sizeof text - 1);
+		p.has_stream = torap_stream_id_parse(&p.stream, text);
+		report(v, &p, "the stored head is not what its writer signed: %s",
+			torap_verdict_name(verdict));
+		return 0;
+	}
+	const struct torap_journal_head *head = find_stream(v, &h.stream);
+	uint64_t have = head ? head->last_batch : 0;
+	if (h.last_batch <= have)
+		return 0;
+	struct follow_lagging lagging = { h.stream, h.last_batch - have, h.at };
+	v->out->lagging++;
+	v->options->on_lagging(v->options->hint, &lagging);
+	return 0;
+}
+
+static int on_proof(void *hint, struct torap_bytes key, struct torap_bytes row)
+{
+	struct verifying *v = hint;
+	char text[TORAP_STREAM_TEXT_SIZE] = "";
+	const uint8_t *space = memchr(key.data, ' ', key.size);
+	size_t n = space ? (size_t)(space - key.data) : 0;
+	(void)row;
+	memcpy(text, key.data, n < sizeof text ? n : 0);
+	struct follow_problem p = problem(NULL, 0, "fork");
+	p.has_stream = torap_stream_id_parse(&p.stream, text);
+	report(v, &p,
+		"a document that contradicts this history, signed by the writer, was received and kept");
+	return 0;
+}
+
+static int check_all(struct verifying *v, const char *dir, struct torap_error *err)
+{
+	int r = torap_journal_heads(&v->txn, on_head_row, &v->streams);
+	if (r)
+		return torap_errorf(err, r < 0 ? r : -EIO, "%s: the streams cannot be read", dir);
+	r = follow_store_cursors(&v->txn, on_cursor_row, v);
+	if (r) {
+		struct follow_problem p = problem(NULL, 0, "cursor");
+		report(v, &p, "a row of the cursor cannot be read");
+	}
+	r = torap_kv_walk(&v->txn, FOLLOW_HEADS, torap_bytes(NULL, 0), on_stored_head, v);
+	if (!r)
+		r = torap_kv_walk(&v->txn, FOLLOW_PROOFS, torap_bytes(NULL, 0), on_proof, v);
+	if (r)
+		return torap_errorf(err, -EIO, "%s: heads and proofs cannot be read", dir);
+	for (size_t i = 0; i < v->streams.count; i++)
+		check_stream(v, &v->streams.list[i]);
+	return 0;
+}
+
+int follow_verify(struct follow_verified *out, const char *dir, const struct follow_verify_options *options,
+	struct torap_error *err)
+{
+	*out = (struct follow_verified){ 0 };
+	struct verifying v = { .options = options, .out = out };
+	int r = follow_store_open(&v.kv, dir, 0, true, err);
+	if (r)
+		return r;
+	torap_kv_begin(&v.txn, v.kv, false);
+	r = check_trust(&v, dir, err);
+	if (!r)
+		r = check_all(&v, dir, err);
+	torap_kv_abort(&v.txn);
+	torap_grant_rows_destroy(v.rows, v.rows_count);
+	torap_trust_unref(v.trust);
+	free(v.streams.list);
+	torap_kv_close(v.kv);
+	return r;
+}
