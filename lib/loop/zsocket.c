@@ -12,9 +12,9 @@
 
 enum {
 	/* Whole messages that wait for one peer.  A window is bytes, and nothing that it holds is below 300 bytes (a signed
-	 * manifest of one group), so 4 MiB of window never reach this.  Zero, no mark, would let a peer that has stopped
+	 * manifest of one group), so a window of 16 MiB never reaches this.  Zero, no mark, would let a peer that has stopped
 	 * reading grow the process by every heartbeat and refusal, for those ask for no credit. */
-	SEND_MARK = 20000,
+	SEND_MARK = 1 << 16,
 	/* Four bursts of the loop: enough that a wire never waits for us, little enough that TCP holds the sender back. */
 	RECEIVE_MARK = 4 * 64,
 	RECONNECT_MS = 100, /* libzmq doubles it and adds up to as much again at random */
