@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One line, whatever a name in it contains. */
+static void flatten(char *text)
+{
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+}
+
 int torap_errorf(struct torap_error *err, int code, const char *format, ...)
 {
 	if (err) {
@@ -11,6 +19,7 @@ int torap_errorf(struct torap_error *err, int code, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(err->text, sizeof err->text, format, args);
 		va_end(args);
+		flatten(err->text);
 	}
 	return code;
 }
@@ -26,6 +35,7 @@ void torap_error_prefix(struct torap_error *err, const char *format, ...)
 	va_start(args, format);
 	int n = vsnprintf(err->text, sizeof err->text, format, args);
 	va_end(args);
+	flatten(err->text);
 	if (n < 0 || (size_t)n >= sizeof err->text)
 		return;
 	snprintf(err->text + n, sizeof err->text - (size_t)n, "%s", old);

@@ -79,12 +79,10 @@ static void on_log(cyaml_log_t level, void *hint, const char *format, va_list ar
 	} else if (c->in_backtrace) {
 		catch_frame(c, at);
 	} else if (!*c->reason) {
-		memmove(c->reason, at, strlen(at) + 1);
-		/* One line, whatever a key or value contains. */
-		c->reason[strcspn(c->reason, "\n")] = '\0';
-		for (char *p = c->reason; *p; p++)
-			if ((unsigned char)*p < ' ')
-				*p = '?';
+		size_t length = strlen(at);
+		memcpy(c->reason, at, length + 1);
+		if (length > 0 && at[length - 1] == '\n')
+			c->reason[length - 1] = '\0';
 	}
 }
 
