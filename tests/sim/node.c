@@ -1,0 +1,255 @@
+/* A node: makes events, seals them, flushes, and sends what is flushed.  Its journal is a sim_disk a lane; a crash takes what was not
+ * flushed, and the sealer begins again from what was, so that numbers nobody has seen are used again and no others. */
+#include "sim/sim.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "link/message.h"
+#include "proto/session.pb-c.h"
+#include "wire/envelope.h"
+#include "wire/verify.h"
+
+enum { STALL_US = 5 * TORAP_US_PER_S };
+
+static const struct torap_manifest *last_manifest(const struct sim_disk *d)
+{
+	return d->count ? d->batches[d->count - 1]->manifest : NULL;
+}
+
+void sim_node_start(struct sim_world *w, struct sim_node *n)
+{
+	static const uint8_t nothing[TORAP_DIGEST_SIZE];
+	n->up = true;
+	for (size_t i = 0; i < SIM_LANES; i++) {
+		struct sim_writer *l = &n->lanes[i];
+		const struct torap_manifest *m = last_manifest(&l->disk);
+		struct torap_error err;
+		int r = torap_sealer_create(&l->sealer, &l->stream, l->disk.count,
+			m ? m->first_seq + m->count : 1, m ? m->digest : nothing, &n->key, &err);
+		assert(r == 0);
+		l->next_batch = 0;
+		torap_dialler_init(&l->dialler, &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
+		torap_window_init(&l->window, 1 << 20, w->now);
+		sim_line_reset(&l->line);
+	}
+}
+
+void sim_node_crash(struct sim_world *w, struct sim_node *n)
+{
+	sim_note(w, "%s dies", n->name);
+	n->up = false;
+	n->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
+	for (size_t i = 0; i < SIM_LANES; i++) {
+		struct sim_writer *l = &n->lanes[i];
+		l->sealer = torap_sealer_destroy(l->sealer);
+		torap_window_finish(&l->window);
+		sim_disk_crash(&l->disk);
+		sim_line_reset(&l->line);
+	}
+}
+
+static void make_event(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
+{
+	static const uint16_t kinds[SIM_LANES] = { TORAP__KIND__KIND_PANIC, TORAP__KIND__KIND_BURGLARY,
+		TORAP__KIND__KIND_MOTION };
+	static const uint8_t severities[SIM_LANES] = { TORAP__SEVERITY__SEVERITY_CRITICAL,
+		TORAP__SEVERITY__SEVERITY_HIGH, TORAP__SEVERITY__SEVERITY_INFORMATION };
+	size_t lane = (size_t)(l - n->lanes);
+	bool prison = sim_random(w, 3) == 0;
+	Torap__EventOpen open = TORAP__EVENT_OPEN__INIT;
+	Torap__EventPersonal personal = TORAP__EVENT_PERSONAL__INIT;
+	char device[32];
+	snprintf(device, sizeof device, "device-%" PRIu64, w->events++);
+	open.device = device;
+	open.state = TORAP__STATE__STATE_PULSE;
+	personal.text = device;
+	struct torap_event event = { .class = { n->region,
+					     prison ? TORAP__FACILITY__FACILITY_PRISON
+						    : TORAP__FACILITY__FACILITY_SCHOOL,
+					     kinds[lane], severities[lane] },
+		.open = &open,
+		.personal = &personal };
+	uint64_t seq;
+	int r = torap_sealer_add(l->sealer, &event, &seq);
+	assert(r == 0);
+}
+
+static void seal(struct sim_world *w, struct sim_writer *l)
+{
+	struct torap_batch *batch;
+	struct torap_error err;
+	int r = torap_sealer_seal(l->sealer, sim_wall(w), &batch, &err);
+	assert(r == 0);
+	sim_disk_append(&l->disk, batch);
+}
+
+static void flush(struct sim_writer *l)
+{
+	l->disk.flushed = l->disk.count;
+	const struct torap_manifest *m = last_manifest(&l->disk);
+	l->events_flushed = m ? m->first_seq + m->count - 1 : 0;
+}
+
+static void say_hello(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
+{
+	struct torap_stream_position at = { .stream = l->stream,
+		.at = { .next_batch = l->disk.flushed + 1 } };
+	if (l->disk.flushed) {
+		at.at.has_digest = true;
+		memcpy(at.at.last_digest, l->disk.batches[l->disk.flushed - 1]->manifest->digest,
+			TORAP_DIGEST_SIZE);
+	}
+	struct torap_hello hello = { .version = 1,
+		.role = TORAP__ROLE__ROLE_WRITER,
+		.lane = l->stream.lane,
+		.positions = &at,
+		.positions_count = 1 };
+	strcpy(hello.name, n->name);
+	sim_say(w, &l->line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, torap_hello_encode(&hello));
+}
+
+static void dial(
+	struct sim_world *w, struct sim_node *n, struct sim_writer *l, enum torap_dial_input in, int refusal)
+{
+	struct torap_dial_out out;
+	torap_dialler_step(&l->dialler, in, refusal, w->now, &out);
+	if (out.ended) {
+		l->next_batch = 0;
+		torap_window_finish(&l->window);
+		torap_window_init(&l->window, 0, w->now);
+	}
+	if (out.reset)
+		sim_line_reset(&l->line);
+	if (out.say_hello) {
+		say_hello(w, n, l);
+		torap_dialler_step(&l->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
+	}
+	if (out.heartbeat) {
+		sim_say(w, &l->line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
+		torap_dialler_step(&l->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
+	}
+}
+
+static void on_welcome(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct torap_bytes body)
+{
+	struct torap_welcome welcome;
+	struct torap_error err;
+	int r = torap_welcome_decode(&welcome, body, &err);
+	assert(r == 0);
+	bool fresh = l->dialler.state == TORAP_DIAL_GREETING;
+	dial(w, n, l, TORAP_DIAL_IN_WELCOME, 0);
+	if (fresh && l->dialler.state == TORAP_DIAL_FLOWING) {
+		l->next_batch = welcome.positions_count ? welcome.positions[0].at.next_batch : 1;
+		if (l->next_batch > l->disk.flushed + 1)
+			sim_fail(w,
+				"the broker has batch %" PRIu64
+				" of %s, whose journal ends at %zu: a number was used before its flush",
+				l->next_batch - 1, n->name, l->disk.flushed);
+		torap_window_finish(&l->window);
+		torap_window_init(&l->window, welcome.credit_bytes, w->now);
+	}
+	torap_welcome_finish(&welcome);
+}
+
+static void on_message(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_message *m)
+{
+	struct torap_envelope envelope;
+	struct torap_error err;
+	int r = torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err);
+	assert(r == 0);
+	dial(w, n, l, TORAP_DIAL_IN_HEARD, 0);
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME) {
+		on_welcome(w, n, l, torap_buffer_bytes(m->frames[1]));
+	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK) {
+		struct torap_stream_position *p;
+		size_t count;
+		r = torap_ack_decode(&p, &count, torap_buffer_bytes(m->frames[1]), &err);
+		assert(r == 0);
+		for (size_t i = 0; i < count; i++) {
+			torap_window_acked(&l->window, 0, p[i].at.next_batch - 1, w->now);
+			if (p[i].at.next_batch - 1 > l->acked)
+				l->acked = p[i].at.next_batch - 1;
+		}
+		torap_positions_destroy(p, count);
+	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL) {
+		struct torap_refusal refusal;
+		r = torap_refusal_decode(&refusal, torap_buffer_bytes(m->frames[1]), &err);
+		assert(r == 0);
+		dial(w, n, l, TORAP_DIAL_IN_REFUSED, refusal.code);
+		if (refusal.code == TORAP__REFUSAL__CODE__RESUME && l->next_batch &&
+			refusal.resume.at.next_batch <= l->disk.flushed + 1) {
+			l->next_batch = refusal.resume.at.next_batch;
+			uint64_t credit = l->window.credit_bytes;
+			torap_window_finish(&l->window);
+			torap_window_init(&l->window, credit, w->now);
+		}
+		torap_refusal_finish(&refusal);
+	}
+}
+
+static void send_batches(struct sim_world *w, struct sim_writer *l)
+{
+	while (l->next_batch && l->next_batch <= l->disk.flushed) {
+		const struct torap_batch *b = l->disk.batches[l->next_batch - 1];
+		size_t size = torap_batch_size(b);
+		if (!torap_window_open(&l->window, size))
+			return;
+		struct torap_buffer *frames[SIM_FRAMES_MAX] = { torap_envelope_batch(b), b->signed_manifest };
+		memcpy(frames + 2, b->frames, b->manifest->frames_count * sizeof *frames);
+		sim_send(w, &l->line, SIM_TO_LISTENER, frames, 2 + b->manifest->frames_count);
+		torap_buffer_unref(frames[0]);
+		torap_window_sent(&l->window, 0, l->next_batch++, size, w->now);
+	}
+}
+
+static void step_lane(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
+{
+	for (struct sim_message *m; (m = sim_receive(w, &l->line, SIM_TO_DIALLER)); sim_message_destroy(m))
+		on_message(w, n, l, m);
+	dial(w, n, l, TORAP_DIAL_IN_TICK, 0);
+	if (torap_window_age_us(&l->window, w->now) > STALL_US)
+		dial(w, n, l, TORAP_DIAL_IN_CLOSE, 0); /* Connected, but nothing moves. */
+
+	if (!w->calm)
+		for (uint64_t events = sim_random(w, 3); events > 0; events--)
+			make_event(w, n, l);
+	if (torap_sealer_count(l->sealer) && (w->calm || sim_random(w, 4) == 0))
+		seal(w, l);
+	if (sim_random(w, 3) == 0)
+		flush(l);
+	send_batches(w, l);
+	if (l->next_batch && l->disk.flushed == l->disk.count && torap_mono_reached(l->next_head, w->now)) {
+		struct torap_buffer *frames[2] = { torap_envelope_stream(
+							   TORAP__MESSAGE_TYPE__MESSAGE_HEAD, &l->stream, 0),
+			torap_sealer_head(l->sealer, sim_wall(w)) };
+		sim_send(w, &l->line, SIM_TO_LISTENER, frames, 2);
+		torap_buffer_unref(frames[0]);
+		torap_buffer_unref(frames[1]);
+		l->next_head = torap_mono_add_ms(w->now, 2000);
+	}
+}
+
+void sim_node_step(struct sim_world *w, struct sim_node *n)
+{
+	if (!n->up) {
+		if (!torap_mono_reached(n->back_at, w->now))
+			return;
+		sim_node_start(w, n);
+	}
+	for (size_t i = 0; i < SIM_LANES; i++) {
+		if (sim_chance(w, 1)) {
+			sim_node_crash(w, n); /* Between any two steps of its lanes. */
+			w->crashes++;
+			return;
+		}
+		if (sim_chance(w, 1)) {
+			n->lanes[i].line.cut = true;
+			w->cuts++;
+		}
+		step_lane(w, n, &n->lanes[i]);
+	}
+}

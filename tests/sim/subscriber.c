@@ -1,0 +1,244 @@
+/* A subscriber: verifies what comes, keeps batches and cursor together, acknowledges what is flushed. */
+#include "sim/sim.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/follow/streams.h"
+#include "base/error.h"
+#include "link/message.h"
+#include "proto/session.pb-c.h"
+#include "wire/envelope.h"
+#include "wire/verify.h"
+
+enum { STREAMS = SIM_NODES * SIM_LANES };
+
+struct sim_subscriber {
+	struct sim_feed *feed;
+	bool up;
+	struct torap_mono back_at;
+	struct torap_dialler diallers[SIM_LANES];
+	struct follow_streams streams; /* in memory: as it verified them */
+	struct {
+		struct torap_stream_id id;
+		struct sim_disk disk; /* batches; their number is the cursor */
+		uint64_t acked;
+	} held[STREAMS];
+};
+
+static void start(struct sim_world *w, struct sim_subscriber *s)
+{
+	s->up = true;
+	for (size_t i = 0; i < STREAMS; i++) {
+		struct torap_position at = { .next_batch = 1 };
+		for (size_t k = 0; k < s->held[i].disk.count; k++)
+			torap_position_advance(&at, s->held[i].disk.batches[k]->manifest);
+		struct follow_stream *stream = follow_streams_add(&s->streams, &s->held[i].id);
+		assert(stream);
+		follow_stream_begin(stream, &at);
+		s->held[i].acked = s->held[i].disk.flushed;
+	}
+	for (size_t i = 0; i < SIM_LANES; i++) {
+		torap_dialler_init(&s->diallers[i], &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
+		sim_line_reset(&s->feed->lines[i]);
+	}
+}
+
+struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_feed *feed)
+{
+	struct sim_subscriber *s = calloc(1, sizeof *s);
+	assert(s);
+	s->feed = feed;
+	for (size_t i = 0; i < STREAMS; i++)
+		s->held[i].id = w->nodes[i / SIM_LANES].lanes[i % SIM_LANES].stream;
+	start(w, s);
+	return s;
+}
+
+void sim_subscriber_destroy(struct sim_subscriber *s)
+{
+	follow_streams_finish(&s->streams);
+	for (size_t i = 0; i < STREAMS; i++)
+		sim_disk_finish(&s->held[i].disk);
+	free(s);
+}
+
+void sim_subscriber_crash(struct sim_world *w, struct sim_subscriber *s)
+{
+	sim_note(w, "the subscriber of %s dies", s->feed->name);
+	s->up = false;
+	s->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
+	follow_streams_finish(&s->streams);
+	for (size_t i = 0; i < STREAMS; i++) {
+		sim_disk_crash(&s->held[i].disk);
+		if (s->feed->acked[i / SIM_LANES][i % SIM_LANES] > s->held[i].disk.flushed)
+			sim_fail(w, "%s acknowledged a batch and lost it", s->feed->name);
+	}
+	for (size_t i = 0; i < SIM_LANES; i++)
+		sim_line_reset(&s->feed->lines[i]);
+}
+
+const struct sim_disk *sim_subscriber_disk(
+	const struct sim_subscriber *s, const struct torap_stream_id *stream)
+{
+	for (size_t i = 0; i < STREAMS; i++)
+		if (torap_stream_id_equal(&s->held[i].id, stream))
+			return &s->held[i].disk;
+	return NULL;
+}
+
+static void say_hello(struct sim_world *w, struct sim_subscriber *s, size_t lane)
+{
+	struct torap_stream_position cursor[SIM_NODES];
+	for (size_t n = 0; n < SIM_NODES; n++) {
+		size_t i = n * SIM_LANES + lane;
+		struct follow_stream *stream = follow_streams_find(&s->streams, &s->held[i].id);
+		cursor[n] = (struct torap_stream_position){ .stream = stream->id, .at = stream->at };
+	}
+	struct torap_hello hello = { .version = 1,
+		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
+		.lane = (uint8_t)sim_lane(lane),
+		.positions = cursor,
+		.positions_count = SIM_NODES,
+		.credit_bytes = 16 << 10 };
+	strcpy(hello.name, s->feed->name);
+	sim_say(w, &s->feed->lines[lane], SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HELLO,
+		torap_hello_encode(&hello));
+}
+
+static void dial(
+	struct sim_world *w, struct sim_subscriber *s, size_t lane, enum torap_dial_input in, int refusal)
+{
+	struct torap_dial_out out;
+	struct sim_line *line = &s->feed->lines[lane];
+	torap_dialler_step(&s->diallers[lane], in, refusal, w->now, &out);
+	if (out.reset)
+		sim_line_reset(line);
+	if (out.say_hello)
+		say_hello(w, s, lane);
+	if (out.heartbeat)
+		sim_say(w, line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
+	if (out.say_hello || out.heartbeat)
+		torap_dialler_step(&s->diallers[lane], TORAP_DIAL_IN_SENT, 0, w->now, &out);
+}
+
+static void take_batch(struct sim_world *w, struct sim_subscriber *s, size_t lane, struct torap_batch *batch)
+{
+	struct follow_stream *stream = follow_streams_find(&s->streams, &batch->manifest->stream);
+	if (!stream) {
+		sim_fail(w, "%s was sent a stream that nobody writes", s->feed->name);
+		torap_batch_destroy(batch);
+		return;
+	}
+	enum torap_verdict v = follow_stream_check(stream, w->trust, batch);
+	if (v == TORAP_VERDICT_GOOD) {
+		for (size_t i = 0; i < STREAMS; i++)
+			if (torap_stream_id_equal(&s->held[i].id, &stream->id))
+				sim_disk_append(&s->held[i].disk, batch);
+		return;
+	}
+	torap_batch_destroy(batch);
+	if (v == TORAP_VERDICT_GAP)
+		dial(w, s, lane, TORAP_DIAL_IN_CLOSE,
+			0); /* Something was lost on the way: resume by the cursor. */
+	else if (v != TORAP_VERDICT_OLD)
+		sim_fail(w, "%s found an honest batch to be %s", s->feed->name, torap_verdict_name(v));
+}
+
+static void take_run(struct sim_world *w, struct sim_subscriber *s, size_t lane, struct torap_bytes body)
+{
+	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
+	size_t count;
+	struct torap_error err;
+	int r = torap_run_decode(manifests, &count, TORAP_RUN_MANIFESTS_MAX, body, &err);
+	assert(r == 0);
+	uint32_t connection = s->feed->lines[lane].connection;
+	for (size_t i = 0; i < count && connection == s->feed->lines[lane].connection; i++) {
+		struct torap_buffer *bytes = torap_buffer_copy(manifests[i]);
+		struct torap_batch *batch;
+		r = torap_batch_create(&batch, bytes, &err);
+		assert(r == 0);
+		torap_buffer_unref(bytes);
+		take_batch(w, s, lane, batch);
+	}
+}
+
+static void on_message(struct sim_world *w, struct sim_subscriber *s, size_t lane, struct sim_message *m)
+{
+	struct torap_envelope envelope;
+	struct torap_error err;
+	int r = torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err);
+	assert(r == 0);
+	dial(w, s, lane, TORAP_DIAL_IN_HEARD, 0);
+	bool flowing = s->diallers[lane].state == TORAP_DIAL_FLOWING;
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME) {
+		dial(w, s, lane, TORAP_DIAL_IN_WELCOME, 0);
+	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL) {
+		struct torap_refusal refusal;
+		r = torap_refusal_decode(&refusal, torap_buffer_bytes(m->frames[1]), &err);
+		assert(r == 0);
+		dial(w, s, lane, TORAP_DIAL_IN_REFUSED, refusal.code);
+		torap_refusal_finish(&refusal);
+	} else if (flowing && envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_BATCH) {
+		struct torap_batch *batch;
+		r = torap_batch_from_frames(&batch, &envelope, m->frames + 1, m->count - 1, &err);
+		if (r)
+			sim_fail(w, "%s got a malformed batch: %s", s->feed->name, err.text);
+		else
+			take_batch(w, s, lane, batch);
+	} else if (flowing && envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_RUN) {
+		take_run(w, s, lane, torap_buffer_bytes(m->frames[1]));
+	} else if (flowing && envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEAD) {
+		struct torap_head head;
+		enum torap_verdict v = torap_verify_head(
+			&head, torap_buffer_bytes(m->frames[1]), torap_trust_lookup, w->trust);
+		struct follow_stream *stream = follow_streams_find(&s->streams, &envelope.stream);
+		if (v != TORAP_VERDICT_GOOD || !stream ||
+			follow_stream_head(stream, &head, m->frames[1]) >= FOLLOW_HEAD_ROLLBACK)
+			sim_fail(w, "%s takes an honest head for a lie", s->feed->name);
+	}
+}
+
+static void flush_and_acknowledge(struct sim_world *w, struct sim_subscriber *s)
+{
+	for (size_t i = 0; i < STREAMS; i++) {
+		struct follow_stream *stream = follow_streams_find(&s->streams, &s->held[i].id);
+		struct sim_disk *disk = &s->held[i].disk;
+		disk->flushed = disk->count;
+		stream->flushed = stream->at;
+		size_t lane = i % SIM_LANES;
+		if (s->held[i].acked == disk->flushed || s->diallers[lane].state != TORAP_DIAL_FLOWING)
+			continue;
+		s->held[i].acked = disk->flushed;
+		struct torap_stream_position p = { .stream = stream->id, .at = stream->flushed };
+		sim_say(w, &s->feed->lines[lane], SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_ACK,
+			torap_ack_encode(&p, 1));
+	}
+}
+
+void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
+{
+	if (!s->up) {
+		if (!torap_mono_reached(s->back_at, w->now))
+			return;
+		start(w, s);
+	}
+	for (size_t lane = 0; lane < SIM_LANES; lane++) {
+		if (sim_chance(w, 1)) {
+			sim_subscriber_crash(w, s);
+			w->crashes++;
+			return;
+		}
+		if (sim_chance(w, 1)) {
+			s->feed->lines[lane].cut = true;
+			w->cuts++;
+		}
+		for (struct sim_message *m; (m = sim_receive(w, &s->feed->lines[lane], SIM_TO_DIALLER));
+			sim_message_destroy(m))
+			on_message(w, s, lane, m);
+		dial(w, s, lane, TORAP_DIAL_IN_TICK, 0);
+	}
+	if (sim_random(w, 3) == 0)
+		flush_and_acknowledge(w, s);
+}
