@@ -71,6 +71,8 @@ static struct torap_bytes take_account(struct dc09_content *c)
 void dc09_content_decode(struct dc09_content *out, enum dc09_vocabulary vocabulary, struct torap_bytes rest)
 {
 	memset(out, 0, sizeof *out);
+	if (!rest.data)
+		rest = torap_bytes("", 0); /* a frame without any [ */
 	const uint8_t *at = rest.data, *end = rest.data + rest.size;
 	const uint8_t *close = rest.size ? block_end(at, end) : NULL;
 	out->terminated = close != NULL;

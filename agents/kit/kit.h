@@ -1,0 +1,88 @@
+/* kit.h: what every device-side agent needs: a node that hears observations and says when they are durable.
+ *
+ * Open a kit on the agent's loop, offer observations, and answer the device when the verdict says so; README.md tells the rest.
+ * All observations of one turn of the loop travel in one message.  The link to the node comes and goes by itself: while it is
+ * away kit_offer() says so at once, and what was offered and not yet judged is judged KIT_REFUSED, because the device is to repeat,
+ * not the agent.
+ *
+ * Callbacks run on the loop, never inside a kit_ function. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "proto/observation.pb-c.h"
+
+struct torap_error;
+struct kit;
+
+enum kit_verdict {
+	KIT_DURABLE,   /* on stable storage: answer the device now */
+	KIT_DUPLICATE, /* its original is: answer the device now */
+	KIT_REFUSED,   /* leave the device without an answer: it repeats, or uses its other path */
+};
+static inline bool kit_taken(enum kit_verdict v)
+{
+	return v != KIT_REFUSED;
+}
+
+/* The agent's own name for an observation; comes back with its verdict. */
+struct kit_tag {
+	uint64_t who, what;
+};
+
+/* A device of the node's registry, as this protocol's agents may know it. */
+struct kit_row {
+	const char *address;
+	uint32_t supervision_s; /* 0: not supervised */
+	const char *code_page;
+	const char *key_name; /* which of the agent's own secrets belongs to the device; "": none */
+};
+
+struct kit_options {          /* strings are copied */
+	const char *agent;    /* "torap-dc09" */
+	const char *protocol; /* whose registry rows it wants */
+	const char *endpoint; /* "ipc:///run/torap/almaty.intake" */
+	unsigned waiting_max; /* observations without a verdict; 0: 16,384 */
+	uint32_t verdict_ms;  /* without a verdict for so long: KIT_REFUSED; 0: 30,000 */
+	void *hint;
+	void (*on_verdict)(void *hint, struct kit_tag tag, enum kit_verdict verdict, const char *reason);
+	/* The whole set, at first and after each reload of the registry; valid during the call.  May be NULL. */
+	void (*on_rows)(void *hint, const struct kit_row *rows, size_t count);
+	/* The node came (after its rows) or went.  May be NULL. */
+	void (*on_link)(void *hint, bool up, const char *reason);
+};
+
+enum kit_offer_answer {
+	KIT_AWAY = 1, /* no node: leave the device without an answer */
+	KIT_FULL,     /* as many as waiting_max wait already */
+	KIT_TOO_BIG,  /* beyond TORAP_OBSERVATION_SIZE_MAX: no node would take it */
+};
+
+int kit_open(struct kit **out, uv_loop_t *loop, const struct kit_options *options, struct torap_error *err);
+/* Everything still waiting is forgotten without a verdict.  The memory goes when the loop has let go of it; then on_closed (or
+ * NULL) runs.  Accepts NULL: on_closed runs at once. */
+void kit_close(struct kit *k, void (*on_closed)(void *hint), void *hint);
+
+/* Packs the observation (its id is set here; nothing of it is kept) and sends it at the end of this turn of the loop.  0 or an
+ * answer above; a negative error only when memory ran out. */
+int kit_offer(struct kit *k, Torap__Observation *observation, struct kit_tag tag);
+/* How many more kit_offer() would take now; 0 while the node is away. */
+unsigned kit_room(const struct kit *k);
+bool kit_up(const struct kit *k);
+
+struct kit_counters {
+	uint64_t offered, messages;           /* observations, and the messages that carried them */
+	uint64_t durable, duplicate, refused; /* by the node */
+	uint64_t lost;                        /* judged by us: the link went, or no verdict came */
+	uint64_t away, full, too_big;         /* not taken by kit_offer() */
+	uint64_t strange;                     /* messages and verdicts of the node that make no sense */
+	uint64_t links;                       /* how often the node came */
+};
+const struct kit_counters *kit_counters(const struct kit *k);
+/* Prometheus lines, torap_agent_…, for the agent's own metrics page. */
+void kit_metrics(const struct kit *k, struct torap_writer *body);
