@@ -1,0 +1,449 @@
+#include "broker/broker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "broker/audience.h"
+#include "broker/feed.h"
+#include "broker/feed_send.h"
+#include "broker/listener.h"
+#include "broker/own.h"
+#include "broker/routing.h"
+#include "broker/session.h"
+#include "broker/status.h"
+#include "broker/streams.h"
+#include "broker/writer.h"
+#include "loop/app.h"
+#include "loop/http.h"
+#include "loop/zap.h"
+#include "store/committer.h"
+#include "store/journal.h"
+#include "store/kv.h"
+
+enum {
+	TICK_MS = 250,
+	TICKS_PER_FLUSH = 2, /* manifests that hold nothing for a feed reach it at least once a second */
+	TICKS_PER_JUDGING = 4,
+};
+
+/* Configuration. */
+
+static int load_keys(
+	struct torap_keys *keys, uint8_t *root, const struct broker_config *config, struct torap_error *err)
+{
+	struct torap_keys root_keys;
+	int r = torap_keys_load(keys, config->keys, err);
+	if (!r)
+		r = torap_keys_load_public(&root_keys, config->root, err);
+	if (!r)
+		memcpy(root, root_keys.sign.public, TORAP_SIGN_KEY_SIZE);
+	return r;
+}
+
+/* The broker is a writer too: nobody could verify its own stream if the trust file did not know it. */
+static int check_own(const struct broker_config *config, const struct torap_keys *keys,
+	const struct torap_trust *trust, struct torap_error *err)
+{
+	const struct torap_trust_writer *w = torap_trust_writer(trust, config->name);
+	if (!w)
+		return torap_errorf(err, -EINVAL, "%s: the broker itself, %s, is not among the writers",
+			config->trust, config->name);
+	const uint8_t *key = torap_trust_lookup((void *)trust, config->name, keys->sign.id, torap_app_wall());
+	if (!key || memcmp(key, keys->sign.public, TORAP_SIGN_KEY_SIZE) != 0)
+		return torap_errorf(err, -EINVAL, "%s: the signing key of %s is not that of %s, now",
+			config->trust, config->name, config->keys);
+	if (!torap_trust_may_speak(w, config->region))
+		return torap_errorf(err, -EINVAL, "%s: %s may not speak for its own region %09" PRIu32,
+			config->trust, config->name, config->region);
+	return 0;
+}
+
+int broker_check(const struct broker_config *config, struct torap_error *err)
+{
+	struct torap_keys keys;
+	uint8_t root[TORAP_SIGN_KEY_SIZE];
+	struct broker_rules rules = { 0 };
+	int r = load_keys(&keys, root, config, err);
+	if (!r)
+		r = broker_rules_load(&rules, config, root, 0, torap_app_wall(), err);
+	if (!r)
+		r = check_own(config, &keys, rules.trust, err);
+	broker_rules_finish(&rules);
+	torap_keys_wipe(&keys);
+	return r;
+}
+
+/* Turns. */
+
+static void close_async(struct broker *b)
+{
+	if (b->commits_open)
+		uv_close((uv_handle_t *)&b->commits, NULL);
+	b->commits_open = false;
+}
+
+/* The last events of our own reach the disk before the loop runs out. */
+static void finish_stopping(struct broker *b)
+{
+	if (b->own)
+		broker_own_turn(b->own);
+	if (!b->committer || torap_committer_waiting(b->committer) == 0)
+		close_async(b);
+}
+
+void broker_turn(struct broker *b)
+{
+	if (b->stopping) {
+		finish_stopping(b);
+		return;
+	}
+	broker_writers_turn(b);
+	/* A feed that is not done puts itself into the next turn's list. */
+	struct broker_feed *ready = b->ready;
+	b->ready = NULL;
+	while (ready) {
+		struct broker_feed *f = ready;
+		ready = f->next_ready;
+		f->ready = false;
+		broker_feed_pump(f);
+	}
+	if (b->burials) {
+		b->burials = false;
+		broker_listener_bury(b->listener, torap_app_mono());
+	}
+	broker_own_turn(b->own);
+}
+
+static void on_commits(uv_async_t *async)
+{
+	struct broker *b = async->data;
+	if (torap_committer_collect(b->committer))
+		b->counts.collects++;
+	broker_turn(b);
+}
+
+static void wake(void *hint)
+{
+	struct broker *b = hint;
+	uv_async_send(&b->commits);
+}
+
+static void tick_session(void *hint, struct broker_session *s)
+{
+	struct broker *b = hint;
+	if (!s->feed)
+		return;
+	broker_feed_tick(s->feed, b->ticks % TICKS_PER_FLUSH == 0);
+	if (b->ticks % TICKS_PER_JUDGING == 0)
+		broker_feed_judge(s->feed, torap_app_wall());
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct broker *b = timer->data;
+	struct torap_mono now = torap_app_mono();
+	b->ticks++;
+	broker_own_tick(b->own, now);
+	broker_listener_tick(b->listener, now);
+	broker_listener_each(b->listener, tick_session, b);
+	broker_turn(b);
+}
+
+void broker_flushed(
+	struct broker *b, struct broker_stream *s, struct torap_batch **take, struct torap_wall received_at)
+{
+	uint64_t events = s->events, bytes = s->bytes;
+	struct broker_recent *e = broker_stream_flushed(b->streams, s, take, received_at);
+	b->counts.batches++;
+	b->counts.events += s->events - events;
+	b->counts.bytes += s->bytes - bytes;
+	/* Without memory nobody is told now: feeds look again at the next flush of their runs. */
+	if (b->stopping || !e || broker_recent_route(e, b->routing))
+		return;
+	for (uint32_t i = 0; i < e->matched_count; i++)
+		for (struct broker_feed *f = broker_audience_first(b->audience, e->matched[i], s->id.lane); f;
+			f = f->next_same)
+			broker_feed_offer(f, s);
+}
+
+static void appeared(void *hint, struct broker_session *s)
+{
+	struct broker_stream *stream = hint;
+	if (s->feed && s->lane == stream->id.lane)
+		broker_feed_appeared(s->feed, stream);
+}
+
+struct broker_stream *broker_new_stream(struct broker *b, const struct torap_stream_id *id)
+{
+	struct broker_stream *stream = broker_streams_add(b->streams, id);
+	if (stream)
+		broker_listener_each(b->listener, appeared, stream);
+	return stream;
+}
+
+/* Reload. */
+
+struct change {
+	struct broker *broker;
+	const struct broker_policy *before;
+	struct torap_wall now;
+};
+
+static void rules_changed(void *hint, struct broker_session *s)
+{
+	const struct change *c = hint;
+	const struct broker_policy *policy = c->broker->rules.policy;
+	struct broker_feed *f = s->feed;
+	if (s->writer)
+		broker_writer_judge(s->writer);
+	if (!f)
+		return;
+	const struct broker_policy_feed *before = &c->before->feeds[f->place];
+	int place = broker_policy_find(policy, s->name);
+	if (place < 0) {
+		f->place = UINT32_MAX;
+		c->broker->counts.revoked++;
+		broker_session_end(s, "not granted any more", TORAP__REFUSAL__CODE__NOT_ADMITTED,
+			"the feed is not in the policy any more");
+		return;
+	}
+	f->place = (uint32_t)place;
+	broker_audience_join(c->broker->audience, f);
+	broker_feed_rules(f, c->now, !broker_policy_same_rows(before, &policy->feeds[place]));
+}
+
+static void trust_not_kept(uint64_t version)
+{
+	torap_fail("STORE-FULL",
+		"that trust file %" PRIu64
+		" was in force could not be kept; after a restart an older one could pass",
+		version);
+}
+
+static void reload_refused(struct broker *b, const char *why)
+{
+	b->counts.reloads_refused++;
+	torap_fail("POLICY-REFUSED", "%s; what was in force stays in force", why);
+	broker_own_policy(b->own, b->config->policy, NULL, why);
+}
+
+static int load_again(struct broker *b, struct broker_rules *rules, struct torap_error *err)
+{
+	int r = broker_rules_load(rules, b->config, b->root, b->state.trust_version, torap_app_wall(), err);
+	if (r)
+		return r;
+	r = check_own(b->config, &b->keys, rules->trust, err);
+	struct broker_audience *audience = r ? NULL : broker_audience_create(rules->policy->feeds_count);
+	if (!r && (!audience || broker_routing_policy(b->routing, rules->policy)))
+		r = torap_errorf(err, -ENOMEM, "out of memory");
+	if (r) {
+		broker_audience_destroy(audience);
+		broker_rules_finish(rules);
+		return r;
+	}
+	broker_audience_destroy(b->audience);
+	b->audience = audience;
+	return 0;
+}
+
+void broker_reload(struct broker *b)
+{
+	struct torap_error err;
+	struct broker_rules rules = { 0 };
+	if (b->stopping)
+		return;
+	b->counts.reloads++;
+	if (load_again(b, &rules, &err)) {
+		reload_refused(b, err.text);
+		broker_turn(b);
+		return;
+	}
+	struct broker_rules before = b->rules;
+	struct change change = { b, before.policy, torap_app_wall() };
+	b->rules = rules;
+	if (broker_state_trust_later(&b->state, b->committer, rules.trust->version, trust_not_kept))
+		trust_not_kept(rules.trust->version);
+	broker_listener_each(b->listener, rules_changed, &change);
+	torap_notice("POLICY-LOADED", "%s: %zu feeds, %zu writers; trust file version %" PRIu64,
+		b->config->policy, rules.policy->feeds_count, rules.policy->writers_count,
+		rules.trust->version);
+	broker_own_policy(b->own, b->config->policy, rules.policy->digest, NULL);
+	broker_rules_finish(&before);
+	broker_turn(b);
+}
+
+/* Start and stop. */
+
+static int take_stream(void *hint, const struct torap_journal_head *head)
+{
+	struct broker *b = hint;
+	struct broker_stream *s = broker_streams_add(b->streams, &head->stream);
+	if (!s)
+		return -ENOMEM;
+	s->stored = true;
+	s->number = head->number;
+	s->first_batch = head->first_batch ? head->first_batch : 1;
+	s->flushed = (struct torap_position){ .next_batch = head->last_batch + 1,
+		.next_seq = head->next_seq,
+		.has_digest = head->last_batch > 0 };
+	memcpy(s->flushed.last_digest, head->last_digest, TORAP_DIGEST_SIZE);
+	s->accepted = s->flushed;
+	s->recent_from = s->flushed.next_batch;
+	return 0;
+}
+
+static int open_store(struct broker *b, struct torap_error *err)
+{
+	static const char *const tables[] = { BROKER_TABLE_NAMES, NULL };
+	struct torap_kv_options options = { .tables = tables, .map_size = b->config->store_size };
+	int r = torap_kv_open(&b->kv, b->config->store, &options, err);
+	if (!r)
+		r = broker_state_open(&b->state, b->kv, err);
+	if (r)
+		return r;
+	b->streams = broker_streams_create();
+	if (!b->streams)
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, b->kv, false);
+	r = torap_journal_heads(&txn, take_stream, b);
+	torap_kv_abort(&txn);
+	return r ? torap_errorf(err, r < 0 ? r : -EIO, "%s: its streams cannot be read", b->config->store)
+		 : 0;
+}
+
+static int load_rules(struct broker *b, struct torap_error *err)
+{
+	int r = broker_rules_load(
+		&b->rules, b->config, b->root, b->state.trust_version, torap_app_wall(), err);
+	if (!r)
+		r = check_own(b->config, &b->keys, b->rules.trust, err);
+	if (!r)
+		r = broker_state_trust(&b->state, b->kv, b->rules.trust->version, err);
+	if (!r)
+		r = broker_routing_create(&b->routing, b->rules.policy, err);
+	if (r)
+		return r;
+	b->audience = broker_audience_create(b->rules.policy->feeds_count);
+	return b->audience ? 0 : torap_errorf(err, -ENOMEM, "out of memory");
+}
+
+static bool admit(void *hint, const uint8_t key[static 32], const char *address)
+{
+	struct broker *b = hint;
+	bool known = broker_rules_admit(&b->rules, key, torap_app_wall());
+	if (!known)
+		torap_debug("KEY-REFUSED", "a key that nobody here knows, from %s", address);
+	return known;
+}
+
+static int open_loop(struct broker *b, struct torap_error *err)
+{
+	int r = uv_async_init(&b->app->loop, &b->commits, on_commits);
+	if (r)
+		return torap_errorf(err, r, "loop: %s", uv_strerror(r));
+	b->commits.data = b;
+	b->commits_open = true;
+	r = uv_timer_init(&b->app->loop, &b->tick);
+	if (r)
+		return torap_errorf(err, r, "loop: %s", uv_strerror(r));
+	b->tick.data = b;
+	b->tick_open = true;
+	r = torap_committer_start(&b->committer, b->kv, wake, b, err);
+	return r ? r : broker_own_create(&b->own, b, err);
+}
+
+static int open_sockets(struct broker *b, struct torap_error *err)
+{
+	static const struct torap_http_route routes[] = {
+		{ "/metrics", "text/plain; version=0.0.4", broker_metrics_page },
+		{ "/status", "application/json", broker_status_page },
+		{ NULL, NULL, NULL },
+	};
+	b->zmq = zmq_ctx_new();
+	if (!b->zmq)
+		return torap_errorf(err, -ENOMEM, "no ZeroMQ context");
+	zmq_ctx_set(b->zmq, ZMQ_MAX_SOCKETS, 64);
+	int r = torap_zap_open(&b->zap, &b->app->loop, b->zmq, admit, b, err);
+	if (!r)
+		r = broker_listener_open(&b->listener, b, err);
+	if (!r && b->config->metrics)
+		r = torap_http_open(&b->http, &b->app->loop, b->config->metrics, routes, b, err);
+	if (r)
+		return r;
+	r = uv_timer_start(&b->tick, on_tick, TICK_MS, TICK_MS);
+	return r ? torap_errorf(err, r, "loop: %s", uv_strerror(r)) : 0;
+}
+
+int broker_create(struct broker **out, struct torap_app *app, const struct broker_config *config,
+	struct torap_error *err)
+{
+	struct broker *b = calloc(1, sizeof *b);
+	if (!b)
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	b->app = app;
+	b->config = config;
+	int r = load_keys(&b->keys, b->root, config, err);
+	if (!r)
+		r = open_store(b, err);
+	if (!r)
+		r = load_rules(b, err);
+	if (!r)
+		r = open_loop(b, err);
+	if (!r)
+		r = open_sockets(b, err);
+	if (r)
+		goto fail;
+	torap_notice("POLICY-LOADED", "%s: %zu feeds, %zu writers; trust file version %" PRIu64,
+		config->policy, b->rules.policy->feeds_count, b->rules.policy->writers_count,
+		b->rules.trust->version);
+	broker_own_policy(b->own, config->policy, b->rules.policy->digest, NULL);
+	broker_turn(b);
+	*out = b;
+	return 0;
+fail:
+	broker_stop(b);
+	torap_app_stop(app);
+	uv_run(&app->loop, UV_RUN_DEFAULT);
+	broker_destroy(b);
+	return r;
+}
+
+void broker_stop(struct broker *b)
+{
+	if (b->stopping)
+		return;
+	b->stopping = true;
+	torap_http_close(b->http);
+	b->http = NULL;
+	if (b->tick_open)
+		uv_close((uv_handle_t *)&b->tick, NULL);
+	broker_listener_close(b->listener);
+	torap_zap_close(b->zap, NULL, NULL);
+	b->zap = NULL;
+	finish_stopping(b);
+}
+
+struct broker *broker_destroy(struct broker *b)
+{
+	if (!b)
+		return NULL;
+	b->committer = torap_committer_stop(b->committer);
+	b->own = broker_own_destroy(b->own);
+	if (b->zmq)
+		zmq_ctx_term(b->zmq);
+	b->streams = broker_streams_destroy(b->streams);
+	b->audience = broker_audience_destroy(b->audience);
+	b->routing = broker_routing_destroy(b->routing);
+	broker_rules_finish(&b->rules);
+	b->kv = torap_kv_close(b->kv);
+	broker_counts_finish(&b->counts);
+	torap_keys_wipe(&b->keys);
+	free(b);
+	return NULL;
+}

@@ -1,0 +1,34 @@
+/* commit.h: a batch on its way to the disk.
+ *
+ * Holds the batch from admission until the flush, then hands it to the stream and tells the broker.  Nothing of it may be
+ * acknowledged or routed earlier. */
+#pragma once
+
+#include "base/time.h"
+#include "store/committer.h"
+
+struct broker_commit;
+struct broker_stream;
+struct torap_batch;
+
+enum broker_commit_result {
+	BROKER_COMMIT_FLUSHED, /* on the disk, and the newest of its stream */
+	BROKER_COMMIT_FULL,    /* no room.  Nothing was written. */
+	BROKER_COMMIT_VOID,    /* the one before it failed: this one went with it.  Nothing was written. */
+};
+
+struct broker_commit {
+	struct torap_commit_job job;
+	struct torap_batch *batch; /* owned */
+	struct broker_stream *stream;
+	struct torap_wall received_at;
+	uint32_t number; /* of the stream in the store, from the first commit on */
+	/* On the loop.  May take the batch; what it leaves is destroyed, and so is the commit. */
+	void (*on_done)(struct broker_commit *c, enum broker_commit_result result);
+	void *hint; /* of on_done */
+};
+
+/* Takes *batch; on_done will run.  -ENOMEM: the batch stays. */
+int broker_commit_submit(struct torap_committer *committer, struct broker_stream *stream,
+	struct torap_batch **take, struct torap_wall received_at,
+	void (*on_done)(struct broker_commit *c, enum broker_commit_result result), void *hint);

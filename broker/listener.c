@@ -1,0 +1,408 @@
+#include "broker/listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "broker/feed.h"
+#include "broker/session.h"
+#include "broker/writer.h"
+#include "link/message.h"
+#include "loop/app.h"
+#include "loop/zloop.h"
+#include "wire/envelope.h"
+
+enum {
+	BUCKETS = 1024,
+	PROTOCOL_VERSION = 1,
+	CUT_AFTER_MS = 300, /* until a refusal has most likely reached its peer */
+};
+
+/* A connection whose session has ended. */
+struct leaving {
+	struct leaving *next;
+	struct broker_wire wire;
+	struct torap_mono at;
+};
+
+struct broker_listener {
+	struct broker *broker;
+	void *socket;
+	struct torap_zloop *zloop;
+	struct broker_session *buckets[BUCKETS]; /* by routing id */
+	size_t count;
+	struct leaving *leaving;
+};
+
+static size_t bucket_of(const uint8_t *peer, size_t size)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ peer[i]) * 0x100000001b3u;
+	return h % BUCKETS;
+}
+
+static struct broker_session *find(struct broker_listener *l, const uint8_t *peer, size_t size)
+{
+	for (struct broker_session *s = l->buckets[bucket_of(peer, size)]; s; s = s->next)
+		if (!s->ended && s->peer_size == size && memcmp(s->peer, peer, size) == 0)
+			return s;
+	return NULL;
+}
+
+void broker_listener_each(
+	struct broker_listener *l, void (*each)(void *hint, struct broker_session *s), void *hint)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct broker_session *s = l->buckets[i]; s; s = s->next)
+			if (!s->ended)
+				each(hint, s);
+}
+
+size_t broker_listener_sessions(const struct broker_listener *l)
+{
+	return l->count;
+}
+
+struct broker_session *broker_listener_writer(struct broker_listener *l, const char *writer, uint8_t lane)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct broker_session *s = l->buckets[i]; s; s = s->next)
+			if (!s->ended && s->writer && s->lane == lane && strcmp(s->name, writer) == 0)
+				return s;
+	return NULL;
+}
+
+bool broker_listener_send(struct broker_listener *l, const uint8_t *peer, size_t peer_size,
+	struct torap_buffer *const *frames, size_t count)
+{
+	return torap_zmessage_send(l->socket, peer, peer_size, frames, count) == 0;
+}
+
+void broker_listener_refuse(struct broker_listener *l, const uint8_t *peer, size_t peer_size, int code,
+	const char *reason, const struct torap_stream_position *resume)
+{
+	struct torap_refusal refusal = { .code = code, .has_resume = resume != NULL };
+	snprintf(refusal.reason, sizeof refusal.reason, "%s", reason ? reason : "");
+	if (resume)
+		refusal.resume = *resume;
+	struct torap_buffer *frames[2] = {
+		torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL),
+		torap_refusal_encode(&refusal),
+	};
+	/* A peer that cannot be told will find out by the silence. */
+	if (frames[0] && frames[1])
+		broker_listener_send(l, peer, peer_size, frames, 2);
+	torap_buffer_unref(frames[0]);
+	torap_buffer_unref(frames[1]);
+}
+
+/* The connection of a session that ended.  Cut at once, or in a moment, when the peer was told why. */
+static void let_go(struct broker_listener *l, const struct broker_session *s, struct torap_mono now)
+{
+	if (s->keep_wire || s->wire.fd < 0)
+		return;
+	struct leaving *leaving = s->cut_later ? malloc(sizeof *leaving) : NULL;
+	if (!leaving) {
+		broker_wire_cut(s->wire);
+		return;
+	}
+	*leaving = (struct leaving){
+		.next = l->leaving, .wire = s->wire, .at = torap_mono_add_ms(now, CUT_AFTER_MS)
+	};
+	l->leaving = leaving;
+}
+
+static void bury(struct broker_listener *l, struct broker_session *s, struct torap_mono now)
+{
+	torap_info("SESSION-ENDED", "%s %s, lane %s: %s", s->writer ? "writer" : "feed", s->name,
+		torap_lane_name(s->lane), s->why);
+	s->writer = broker_writer_destroy(s->writer);
+	s->feed = broker_feed_destroy(s->feed);
+	let_go(l, s, now);
+	free(s);
+	l->count--;
+}
+
+void broker_listener_bury(struct broker_listener *l, struct torap_mono now)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct broker_session **at = &l->buckets[i]; *at;) {
+			struct broker_session *s = *at;
+			if (!s->ended) {
+				at = &s->next;
+				continue;
+			}
+			*at = s->next;
+			bury(l, s, now);
+		}
+	}
+}
+
+static void pulse(void *hint, struct broker_session *s)
+{
+	struct torap_mono now = *(struct torap_mono *)hint;
+	if (torap_pulse_dead(&s->pulse, now)) {
+		s->broker->counts.silent++;
+		broker_session_end(s, "silent", 0, NULL);
+	} else if (torap_pulse_heartbeat_due(&s->pulse, now)) {
+		broker_session_send(s, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
+	}
+}
+
+void broker_listener_tick(struct broker_listener *l, struct torap_mono now)
+{
+	broker_listener_each(l, pulse, &now);
+	for (struct leaving **at = &l->leaving; *at;) {
+		struct leaving *leaving = *at;
+		if (!torap_mono_reached(leaving->at, now)) {
+			at = &leaving->next;
+			continue;
+		}
+		*at = leaving->next;
+		broker_wire_cut(leaving->wire);
+		free(leaving);
+	}
+}
+
+/* What a hello needs to be looked at any further.  0, or the code of a refusal. */
+static int judge_hello(const struct torap_zmessage *m, const struct torap_hello *h, const char **reason)
+{
+	if (h->version != PROTOCOL_VERSION) {
+		*reason = "this broker speaks version 1";
+		return TORAP__REFUSAL__CODE__VERSION;
+	}
+	if (!m->has_key) {
+		*reason = "a session needs a CURVE key";
+		return TORAP__REFUSAL__CODE__NOT_ADMITTED;
+	}
+	if (h->role != TORAP__ROLE__ROLE_WRITER && h->role != TORAP__ROLE__ROLE_SUBSCRIBER) {
+		*reason = "a hello needs a role";
+		return TORAP__REFUSAL__CODE__MALFORMED;
+	}
+	return 0;
+}
+
+struct same {
+	const struct torap_zmessage *message;
+	const struct torap_hello *hello;
+};
+
+/* The older session of the same key, role and lane, or of the same connection. */
+static void replace(void *hint, struct broker_session *s)
+{
+	const struct same *same = hint;
+	const struct torap_zmessage *m = same->message;
+	bool same_peer = s->peer_size == m->peer_size && memcmp(s->peer, m->peer, m->peer_size) == 0;
+	bool same_session = s->role == same->hello->role && s->lane == same->hello->lane &&
+			    memcmp(s->key, m->key, sizeof s->key) == 0;
+	if (same_peer) {
+		s->keep_wire = true;
+		broker_session_end(s, "said hello again", 0, NULL);
+	} else if (same_session) {
+		s->broker->counts.replaced++;
+		broker_session_end(
+			s, "replaced", TORAP__REFUSAL__CODE__REPLACED, "a newer session of the same key");
+	}
+}
+
+static struct broker_session *session_create(
+	struct broker_listener *l, const struct torap_zmessage *m, const struct torap_hello *h)
+{
+	struct broker_session *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->broker = l->broker;
+	memcpy(s->peer, m->peer, m->peer_size);
+	s->peer_size = m->peer_size;
+	memcpy(s->key, m->key, sizeof s->key);
+	s->wire = broker_wire(m->fd);
+	s->role = h->role;
+	s->lane = h->lane;
+	snprintf(s->name, sizeof s->name, "%s", h->name);
+	snprintf(s->software, sizeof s->software, "%s", h->software);
+	s->since = torap_app_wall();
+	torap_pulse_init(&s->pulse, BROKER_HEARTBEAT_MS, BROKER_DEAD_MS, torap_app_mono());
+	return s;
+}
+
+/* Gives it to its part: 0, or the code of a refusal. */
+static int admit(struct broker_session *s, struct torap_hello *h, const char **reason)
+{
+	return h->role == TORAP__ROLE__ROLE_WRITER ? broker_writer_create(&s->writer, s, h, reason)
+						   : broker_feed_create(&s->feed, s, h, reason);
+}
+
+static void on_hello(struct broker_listener *l, const struct torap_zmessage *m, struct torap_hello *h)
+{
+	struct broker *b = l->broker;
+	const char *reason = "";
+	int code = judge_hello(m, h, &reason);
+	if (!code && l->count >= BROKER_SESSIONS_MAX) {
+		reason = "too many sessions";
+		code = TORAP__REFUSAL__CODE__BUSY;
+	}
+	struct broker_session *s = code ? NULL : session_create(l, m, h);
+	if (!code && !s) {
+		reason = "out of memory";
+		code = TORAP__REFUSAL__CODE__BUSY;
+	}
+	if (!code) {
+		struct same same = { m, h };
+		broker_listener_each(l, replace, &same);
+		struct broker_session **bucket = &l->buckets[bucket_of(m->peer, m->peer_size)];
+		s->next = *bucket;
+		*bucket = s;
+		l->count++;
+		code = admit(s, h, &reason);
+	}
+	b->counts.hellos++;
+	if (!code)
+		return;
+	b->counts.hellos_refused++;
+	torap_info("HELLO-REFUSED", "%s, lane %s: %s", h->name, torap_lane_name(h->lane), reason);
+	if (s)
+		broker_session_end(s, "refused", code, reason);
+	else
+		broker_listener_refuse(l, m->peer, m->peer_size, code, reason, NULL);
+}
+
+static void malformed(struct broker_listener *l, const struct torap_zmessage *m, struct broker_session *s,
+	const struct torap_error *why)
+{
+	l->broker->counts.malformed++;
+	if (s)
+		broker_session_end(s, "malformed", TORAP__REFUSAL__CODE__MALFORMED, why->text);
+	else
+		broker_listener_refuse(
+			l, m->peer, m->peer_size, TORAP__REFUSAL__CODE__MALFORMED, why->text, NULL);
+}
+
+static void decode_hello(struct broker_listener *l, const struct torap_zmessage *m, struct broker_session *s)
+{
+	struct torap_error err;
+	struct torap_hello hello;
+	if (m->count != 2) {
+		torap_errorf(&err, 0, "a hello has two frames");
+		malformed(l, m, s, &err);
+	} else if (torap_hello_decode(&hello, torap_buffer_bytes(m->frames[1]), &err)) {
+		malformed(l, m, s, &err);
+	} else {
+		on_hello(l, m, &hello);
+		torap_hello_finish(&hello);
+	}
+}
+
+static void on_message(struct broker_listener *l, struct torap_zmessage *m)
+{
+	struct torap_error err;
+	struct torap_envelope envelope;
+	struct broker_session *s = find(l, m->peer, m->peer_size);
+	if (s)
+		torap_pulse_heard(&s->pulse, torap_app_mono());
+	if (m->count == 0) {
+		torap_errorf(&err, 0, "a message without an envelope");
+		malformed(l, m, s, &err);
+	} else if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
+		malformed(l, m, s, &err);
+	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO) {
+		decode_hello(l, m, s);
+	} else if (!s) {
+		l->broker->counts.strangers++;
+		broker_listener_refuse(
+			l, m->peer, m->peer_size, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first", NULL);
+	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT) {
+		return;
+	} else if (s->writer) {
+		if (broker_writer_message(s->writer, &envelope, m->frames + 1, m->count - 1, &err))
+			malformed(l, m, s, &err);
+	} else if (broker_feed_message(s->feed, &envelope, m->frames + 1, m->count - 1, &err)) {
+		malformed(l, m, s, &err);
+	}
+}
+
+static void on_ready(void *hint, int zmq_events)
+{
+	struct broker_listener *l = hint;
+	(void)zmq_events; /* only ZMQ_POLLIN is asked for */
+	for (int i = 0; i < TORAP_ZLOOP_BURST; i++) {
+		struct torap_zmessage m;
+		int r = torap_zmessage_receive(&m, l->socket, true);
+		if (r == TORAP_ZSOCKET_NONE)
+			break;
+		if (r == -ENOMEM) {
+			torap_fail(
+				"MESSAGE-LOST", "out of memory for a message; its peer will send it again");
+			continue;
+		}
+		if (r < 0) {
+			torap_fail("LISTENER-FAILED", "receiving failed: %s; stopping", strerror(-r));
+			torap_app_fail(l->broker->app);
+			return;
+		}
+		if (r) {
+			l->broker->counts.malformed++;
+			continue;
+		}
+		on_message(l, &m);
+		torap_zmessage_finish(&m);
+	}
+	broker_turn(l->broker);
+}
+
+int broker_listener_open(struct broker_listener **out, struct broker *b, struct torap_error *err)
+{
+	struct broker_listener *l = calloc(1, sizeof *l);
+	if (!l)
+		return torap_errorf(err, -1, "listener: out of memory");
+	l->broker = b;
+	struct torap_zsocket_options options = {
+		.secret_key = b->keys.curve_secret,
+		.public_key = b->keys.curve_public,
+	};
+	l->socket = torap_zsocket_listen(b->zmq, b->config->listen, &options, err);
+	if (!l->socket || torap_zloop_watch(&l->zloop, &b->app->loop, l->socket, on_ready, l, err)) {
+		torap_zsocket_close(l->socket);
+		free(l);
+		return -1;
+	}
+	char endpoint[128];
+	if (torap_zsocket_endpoint(l->socket, endpoint, sizeof endpoint))
+		torap_notice(
+			"LISTENING", "%s takes writers and subscribers at %s", b->config->name, endpoint);
+	*out = l;
+	return 0;
+}
+
+static void on_closed(void *hint)
+{
+	struct broker_listener *l = hint;
+	torap_zsocket_close(l->socket);
+	l->broker->listener = NULL;
+	free(l);
+}
+
+static void stop(void *hint, struct broker_session *s)
+{
+	(void)hint;
+	broker_session_end(s, "the broker stops", 0, NULL);
+}
+
+void broker_listener_close(struct broker_listener *l)
+{
+	if (!l)
+		return;
+	broker_listener_each(l, stop, NULL);
+	broker_listener_bury(l, torap_app_mono());
+	while (l->leaving) {
+		struct leaving *leaving = l->leaving;
+		l->leaving = leaving->next;
+		broker_wire_cut(leaving->wire);
+		free(leaving);
+	}
+	torap_zloop_close(l->zloop, on_closed, l);
+}

@@ -1,0 +1,45 @@
+/* listener.h: the broker's ROUTER socket: messages in, to the session that they belong to; sessions by routing id.
+ *
+ * A peer begins with a hello.  A session is (CURVE key, role, lane): a newer hello replaces the older session, so that one key has at
+ * most six; the total is bounded, too.  Anything else from a peer without a session is answered by NO_SESSION. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/time.h"
+
+struct broker;
+struct broker_listener;
+struct broker_session;
+struct torap_buffer;
+struct torap_error;
+struct torap_stream_position;
+
+enum {
+	BROKER_SESSIONS_MAX = 8192,
+	BROKER_HEARTBEAT_MS = 1000,
+	BROKER_DEAD_MS = 4000,
+};
+
+int broker_listener_open(struct broker_listener **out, struct broker *b, struct torap_error *err);
+/* Ends every session and stops watching at once; frees itself on the loop.  Accepts NULL. */
+void broker_listener_close(struct broker_listener *l);
+
+/* False: the peer is gone. */
+bool broker_listener_send(struct broker_listener *l, const uint8_t *peer, size_t peer_size,
+	struct torap_buffer *const *frames, size_t count);
+/* `resume` goes with RESUME, else NULL. */
+void broker_listener_refuse(struct broker_listener *l, const uint8_t *peer, size_t peer_size, int code,
+	const char *reason, const struct torap_stream_position *resume);
+
+/* Calls `each` for every session that has not ended. */
+void broker_listener_each(
+	struct broker_listener *l, void (*each)(void *hint, struct broker_session *s), void *hint);
+struct broker_session *broker_listener_writer(struct broker_listener *l, const char *writer, uint8_t lane);
+size_t broker_listener_sessions(const struct broker_listener *l);
+/* Heartbeats, silence, connections that are to be cut. */
+void broker_listener_tick(struct broker_listener *l, struct torap_mono now);
+/* Frees the sessions that ended. */
+void broker_listener_bury(struct broker_listener *l, struct torap_mono now);

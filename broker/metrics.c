@@ -1,0 +1,236 @@
+#include "broker/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "broker/broker.h"
+#include "broker/feed.h"
+#include "broker/listener.h"
+#include "broker/own.h"
+#include "broker/routing.h"
+#include "broker/session.h"
+#include "broker/streams.h"
+#include "loop/app.h"
+#include "loop/http.h"
+#include "loop/zap.h"
+#include "store/committer.h"
+#include "store/kv.h"
+
+enum { LABEL_SIZE = 160 };
+
+struct broker_feed_count *broker_counts_feed(struct broker_counts *c, const char *name)
+{
+	struct broker_feed_count **at = &c->feeds;
+	while (*at && strcmp((*at)->name, name) != 0)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = calloc(1, sizeof **at);
+		if (*at)
+			snprintf((*at)->name, sizeof(*at)->name, "%s", name);
+	}
+	return *at;
+}
+
+void broker_counts_finish(struct broker_counts *c)
+{
+	while (c->feeds) {
+		struct broker_feed_count *next = c->feeds->next;
+		free(c->feeds);
+		c->feeds = next;
+	}
+}
+
+static void one(struct torap_writer *body, const char *name, const char *type, const char *help, double value)
+{
+	torap_metric_head(body, name, type, help);
+	torap_metric(body, name, NULL, value);
+}
+
+static void labelled(
+	struct torap_writer *body, const char *name, const char *label, const char *text, double value)
+{
+	char labels[LABEL_SIZE];
+	torap_metric(body, name, torap_metric_label(labels, sizeof labels, label, text), value);
+}
+
+static void admission(struct torap_writer *body, const struct broker_counts *c)
+{
+	one(body, "torap_broker_batches_total", "counter", "Batches on the disk since the start",
+		(double)c->batches);
+	one(body, "torap_broker_events_total", "counter", "Events in them", (double)c->events);
+	one(body, "torap_broker_bytes_total", "counter", "Bytes of them", (double)c->bytes);
+	torap_metric_head(body, "torap_broker_refused_total", "counter",
+		"Batches not taken, by what was wrong; old: came twice; gap: sent back");
+	for (int v = 0; v < BROKER_VERDICTS; v++)
+		if (v != TORAP_VERDICT_GOOD && v != TORAP_VERDICT_FRAME_MISSING)
+			labelled(body, "torap_broker_refused_total", "reason",
+				torap_verdict_name((enum torap_verdict)v), (double)c->refused[v]);
+	labelled(body, "torap_broker_refused_total", "reason", "store-full", (double)c->refused_full);
+	one(body, "torap_broker_beyond_rights_events_total", "counter",
+		"Events stored as manifest only, for their writer may not speak for them",
+		(double)c->beyond_events);
+	one(body, "torap_broker_heads_total", "counter", "Signed heads taken", (double)c->heads);
+	one(body, "torap_broker_heads_refused_total", "counter", "Heads that were not signed as they should",
+		(double)c->heads_refused);
+	one(body, "torap_broker_rollbacks_total", "counter", "Heads of writers that fell behind themselves",
+		(double)c->rollbacks);
+}
+
+static void links(struct torap_writer *body, const struct broker_counts *c)
+{
+	one(body, "torap_broker_hellos_total", "counter", "Hellos heard", (double)c->hellos);
+	one(body, "torap_broker_hellos_refused_total", "counter", "Hellos refused",
+		(double)c->hellos_refused);
+	torap_metric_head(
+		body, "torap_broker_sessions_ended_total", "counter", "Sessions that ended, by why");
+	labelled(body, "torap_broker_sessions_ended_total", "reason", "replaced", (double)c->replaced);
+	labelled(body, "torap_broker_sessions_ended_total", "reason", "gone", (double)c->gone);
+	labelled(body, "torap_broker_sessions_ended_total", "reason", "silent", (double)c->silent);
+	labelled(body, "torap_broker_sessions_ended_total", "reason", "revoked", (double)c->revoked);
+	torap_metric_head(body, "torap_broker_odd_messages_total", "counter", "Messages that led to nothing");
+	labelled(body, "torap_broker_odd_messages_total", "reason", "malformed", (double)c->malformed);
+	labelled(body, "torap_broker_odd_messages_total", "reason", "unknown-type", (double)c->unknown_types);
+	labelled(body, "torap_broker_odd_messages_total", "reason", "no-session", (double)c->strangers);
+}
+
+static void store(struct torap_writer *body, struct broker *b)
+{
+	const struct broker_counts *c = &b->counts;
+	struct torap_kv_size size = torap_kv_size(b->kv);
+	one(body, "torap_broker_store_bytes", "gauge", "Bytes of the store in use", (double)size.used_bytes);
+	one(body, "torap_broker_store_bytes_max", "gauge", "Bytes that it may grow to",
+		(double)size.map_bytes);
+	one(body, "torap_broker_commits_total", "counter", "Flushes whose batches were acknowledged",
+		(double)c->collects);
+	one(body, "torap_broker_commits_waiting", "gauge", "Batches that wait for their flush",
+		(double)torap_committer_waiting(b->committer));
+	one(body, "torap_broker_reads_total", "counter", "Reads of the store for feeds", (double)c->reads);
+	one(body, "torap_broker_reads_failed_total", "counter", "Reads that found the store damaged",
+		(double)c->reads_failed);
+	one(body, "torap_broker_recent_bytes", "gauge", "Bytes of batches kept in memory",
+		(double)b->streams->recent_bytes);
+	one(body, "torap_broker_streams", "gauge", "Streams in the store", (double)b->streams->count);
+}
+
+static void policy(struct torap_writer *body, struct broker *b)
+{
+	struct broker_memo_stats memo = broker_routing_stats(b->routing);
+	one(body, "torap_broker_memo_classes", "gauge", "Classes whose feeds are known",
+		(double)memo.classes);
+	one(body, "torap_broker_memo_bytes", "gauge", "Bytes of the memo", (double)memo.bytes);
+	one(body, "torap_broker_memo_hits_total", "counter", "Questions that the memo answered",
+		(double)memo.hits);
+	one(body, "torap_broker_memo_misses_total", "counter", "Questions that asked every feed",
+		(double)memo.misses);
+	one(body, "torap_broker_memo_drops_total", "counter", "Times that the memo was full",
+		(double)memo.drops);
+	one(body, "torap_broker_zap_refused_total", "counter", "Handshakes with a key that nobody here knows",
+		(double)torap_zap_refused(b->zap));
+	one(body, "torap_broker_reloads_total", "counter", "Times that policy and trust file were read again",
+		(double)b->counts.reloads);
+	one(body, "torap_broker_reloads_refused_total", "counter", "Times that they were refused",
+		(double)b->counts.reloads_refused);
+	one(body, "torap_broker_trust_version", "gauge", "Version of the trust file in force",
+		(double)b->rules.trust->version);
+	one(body, "torap_broker_own_events_lost_total", "counter", "Events of the broker's own without room",
+		(double)broker_own_lost(b->own));
+}
+
+struct tally {
+	struct torap_writer *body;
+	struct torap_wall now;
+	unsigned sessions[2][TORAP_LANES]; /* writers, feeds */
+	const char *name;
+	double (*value)(const struct broker_feed_lag *lag);
+};
+
+static void count_session(void *hint, struct broker_session *s)
+{
+	struct tally *t = hint;
+	t->sessions[s->feed != NULL][s->lane]++;
+}
+
+static void session_lag(void *hint, struct broker_session *s)
+{
+	const struct tally *t = hint;
+	if (!s->feed)
+		return;
+	char feed[LABEL_SIZE], lane[LABEL_SIZE], labels[2 * LABEL_SIZE], key[2 * TORAP_CURVE_KEY_SIZE + 1];
+	struct broker_feed_lag lag = broker_feed_lag(s->feed, t->now);
+	torap_hex(key, torap_bytes(s->key, 4));
+	snprintf(labels, sizeof labels, "%s,%s,key=\"%s\"",
+		torap_metric_label(feed, sizeof feed, "feed", s->name),
+		torap_metric_label(lane, sizeof lane, "lane", torap_lane_name(s->lane)), key);
+	torap_metric(t->body, t->name, labels, t->value(&lag));
+}
+
+static double lag_events(const struct broker_feed_lag *lag)
+{
+	return (double)lag->events;
+}
+
+static double lag_bytes(const struct broker_feed_lag *lag)
+{
+	return (double)lag->bytes;
+}
+
+static double lag_seconds(const struct broker_feed_lag *lag)
+{
+	return lag->seconds;
+}
+
+static void sessions(struct torap_writer *body, struct broker *b)
+{
+	static const struct {
+		const char *name, *help;
+		double (*value)(const struct broker_feed_lag *lag);
+	} lags[] = {
+		{ "torap_broker_feed_lag_events", "Events that a subscriber has not flushed", lag_events },
+		{ "torap_broker_feed_lag_bytes", "About how many bytes they are, uncut", lag_bytes },
+		{ "torap_broker_feed_lag_seconds", "Since the oldest of them came in", lag_seconds },
+	};
+	struct tally t = { .body = body, .now = torap_app_wall() };
+	broker_listener_each(b->listener, count_session, &t);
+	torap_metric_head(body, "torap_broker_sessions", "gauge", "Open sessions");
+	for (unsigned feed = 0; feed < 2; feed++) {
+		for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
+			char labels[LABEL_SIZE];
+			snprintf(labels, sizeof labels, "role=\"%s\",lane=\"%s\"",
+				feed ? "subscriber" : "writer", torap_lane_name(lane));
+			torap_metric(body, "torap_broker_sessions", labels, t.sessions[feed][lane]);
+		}
+	}
+	for (size_t i = 0; i < sizeof lags / sizeof *lags; i++) {
+		t.name = lags[i].name;
+		t.value = lags[i].value;
+		torap_metric_head(body, t.name, "gauge", lags[i].help);
+		broker_listener_each(b->listener, session_lag, &t);
+	}
+}
+
+static void feeds(struct torap_writer *body, const struct broker_counts *c)
+{
+	torap_metric_head(body, "torap_broker_feed_batches_total", "counter", "Batches sent to a feed");
+	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
+		labelled(body, "torap_broker_feed_batches_total", "feed", f->name, (double)f->batches);
+	torap_metric_head(
+		body, "torap_broker_feed_runs_total", "counter", "Runs of manifests sent to a feed");
+	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
+		labelled(body, "torap_broker_feed_runs_total", "feed", f->name, (double)f->runs);
+	torap_metric_head(body, "torap_broker_feed_bytes_total", "counter", "Bytes sent to a feed");
+	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
+		labelled(body, "torap_broker_feed_bytes_total", "feed", f->name, (double)f->bytes);
+}
+
+void broker_metrics_page(void *broker, struct torap_writer *body)
+{
+	struct broker *b = broker;
+	admission(body, &b->counts);
+	links(body, &b->counts);
+	sessions(body, b);
+	feeds(body, &b->counts);
+	store(body, b);
+	policy(body, b);
+}

@@ -1,0 +1,307 @@
+#include "broker/own.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "broker/commit.h"
+#include "broker/streams.h"
+#include "loop/app.h"
+#include "wire/seal.h"
+
+enum {
+	HEAD_EVERY_MS = 2000,
+	FIELDS_MAX = 4,
+	LINKS_MAX = 3 * 4096, /* lost links that are remembered: every lane of every writer */
+};
+
+struct lane {
+	struct broker_own *own;
+	struct broker_stream *stream;
+	struct torap_sealer *sealer;
+	struct torap_batch *unflushed; /* sealed, and the store had no room */
+	bool in_flight;                /* one is with the committer */
+	bool head_due;
+	uint64_t canaries;
+};
+
+struct lost_link {
+	struct lost_link *next;
+	char writer[TORAP_WRITER_ID_MAX + 1];
+	uint32_t lane;
+};
+
+struct broker_own {
+	struct broker *broker;
+	struct lane lanes[TORAP_LANES]; /* 0 is unused */
+	struct torap_mono canary_due, head_due;
+	struct lost_link *lost_links;
+	size_t lost_links_count;
+	uint64_t lost;
+};
+
+static void on_done(struct broker_commit *c, enum broker_commit_result result);
+
+static void submit(struct lane *l, struct torap_batch **take)
+{
+	struct broker *b = l->own->broker;
+	if (broker_commit_submit(b->committer, l->stream, take, torap_app_wall(), on_done, l)) {
+		l->unflushed = *take; /* Out of memory: the next tick tries again. */
+		*take = NULL;
+		return;
+	}
+	l->in_flight = true;
+}
+
+static void seal(struct lane *l)
+{
+	if (l->in_flight || l->unflushed || torap_sealer_count(l->sealer) == 0)
+		return;
+	struct torap_error err;
+	struct torap_batch *batch = NULL;
+	if (torap_sealer_seal(l->sealer, torap_app_wall(), &batch, &err)) {
+		torap_fail(
+			"OWN-FAILED", "the broker's own events cannot be sealed: %s; trying again", err.text);
+		return;
+	}
+	submit(l, &batch);
+}
+
+static void on_done(struct broker_commit *c, enum broker_commit_result result)
+{
+	struct lane *l = c->hint;
+	struct broker *b = l->own->broker;
+	l->in_flight = false;
+	if (result == BROKER_COMMIT_FLUSHED) {
+		torap_position_advance(&l->stream->accepted, c->batch->manifest);
+		broker_flushed(b, l->stream, &c->batch, c->received_at);
+		return;
+	}
+	/* Its number is taken and its content signed: it can only be tried again as it is. */
+	l->unflushed = c->batch;
+	c->batch = NULL;
+}
+
+/* An event of the bus itself: no site, no device, this broker's region. */
+static void note(struct broker_own *o, uint32_t kind, uint32_t severity, Torap__State state, size_t count,
+	const char *const (*fields)[2])
+{
+	struct torap_wall now = torap_app_wall();
+	struct torap_app_clock clock = torap_app_clock();
+	Torap__Field rows[FIELDS_MAX], *list[FIELDS_MAX];
+	for (size_t i = 0; i < count; i++) {
+		rows[i] = (Torap__Field)TORAP__FIELD__INIT;
+		rows[i].name = (char *)fields[i][0];
+		rows[i].value = (char *)fields[i][1];
+		list[i] = &rows[i];
+	}
+	Torap__EventOpen open = TORAP__EVENT_OPEN__INIT;
+	open.state = state;
+	open.received_at_us = open.occurred_at_us = now.us;
+	open.clock_known = clock.known;
+	open.clock_offset_ms = clock.offset_ms;
+	open.detail = list;
+	open.n_detail = count;
+	struct torap_event event = {
+		.class = { .region = o->broker->config->region,
+			.facility = TORAP__FACILITY__FACILITY_NONE,
+			.kind = (uint16_t)kind,
+			.severity = (uint8_t)severity },
+		.open = &open,
+	};
+	struct lane *l = &o->lanes[torap_class_lane(&event.class)];
+	uint64_t seq;
+	int r = torap_sealer_add(l->sealer, &event, &seq);
+	if (r == TORAP_SEAL_FULL) {
+		seal(l);
+		r = torap_sealer_add(l->sealer, &event, &seq);
+	}
+	if (r) {
+		/* Only a store that has been full for thousands of events brings us here. */
+		if (o->lost++ % 1000 == 0)
+			torap_fail("OWN-LOST", "no room for the broker's own events: %" PRIu64 " lost so far",
+				o->lost);
+	}
+}
+
+void broker_own_access(
+	struct broker_own *o, const char *feed, const char *peer_key, uint32_t lane, bool opened)
+{
+	const char *fields[][2] = { { "feed", feed }, { "what", "session" }, { "peer", peer_key },
+		{ "lane", torap_lane_name(lane) } };
+	note(o, TORAP__KIND__KIND_ACCESS, torap_kind_severity(TORAP__KIND__KIND_ACCESS),
+		opened ? TORAP__STATE__STATE_START : TORAP__STATE__STATE_END, 4, fields);
+}
+
+void broker_own_policy(struct broker_own *o, const char *file, const char *digest, const char *reason)
+{
+	const char *name = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
+	const char *fields[][2] = { { "file", name }, { "what", digest ? "loaded" : "refused" },
+		{ digest ? "digest" : "reason", digest ? digest : reason } };
+	note(o, TORAP__KIND__KIND_POLICY, torap_kind_severity(TORAP__KIND__KIND_POLICY),
+		TORAP__STATE__STATE_PULSE, 3, fields);
+}
+
+void broker_own_rights_exceeded(
+	struct broker_own *o, const struct torap_stream_id *stream, uint64_t batch_no, unsigned groups)
+{
+	char text[TORAP_STREAM_TEXT_SIZE], batch[24], count[16];
+	snprintf(batch, sizeof batch, "%" PRIu64, batch_no);
+	snprintf(count, sizeof count, "%u", groups);
+	torap_stream_id_format(stream, text);
+	const char *fields[][2] = { { "writer", stream->writer }, { "stream", text }, { "batch", batch },
+		{ "groups", count } };
+	note(o, TORAP__KIND__KIND_RIGHTS_EXCEEDED, torap_kind_severity(TORAP__KIND__KIND_RIGHTS_EXCEEDED),
+		TORAP__STATE__STATE_PULSE, 4, fields);
+}
+
+static void note_link(
+	struct broker_own *o, const char *writer, uint32_t lane, Torap__State state, const char *reason)
+{
+	const char *fields[][2] = { { "writer", writer }, { "lane", torap_lane_name(lane) },
+		{ "reason", reason } };
+	note(o, TORAP__KIND__KIND_LINK_LOST, torap_kind_severity(TORAP__KIND__KIND_LINK_LOST), state, 3,
+		fields);
+}
+
+void broker_own_link(struct broker_own *o, const char *writer, uint32_t lane, bool here, const char *reason)
+{
+	struct lost_link **at = &o->lost_links;
+	while (*at && ((*at)->lane != lane || strcmp((*at)->writer, writer) != 0))
+		at = &(*at)->next;
+	struct lost_link *known = *at;
+	if (here && known) {
+		*at = known->next;
+		free(known);
+		o->lost_links_count--;
+		torap_notice("LINK-BACK", "writer %s, lane %s is back", writer, torap_lane_name(lane));
+		note_link(o, writer, lane, TORAP__STATE__STATE_END, reason);
+	} else if (!here && !known) {
+		struct lost_link *lost = o->lost_links_count < LINKS_MAX ? calloc(1, sizeof *lost) : NULL;
+		torap_warn("LINK-LOST", "writer %s, lane %s: %s", writer, torap_lane_name(lane), reason);
+		note_link(o, writer, lane, TORAP__STATE__STATE_START, reason);
+		if (!lost)
+			return; /* Its return will go without a word. */
+		snprintf(lost->writer, sizeof lost->writer, "%s", writer);
+		lost->lane = lane;
+		lost->next = o->lost_links;
+		o->lost_links = lost;
+		o->lost_links_count++;
+	}
+}
+
+void broker_own_turn(struct broker_own *o)
+{
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
+		seal(&o->lanes[lane]);
+}
+
+static void canary(struct broker_own *o, uint32_t lane)
+{
+	char number[24];
+	snprintf(number, sizeof number, "%" PRIu64, ++o->lanes[lane].canaries);
+	const char *fields[][2] = { { "number", number } };
+	uint32_t kind = torap_lane_canary(lane);
+	note(o, kind, torap_kind_severity(kind), TORAP__STATE__STATE_PULSE, 1, fields);
+}
+
+/* Only when all that was sealed is on the disk: what a head names, nobody may ever miss. */
+static void head(struct lane *l)
+{
+	struct broker *b = l->own->broker;
+	struct torap_head read;
+	if (l->in_flight || l->unflushed || torap_sealer_count(l->sealer))
+		return;
+	struct torap_buffer *bytes = torap_sealer_head(l->sealer, torap_app_wall());
+	if (!bytes)
+		return; /* Out of memory: still due. */
+	if (torap_verify_head(&read, torap_buffer_bytes(bytes), torap_trust_lookup, b->rules.trust) ==
+		TORAP_VERDICT_GOOD)
+		broker_stream_head(l->stream, &read, bytes);
+	torap_buffer_unref(bytes);
+	l->head_due = false;
+}
+
+void broker_own_tick(struct broker_own *o, struct torap_mono now)
+{
+	bool heads_due = torap_mono_reached(o->head_due, now);
+	bool canaries_due = torap_mono_reached(o->canary_due, now);
+	if (heads_due)
+		o->head_due = torap_mono_add_ms(now, HEAD_EVERY_MS);
+	if (canaries_due)
+		o->canary_due.us = now.us + o->broker->config->canary_us;
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
+		struct lane *l = &o->lanes[lane];
+		struct torap_batch *again = l->unflushed;
+		l->unflushed = NULL;
+		if (again)
+			submit(l, &again);
+		if (canaries_due)
+			canary(o, lane);
+		l->head_due |= heads_due;
+		if (l->head_due)
+			head(l);
+	}
+}
+
+uint64_t broker_own_lost(const struct broker_own *o)
+{
+	return o->lost;
+}
+
+static int open_lane(struct broker_own *o, uint32_t lane, struct torap_error *err)
+{
+	struct broker *b = o->broker;
+	struct lane *l = &o->lanes[lane];
+	struct torap_stream_id id;
+	if (!torap_stream_id_make(&id, b->config->name, lane, b->state.incarnation))
+		return torap_errorf(err, -EINVAL, "%s is not a writer id", b->config->name);
+	l->own = o;
+	l->stream = broker_streams_find(b->streams, &id);
+	if (!l->stream)
+		l->stream = broker_streams_add(b->streams, &id);
+	if (!l->stream)
+		return torap_errorf(err, -ENOSPC, "the store holds too many streams");
+	const struct torap_position *at = &l->stream->flushed;
+	return torap_sealer_create(
+		&l->sealer, &id, at->next_batch - 1, at->next_seq, at->last_digest, &b->keys.sign, err);
+}
+
+int broker_own_create(struct broker_own **out, struct broker *b, struct torap_error *err)
+{
+	struct broker_own *o = calloc(1, sizeof *o);
+	if (!o)
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	o->broker = b;
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
+		int r = open_lane(o, lane, err);
+		if (r) {
+			broker_own_destroy(o);
+			return r;
+		}
+	}
+	*out = o;
+	return 0;
+}
+
+struct broker_own *broker_own_destroy(struct broker_own *o)
+{
+	if (!o)
+		return NULL;
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
+		torap_sealer_destroy(o->lanes[lane].sealer);
+		torap_batch_destroy(o->lanes[lane].unflushed);
+	}
+	while (o->lost_links) {
+		struct lost_link *next = o->lost_links->next;
+		free(o->lost_links);
+		o->lost_links = next;
+	}
+	free(o);
+	return NULL;
+}

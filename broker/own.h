@@ -1,0 +1,37 @@
+/* own.h: the broker's own stream, in three lanes: who looked, what was loaded, who exceeded their rights, which link was lost, and
+ * the canaries.
+ *
+ * An event waits in a sealer until the end of the turn; then a batch is sealed, flushed and routed like any other.  One batch of a
+ * lane is on its way to the disk at a time: should the store be full it waits and is tried again with the same number.  Heads speak
+ * only of what is on the disk.  The incarnation was made with the store, so the stream goes on where the store ends. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/time.h"
+#include "wire/stream.h"
+
+struct broker;
+struct broker_own;
+struct torap_error;
+
+/* After the streams were read from the store. */
+int broker_own_create(struct broker_own **out, struct broker *b, struct torap_error *err);
+struct broker_own *broker_own_destroy(struct broker_own *o); /* accepts NULL, returns NULL */
+
+void broker_own_access(
+	struct broker_own *o, const char *feed, const char *peer_key, uint32_t lane, bool opened);
+/* `digest` with a policy that was loaded, `reason` with one that was refused; the other is NULL. */
+void broker_own_policy(struct broker_own *o, const char *file, const char *digest, const char *reason);
+void broker_own_rights_exceeded(
+	struct broker_own *o, const struct torap_stream_id *stream, uint64_t batch_no, unsigned groups);
+/* A writer's link came or went.  Only a change is an event, and the first coming after a start is none. */
+void broker_own_link(struct broker_own *o, const char *writer, uint32_t lane, bool here, const char *reason);
+
+/* End of a turn: seals and submits what waits. */
+void broker_own_turn(struct broker_own *o);
+/* Several times a second: canaries, heads, batches that found no room. */
+void broker_own_tick(struct broker_own *o, struct torap_mono now);
+uint64_t broker_own_lost(const struct broker_own *o); /* events for which there was no room at all */

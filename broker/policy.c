@@ -1,0 +1,102 @@
+#include "broker/policy.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/taxonomy.h"
+
+struct broker_policy *broker_policy_ref(struct broker_policy *p)
+{
+	unsigned before = atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	assert(before > 0);
+	return p;
+}
+
+struct broker_policy *broker_policy_unref(struct broker_policy *p)
+{
+	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+		return NULL;
+	for (size_t i = 0; i < p->feeds_count; i++) {
+		struct broker_policy_feed *f = &p->feeds[i];
+		torap_grant_rows_destroy(f->rows, f->rows_count);
+		free(f->legal_basis);
+		free(f->keys);
+	}
+	for (size_t i = 0; i < p->writers_count; i++)
+		free(p->writers[i].regions);
+	free(p->feeds);
+	free(p->writers);
+	free(p);
+	return NULL;
+}
+
+int broker_policy_find(const struct broker_policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->feeds_count; i++)
+		if (strcmp(p->feeds[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+bool broker_policy_feed_has(
+	const struct broker_policy_feed *f, const uint8_t key[static TORAP_CURVE_KEY_SIZE])
+{
+	for (size_t i = 0; i < f->keys_count; i++)
+		if (memcmp(f->keys[i], key, TORAP_CURVE_KEY_SIZE) == 0)
+			return true;
+	return false;
+}
+
+bool broker_policy_feed_valid(const struct broker_policy_feed *f, struct torap_wall now)
+{
+	return f->from.us <= now.us && now.us < f->until.us;
+}
+
+bool broker_policy_knows_key(
+	const struct broker_policy *p, const uint8_t key[static TORAP_CURVE_KEY_SIZE], struct torap_wall now)
+{
+	for (size_t i = 0; i < p->feeds_count; i++)
+		if (broker_policy_feed_has(&p->feeds[i], key))
+			return broker_policy_feed_valid(&p->feeds[i], now);
+	return false;
+}
+
+const struct broker_policy_writer *broker_policy_writer(const struct broker_policy *p, const char *id)
+{
+	for (size_t i = 0; i < p->writers_count; i++)
+		if (strcmp(p->writers[i].id, id) == 0)
+			return &p->writers[i];
+	return NULL;
+}
+
+bool broker_policy_may_speak(const struct broker_policy_writer *w, uint32_t region)
+{
+	for (size_t i = 0; i < w->regions_count; i++)
+		if (torap_region_covers(w->regions[i], region))
+			return true;
+	return w->regions_count == 0;
+}
+
+static bool same(const void *a, size_t a_count, const void *b, size_t b_count, size_t size)
+{
+	return a_count == b_count && (a_count == 0 || memcmp(a, b, a_count * size) == 0);
+}
+
+bool broker_policy_same_rows(const struct broker_policy_feed *a, const struct broker_policy_feed *b)
+{
+	if (a->rows_count != b->rows_count)
+		return false;
+	for (size_t i = 0; i < a->rows_count; i++) {
+		const struct torap_grant_row *x = &a->rows[i], *y = &b->rows[i];
+		if (x->severity_min != y->severity_min || memcmp(x->parts, y->parts, sizeof x->parts) != 0 ||
+			!same(x->regions, x->regions_count, y->regions, y->regions_count,
+				sizeof *x->regions) ||
+			!same(x->facilities, x->facilities_count, y->facilities, y->facilities_count,
+				sizeof *x->facilities) ||
+			!same(x->kinds, x->kinds_count, y->kinds, y->kinds_count, sizeof *x->kinds))
+			return false;
+	}
+	return true;
+}

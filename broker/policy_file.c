@@ -1,0 +1,339 @@
+/* The policy file: its schema, and what a schema cannot say. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "broker/policy.h"
+#include "conf/file.h"
+#include "conf/yaml.h"
+#include "wire/digest.h"
+#include "wire/stream.h"
+#include "wire/taxonomy.h"
+
+struct file_row {
+	char **regions, **facilities, **kinds, **parts;
+	unsigned regions_count, facilities_count, kinds_count, parts_count;
+	char *severity_min;
+};
+
+struct file_feed {
+	char *name, *legal_basis, *from, *until;
+	char **keys;
+	unsigned keys_count;
+	struct file_row *rows;
+	unsigned rows_count;
+};
+
+struct file_writer {
+	char *id;
+	char **regions;
+	unsigned regions_count;
+};
+
+struct file {
+	struct file_feed *feeds;
+	unsigned feeds_count;
+	struct file_writer *writers;
+	unsigned writers_count;
+};
+
+#define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+
+static const cyaml_schema_value_t text = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 256) };
+
+static const cyaml_schema_field_t row_fields[] = {
+	CYAML_FIELD_SEQUENCE("regions", OPTIONAL, struct file_row, regions, &text, 1, TORAP_GRANT_LIST_MAX),
+	CYAML_FIELD_SEQUENCE(
+		"facilities", OPTIONAL, struct file_row, facilities, &text, 1, TORAP_GRANT_LIST_MAX),
+	CYAML_FIELD_SEQUENCE("kinds", OPTIONAL, struct file_row, kinds, &text, 1, TORAP_GRANT_LIST_MAX),
+	CYAML_FIELD_STRING_PTR("severity_min", OPTIONAL, struct file_row, severity_min, 0, 64),
+	CYAML_FIELD_SEQUENCE("parts", CYAML_FLAG_POINTER, struct file_row, parts, &text, 1, 3),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t row = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct file_row, row_fields) };
+
+static const cyaml_schema_field_t feed_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct file_feed, name, 1, 256),
+	CYAML_FIELD_SEQUENCE(
+		"keys", CYAML_FLAG_POINTER, struct file_feed, keys, &text, 1, BROKER_FEED_KEYS_MAX),
+	CYAML_FIELD_STRING_PTR("legal_basis", CYAML_FLAG_POINTER, struct file_feed, legal_basis, 1, 1024),
+	CYAML_FIELD_STRING_PTR("from", CYAML_FLAG_POINTER, struct file_feed, from, 1, 64),
+	CYAML_FIELD_STRING_PTR("until", CYAML_FLAG_POINTER, struct file_feed, until, 1, 64),
+	CYAML_FIELD_SEQUENCE(
+		"rows", CYAML_FLAG_POINTER, struct file_feed, rows, &row, 1, TORAP_GRANT_ROWS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t feed = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct file_feed, feed_fields) };
+
+static const cyaml_schema_field_t writer_fields[] = {
+	CYAML_FIELD_STRING_PTR("id", CYAML_FLAG_POINTER, struct file_writer, id, 1, 256),
+	CYAML_FIELD_SEQUENCE(
+		"regions", OPTIONAL, struct file_writer, regions, &text, 1, TORAP_GRANT_LIST_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t writer = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct file_writer, writer_fields) };
+
+static const cyaml_schema_field_t fields[] = {
+	CYAML_FIELD_SEQUENCE("feeds", CYAML_FLAG_POINTER, struct file, feeds, &feed, 0, BROKER_FEEDS_MAX),
+	CYAML_FIELD_SEQUENCE(
+		"writers", CYAML_FLAG_POINTER, struct file, writers, &writer, 0, TORAP_STREAMS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
+
+/* A parse under way: what it reads, where it is in it, where complaints go. */
+struct parse {
+	const char *name;
+	struct torap_bytes text;
+	struct torap_error *err;
+	char where[128]; /* of the feed, row or writer at hand: "feeds[3].rows[0]" */
+};
+
+/* Complains about `step` of what is at hand; entry -1: about the step itself. */
+__attribute__((format(printf, 4, 5))) static int refuse(
+	const struct parse *p, const char *step, int entry, const char *format, ...)
+{
+	char reason[384], where[192];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(reason, sizeof reason, format, args);
+	va_end(args);
+	if (entry < 0)
+		snprintf(where, sizeof where, "%s.%s", p->where, step);
+	else
+		snprintf(where, sizeof where, "%s.%s[%d]", p->where, step, entry);
+	return torap_yaml_refuse_text(p->err, p->name, p->text, where, "%s", reason);
+}
+
+static int no_memory(const struct parse *p)
+{
+	return torap_errorf(p->err, -ENOMEM, "%s: out of memory", p->name);
+}
+
+static int take_regions(
+	const struct parse *p, uint32_t **out, size_t *out_count, char **in, unsigned in_count)
+{
+	if (in_count == 0)
+		return 0;
+	*out = calloc(in_count, sizeof **out);
+	if (!*out)
+		return no_memory(p);
+	*out_count = in_count;
+	for (unsigned i = 0; i < in_count; i++)
+		if (!torap_region_parse(&(*out)[i], in[i]))
+			return refuse(
+				p, "regions", (int)i, "\"%s\" is not a region: 9 digits, in quotes", in[i]);
+	return 0;
+}
+
+static int take_numbers(const struct parse *p, const char *step, const char *what,
+	int (*number)(const char *), uint16_t **out, size_t *out_count, char **in, unsigned in_count)
+{
+	if (in_count == 0)
+		return 0;
+	*out = calloc(in_count, sizeof **out);
+	if (!*out)
+		return no_memory(p);
+	*out_count = in_count;
+	for (unsigned i = 0; i < in_count; i++) {
+		int n = number(in[i]);
+		if (n < 0)
+			return refuse(p, step, (int)i, "there is no %s \"%s\"", what, in[i]);
+		(*out)[i] = (uint16_t)n;
+	}
+	return 0;
+}
+
+static int take_parts(const struct parse *p, struct torap_grant_row *out, const struct file_row *in)
+{
+	for (unsigned i = 0; i < in->parts_count; i++) {
+		int part = torap_part_number(in->parts[i]);
+		if (part < TORAP__PART_KIND__PART_OPEN || part > TORAP__PART_KIND__PART_IMAGE)
+			return refuse(p, "parts", (int)i, "there is no part \"%s\": open, personal, image",
+				in->parts[i]);
+		if (out->parts[part])
+			return refuse(p, "parts", (int)i, "\"%s\" is listed twice", in->parts[i]);
+		out->parts[part] = true;
+	}
+	if (!out->parts[TORAP__PART_KIND__PART_OPEN])
+		return refuse(p, "parts", -1, "parts must hold open: the others mean nothing without it");
+	return 0;
+}
+
+static int take_row(const struct parse *p, struct torap_grant_row *out, const struct file_row *in)
+{
+	int r = take_regions(p, &out->regions, &out->regions_count, in->regions, in->regions_count);
+	if (!r)
+		r = take_numbers(p, "facilities", "facility", torap_facility_number, &out->facilities,
+			&out->facilities_count, in->facilities, in->facilities_count);
+	if (!r)
+		r = take_numbers(p, "kinds", "kind", torap_kind_number, &out->kinds, &out->kinds_count,
+			in->kinds, in->kinds_count);
+	if (!r)
+		r = take_parts(p, out, in);
+	if (r || !in->severity_min)
+		return r;
+	int severity = torap_severity_number(in->severity_min);
+	if (severity < 0)
+		return refuse(p, "severity_min", -1, "there is no severity \"%s\"", in->severity_min);
+	out->severity_min = (uint8_t)severity;
+	return 0;
+}
+
+static int take_rows(struct parse *p, struct broker_policy_feed *out, const struct file_feed *in, size_t at)
+{
+	out->rows = calloc(in->rows_count, sizeof *out->rows);
+	if (!out->rows)
+		return no_memory(p);
+	out->rows_count = in->rows_count;
+	for (unsigned i = 0; i < in->rows_count; i++) {
+		snprintf(p->where, sizeof p->where, "feeds[%zu].rows[%u]", at, i);
+		int r = take_row(p, &out->rows[i], &in->rows[i]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static const struct broker_policy_feed *owner_of(const struct broker_policy *made, const uint8_t *key)
+{
+	for (size_t i = 0; i < made->feeds_count; i++)
+		if (broker_policy_feed_has(&made->feeds[i], key))
+			return &made->feeds[i];
+	return NULL;
+}
+
+/* A key belongs to one feed: a session is known by its key, so two feeds of one key would push each other out. */
+static int take_keys(const struct parse *p, const struct broker_policy *made, struct broker_policy_feed *out,
+	const struct file_feed *in)
+{
+	out->keys = calloc(in->keys_count, sizeof *out->keys);
+	if (!out->keys)
+		return no_memory(p);
+	for (unsigned i = 0; i < in->keys_count; i++) {
+		if (!torap_unhex(out->keys[i], sizeof *out->keys, in->keys[i]))
+			return refuse(p, "keys", (int)i, "a key is 64 hexadecimal digits, in quotes");
+		const struct broker_policy_feed *other = owner_of(made, out->keys[i]);
+		if (other)
+			return refuse(
+				p, "keys", (int)i, "the key is listed already, in feed %s", other->name);
+		out->keys_count++;
+	}
+	return 0;
+}
+
+static bool feed_name_valid(const char *name)
+{
+	size_t size = strlen(name);
+	return size > 0 && size < sizeof((struct broker_policy_feed *)0)->name &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == size;
+}
+
+static int take_feed(struct parse *p, struct broker_policy *made, const struct file_feed *in, size_t at)
+{
+	struct torap_error why;
+	snprintf(p->where, sizeof p->where, "feeds[%zu]", at);
+	if (!feed_name_valid(in->name))
+		return refuse(
+			p, "name", -1, "\"%s\" is not a feed's name: up to 63 of a-z 0-9 - _ .", in->name);
+	if (broker_policy_find(made, in->name) >= 0)
+		return refuse(p, "name", -1, "there is a feed %s already", in->name);
+	struct broker_policy_feed *out = &made->feeds[made->feeds_count++];
+	strcpy(out->name, in->name);
+	if (strspn(in->legal_basis, " \t\n") == strlen(in->legal_basis))
+		return refuse(p, "legal_basis", -1, "a feed needs its legal basis in words");
+	out->legal_basis = strdup(in->legal_basis);
+	if (!out->legal_basis)
+		return no_memory(p);
+	if (torap_wall_parse(&out->from, in->from, &why))
+		return refuse(p, "from", -1, "%s", why.text);
+	if (torap_wall_parse(&out->until, in->until, &why))
+		return refuse(p, "until", -1, "%s", why.text);
+	if (out->until.us <= out->from.us)
+		return refuse(p, "until", -1, "until is not after from: the feed would never be valid");
+	int r = take_keys(p, made, out, in);
+	return r ? r : take_rows(p, out, in, at);
+}
+
+static int take_writer(struct parse *p, struct broker_policy *made, const struct file_writer *in, size_t at)
+{
+	snprintf(p->where, sizeof p->where, "writers[%zu]", at);
+	if (!torap_writer_id_valid(in->id))
+		return refuse(p, "id", -1, "\"%s\" is not a writer id: up to 31 of a-z 0-9 -", in->id);
+	if (broker_policy_writer(made, in->id))
+		return refuse(p, "id", -1, "there is a writer %s already", in->id);
+	struct broker_policy_writer *out = &made->writers[made->writers_count++];
+	strcpy(out->id, in->id);
+	return take_regions(p, &out->regions, &out->regions_count, in->regions, in->regions_count);
+}
+
+static int take_file(struct parse *p, struct broker_policy *made, const struct file *in)
+{
+	/* One more than needed: calloc(0) may return NULL. */
+	made->feeds = calloc(in->feeds_count + 1, sizeof *made->feeds);
+	made->writers = calloc(in->writers_count + 1, sizeof *made->writers);
+	if (!made->feeds || !made->writers)
+		return no_memory(p);
+	for (unsigned i = 0; i < in->feeds_count; i++) {
+		int r = take_feed(p, made, &in->feeds[i], i);
+		if (r)
+			return r;
+	}
+	for (unsigned i = 0; i < in->writers_count; i++) {
+		int r = take_writer(p, made, &in->writers[i], i);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static void write_digest(struct broker_policy *made, struct torap_bytes bytes)
+{
+	uint8_t digest[TORAP_DIGEST_SIZE];
+	torap_digest(digest, bytes);
+	torap_hex(made->digest, torap_bytes(digest, sizeof digest));
+}
+
+int broker_policy_parse(
+	struct broker_policy **out, const char *name, struct torap_bytes bytes, struct torap_error *err)
+{
+	struct parse p = { .name = name, .text = bytes, .err = err };
+	void *loaded = NULL;
+	int r = torap_yaml_parse(name, (const char *)bytes.data, bytes.size, &schema, &loaded, err);
+	if (r)
+		return r;
+	struct broker_policy *made = calloc(1, sizeof *made);
+	if (made) {
+		atomic_init(&made->refs, 1);
+		r = take_file(&p, made, loaded);
+	} else {
+		r = no_memory(&p);
+	}
+	torap_yaml_free(&schema, loaded);
+	if (r) {
+		broker_policy_unref(made);
+		return r;
+	}
+	write_digest(made, bytes);
+	*out = made;
+	return 0;
+}
+
+int broker_policy_load(struct broker_policy **out, const char *path, struct torap_error *err)
+{
+	struct torap_buffer *text_read = NULL;
+	int r = torap_file_read(&text_read, path, TORAP_YAML_SIZE_MAX, err);
+	if (r)
+		return r;
+	r = broker_policy_parse(out, path, torap_buffer_bytes(text_read), err);
+	torap_buffer_unref(text_read);
+	return r;
+}

@@ -1,0 +1,103 @@
+#include "broker/status.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "broker/broker.h"
+#include "broker/feed.h"
+#include "broker/listener.h"
+#include "broker/session.h"
+#include "broker/streams.h"
+#include "loop/app.h"
+
+struct links {
+	json_t *list;
+	struct torap_wall now;
+};
+
+static json_t *link_of(
+	const char *peer, const char *role, uint32_t lane, const char *state, const char *reason)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "peer", peer, "role", role, "lane",
+		torap_lane_name(lane), "state", state, "reason", reason);
+}
+
+static const char *reason_of(const struct broker_feed *f)
+{
+	if (!f->welcomed)
+		return "searching";
+	for (size_t i = 0; i < f->follows_room; i++)
+		if (f->follows[i] && f->follows[i]->damaged)
+			return "store-damaged";
+	return "fine";
+}
+
+static void add_session(void *hint, struct broker_session *s)
+{
+	struct links *links = hint;
+	char since[TORAP_WALL_TEXT_SIZE];
+	struct broker_feed_lag lag = { 0 };
+	if (s->feed)
+		lag = broker_feed_lag(s->feed, links->now);
+	json_t *link = link_of(s->name, s->feed ? "subscriber" : "writer", s->lane, "flowing",
+		s->feed ? reason_of(s->feed) : "fine");
+	json_object_set_new(link, "since", json_string(torap_wall_format(s->since, since)));
+	json_object_set_new(link, "lag_events", json_integer((json_int_t)lag.events));
+	json_object_set_new(link, "lag_bytes", json_integer((json_int_t)lag.bytes));
+	json_object_set_new(link, "lag_seconds", json_real(lag.seconds));
+	json_array_append_new(links->list, link);
+}
+
+/* A writer that is expected and not here is what an operator looks for. */
+static void add_missing(struct broker *b, struct links *links)
+{
+	for (size_t i = 0; i < b->rules.policy->writers_count; i++) {
+		const char *id = b->rules.policy->writers[i].id;
+		for (uint8_t lane = 1; lane < TORAP_LANES; lane++) {
+			if (broker_listener_writer(b->listener, id, lane))
+				continue;
+			json_t *link = link_of(id, "writer", lane, "down", "no-session");
+			json_object_set_new(link, "lag_events", json_integer(0));
+			json_object_set_new(link, "lag_bytes", json_integer(0));
+			json_object_set_new(link, "lag_seconds", json_real(0));
+			json_array_append_new(links->list, link);
+		}
+	}
+}
+
+static json_t *streams_of(const struct broker *b)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < b->streams->count; i++) {
+		const struct broker_stream *s = b->streams->all[i];
+		char text[TORAP_STREAM_TEXT_SIZE];
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I}", "stream", torap_stream_id_format(&s->id, text),
+				      "last_batch", (json_int_t)broker_stream_last(s), "next_seq",
+				      (json_int_t)s->flushed.next_seq));
+	}
+	return list;
+}
+
+void broker_status_page(void *broker, struct torap_writer *body)
+{
+	struct broker *b = broker;
+	struct torap_app_clock clock = torap_app_clock();
+	struct links links = { json_array(), torap_app_wall() };
+	broker_listener_each(b->listener, add_session, &links);
+	add_missing(b, &links);
+	json_t *page =
+		json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:s, s:I, s:o, s:o}", "process", "torap-broker",
+			"name", b->config->name, "version", TORAP_VERSION, "clock", "known", (int)clock.known,
+			"offset_ms", (int)clock.offset_ms, "policy", b->rules.policy->digest, "trust_version",
+			(json_int_t)b->rules.trust->version, "links", links.list, "streams", streams_of(b));
+	char *text = page ? json_dumps(page, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+	if (text)
+		torap_write_bytes(body, torap_bytes(text, strlen(text)));
+	else
+		body->failed = true; /* Out of memory. */
+	free(text);
+	json_decref(page);
+}

@@ -1,0 +1,29 @@
+/* writer.h: one writer's session: a lane of a node.
+ *
+ * Receives its batches and heads, judges them (admission.h), sends them to the disk (commit.h) and acknowledges what was flushed, one
+ * acknowledgement for all that a flush held. */
+#pragma once
+
+#include <stddef.h>
+
+struct broker;
+struct broker_session;
+struct broker_writer;
+struct torap_buffer;
+struct torap_envelope;
+struct torap_error;
+struct torap_hello;
+
+/* Takes part in a session: sends the welcome.  0, or the code of a refusal with its reason. */
+int broker_writer_create(struct broker_writer **out, struct broker_session *s, const struct torap_hello *h,
+	const char **reason);
+/* Accepts NULL.  Returns NULL. */
+struct broker_writer *broker_writer_destroy(struct broker_writer *w);
+
+/* 0, or -EBADMSG with the reason: the session ends. */
+int broker_writer_message(struct broker_writer *w, const struct torap_envelope *envelope,
+	struct torap_buffer **frames, size_t count, struct torap_error *err);
+/* Sends the acknowledgements that are due to any writer. */
+void broker_writers_turn(struct broker *b);
+/* Trust file or policy changed: ends the session when the writer is not admitted any more. */
+void broker_writer_judge(struct broker_writer *w);
