@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -143,6 +144,13 @@ static int render_batch(struct follow_output *o, struct torap_kv_txn *txn, struc
 		return r;
 	struct rendering rendering = { o, t };
 	r = torap_batch_open(batch, on_event, &rendering, &o->why);
+	if (r == -EBADMSG) {
+		/* Signed, and no events all the same: its writer's fault.  It stays stored for proof; what follows must still come out. */
+		char text[TORAP_STREAM_TEXT_SIZE];
+		torap_fail("BATCH-UNREADABLE", "%s batch %" PRIu64 ": %s; its events are not shown",
+			torap_stream_id_format(&t->stream, text), t->next.next_batch, o->why.text);
+		r = 0;
+	}
 	if (r == 0) {
 		t->next.next_batch++;
 		t->next.next_seq = batch->manifest->first_seq + batch->manifest->count;

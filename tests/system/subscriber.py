@@ -105,6 +105,8 @@ def check_shape(m):
         c = getattr(g, "class")
         name = (c.region, c.facility, c.kind, c.severity, g.subject)
         kinds = [p.part for p in g.parts]
+        if c.region > 999999999 or max(c.facility, c.kind) > 0xFFFF or c.severity > 0xFF or len(g.subject) not in (0, 16):
+            raise Wrong("a class or subject out of its limits")
         if name in seen or lane_of(c) != m.stream.lane:
             raise Wrong("a group twice, or of another lane")
         if kinds[:1] != [1] or kinds != sorted(set(kinds)) or kinds[-1] > 3:
@@ -154,7 +156,8 @@ class Subscriber:
         self.args, self.pb = args, pb
         self.trust = Trust(bytes.fromhex(args.root), pb)
         self.streams = {}
-        self.counts = {"events": 0, "batches": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
+        self.canaries = {v for k, v in pb.event.Kind.items() if k.startswith("KIND_CANARY_")}
+        self.counts = {"events": 0, "canaries": 0, "batches": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
         self.makes = {1: pb.event.EventOpen, 2: pb.event.EventPersonal, 3: pb.event.EventImage}
 
     def fail(self, where, why):
@@ -281,7 +284,7 @@ class Subscriber:
             p = messages[2]
             event["personal"] = {"user": p.user, "text": p.text, "plate": p.plate, "raw": p.raw.hex()}
         print(json.dumps(event, ensure_ascii=False), flush=True)
-        self.counts["events"] += 1
+        self.counts["canaries" if c.kind in self.canaries else "events"] += 1
 
     def done(self):
         return self.args.count and self.counts["events"] >= self.args.count
@@ -386,7 +389,7 @@ def parse():
     p.add_argument("--feed", required=True)
     p.add_argument("--pb", required=True, help="folder of the modules that protoc --python_out made")
     p.add_argument("--for", dest="seconds", type=float, help="end after so many seconds")
-    p.add_argument("--count", type=int, help="end after so many events")
+    p.add_argument("--count", type=int, help="end after so many events, canaries not counted")
     return p.parse_args()
 
 
