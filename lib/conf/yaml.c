@@ -159,34 +159,40 @@ static int refuse_key(
 	return 0;
 }
 
+/* The number in libcyaml's own words, behind `prefix`; -1 when they are others. */
+static long number_after(const char *reason, const char *prefix)
+{
+	const char *rest = after(reason, prefix);
+	return rest ? strtol(rest, NULL, 10) : -1;
+}
+
 static int refuse_list(const struct complaint *c, const char *at, struct torap_error *err)
 {
 	char in[PATH_MAX_SIZE];
 	write_path(c, 1, 0, in, sizeof in);
-	unsigned have, limit;
-	if (sscanf(c->reason, "Excessive entries (%u max)", &limit) ==
-		1) /* NOLINT(cert-err34-c): its own number */
-		return torap_errorf(err, -EINVAL, "%s: \"%s\" has more than %u entries", at, in, limit);
-	if (sscanf(c->reason, "Insufficient entries (%u of %u min)", &have, &limit) ==
-		2) /* NOLINT(cert-err34-c) */
-		return torap_errorf(
-			err, -EINVAL, "%s: \"%s\" has %u entries and needs %u", at, in, have, limit);
+	long most = number_after(c->reason, "Excessive entries (");
+	if (most >= 0)
+		return torap_errorf(err, -EINVAL, "%s: \"%s\" has more than %ld entries", at, in, most);
+	long have = number_after(c->reason, "Insufficient entries (");
+	if (have >= 0)
+		return torap_errorf(err, -EINVAL, "%s: \"%s\" has too few entries: %ld", at, in, have);
 	return 0;
 }
 
 static int refuse_value(const struct complaint *c, const char *at, const char *value, struct torap_error *err)
 {
 	const char *rest;
-	unsigned limit;
-
 	if ((rest = after(c->reason, "Expecting ")))
 		return refuse_shape(c, at, value, rest, err);
-	if (sscanf(c->reason, "STRING length < %u", &limit) == 1) /* NOLINT(cert-err34-c): its own number */
-		return limit <= 1 ? torap_errorf(err, -EINVAL, "%s: \"%s\" is empty", at, value)
-				  : torap_errorf(err, -EINVAL, "%s: \"%s\" has less than %u characters", at,
-					    value, limit);
-	if (sscanf(c->reason, "STRING length > %u", &limit) == 1) /* NOLINT(cert-err34-c) */
-		return torap_errorf(err, -EINVAL, "%s: \"%s\" has more than %u characters", at, value, limit);
+	long least = number_after(c->reason, "STRING length < ");
+	if (least == 1)
+		return torap_errorf(err, -EINVAL, "%s: \"%s\" is empty", at, value);
+	if (least > 1)
+		return torap_errorf(
+			err, -EINVAL, "%s: \"%s\" has less than %ld characters", at, value, least);
+	long most = number_after(c->reason, "STRING length > ");
+	if (most >= 0)
+		return torap_errorf(err, -EINVAL, "%s: \"%s\" has more than %ld characters", at, value, most);
 	if ((rest = after(c->reason, "Invalid ENUM value: ")))
 		return torap_errorf(err, -EINVAL, "%s: \"%s\": \"%s\" is none of its words", at, value, rest);
 	if ((rest = after(c->reason, "Invalid UINT value: ")) ||

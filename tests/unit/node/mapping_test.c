@@ -66,7 +66,7 @@ Test(mapping, refuses_a_bad_row_by_line)
 		"v.yaml:3: code \"A\": a heartbeat has neither state nor severity");
 	check_refused(HEAD "  - { code: A, kind: fire, sate: start }\n",
 		"v.yaml:3: unknown key \"sate\" in \"rows[1]\"");
-	check_refused("vocabulary: v\nrows: []\n", "v.yaml:2: \"rows\" has 0 entries and needs 1");
+	check_refused("vocabulary: v\nrows: []\n", "v.yaml:2: \"rows\" has too few entries: 0");
 }
 
 Test(mapping, refuses_a_code_that_stands_twice)

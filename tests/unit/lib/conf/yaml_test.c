@@ -106,8 +106,8 @@ Test(yaml, refuses_values_out_of_range)
 	check_refused("hall:\n  name: x\n  colour: 2\nowner: a\n",
 		"house.yaml:3: \"hall.colour\": \"2\" is none of its words");
 	check_refused("hall: { name: '' }\nowner: a\n", "house.yaml:1: \"hall.name\" is empty");
-	check_refused("hall: { name: x }\nowner: a\nlamps: []\n",
-		"house.yaml:3: \"lamps\" has 0 entries and needs 1");
+	check_refused(
+		"hall: { name: x }\nowner: a\nlamps: []\n", "house.yaml:3: \"lamps\" has too few entries: 0");
 	check_refused("hall: { name: x }\nowner: a\nlamps: [ { name: a }, { name: a }, { name: a } ]\n",
 		"house.yaml:3: \"lamps\" has more than 2 entries");
 }
