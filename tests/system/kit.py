@@ -296,9 +296,9 @@ metrics: 127.0.0.1:{self.dc09_metrics}
 
     def write_registry(self, accounts):
         facilities = sorted({f if isinstance(f, str) else f[0] for f in accounts.values()})
-        self.fed.write(self.name + ".sites.csv", "site,name,facility,region,owner_kind\n" + "".join(
+        self.fed.write(self.name + ".sites.csv", "id,name,facility,region,owner_kind\n" + "".join(
             f"{f},{f},{f},{self.region},public\n" for f in facilities))
-        self.fed.write(self.name + ".devices.csv", "device,site,protocol,address,supervision\n" + "".join(
+        self.fed.write(self.name + ".devices.csv", "id,site,protocol,address,supervision\n" + "".join(
             f"panel-{a},{f if isinstance(f, str) else f[0]},dc09,{a},{'' if isinstance(f, str) else f[1]}\n" for a, f in accounts.items()))
 
     def start(self):

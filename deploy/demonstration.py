@@ -1,0 +1,342 @@
+"""The demonstration federation: starts it, plays a shift of alarms, shows what the feeds receive, and checks the sums.
+
+Called by deploy/up, which builds first.  Everything runs from the ordinary configuration files of deploy/etc/; only keys and the
+trust file are made here, once, in .state/keys: the demonstration's own root, which is worth nothing elsewhere."""
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BIN = os.path.join(ROOT, "build/bin")
+ETC = os.path.join(ROOT, "deploy/etc")
+STATE = os.path.join(ROOT, ".state")
+KEYS = os.path.join(STATE, "keys")
+
+BROKER = "broker-nation"
+NODES = {  # name → region, panel port, metrics port of node and agent
+    "almaty-auezov": ("751310000", 7501, 9101, 9111),
+    "kostanay": ("391010000", 7502, 9102, 9112),
+    "rudny": ("392410000", 7503, 9103, 9113),
+}
+# What each feed's filter should give, said here once more and independently of deploy/etc/policy.yaml, so that the sums mean something.
+FEEDS = {
+    "situation-centre": lambda e: True,
+    "almaty-control-centre": lambda e: e["region"].startswith("75"),
+    "rudny-duty-unit": lambda e: e["region"] == "392410000" and e["severity"] in ("normal", "high", "critical"),
+    "prosecutor": lambda e: e["facility"] in ("police_premises", "prison"),
+}
+RATE = 4  # messages a second from the panels of each node
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def die(text):
+    sys.exit(f"deploy/up: {text}")
+
+
+def torap(*args):
+    done = subprocess.run([os.path.join(BIN, "torap"), *args], capture_output=True, text=True)
+    if done.returncode != 0:
+        die(f"torap {' '.join(args)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def make_keys():
+    """The demonstration's keys: a root, a pair for each writer and feed, the trust file, and the secrets of encrypting panels."""
+    if os.path.exists(os.path.join(KEYS, "trust.signed")):
+        return
+    say("making the demonstration's keys, with a root of its own, in .state/keys")
+    shutil.rmtree(KEYS, ignore_errors=True)
+    os.makedirs(KEYS, mode=0o700)
+    torap("trust", "init", KEYS)
+    source = os.path.join(KEYS, "trust.yaml")
+    writers = {BROKER: "000000000", **{f"node-{name}": region for name, (region, *_) in NODES.items()}}
+    for name in [*writers, *FEEDS]:
+        torap("keys", "new", name, "-d", KEYS)
+    for writer, region in writers.items():
+        torap("trust", "add", "-f", source, "--writer", writer, "--region", region, "--pub", os.path.join(KEYS, writer + ".pub"))
+    for name in NODES:
+        path = os.path.join(KEYS, f"dc09-{name}.keys")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+            f.write("keys:\n")
+            for row in registry(name):
+                if row["key_name"]:
+                    f.write(f"  - {{ name: {row['key_name']}, key: {os.urandom(16).hex()} }}\n")
+    torap("trust", "sign", "-f", source, "--root", os.path.join(KEYS, "root.key"), "-o", os.path.join(KEYS, "trust.signed"))
+
+
+def registry(name):
+    """The devices of a node, each with its site's facility, region and owner."""
+    def rows(which):
+        with open(os.path.join(ROOT, "deploy/registry", name, which), encoding="utf-8", newline="") as f:
+            return list(csv.DictReader(f))
+    sites = {s["id"]: s for s in rows("sites.csv")}
+    return [{**{k: sites[d["site"]][k] for k in ("facility", "region", "owner_kind")}, **d} for d in rows("devices.csv")]
+
+
+class Process:
+    def __init__(self, name, *argv):
+        self.name, self.log = name, os.path.join(STATE, "log", name + ".log")
+        with open(self.log, "ab") as log:
+            # A group of its own: Ctrl-C reaches this program alone, which then stops the others in order.
+            self.child = subprocess.Popen([os.path.join(BIN, argv[0]), *argv[1:]], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          start_new_session=True)
+
+    def alive(self):
+        return self.child.poll() is None
+
+    def must_live(self):
+        if not self.alive():
+            with open(self.log, errors="replace") as f:
+                die(f"{self.name} ended with status {self.child.returncode}; the end of {self.log}:\n{''.join(f.readlines()[-5:])}")
+
+    def stop(self, seconds=15):
+        if self.alive():
+            self.child.terminate()
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            return -1
+
+
+def get(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=3) as answer:
+        return answer.read().decode()
+
+
+def metric(port, name, **labels):
+    total = 0
+    for line in get(port, "/metrics").splitlines():
+        head, _, value = line.rpartition(" ")
+        if (head == name or head.startswith(name + "{")) and all(f'{k}="{v}"' in head for k, v in labels.items()):
+            total += float(value)
+    return int(total)
+
+
+class Tail:
+    """Reads the lines that a feed's output file grows by."""
+
+    def __init__(self, feed):
+        self.path, self.rest = os.path.join(STATE, feed + ".jsonl"), b""
+        self.at = os.path.getsize(self.path) if os.path.exists(self.path) else 0
+        self.device, self.own, self.last = 0, 0, []
+
+    def read(self):
+        if not os.path.exists(self.path):
+            return
+        with open(self.path, "rb") as f:
+            f.seek(self.at)
+            data = f.read()
+        self.at += len(data)
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event.get("device") and event["kind"] != "comm_fault":
+                self.device += 1
+                self.last = [*self.last, event][-5:]
+            else:
+                self.own += 1  # the bus's own: canaries, sessions, supervision
+
+
+class Demonstration:
+    def __init__(self, seconds):
+        self.seconds, self.processes, self.panels, self.stopping = seconds, [], [], False
+        os.makedirs(os.path.join(STATE, "log"), exist_ok=True)
+        for port in [7400, 9100] + [p for _, *ports in NODES.values() for p in ports]:
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    s.bind(("127.0.0.1", port))
+                except OSError:
+                    die(f"port {port} is taken: is another deploy/up running?")
+
+    def start(self, name, *argv):
+        p = Process(name, *argv)
+        self.processes.append(p)
+        return p
+
+    def wait(self, what, condition, seconds=20):
+        end = time.monotonic() + seconds
+        while not self.stopping:
+            for p in self.processes:
+                p.must_live()
+            try:
+                if condition():
+                    return
+            except OSError:
+                pass
+            if time.monotonic() > end:
+                die(f"waited {seconds} s in vain: {what}; see {STATE}/log")
+            time.sleep(0.05)
+
+    def bring_up(self):
+        self.start(BROKER, "torap-broker", "-c", os.path.join(ETC, "broker.yaml"))
+        self.wait("the broker answers", lambda: get(9100, "/status"))
+        for name, (_, port, node_metrics, _) in NODES.items():
+            self.start(f"node-{name}", "torap-node", "-c", os.path.join(ETC, f"node-{name}.yaml"))
+            self.wait(f"node-{name} answers", lambda: get(node_metrics, "/status"))
+            self.start(f"dc09-{name}", "torap-dc09", "-c", os.path.join(ETC, f"dc09-{name}.yaml"))
+            self.wait(f"dc09-{name} listens", lambda: socket.create_connection(("127.0.0.1", port), 1).close() or True)
+        self.tails = {feed: Tail(feed) for feed in FEEDS}
+        for feed in FEEDS:
+            self.start(feed, "torap", "follow", "-c", os.path.join(ETC, f"feed-{feed}.yaml"), "--out", os.path.join(STATE, feed + ".jsonl"))
+        for name, (_, _, node_metrics, _) in NODES.items():
+            self.wait(f"the links of node-{name} flow",
+                      lambda: (s := json.loads(get(node_metrics, "/status"))["links"]) and all(l["state"] == "flowing" for l in s))
+
+    def play(self):
+        """A shift of alarms: the panels of each node, those that encrypt or lack their owner's consent left out."""
+        for name, (_, port, _, _) in NODES.items():
+            accounts = os.path.join(STATE, f"accounts-{name}")
+            with open(accounts, "w") as f:
+                for row in registry(name):
+                    if not row["key_name"] and (row["owner_kind"] == "public" or row["consent_ref"]):
+                        f.write(row["address"] + "\n")
+            log = os.path.join(STATE, f"panels-{name}.jsonl")
+            if os.path.exists(log):
+                os.remove(log)
+            self.panels.append(self.start(f"panels-{name}", "torap", "panel", "--connect", f"127.0.0.1:{port}", "--accounts", accounts,
+                                          "--rate", str(RATE), "--for", f"{self.seconds or 86400 * 365}s", "--log", log))
+
+    def sent(self):
+        """What panels were told is accepted: one entry an event, less supervision and repeats."""
+        events = []
+        for name, (region, *_) in NODES.items():
+            devices = {row["address"]: row for row in registry(name)}
+            seen = set()
+            path = os.path.join(STATE, f"panels-{name}.jsonl")
+            if not os.path.exists(path):
+                continue
+            with open(path) as f:
+                for line in f:
+                    message = json.loads(line)
+                    key = (message["account"], message["sequence"], message["code"], message["zone"], message["time"])
+                    if message["event"] == "null" or key in seen:
+                        continue
+                    seen.add(key)
+                    events.append({**message, "region": region, "facility": devices[message["account"]]["facility"],
+                                   "severity": severity(message["event"])})
+        return events
+
+    def show(self, screen):
+        for tail in self.tails.values():
+            tail.read()
+        accepted = sum(metric(m, "torap_dc09_acknowledged_total") for *_, m in NODES.values())
+        lines = [f"{time.strftime('%H:%M:%S')}  acknowledged to panels: {accepted}"]
+        refused = metric_or_zero(9100, "torap_broker_batches_refused_total")
+        for feed, tail in self.tails.items():
+            lines.append(f"  {feed:24}{tail.device:7} events {tail.own:6} of the bus   {'verified' if not refused else 'BATCHES REFUSED'}")
+            if screen:
+                lines += [f"      {e['received_at'][11:19]}  {e['severity']:12}{e['kind']:16}{e['state']:6} {e['region']} {e['site']}" for e in tail.last[-3:]]
+        if screen:
+            print("\033[H\033[2J" + "\n".join(lines) + "\n\nCtrl-C stops it all; a second deploy/up goes on from here.", flush=True)
+        else:
+            say("\n".join(lines))
+
+    def run(self):
+        self.bring_up()
+        say(f"up: {len(self.processes)} processes; metrics on http://127.0.0.1:9100/metrics; logs in .state/log")
+        self.play()
+        screen = sys.stdout.isatty()
+        end = time.monotonic() + self.seconds if self.seconds else float("inf")
+        next_show = 0
+        while not self.stopping and time.monotonic() < end:
+            for p in self.processes:
+                if p not in self.panels:
+                    p.must_live()
+            if time.monotonic() >= next_show:
+                self.show(screen)
+                next_show = time.monotonic() + (1 if screen else 5)
+            time.sleep(0.1)
+        return self.finish()
+
+    def finish(self):
+        """Panels first, then everything drains, then the feeds stop and are verified, then the rest stops."""
+        say("\nstopping: panels first, then what is on its way arrives")
+        for p in self.panels:
+            p.stop()
+        sent = self.sent()
+        due = {feed: sum(1 for e in sent if of(e)) for feed, of in FEEDS.items()}
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            for tail in self.tails.values():
+                tail.read()
+            if all(self.tails[f].device >= due[f] for f in FEEDS):
+                break
+            time.sleep(0.1)
+        bad = []
+        for p in reversed(self.processes):
+            if p not in self.panels and p.stop() != 0:
+                bad.append(f"{p.name} did not stop cleanly")
+        say(f"\n{'feed':26}{'due':>8}{'received':>10}  verification")
+        for feed, tail in self.tails.items():
+            tail.read()
+            done = subprocess.run([os.path.join(BIN, "torap"), "verify", os.path.join(STATE, feed), "--root", os.path.join(KEYS, "root.pub")],
+                                  capture_output=True, text=True)
+            verdict = (done.stdout.strip() or done.stderr.strip()).splitlines()
+            say(f"{feed:26}{due[feed]:>8}{tail.device:>10}  {verdict[-1] if verdict else 'said nothing'}")
+            if tail.device != due[feed]:
+                bad.append(f"{feed} received {tail.device} events where {due[feed]} are due")
+            if done.returncode != 0:
+                bad.append(f"{feed} does not verify")
+        if not sent:
+            bad.append("no panel got an acknowledgement")
+        for text in bad:
+            say(f"WRONG: {text}")
+        if not bad:
+            say("the sums agree")
+        return 1 if bad else 0
+
+
+def metric_or_zero(port, name):
+    try:
+        return metric(port, name)
+    except OSError:
+        return 0
+
+
+def severity(event):
+    """Of the panels' events, by the severities to begin with of the mapping tables."""
+    if event in ("panic", "duress", "holdup", "fire", "medical", "emergency", "gas"):
+        return "critical"
+    if event in ("burglary", "tamper"):
+        return "high"
+    return "normal" if event == "power" else "low" if event in ("trouble", "bypass", "battery") else "information"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="deploy/up")
+    parser.add_argument("--for", dest="seconds", type=int, default=0, metavar="SECONDS", help="end after so many seconds and check the sums")
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier one left in .state/")
+    arguments = parser.parse_args()
+    if arguments.fresh:
+        shutil.rmtree(STATE, ignore_errors=True)
+    demonstration = Demonstration(arguments.seconds)
+    make_keys()
+
+    def stop(*_):
+        demonstration.stopping = True
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        status = demonstration.run()
+    finally:
+        for p in reversed(demonstration.processes):
+            p.stop()
+    sys.exit(status)
+
+
+main()
