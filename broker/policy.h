@@ -2,7 +2,8 @@
  *
  *     feeds:
  *       - name: prosecutor-kostanay
- *         keys: [64 hexadecimal digits]         CURVE public keys of its subscribers; each belongs to one feed only
+ *         keys: ["64 hexadecimal digits"]       CURVE public keys of its subscribers, or names of .pub files;
+ *                                               each belongs to one feed only
  *         legal_basis: "Order 14 of 2026-10-01"
  *         from: 2026-11-01
  *         until: 2027-11-01                     the first moment when it is no longer valid
@@ -30,7 +31,7 @@ struct torap_error;
 enum {
 	BROKER_FEEDS_MAX = 4096,
 	BROKER_FEED_KEYS_MAX = 64,
-	BROKER_POLICY_DIGEST_TEXT = 65, /* BLAKE2b-256 of the file in hexadecimal, and NUL */
+	BROKER_POLICY_DIGEST_TEXT = 65, /* BLAKE2b-256 of the file and its keys in hexadecimal, and NUL */
 };
 
 struct broker_policy_feed {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "broker/policy.h"
 #include "conf/file.h"
+#include "conf/keys.h"
 #include "conf/yaml.h"
 #include "wire/digest.h"
 #include "wire/stream.h"
@@ -211,6 +212,33 @@ static const struct broker_policy_feed *owner_of(const struct broker_policy *mad
 	return NULL;
 }
 
+static bool is_public_file(const char *name)
+{
+	size_t size = strlen(name);
+	return size > 4 && strcmp(name + size - 4, ".pub") == 0;
+}
+
+/* In hexadecimal, or the name of the file that holds it. */
+static int take_key(const struct parse *p, uint8_t *out, const char *in, unsigned entry)
+{
+	if (torap_unhex(out, TORAP_CURVE_KEY_SIZE, in))
+		return 0;
+	if (!is_public_file(in))
+		return refuse(p, "keys", (int)entry,
+			"a key is 64 hexadecimal digits in quotes, or the name of a .pub file");
+	struct torap_error why;
+	struct torap_keys keys;
+	char *path = torap_yaml_path(p->name, in);
+	if (!path)
+		return no_memory(p);
+	int r = torap_keys_load_public(&keys, path, &why);
+	free(path);
+	if (r)
+		return refuse(p, "keys", (int)entry, "%s", why.text);
+	memcpy(out, keys.curve_public, TORAP_CURVE_KEY_SIZE);
+	return 0;
+}
+
 /* A key belongs to one feed: a session is known by its key, so two feeds of one key would push each other out. */
 static int take_keys(const struct parse *p, const struct broker_policy *made, struct broker_policy_feed *out,
 	const struct file_feed *in)
@@ -219,8 +247,9 @@ static int take_keys(const struct parse *p, const struct broker_policy *made, st
 	if (!out->keys)
 		return no_memory(p);
 	for (unsigned i = 0; i < in->keys_count; i++) {
-		if (!torap_unhex(out->keys[i], sizeof *out->keys, in->keys[i]))
-			return refuse(p, "keys", (int)i, "a key is 64 hexadecimal digits, in quotes");
+		int r = take_key(p, out->keys[i], in->keys[i], i);
+		if (r)
+			return r;
 		const struct broker_policy_feed *other = owner_of(made, out->keys[i]);
 		if (other)
 			return refuse(
@@ -295,11 +324,22 @@ static int take_file(struct parse *p, struct broker_policy *made, const struct f
 	return 0;
 }
 
-static void write_digest(struct broker_policy *made, struct torap_bytes bytes)
+/* Of the file, and of the keys, for they may stand in files of their own. */
+static int write_digest(const struct parse *p, struct broker_policy *made)
 {
 	uint8_t digest[TORAP_DIGEST_SIZE];
-	torap_digest(digest, bytes);
-	torap_hex(made->digest, torap_bytes(digest, sizeof digest));
+	struct torap_writer w = { 0 };
+	torap_write_bytes(&w, p->text);
+	for (size_t i = 0; i < made->feeds_count; i++)
+		torap_write_bytes(&w,
+			torap_bytes(made->feeds[i].keys, made->feeds[i].keys_count * TORAP_CURVE_KEY_SIZE));
+	int r = w.failed ? no_memory(p) : 0;
+	if (!r)
+		torap_digest(digest, torap_bytes(w.data, w.size));
+	if (!r)
+		torap_hex(made->digest, torap_bytes(digest, sizeof digest));
+	torap_writer_finish(&w);
+	return r;
 }
 
 int broker_policy_parse(
@@ -318,11 +358,12 @@ int broker_policy_parse(
 		r = no_memory(&p);
 	}
 	torap_yaml_free(&schema, loaded);
+	if (!r)
+		r = write_digest(&p, made);
 	if (r) {
 		broker_policy_unref(made);
 		return r;
 	}
-	write_digest(made, bytes);
 	*out = made;
 	return 0;
 }
