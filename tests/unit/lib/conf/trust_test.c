@@ -275,6 +275,59 @@ Test(trust, compiling_refuses_a_key_that_two_writers_share)
 		":12: a key of writer \"node-b\" stands twice");
 }
 
+/* Writes a file of `writers` writers, the first with `keys` keys and `regions` regions. */
+static char *many(unsigned writers, unsigned keys, unsigned regions)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	cr_assert_not_null(f);
+	fprintf(f, HEAD "writers:\n");
+	for (unsigned i = 0; i < writers; i++) {
+		fprintf(f, "  - id: node-%u\n    curve_key: %064x\n    regions: [", i, i + 1);
+		for (unsigned k = 0; i == 0 && k < regions; k++)
+			fprintf(f, "%s\"%09u\"", k ? ", " : "", k);
+		fprintf(f, "]\n    keys: [");
+		for (unsigned k = 0; i == 0 && k < keys; k++)
+			fprintf(f, "%s{ key: %064x, from: 2026-01-01, until: 2027-01-01 }", k ? ", " : "",
+				k + 1);
+		fprintf(f, "]\n");
+	}
+	fclose(f);
+	return text;
+}
+
+Test(trust, holds_as_much_as_it_promises)
+{
+	char *text = many(TORAP_TRUST_WRITERS_MAX, TORAP_TRUST_KEYS_MAX, TORAP_TRUST_REGIONS_MAX);
+	struct torap_trust *t = decoded(text);
+	cr_expect_eq(t->writers_count, 4096);
+	for (unsigned i = 0; i < 4096; i++) {
+		char id[32];
+		snprintf(id, sizeof id, "node-%u", i);
+		const struct torap_trust_writer *w = torap_trust_writer(t, id);
+		cr_assert(w && strcmp(w->id, id) == 0);
+		cr_assert_eq(torap_trust_writer_by_curve(t, w->curve_key), w);
+	}
+	cr_expect_eq(torap_trust_writer(t, "node-0")->keys_count, 64);
+	cr_expect_eq(torap_trust_writer(t, "node-0")->regions_count, 256);
+	torap_trust_unref(t);
+	free(text);
+}
+
+Test(trust, compiling_refuses_more_than_it_promises)
+{
+	static const unsigned counts[][3] = { { 4097, 0, 0 }, { 1, 65, 0 }, { 1, 0, 257 } };
+	for (size_t i = 0; i < 3; i++) {
+		char *text = many(counts[i][0], counts[i][1], counts[i][2]);
+		struct torap_buffer *b = NULL;
+		struct torap_error err = { "" };
+		cr_expect_lt(compile(&b, text, &err), 0);
+		cr_expect_not_null(strstr(err.text, "entries"), "%s", err.text);
+		free(text);
+	}
+}
+
 Test(trust, compiling_says_which_file_is_not_there)
 {
 	struct torap_buffer *b = NULL;
