@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct node_sealed *node_sealed_create(struct torap_batch **take, const struct node_mark *before)
+struct node_sealed *node_sealed_restore(struct torap_batch **take, const struct node_mark *mark)
 {
 	struct torap_batch *batch = *take;
 	*take = NULL;
@@ -12,19 +12,23 @@ struct node_sealed *node_sealed_create(struct torap_batch **take, const struct n
 		torap_batch_destroy(batch);
 		return NULL;
 	}
-	const struct torap_manifest *m = batch->manifest;
-	size_t bytes = torap_batch_size(batch);
-	assert(m->batch_no == before->batch_no + 1 && m->first_seq == before->next_seq);
 	*s = (struct node_sealed){
-		.refs = 1,
-		.batch = batch,
-		.bytes = bytes,
-		.mark = { .batch_no = m->batch_no,
-			.bytes = before->bytes + bytes,
-			.next_seq = m->first_seq + m->count,
-			.sealed_at = { m->sealed_at_us } },
+		.refs = 1, .batch = batch, .bytes = torap_batch_size(batch), .mark = *mark
 	};
 	return s;
+}
+
+struct node_sealed *node_sealed_create(struct torap_batch **take, const struct node_mark *before)
+{
+	const struct torap_manifest *m = (*take)->manifest;
+	assert(m->batch_no == before->batch_no + 1 && m->first_seq == before->next_seq);
+	struct node_mark mark = {
+		.batch_no = m->batch_no,
+		.bytes = before->bytes + torap_batch_size(*take),
+		.next_seq = m->first_seq + m->count,
+		.sealed_at = { m->sealed_at_us },
+	};
+	return node_sealed_restore(take, &mark);
 }
 
 struct node_sealed *node_sealed_ref(struct node_sealed *s)

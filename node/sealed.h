@@ -18,6 +18,8 @@ struct node_sealed {
 
 /* Takes the batch over, also on failure (NULL: memory ran out).  `before` is the mark of the batch before. */
 struct node_sealed *node_sealed_create(struct torap_batch **take, const struct node_mark *before);
+/* The same for one that was read back, with the mark that was written with it. */
+struct node_sealed *node_sealed_restore(struct torap_batch **take, const struct node_mark *mark);
 struct node_sealed *node_sealed_ref(struct node_sealed *s);
 struct node_sealed *node_sealed_unref(struct node_sealed *s); /* accepts NULL, returns NULL */
 void node_sealed_unref_list(struct node_sealed *first);

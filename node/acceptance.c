@@ -1,0 +1,300 @@
+#include "node/acceptance.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "node/batcher.h"
+#include "node/consent.h"
+#include "node/dedup.h"
+#include "node/judge.h"
+#include "node/observation.h"
+#include "node/registry.h"
+#include "node/subjects.h"
+#include "node/supervision.h"
+#include "node/unknown.h"
+#include "node/writes.h"
+
+/* An observation that waits for the disk, or for another that does. */
+struct ticket {
+	struct node_entry entry;
+	struct node_acceptance *acceptance;
+	uint64_t session, id;
+	struct ticket *followers; /* its repeats */
+	bool has_key, has_subject, unmapped, reported;
+	struct node_dedup_key key;
+	uint8_t subject[TORAP_SUBJECT_SIZE];
+	struct node_account *account; /* of an unknown device */
+};
+
+struct node_acceptance {
+	struct node_acceptance_parts parts;
+	node_verdict verdict;
+	void *hint;
+	const struct node_registry *registry;
+	const struct node_mapping *mapping;
+	struct node_acceptance_counts counts;
+	struct node_judged judged; /* large; used by one call at a time */
+};
+
+const char *node_refusal_name(enum node_refusal refusal)
+{
+	static const char *const names[NODE_REFUSALS] = {
+		[NODE_REFUSED_LIMIT] = "limit",
+		[NODE_REFUSED_CONSENT] = "consent",
+		[NODE_REFUSED_PLATE] = "plate",
+		[NODE_REFUSED_BUSY] = "busy",
+		[NODE_REFUSED_FULL] = "disk_full",
+		[NODE_REFUSED_TOO_BIG] = "too_big",
+	};
+	return names[refusal];
+}
+
+int node_acceptance_create(struct node_acceptance **out, const struct node_acceptance_parts *parts,
+	node_verdict verdict, void *hint, struct torap_error *err)
+{
+	struct node_acceptance *a = calloc(1, sizeof *a);
+	if (!a)
+		return torap_errorf(err, -ENOMEM, "acceptance: out of memory");
+	a->parts = *parts;
+	a->verdict = verdict;
+	a->hint = hint;
+	*out = a;
+	return 0;
+}
+
+struct node_acceptance *node_acceptance_destroy(struct node_acceptance *a)
+{
+	free(a);
+	return NULL;
+}
+
+void node_acceptance_rules(
+	struct node_acceptance *a, const struct node_registry *registry, const struct node_mapping *mapping)
+{
+	a->registry = registry;
+	a->mapping = mapping;
+}
+
+const struct node_acceptance_counts *node_acceptance_counts(const struct node_acceptance *a)
+{
+	return &a->counts;
+}
+
+static void say_durable(struct node_acceptance *a, uint64_t session, uint64_t id)
+{
+	a->counts.durable++;
+	a->verdict(a->hint, session, id, TORAP__VERDICT__WORD__DURABLE, "");
+}
+
+static void say_duplicate(struct node_acceptance *a, uint64_t session, uint64_t id)
+{
+	a->counts.duplicate++;
+	a->verdict(a->hint, session, id, TORAP__VERDICT__WORD__DUPLICATE, "");
+}
+
+static void refuse(
+	struct node_acceptance *a, uint64_t session, uint64_t id, enum node_refusal why, const char *reason)
+{
+	a->counts.refused[why]++;
+	a->verdict(a->hint, session, id, TORAP__VERDICT__WORD__REFUSED, reason);
+}
+
+void node_acceptance_refuse_limit(
+	struct node_acceptance *a, uint64_t session, uint64_t id, const char *reason)
+{
+	refuse(a, session, id, NODE_REFUSED_LIMIT, reason);
+}
+
+static void answer_followers(
+	struct node_acceptance *a, struct ticket *t, enum node_refusal why, const char *refused_because)
+{
+	while (t->followers) {
+		struct ticket *f = t->followers;
+		t->followers = f->followers;
+		if (refused_because)
+			refuse(a, f->session, f->id, why, refused_because);
+		else
+			say_duplicate(a, f->session, f->id);
+		free(f);
+	}
+}
+
+static void on_durable(struct node_acceptance *a, struct ticket *t)
+{
+	if (t->has_subject)
+		node_subjects_saved(a->parts.subjects, t->subject);
+	a->counts.unmapped += t->unmapped;
+	a->counts.unknown += t->account != NULL;
+	say_durable(a, t->session, t->id);
+	answer_followers(a, t, NODE_REFUSALS, NULL);
+}
+
+static void on_done(struct node_entry *entry, enum node_entry_result result)
+{
+	struct ticket *t = (struct ticket *)entry;
+	struct node_acceptance *a = t->acceptance;
+	bool durable = result == NODE_ENTRY_DURABLE;
+	if (t->has_key)
+		node_dedup_settle(a->parts.dedup, &t->key, durable);
+	if (t->account)
+		node_unknown_settle(t->account, t->reported, durable);
+	if (durable) {
+		on_durable(a, t);
+	} else {
+		enum node_refusal why = result == NODE_ENTRY_FULL ? NODE_REFUSED_FULL : NODE_REFUSED_TOO_BIG;
+		const char *reason = result == NODE_ENTRY_FULL ? "disk full" : "event is too big";
+		refuse(a, t->session, t->id, why, reason);
+		answer_followers(a, t, why, reason);
+	}
+	free(t);
+}
+
+static struct ticket *make_ticket(struct node_acceptance *a, uint64_t session, uint64_t id)
+{
+	struct ticket *t = calloc(1, sizeof *t);
+	if (t) {
+		t->entry.done = on_done;
+		t->acceptance = a;
+		t->session = session;
+		t->id = id;
+	}
+	return t;
+}
+
+/* Undoes a ticket that the batcher did not take. */
+static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session, uint64_t id)
+{
+	if (t) {
+		if (t->has_key)
+			node_dedup_settle(a->parts.dedup, &t->key, false);
+		if (t->account)
+			node_unknown_settle(t->account, t->reported, false);
+		node_event_destroy(t->entry.event);
+		torap_writer_finish(&t->entry.writes);
+		free(t);
+	}
+	refuse(a, session, id, NODE_REFUSED_BUSY, "busy");
+}
+
+static void give(struct node_acceptance *a, struct ticket *t, struct node_now now)
+{
+	if (t->entry.writes.failed || node_batcher_add(a->parts.batcher, &t->entry, now))
+		cancel(a, t, t->session, t->id);
+}
+
+static void accept_unknown(
+	struct node_acceptance *a, uint64_t session, const Torap__Observation *o, struct node_now now)
+{
+	struct ticket *t = make_ticket(a, session, o->id);
+	if (t)
+		t->account = node_unknown_see(a->parts.unknown, o, &t->entry, now);
+	if (!t || !t->account) {
+		cancel(a, t, session, o->id);
+		return;
+	}
+	t->reported = t->entry.event != NULL;
+	give(a, t, now);
+}
+
+/* Answers a repeat, or lets it wait for its original.  False: it is none. */
+static bool answer_repeat(struct node_acceptance *a, uint64_t session, const Torap__Observation *o,
+	const struct node_dedup_key *key, struct node_now now)
+{
+	void *original;
+	switch (node_dedup_find(a->parts.dedup, key, now.wall, &original)) {
+	case NODE_DEDUP_NEW:
+		return false;
+	case NODE_DEDUP_DURABLE:
+		say_duplicate(a, session, o->id);
+		return true;
+	case NODE_DEDUP_PENDING:
+		break;
+	}
+	struct ticket *f = make_ticket(a, session, o->id), *t = original;
+	if (!f) {
+		refuse(a, session, o->id, NODE_REFUSED_BUSY, "busy");
+		return true;
+	}
+	f->followers = t->followers;
+	t->followers = f;
+	return true;
+}
+
+static bool make_event(struct node_acceptance *a, struct ticket *t)
+{
+	struct node_judged *j = &a->judged;
+	if (node_consent_needed(j->device)) {
+		const uint8_t *subject = node_subjects_of(a->parts.subjects, j->device->id, &t->entry.writes);
+		if (!subject)
+			return false;
+		memcpy(t->subject, subject, sizeof t->subject);
+		t->has_subject = true;
+		j->spec.subject = t->subject;
+	}
+	t->unmapped = j->unmapped;
+	t->entry.event = node_event_create(&j->spec);
+	return t->entry.event != NULL;
+}
+
+static void accept_event(
+	struct node_acceptance *a, uint64_t session, const Torap__Observation *o, struct node_now now)
+{
+	struct node_dedup_key key;
+	bool has_key = o->repeat_key.len > 0;
+	if (has_key) {
+		/* The registry's way of writing the address: one device, one key. */
+		node_dedup_key_make(&key, o->protocol, a->judged.device->address,
+			torap_bytes(o->repeat_key.data, o->repeat_key.len));
+		if (answer_repeat(a, session, o, &key, now))
+			return;
+	}
+	struct ticket *t = make_ticket(a, session, o->id);
+	if (!t || !make_event(a, t)) {
+		cancel(a, t, session, o->id);
+		return;
+	}
+	if (has_key) {
+		if (node_dedup_add(a->parts.dedup, &key, o->dated, now.wall, t, &t->entry.writes)) {
+			cancel(a, t, session, o->id);
+			return;
+		}
+		t->key = key;
+		t->has_key = true;
+	}
+	give(a, t, now);
+}
+
+void node_acceptance_offer(
+	struct node_acceptance *a, uint64_t session, const Torap__Observation *o, struct node_now now)
+{
+	assert(a->registry && a->mapping);
+	const char *fault = node_observation_fault(o);
+	if (fault) {
+		refuse(a, session, o->id, NODE_REFUSED_LIMIT, fault);
+		return;
+	}
+	struct node_judged *j = &a->judged;
+	node_judge(j, a->registry, a->mapping, o, now);
+	/* A device that speaks is not silent, whatever becomes of its words: consent is of these, not of its line. */
+	if (j->device)
+		node_supervision_heard(a->parts.supervision, j->device, now);
+	switch (j->judgement) {
+	case NODE_JUDGED_UNKNOWN:
+		accept_unknown(a, session, o, now);
+		return;
+	case NODE_JUDGED_REFUSED:
+		refuse(a, session, o->id, j->lacks_consent ? NODE_REFUSED_CONSENT : NODE_REFUSED_PLATE,
+			j->refusal);
+		return;
+	case NODE_JUDGED_ALIVE:
+		a->counts.alive++;
+		say_durable(a, session, o->id);
+		return;
+	case NODE_JUDGED_EVENT:
+		accept_event(a, session, o, now);
+		return;
+	}
+}

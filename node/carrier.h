@@ -1,0 +1,102 @@
+/* carrier.h: one lane to one broker: a connection, lib/link's dialler and window, and where each stream of the lane stands there.
+ *
+ * Welcomed, it compares what the broker claims to hold with the journal (replay.h), goes on from there, and sends while the window
+ * is open: the most recent batches from memory, older ones from the journal.  A stream of which the broker holds what we do
+ * not, or something else, is never continued to it: on_fork asks for a new incarnation.
+ * Frames of devices that have no valid consent when their turn comes are left out (reason: refused). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "link/dialler.h"
+#include "link/window.h"
+#include "node/event.h"
+#include "node/replay.h"
+
+struct node_batcher;
+struct node_connection;
+struct torap_buffer;
+struct torap_keys;
+struct torap_zmessage;
+
+struct node_carrier_options {
+	uv_loop_t *loop;
+	void *context; /* ZeroMQ */
+	struct torap_kv *kv;
+	struct node_batcher *batcher;
+	uint32_t lane;
+	const char *writer, *broker, *endpoint;
+	const struct torap_keys *keys; /* our own */
+	const uint8_t *broker_key;
+	/* May what this device says leave the node, now? */
+	bool (*may_send)(void *hint, const uint8_t subject[static TORAP_SUBJECT_SIZE]);
+	/* The broker's copy of our current stream is not ours.  `reason`: "ahead" or "differs". */
+	void (*on_fork)(void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old,
+		const char *reason);
+	void (*now)(void *hint, struct node_now *out);
+	void *hint;
+};
+
+/* Where a stream stands at the broker. */
+struct node_carried {
+	bool skipped; /* not ours there: never continued */
+	bool receipt_due;
+	uint64_t next_send;
+	struct node_mark acked;
+};
+
+struct node_sent {
+	uint32_t stream;
+	struct node_mark mark;
+};
+
+struct node_carrier {
+	struct node_carrier_options options;
+	struct torap_dialler dialler;
+	struct torap_window window;
+	bool has_window;
+	struct node_connection *connection;
+	struct node_carried *streams; /* beside node_batcher_streams() */
+	size_t streams_count;
+	struct node_sent *sent; /* a ring, by order of sending */
+	size_t sent_first, sent_count, sent_room;
+	struct node_sealed *fetched; /* read back, of stream fetched_stream */
+	uint32_t fetched_stream;
+	struct node_replay replay;
+	struct node_claim *claims; /* of the welcome */
+	size_t claims_count;
+	struct node_claim *next_claims; /* of a welcome that came while the replay was busy */
+	size_t next_claims_count;
+	uint64_t session, asked_in; /* counts welcomes; that of the question under way */
+	bool resumed;               /* the claims have been judged */
+	struct torap_mono resumed_at;
+	struct torap_wall behind_since; /* when the oldest batch that is not acknowledged was sealed */
+	bool closing;
+	char refusal[256]; /* what the broker said last, "" for nothing */
+	uint64_t batches_sent, bytes_sent, frames_refused, strange;
+};
+
+/* Before the loop runs; reads nothing.  0 or -ENOMEM. */
+int node_carrier_open(
+	struct node_carrier *c, const struct node_carrier_options *options, struct node_now now);
+/* What a former process knew of the broker, for lag until the broker itself tells. */
+void node_carrier_receipt(struct node_carrier *c, size_t stream, const struct node_mark *acked);
+/* Stops at once; the memory stays until the loop has run out, then node_carrier_finish(). */
+void node_carrier_close(struct node_carrier *c);
+void node_carrier_finish(struct node_carrier *c);
+
+/* At least every 100 ms. */
+void node_carrier_tick(struct node_carrier *c, struct node_now now);
+/* A batch of the lane is durable. */
+void node_carrier_sealed(struct node_carrier *c, const struct node_sealed *s, struct node_now now);
+/* The lane has a further stream. */
+int node_carrier_streams(struct node_carrier *c);
+void node_carrier_head(struct node_carrier *c, struct torap_buffer *head, struct node_now now);
+
+struct node_lag {
+	uint64_t events, bytes;
+	double seconds;
+};
+struct node_lag node_carrier_lag(const struct node_carrier *c, struct node_now now);

@@ -1,0 +1,318 @@
+#include "node/carrier_flow.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/batcher.h"
+#include "wire/envelope.h"
+
+static const struct node_stream *stream_of(const struct node_carrier *c, size_t i)
+{
+	size_t count;
+	const struct node_stream *streams = node_batcher_streams(c->options.batcher, c->options.lane, &count);
+	assert(i < count);
+	return &streams[i];
+}
+
+int node_flow_find(const struct node_carrier *c, const struct torap_stream_id *id)
+{
+	for (size_t i = 0; i < c->streams_count; i++)
+		if (torap_stream_id_equal(&stream_of(c, i)->id, id))
+			return (int)i;
+	return -1;
+}
+
+void node_flow_reset(struct node_carrier *c)
+{
+	if (c->has_window)
+		torap_window_finish(&c->window);
+	c->has_window = false;
+	c->resumed = false;
+	c->sent_first = c->sent_count = 0;
+	node_sealed_unref_list(c->fetched);
+	c->fetched = NULL;
+}
+
+/* A ring that grows: what is in flight is bounded by the window. */
+static int push_sent(struct node_carrier *c, uint32_t stream, const struct node_mark *mark)
+{
+	if (c->sent_count == c->sent_room) {
+		size_t room = c->sent_room ? c->sent_room * 2 : 64;
+		struct node_sent *ring = malloc(room * sizeof *ring);
+		if (!ring)
+			return -ENOMEM;
+		for (size_t i = 0; i < c->sent_count; i++)
+			ring[i] = c->sent[(c->sent_first + i) % c->sent_room];
+		free(c->sent);
+		c->sent = ring;
+		c->sent_room = room;
+		c->sent_first = 0;
+	}
+	c->sent[(c->sent_first + c->sent_count++) % c->sent_room] = (struct node_sent){ stream, *mark };
+	return 0;
+}
+
+/* Leaves out, in a copy, what has no valid consent any more.  Returns the batch itself when nothing is to be left out. */
+static struct torap_batch *clear(struct node_carrier *c, struct torap_batch *batch, struct torap_batch **copy)
+{
+	for (unsigned g = 0; g < batch->manifest->groups_count; g++) {
+		const struct torap_group *group = &batch->manifest->groups[g];
+		if (!group->has_subject || c->options.may_send(c->options.hint, group->subject))
+			continue;
+		if (!*copy)
+			*copy = torap_batch_clone(batch);
+		if (!*copy)
+			return NULL;
+		for (unsigned f = group->first_frame; f < group->first_frame + group->parts_count; f++) {
+			c->frames_refused += (*copy)->frames[f] != NULL;
+			(*copy)->frames[f] = torap_buffer_unref((*copy)->frames[f]);
+			(*copy)->omissions[f] = TORAP__OMISSION_REASON__OMISSION_REFUSED;
+		}
+	}
+	return *copy ? *copy : batch;
+}
+
+static int send_frames(struct node_carrier *c, const struct torap_batch *batch, struct node_now now)
+{
+	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2];
+	unsigned count = batch->manifest->frames_count;
+	struct torap_buffer *envelope = torap_envelope_batch(batch);
+	if (!envelope)
+		return -ENOMEM;
+	frames[0] = envelope;
+	frames[1] = batch->signed_manifest;
+	memcpy(&frames[2], batch->frames, count * sizeof *frames);
+	int r = node_carrier_send(c, frames, count + 2, now);
+	torap_buffer_unref(envelope);
+	return r;
+}
+
+static int send_batch(struct node_carrier *c, uint32_t stream, struct node_sealed *s, struct node_now now)
+{
+	struct torap_batch *copy = NULL;
+	const struct torap_batch *batch = clear(c, s->batch, &copy);
+	int r = batch ? send_frames(c, batch, now) : -ENOMEM;
+	torap_batch_destroy(copy);
+	if (r == 0)
+		r = torap_window_sent(&c->window, stream, s->mark.batch_no, s->bytes, now.mono);
+	if (r == 0)
+		r = push_sent(c, stream, &s->mark);
+	if (r == 0) {
+		if (c->sent_count == 1)
+			c->behind_since = s->mark.sealed_at;
+		c->batches_sent++;
+		c->bytes_sent += s->bytes;
+	}
+	return r;
+}
+
+static struct node_sealed *take_fetched(struct node_carrier *c, uint32_t stream, uint64_t batch_no)
+{
+	while (c->fetched && (c->fetched_stream != stream || c->fetched->mark.batch_no < batch_no)) {
+		struct node_sealed *s = c->fetched;
+		c->fetched = s->next;
+		node_sealed_unref(s);
+	}
+	return c->fetched && c->fetched->mark.batch_no == batch_no ? c->fetched : NULL;
+}
+
+static void read_back(struct node_carrier *c, uint32_t stream, uint64_t from, uint64_t to)
+{
+	if (c->replay.busy)
+		return;
+	c->asked_in = c->session;
+	c->fetched_stream = stream;
+	c->replay.claims = NULL;
+	c->replay.stream = stream_of(c, stream)->id;
+	c->replay.from = from;
+	c->replay.to = to;
+	node_replay_ask(&c->replay);
+}
+
+/* 0: all of the stream has been sent.  1: later.  Negative: no connection. */
+static int pump_stream(struct node_carrier *c, uint32_t i, struct node_now now)
+{
+	const struct node_stream *stream = stream_of(c, i);
+	struct node_carried *at = &c->streams[i];
+	while (at->next_send <= stream->sealed.batch_no) {
+		struct node_sealed *s =
+			node_batcher_recent(c->options.batcher, c->options.lane, &stream->id, at->next_send);
+		if (!s)
+			s = take_fetched(c, i, at->next_send);
+		if (!s) {
+			read_back(c, i, at->next_send, stream->sealed.batch_no);
+			return 1;
+		}
+		if (!torap_window_open(&c->window, s->bytes))
+			return 1;
+		int r = send_batch(c, i, s, now);
+		if (r)
+			return r;
+		at->next_send++;
+	}
+	return 0;
+}
+
+int node_flow_pump(struct node_carrier *c, struct node_now now)
+{
+	int r = 0;
+	for (uint32_t i = 0; c->resumed && i < c->streams_count && r == 0; i++)
+		if (!c->streams[i].skipped)
+			r = pump_stream(c, i, now);
+	return r < 0 ? r : 0;
+}
+
+static void ask_claims(struct node_carrier *c)
+{
+	c->asked_in = c->session;
+	c->replay.claims = c->claims;
+	c->replay.claims_count = c->claims_count;
+	node_replay_ask(&c->replay);
+}
+
+void node_flow_resume(struct node_carrier *c, struct node_claim *claims, size_t count, uint64_t credit_bytes,
+	struct node_now now)
+{
+	node_flow_reset(c);
+	torap_window_init(&c->window, credit_bytes, now.mono);
+	c->has_window = true;
+	c->session++;
+	/* A question of an earlier session may still be read from the old claims: then these are asked when it is over. */
+	if (!c->replay.busy) {
+		free(c->claims);
+		c->claims = claims;
+		c->claims_count = count;
+		ask_claims(c);
+	} else {
+		free(c->next_claims);
+		c->next_claims = claims;
+		c->next_claims_count = count;
+	}
+}
+
+static void fork_stream(struct node_carrier *c, const struct node_claim *claim)
+{
+	const struct node_stream *stream = stream_of(c, claim->index);
+	c->streams[claim->index].skipped = true;
+	if (claim->index + 1 < c->streams_count)
+		return; /* An older one; its time is over anyway. */
+	c->options.on_fork(c->options.hint, c->options.lane, c->options.broker, &stream->id,
+		claim->word == NODE_CLAIM_AHEAD ? "ahead" : "differs");
+}
+
+/* When the oldest batch that the broker lacks was sealed, as far as memory knows. */
+static void look_behind(struct node_carrier *c)
+{
+	for (size_t i = 0; i < c->streams_count; i++) {
+		const struct node_stream *stream = stream_of(c, i);
+		const struct node_carried *at = &c->streams[i];
+		if (at->skipped || at->acked.batch_no >= stream->sealed.batch_no)
+			continue;
+		const struct node_sealed *s = node_batcher_recent(
+			c->options.batcher, c->options.lane, &stream->id, at->acked.batch_no + 1);
+		if (s)
+			c->behind_since = s->mark.sealed_at;
+		return;
+	}
+}
+
+static void on_claims(struct node_carrier *c)
+{
+	for (size_t i = 0; i < c->claims_count; i++) {
+		const struct node_claim *claim = &c->claims[i];
+		struct node_carried *at = &c->streams[claim->index];
+		at->skipped = false;
+		if (claim->word != NODE_CLAIM_TRUE) {
+			fork_stream(c, claim);
+			continue;
+		}
+		at->receipt_due = at->receipt_due || at->acked.batch_no != claim->mark.batch_no;
+		at->acked = claim->mark;
+		at->next_send = claim->next_batch;
+	}
+	look_behind(c);
+	c->resumed = true;
+}
+
+static void on_batches(struct node_carrier *c)
+{
+	assert(!c->fetched);
+	c->fetched = c->replay.batches;
+	c->replay.batches = NULL;
+}
+
+void node_flow_answered(struct node_replay *r)
+{
+	struct node_carrier *c = r->hint;
+	struct node_now now;
+	c->options.now(c->options.hint, &now);
+	bool stale = c->asked_in != c->session || c->closing || !c->has_window;
+	if (stale) {
+		node_sealed_unref_list(r->batches);
+		r->batches = NULL;
+		if (c->closing || !c->next_claims)
+			return;
+		free(c->claims);
+		c->claims = c->next_claims;
+		c->claims_count = c->next_claims_count;
+		c->next_claims = NULL;
+		ask_claims(c);
+		return;
+	}
+	if (r->failed) {
+		/* The journal itself is in trouble: say so, and try again with the next session. */
+		torap_fail("REPLAY-FAILED", "broker %s, lane %s: %s", c->options.broker,
+			torap_lane_name(c->options.lane), r->err.text);
+		node_sealed_unref_list(r->batches);
+		r->batches = NULL;
+		node_carrier_step(c, TORAP_DIAL_IN_BROKEN, 0, now);
+		return;
+	}
+	if (r->claims)
+		on_claims(c);
+	else
+		on_batches(c);
+	if (node_flow_pump(c, now))
+		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+}
+
+/* A stream's own stand in order.  Streams mix only while the rest of an older one is being sent. */
+static void forget_sent(struct node_carrier *c, uint32_t stream, uint64_t batch_no)
+{
+	struct node_carried *at = &c->streams[stream];
+	size_t kept = 0;
+	for (size_t i = 0; i < c->sent_count; i++) {
+		const struct node_sent *s = &c->sent[(c->sent_first + i) % c->sent_room];
+		if (s->stream == stream && s->mark.batch_no > batch_no && kept == 0) {
+			c->sent_first = (c->sent_first + i) % c->sent_room;
+			c->sent_count -= i;
+			return;
+		}
+		if (s->stream == stream && s->mark.batch_no <= batch_no) {
+			at->acked = s->mark;
+			at->receipt_due = true;
+		} else {
+			c->sent[(c->sent_first + kept++) % c->sent_room] = *s;
+		}
+	}
+	c->sent_count = kept;
+}
+
+int node_flow_ack(struct node_carrier *c, const struct torap_stream_position *at, struct node_now now)
+{
+	int i = node_flow_find(c, &at->stream);
+	if (i < 0 || !c->resumed)
+		return 0; /* Of a stream that we do not send (any more). */
+	if (at->at.next_batch > c->streams[i].next_send || at->at.next_batch == 0)
+		return -EBADMSG;
+	torap_window_acked(&c->window, (uint32_t)i, at->at.next_batch - 1, now.mono);
+	forget_sent(c, (uint32_t)i, at->at.next_batch - 1);
+	if (c->sent_count)
+		c->behind_since = c->sent[c->sent_first].mark.sealed_at;
+	else
+		look_behind(c);
+	return 0;
+}

@@ -1,0 +1,446 @@
+#include "node/intake.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "link/message.h"
+#include "link/pulse.h"
+#include "loop/zloop.h"
+#include "loop/zsocket.h"
+#include "node/offer.h"
+#include "node/registry.h"
+#include "proto/session.pb-c.h"
+#include "wire/envelope.h"
+
+enum {
+	PROTOCOL_VERSION = 1,
+	HEARTBEAT_MS = 1000,
+	DEAD_MS = 4000,
+	ANSWER_VERDICTS = 4096, /* in one message */
+	ARENA_LIMIT = 4 << 20,  /* for one observation of 64 KiB: 2-byte fields at their worst */
+	NAME_MAX_BYTES = 31,
+};
+
+struct verdict {
+	uint64_t id;
+	const char *reason;
+	uint8_t word;
+};
+
+struct session {
+	uint64_t number; /* 0: free */
+	uint8_t peer[TORAP_ZPEER_MAX];
+	size_t peer_size;
+	char agent[NAME_MAX_BYTES + 1], protocol[NAME_MAX_BYTES + 1];
+	struct torap_pulse pulse;
+	struct verdict *verdicts;
+	size_t verdicts_count, verdicts_room;
+	const struct node_device *rows_after; /* how far the rows have been sent */
+	bool rows_due;
+};
+
+struct node_intake {
+	struct node_intake_options options;
+	void *socket;
+	struct torap_zloop *watcher;
+	const struct node_registry *registry;
+	struct session sessions[NODE_INTAKE_SESSIONS_MAX];
+	uint64_t next_number;
+	struct torap_arena arena;
+	bool deaf, closing;
+	struct node_intake_counts counts;
+};
+
+static struct session *find_peer(struct node_intake *i, const struct torap_zmessage *m)
+{
+	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
+		struct session *s = &i->sessions[n];
+		if (s->number && s->peer_size == m->peer_size && memcmp(s->peer, m->peer, m->peer_size) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* The place of a session is part of its number, so that each verdict finds it at once. */
+static struct session *find_number(struct node_intake *i, uint64_t number)
+{
+	struct session *s = &i->sessions[number % NODE_INTAKE_SESSIONS_MAX];
+	return s->number == number ? s : NULL;
+}
+
+static void end_session(struct node_intake *i, struct session *s, const char *why)
+{
+	torap_notice("AGENT-GONE", "agent %s (%s): %s", s->agent, s->protocol, why);
+	i->counts.lost_verdicts += s->verdicts_count;
+	i->counts.sessions--;
+	free(s->verdicts);
+	*s = (struct session){ 0 };
+}
+
+/* Gives up envelope and body. */
+static int send_to(struct node_intake *i, const uint8_t *peer, size_t peer_size, uint32_t type,
+	struct torap_buffer *body, bool has_body)
+{
+	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
+	int r = -ENOMEM;
+	if (frames[0] && (body || !has_body))
+		r = torap_zmessage_send(i->socket, peer, peer_size, frames, has_body ? 2 : 1);
+	torap_buffer_unref(frames[0]);
+	torap_buffer_unref(body);
+	return r;
+}
+
+static int send_session(struct node_intake *i, struct session *s, uint32_t type, struct torap_buffer *body,
+	bool has_body, struct node_now now)
+{
+	int r = send_to(i, s->peer, s->peer_size, type, body, has_body);
+	if (r == 0)
+		torap_pulse_sent(&s->pulse, now.mono);
+	return r;
+}
+
+static void refuse(struct node_intake *i, const struct torap_zmessage *m, int code, const char *reason)
+{
+	struct torap_refusal refusal = { .code = code };
+	snprintf(refusal.reason, sizeof refusal.reason, "%s", reason);
+	/* A peer that does not take it has other troubles. */
+	(void)send_to(i, m->peer, m->peer_size, TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL,
+		torap_refusal_encode(&refusal), true);
+}
+
+static void refuse_malformed(struct node_intake *i, const struct torap_zmessage *m, const char *reason)
+{
+	i->counts.malformed++;
+	refuse(i, m, TORAP__REFUSAL__CODE__MALFORMED, reason);
+}
+
+static struct torap_buffer *pack(const ProtobufCMessage *message)
+{
+	struct torap_buffer *b = torap_buffer_create(protobuf_c_message_get_packed_size(message));
+	if (b)
+		protobuf_c_message_pack(message, b->data);
+	return b;
+}
+
+/* One message of rows.  Returns false when the peer does not take it now: it comes again with the next tick. */
+static bool send_some_rows(struct node_intake *i, struct session *s, struct node_now now)
+{
+	static Torap__AgentRows__Row
+		rows[NODE_INTAKE_ROWS]; /* too large for the stack; the loop's thread only */
+	Torap__AgentRows__Row *list[NODE_INTAKE_ROWS];
+	Torap__AgentRows message = TORAP__AGENT_ROWS__INIT;
+	const struct node_device *d = s->rows_after, *last = d;
+	while (message.n_rows < NODE_INTAKE_ROWS && (d = node_registry_next(i->registry, s->protocol, d))) {
+		Torap__AgentRows__Row *row = &rows[message.n_rows];
+		torap__agent_rows__row__init(row);
+		row->address = (char *)d->address;
+		row->supervision_s = d->supervision_s;
+		row->code_page = (char *)d->code_page;
+		row->key_name = (char *)d->key_name;
+		list[message.n_rows++] = row;
+		last = d;
+	}
+	message.rows = list;
+	message.more = d && node_registry_next(i->registry, s->protocol, d);
+	if (send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS, pack(&message.base), true, now))
+		return false;
+	s->rows_after = last;
+	s->rows_due = message.more;
+	return true;
+}
+
+static void send_rows(struct node_intake *i, struct session *s, struct node_now now)
+{
+	while (s->rows_due && i->registry && send_some_rows(i, s, now))
+		;
+}
+
+static bool is_name(const char *text)
+{
+	size_t size = strlen(text);
+	for (size_t n = 0; n < size; n++)
+		if ((unsigned char)text[n] <= ' ' || (unsigned char)text[n] > '~')
+			return false;
+	return size > 0 && size <= NAME_MAX_BYTES;
+}
+
+static struct session *begin_session(struct node_intake *i, const struct torap_zmessage *m)
+{
+	struct session *s = find_peer(i, m);
+	if (s)
+		end_session(i, s, "says hello again");
+	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
+		s = &i->sessions[n];
+		if (s->number)
+			continue;
+		/* A number is never used again: a late verdict of an earlier session finds nobody. */
+		s->number = ++i->next_number * NODE_INTAKE_SESSIONS_MAX + n;
+		memcpy(s->peer, m->peer, m->peer_size);
+		s->peer_size = m->peer_size;
+		i->counts.sessions++;
+		return s;
+	}
+	return NULL;
+}
+
+static void on_hello(
+	struct node_intake *i, const struct torap_zmessage *m, struct torap_bytes body, struct node_now now)
+{
+	torap_arena_reset(&i->arena);
+	Torap__AgentHello *hello = torap__agent_hello__unpack(&i->arena.allocator, body.size, body.data);
+	if (!hello || !is_name(hello->agent) || !is_name(hello->protocol)) {
+		refuse_malformed(i, m, "a hello that cannot be read");
+		return;
+	}
+	if (hello->protocol_version != PROTOCOL_VERSION) {
+		refuse(i, m, TORAP__REFUSAL__CODE__VERSION, "this node speaks version 1");
+		return;
+	}
+	struct session *s = begin_session(i, m);
+	if (!s) {
+		refuse(i, m, TORAP__REFUSAL__CODE__BUSY, "too many agents");
+		return;
+	}
+	snprintf(s->agent, sizeof s->agent, "%s", hello->agent);
+	snprintf(s->protocol, sizeof s->protocol, "%s", hello->protocol);
+	torap_pulse_init(&s->pulse, HEARTBEAT_MS, DEAD_MS, now.mono);
+	torap_notice("AGENT-HERE", "agent %s (%s) is connected", s->agent, s->protocol);
+	s->rows_due = true;
+	send_rows(i, s, now);
+}
+
+static void on_offer(
+	struct node_intake *i, struct session *s, const struct torap_zmessage *m, struct torap_bytes body)
+{
+	size_t count = node_offer_count(body);
+	if (count == SIZE_MAX) {
+		refuse_malformed(i, m, "an offer that cannot be read");
+		return;
+	}
+	if (count > TORAP_OFFER_OBSERVATIONS_MAX) {
+		i->counts.malformed++;
+		refuse(i, m, TORAP__REFUSAL__CODE__LIMIT, "too many observations in an offer");
+		return;
+	}
+	i->counts.offers++;
+	struct torap_reader r = torap_reader(body);
+	uint64_t session = s->number, oversize_id;
+	Torap__Observation *o;
+	int answer;
+	while ((answer = node_offer_next(&r, &i->arena, &o, &oversize_id)) != NODE_OFFER_END) {
+		if (answer == NODE_OFFER_MALFORMED) {
+			refuse_malformed(i, m, "an observation that cannot be read");
+			return;
+		}
+		i->counts.observations++;
+		if (answer == NODE_OFFER_OVERSIZE)
+			i->options.on_oversize(
+				i->options.hint, session, oversize_id, "observation is too big");
+		else
+			i->options.on_observation(i->options.hint, session, o);
+	}
+}
+
+static void on_session_message(struct node_intake *i, struct session *s, const struct torap_zmessage *m,
+	uint32_t type, struct torap_bytes body, struct node_now now)
+{
+	torap_pulse_heard(&s->pulse, now.mono);
+	if (type == TORAP__MESSAGE_TYPE__MESSAGE_OFFER)
+		on_offer(i, s, m, body);
+	else if (type != TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT)
+		i->counts.strange++;
+}
+
+static void on_message(struct node_intake *i, const struct torap_zmessage *m, struct node_now now)
+{
+	struct torap_envelope envelope;
+	struct torap_error err;
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
+		refuse_malformed(i, m, "an envelope that cannot be read");
+		return;
+	}
+	struct torap_bytes body = m->count > 1 ? torap_buffer_bytes(m->frames[1]) : torap_bytes(NULL, 0);
+	struct session *s = find_peer(i, m);
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO)
+		on_hello(i, m, body, now);
+	else if (s)
+		on_session_message(i, s, m, envelope.type, body, now);
+	else
+		refuse(i, m, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first");
+}
+
+static void on_ready(void *hint, int events)
+{
+	struct node_intake *i = hint;
+	struct node_now now;
+	(void)events;
+	i->options.now(i->options.hint, &now);
+	for (int n = 0; n < TORAP_ZLOOP_BURST && !i->deaf; n++) {
+		struct torap_zmessage m;
+		int r = torap_zmessage_receive(&m, i->socket, true);
+		if (r == TORAP_ZSOCKET_NONE)
+			return;
+		if (r) {
+			i->counts.malformed++;
+			continue;
+		}
+		on_message(i, &m, now);
+		torap_zmessage_finish(&m);
+	}
+}
+
+int node_intake_open(
+	struct node_intake **out, const struct node_intake_options *options, struct torap_error *err)
+{
+	struct torap_zsocket_options plain = { 0 };
+	struct node_intake *i = calloc(1, sizeof *i);
+	if (!i)
+		return torap_errorf(err, -ENOMEM, "intake: out of memory");
+	i->options = *options;
+	torap_arena_init(&i->arena, ARENA_LIMIT);
+	int r = -EIO;
+	i->socket = torap_zsocket_listen(options->context, options->endpoint, &plain, err);
+	if (i->socket)
+		r = torap_zloop_watch(&i->watcher, options->loop, i->socket, on_ready, i, err);
+	if (r) {
+		torap_zsocket_close(i->socket);
+		torap_arena_finish(&i->arena);
+		free(i);
+		return r;
+	}
+	*out = i;
+	return 0;
+}
+
+static void on_closed(void *hint)
+{
+	struct node_intake *i = hint;
+	torap_zsocket_close(i->socket);
+	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++)
+		free(i->sessions[n].verdicts);
+	torap_arena_finish(&i->arena);
+	free(i);
+}
+
+void node_intake_close(struct node_intake *i)
+{
+	if (i && !i->closing) {
+		i->closing = true;
+		torap_zloop_close(i->watcher, on_closed, i);
+	}
+}
+
+void node_intake_deafen(struct node_intake *i)
+{
+	i->deaf = true;
+	torap_zloop_events(i->watcher, 0);
+}
+
+void node_intake_registry(struct node_intake *i, const struct node_registry *registry)
+{
+	i->registry = registry;
+	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
+		/* A set that was half told begins anew: it replaces what the agent held. */
+		i->sessions[n].rows_due = i->sessions[n].number != 0;
+		i->sessions[n].rows_after = NULL;
+	}
+}
+
+void node_intake_verdict(
+	struct node_intake *i, uint64_t session, uint64_t id, Torap__Verdict__Word word, const char *reason)
+{
+	struct session *s = find_number(i, session);
+	if (!s) {
+		i->counts.lost_verdicts++;
+		return;
+	}
+	if (s->verdicts_count == s->verdicts_room) {
+		size_t room = s->verdicts_room ? s->verdicts_room * 2 : 256;
+		struct verdict *more = NULL;
+		if (s->verdicts_count < NODE_INTAKE_VERDICTS_MAX)
+			more = realloc(s->verdicts, room * sizeof *more);
+		if (!more) {
+			end_session(i, s, "does not fetch its verdicts; its devices will repeat");
+			i->counts.lost_verdicts++;
+			return;
+		}
+		s->verdicts = more;
+		s->verdicts_room = room;
+	}
+	s->verdicts[s->verdicts_count++] = (struct verdict){ id, reason, (uint8_t)word };
+}
+
+static struct torap_buffer *pack_verdicts(const struct verdict *verdicts, size_t count)
+{
+	static Torap__Verdict list[ANSWER_VERDICTS]; /* too large for the stack; the loop's thread only */
+	static Torap__Verdict *pointers[ANSWER_VERDICTS];
+	Torap__Answer answer = TORAP__ANSWER__INIT;
+	for (size_t n = 0; n < count; n++) {
+		torap__verdict__init(&list[n]);
+		list[n].id = verdicts[n].id;
+		list[n].word = (Torap__Verdict__Word)verdicts[n].word;
+		list[n].reason = (char *)verdicts[n].reason;
+		pointers[n] = &list[n];
+	}
+	answer.verdicts = pointers;
+	answer.n_verdicts = count;
+	return pack(&answer.base);
+}
+
+static void flush_session(struct node_intake *i, struct session *s, struct node_now now)
+{
+	size_t sent = 0;
+	while (sent < s->verdicts_count) {
+		size_t count = s->verdicts_count - sent;
+		if (count > ANSWER_VERDICTS)
+			count = ANSWER_VERDICTS;
+		if (send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_ANSWER,
+			    pack_verdicts(s->verdicts + sent, count), true, now))
+			break; /* What is left goes with the next turn, or with the session. */
+		sent += count;
+	}
+	s->verdicts_count -= sent;
+	memmove(s->verdicts, s->verdicts + sent, s->verdicts_count * sizeof *s->verdicts);
+}
+
+void node_intake_flush(struct node_intake *i)
+{
+	struct node_now now;
+	bool asked = false;
+	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
+		struct session *s = &i->sessions[n];
+		if (!s->number || s->verdicts_count == 0)
+			continue;
+		if (!asked)
+			i->options.now(i->options.hint, &now);
+		asked = true;
+		flush_session(i, s, now);
+	}
+}
+
+void node_intake_tick(struct node_intake *i, struct node_now now)
+{
+	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
+		struct session *s = &i->sessions[n];
+		if (!s->number)
+			continue;
+		if (torap_pulse_dead(&s->pulse, now.mono)) {
+			end_session(i, s, "silent for 4 s");
+			continue;
+		}
+		send_rows(i, s, now);
+		if (torap_pulse_heartbeat_due(&s->pulse, now.mono))
+			(void)send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL, false, now);
+	}
+}
+
+struct node_intake_counts node_intake_counts(const struct node_intake *i)
+{
+	return i->counts;
+}

@@ -1,0 +1,87 @@
+#include "node/observation.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+enum { PROTOCOL_MAX = 31, FIELDS_MAX = 256 };
+
+/* How many bytes follow a first byte, and the range of the second: the others are always 0x80 to 0xbf.  -1: no first byte. */
+static int tail_of(uint8_t first, uint8_t *low, uint8_t *high)
+{
+	*low = 0x80;
+	*high = 0xbf;
+	if (first < 0x80)
+		return 0;
+	if (first >= 0xc2 && first <= 0xdf)
+		return 1;
+	if (first >= 0xe0 && first <= 0xef) {
+		*low = first == 0xe0 ? 0xa0 : 0x80;  /* no longer than needed */
+		*high = first == 0xed ? 0x9f : 0xbf; /* no surrogates */
+		return 2;
+	}
+	if (first >= 0xf0 && first <= 0xf4) {
+		*low = first == 0xf0 ? 0x90 : 0x80;
+		*high = first == 0xf4 ? 0x8f : 0xbf;
+		return 3;
+	}
+	return -1;
+}
+
+bool node_text_is_utf8(const char *text)
+{
+	const uint8_t *at = (const uint8_t *)text;
+	while (*at) {
+		uint8_t low, high;
+		int tail = tail_of(*at++, &low, &high);
+		if (tail < 0)
+			return false;
+		for (int i = 0; i < tail; i++, at++) {
+			if (*at < low || *at > high)
+				return false; /* Also at the final NUL. */
+			low = 0x80;
+			high = 0xbf;
+		}
+	}
+	return true;
+}
+
+static bool fields_are_utf8(Torap__Field *const *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!node_text_is_utf8(fields[i]->name) || !node_text_is_utf8(fields[i]->value))
+			return false;
+	return true;
+}
+
+/* Subscribers read these texts with protobuf libraries that refuse a whole message for one bad byte. */
+static bool texts_are_utf8(const Torap__Observation *o)
+{
+	const char *texts[] = { o->protocol, o->address, o->vocabulary, o->code, o->area, o->zone, o->user,
+		o->text };
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if (!node_text_is_utf8(texts[i]))
+			return false;
+	return fields_are_utf8(o->fields, o->n_fields) && fields_are_utf8(o->personal, o->n_personal);
+}
+
+const char *node_observation_fault(const Torap__Observation *o)
+{
+	size_t protocol = strlen(o->protocol), address = strlen(o->address);
+	if (protocol == 0 || protocol > PROTOCOL_MAX)
+		return "protocol is empty or too long";
+	if (address == 0 || address > TORAP_ADDRESS_MAX)
+		return "address is empty or too long";
+	if (o->repeat_key.len > TORAP_REPEAT_KEY_MAX)
+		return "repeat_key is too long";
+	if (o->n_fields > FIELDS_MAX || o->n_personal > FIELDS_MAX)
+		return "too many fields";
+	if (o->sort != TORAP__OBSERVATION__SORT__SORT_REPORT &&
+		o->sort != TORAP__OBSERVATION__SORT__SORT_ALIVE)
+		return "sort is not known";
+	if (!texts_are_utf8(o))
+		return "a text is not UTF-8";
+	return NULL;
+}

@@ -1,0 +1,40 @@
+/* uplink.h: one broker: a carrier for each lane, and what is remembered of its acknowledgements.
+ *
+ * Receipts are written now and then, not with each acknowledgement: they may be behind the truth, which the broker's welcome tells. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "node/carrier.h"
+#include "wire/taxonomy.h"
+
+struct torap_error;
+struct node_uplink;
+
+struct node_uplink_options {
+	struct node_carrier_options
+		carrier;             /* lane, broker, endpoint and broker_key are set from what follows */
+	const char *name, *endpoint; /* borrowed for the uplink's life, as the key */
+	const uint8_t *key;
+	bool required;
+};
+
+/* Reads the receipts.  Blocks; before the loop runs. */
+int node_uplink_open(struct node_uplink **out, const struct node_uplink_options *options, struct node_now now,
+	struct torap_error *err);
+void node_uplink_close(struct node_uplink *u); /* stops at once; accepts NULL */
+struct node_uplink *node_uplink_destroy(
+	struct node_uplink *u); /* after the loop has run out; accepts NULL, returns NULL */
+
+void node_uplink_tick(struct node_uplink *u, struct node_now now); /* every 100 ms */
+/* Every few seconds, and once before the end: writes down how far the broker has come. */
+void node_uplink_receipts(struct node_uplink *u, struct node_now now);
+void node_uplink_sealed(
+	struct node_uplink *u, uint32_t lane, const struct node_sealed *s, struct node_now now);
+/* The lane has a further stream.  0 or -ENOMEM. */
+int node_uplink_streams(struct node_uplink *u, uint32_t lane);
+void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer *head, struct node_now now);
+
+const char *node_uplink_name(const struct node_uplink *u);
+bool node_uplink_required(const struct node_uplink *u);
+const struct node_carrier *node_uplink_carrier(const struct node_uplink *u, uint32_t lane);
