@@ -1,0 +1,264 @@
+#include "agents/follow/verify.h"
+
+#include "tests/unit/agents/follow/received.h"
+
+/* Each test plants one damage into a directory that was complete, and wants it named. */
+
+enum { MANIFESTS = 1, FRAMES = 2, STREAMS = 0, BATCHES = 5 };
+
+static struct received t;
+
+static struct {
+	unsigned problems, lagging;
+	struct follow_problem first;
+	uint64_t behind;
+} found;
+
+static void make(void)
+{
+	received_make(&t);
+	received_fill(&t, BATCHES);
+}
+
+static void clean(void)
+{
+	received_remove(&t);
+}
+
+TestSuite(verify, .init = make, .fini = clean);
+
+static void on_problem(void *hint, const struct follow_problem *p)
+{
+	(void)hint;
+	if (found.problems++ == 0)
+		found.first = *p;
+}
+
+static void on_lagging(void *hint, const struct follow_lagging *l)
+{
+	(void)hint;
+	found.lagging++;
+	found.behind = l->batches;
+}
+
+static struct follow_verified verify(void)
+{
+	struct follow_verify_options options = {
+		.root = t.root.sign.public, .on_problem = on_problem, .on_lagging = on_lagging
+	};
+	struct follow_verified v;
+	struct torap_error err;
+	memset(&found, 0, sizeof found);
+	cr_assert_eq(follow_verify(&v, t.place.dir, &options, &err), 0, "%s", err.text);
+	cr_assert_eq(v.problems, found.problems);
+	return v;
+}
+
+static struct torap_bytes key_of(uint64_t batch_no, int frame)
+{
+	static uint8_t key[14];
+	memset(key, 0, sizeof key);
+	key[3] = 1; /* the first stream */
+	key[11] = (uint8_t)batch_no;
+	key[13] = (uint8_t)frame;
+	return torap_bytes(key, frame < 0 ? 12 : 14);
+}
+
+static void write_row(unsigned table, struct torap_bytes key, const struct torap_bytes *value)
+{
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, t.kv, true);
+	cr_assert_eq(value ? torap_kv_put(&txn, table, key, *value) : torap_kv_delete(&txn, table, key), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+}
+
+static struct torap_buffer *read_row(unsigned table, struct torap_bytes key)
+{
+	struct torap_kv_txn txn;
+	struct torap_bytes value;
+	torap_kv_begin(&txn, t.kv, false);
+	cr_assert_eq(torap_kv_get(&txn, table, key, &value), 0);
+	struct torap_buffer *copy = torap_buffer_copy(value);
+	torap_kv_abort(&txn);
+	return copy;
+}
+
+static void flip(unsigned table, struct torap_bytes key, size_t byte)
+{
+	struct torap_buffer *row = read_row(table, key);
+	row->data[byte < row->size ? byte : row->size - 1] ^= 1;
+	struct torap_bytes bytes = torap_buffer_bytes(row);
+	write_row(table, key, &bytes);
+	torap_buffer_unref(row);
+}
+
+static void expect(const char *what, uint64_t batch_no, int frame)
+{
+	char text[TORAP_STREAM_TEXT_SIZE];
+	cr_assert_gt(found.problems, 0, "nothing was found");
+	cr_assert_str_eq(found.first.what, what, "%s: %s", found.first.what, found.first.text);
+	cr_assert_eq(found.first.batch_no, batch_no);
+	cr_assert_eq(found.first.frame, frame);
+	cr_assert(found.first.has_stream);
+	cr_assert_str_eq(
+		torap_stream_id_format(&found.first.stream, text), "node-kostanay/critical/00f3a9c4d2e1b687");
+}
+
+Test(verify, says_complete_and_counts_what_is_there)
+{
+	struct follow_verified v = verify();
+	cr_assert_eq(v.problems, 0, "%s: %s", found.first.what, found.first.text);
+	cr_assert_eq(v.streams, 1);
+	cr_assert_eq(v.batches, BATCHES);
+	cr_assert_eq(v.events, 3 * BATCHES);
+}
+
+Test(verify, looks_while_another_process_has_the_directory_open_and_afterwards)
+{
+	cr_assert_eq(verify().problems, 0);
+	received_close(&t);
+	cr_assert_eq(verify().problems, 0);
+}
+
+Test(verify, names_a_frame_with_a_flipped_bit_and_who_signed_it)
+{
+	flip(FRAMES, key_of(3, 1), 25);
+	struct follow_verified v = verify();
+	expect("bad-digest", 3, 1);
+	cr_assert_eq(v.problems, 1);
+	cr_assert(found.first.has_signer);
+	cr_assert_arr_eq(found.first.signer, t.key.id, TORAP_KEY_ID_SIZE);
+}
+
+Test(verify, names_a_manifest_with_a_flipped_bit)
+{
+	struct torap_buffer *row = read_row(MANIFESTS, key_of(2, -1));
+	size_t size = row->size;
+	torap_buffer_unref(row);
+	flip(MANIFESTS, key_of(2, -1), size - 20); /* in the signature, or the key id after it */
+	verify();
+	cr_assert_gt(found.problems, 0);
+	cr_assert_eq(found.first.batch_no, 2);
+}
+
+Test(verify, names_a_frame_that_is_gone)
+{
+	write_row(FRAMES, key_of(4, 0), NULL);
+	verify();
+	expect("missing-frame", 4, 0);
+}
+
+Test(verify, names_a_batch_that_is_gone)
+{
+	write_row(MANIFESTS, key_of(3, -1), NULL);
+	struct follow_verified v = verify();
+	expect("missing-batch", 3, -1);
+	cr_assert_eq(v.problems, 1, "the rest still is checked, from the next batch on");
+	cr_assert_eq(v.batches, BATCHES - 1);
+}
+
+/* The directory is put back to an older state, but for its cursor. */
+Test(verify, names_what_was_cut_off_the_tail)
+{
+	struct torap_bytes stream = torap_bytes("\0\0\0\1", 4);
+	struct torap_buffer *before = read_row(STREAMS, stream);
+	received_fill(&t, 2);
+	struct torap_bytes bytes = torap_buffer_bytes(before);
+	write_row(STREAMS, stream, &bytes);
+	torap_buffer_unref(before);
+	struct follow_verified v = verify();
+	expect("missing-batch", BATCHES + 1, -1);
+	cr_assert_eq(v.problems, 2);
+}
+
+static void store_head(struct torap_sealer *sealer)
+{
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	struct torap_buffer *head = torap_sealer_head(sealer, sealed_at);
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, t.kv, true);
+	cr_assert_eq(follow_store_put_head(&txn, &stream, torap_buffer_bytes(head)), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	torap_buffer_unref(head);
+}
+
+Test(verify, says_how_far_a_head_is_ahead_without_calling_it_wrong)
+{
+	torap_batch_destroy(received_seal(&t, 1));
+	torap_batch_destroy(received_seal(&t, 1));
+	store_head(t.sealer);
+	cr_assert_eq(verify().problems, 0);
+	cr_assert_eq(found.lagging, 1);
+	cr_assert_eq(found.behind, 2);
+}
+
+Test(verify, finds_a_fork_between_a_head_and_the_batch_of_its_number)
+{
+	struct torap_sealer *other = fixture_sealer(RECEIVED_LANE, &t.key);
+	for (int i = 0; i < BATCHES - 1; i++) {
+		cr_assert_eq(fixture_add(other, fixture_class(RECEIVED_REGION, PANIC), "1", NULL, NULL), 0);
+		torap_batch_destroy(fixture_seal(other));
+	}
+	store_head(other);
+	torap_sealer_destroy(other);
+	verify();
+	expect("fork", BATCHES - 1, -1);
+}
+
+Test(verify, takes_a_frame_without_a_reason_for_withheld_and_one_with_a_reason_not)
+{
+	struct torap_batch *expired = received_seal(&t, 1), *withheld = received_seal(&t, 1);
+	expired->frames[1] = torap_buffer_unref(expired->frames[1]);
+	expired->omissions[1] = EXPIRED;
+	withheld->frames[0] = torap_buffer_unref(withheld->frames[0]);
+	withheld->frames[1] = torap_buffer_unref(withheld->frames[1]);
+	withheld->omissions[0] = withheld->omissions[1] = NOT_GRANTED;
+	cr_assert_eq(received_append(&t, expired), 0);
+	cr_assert_eq(verify().problems, 0);
+	cr_assert_eq(verify().omitted, 1);
+	cr_assert_eq(received_append(&t, withheld), 0);
+	cr_assert_eq(verify().problems, 2);
+	expect("withheld-frame", BATCHES + 2, 0);
+	torap_batch_destroy(expired);
+	torap_batch_destroy(withheld);
+}
+
+Test(verify, names_a_cursor_that_does_not_say_what_is_there)
+{
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	char text[TORAP_STREAM_TEXT_SIZE];
+	torap_stream_id_format(&stream, text);
+	struct torap_bytes key = torap_bytes(text, strlen(text));
+	struct torap_buffer *row = read_row(FOLLOW_CURSOR, key);
+	row->data[row->size - 1] ^= 1; /* the digest of its last manifest */
+	struct torap_bytes bytes = torap_buffer_bytes(row);
+	write_row(FOLLOW_CURSOR, key, &bytes);
+	torap_buffer_unref(row);
+	verify();
+	expect("cursor", 0, -1);
+}
+
+Test(verify, reports_a_proof_that_was_kept)
+{
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, t.kv, true);
+	cr_assert_eq(
+		follow_store_put_proof(&txn, &stream, FOLLOW_PROOF_HEAD, 7, torap_bytes("document", 8)), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	verify();
+	expect("fork", 0, -1);
+}
+
+Test(verify, believes_nothing_under_another_root)
+{
+	struct torap_keys other;
+	struct torap_error err = { "" };
+	cr_assert_eq(torap_keys_create(&other, "other", &err), 0);
+	struct follow_verify_options options = {
+		.root = other.sign.public, .on_problem = on_problem, .on_lagging = on_lagging
+	};
+	struct follow_verified v;
+	cr_assert_lt(follow_verify(&v, t.place.dir, &options, &err), 0);
+	cr_assert_not_null(strstr(err.text, "root"), "%s", err.text);
+}
