@@ -1,0 +1,301 @@
+/* hop_take.c: the lean receiver: a subscriber that verifies everything and stores nothing.
+ *
+ * Built of the parts of agents/follow: its connections, its streams.  Each signature, each digest and the chain are checked, then
+ * the batch is acknowledged and forgotten, so that what is measured ends at the subscriber's door and not on its disk; `hop` runs
+ * the real `torap follow` beside it.  Events of the critical lane are decoded, and their age is taken when they are verified.
+ *
+ * Ends when --events of devices have come (the bus's own are not counted) and prints one line of JSON. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "agents/follow/config.h"
+#include "agents/follow/link.h"
+#include "agents/follow/streams.h"
+#include "base/error.h"
+#include "bench/samples.h"
+#include "link/message.h"
+#include "loop/app.h"
+#include "proto/session.pb-c.h"
+#include "wire/open.h"
+
+enum { QUIET_S = 60 };
+
+struct take {
+	struct torap_app app;
+	struct follow_config *config;
+	uint64_t wanted;
+	bool open_all;
+	void *zmq;
+	struct follow_link *links[TORAP_LANES];
+	uv_check_t turn;
+	uv_timer_t second;
+	unsigned quiet_s;
+	struct follow_streams streams;
+	struct torap_trust *trust;
+
+	uint64_t batches, events, critical, opened, bytes, frame_bytes, all_events, groups;
+	int64_t first_us, last_us;
+	struct bench_samples age;
+};
+
+/* Batches. */
+
+static bool is_own(const struct torap_class *class)
+{
+	return class->kind >= TORAP__KIND__KIND_NODE_UP && class->kind <= TORAP__KIND__KIND_CHECKPOINT;
+}
+
+static int on_event(void *hint, const struct torap_opened *event)
+{
+	struct take *t = hint;
+	if (!event->open)
+		bench_fail("an event without its open part");
+	t->opened++;
+	if (event->group->class.severity == TORAP__SEVERITY__SEVERITY_CRITICAL &&
+		!is_own(&event->group->class))
+		bench_samples_add(&t->age, t->last_us - event->open->received_at_us);
+	return 0;
+}
+
+static void count(struct take *t, const struct torap_batch *b)
+{
+	const struct torap_manifest *m = b->manifest;
+	uint64_t events = 0;
+	for (unsigned g = 0; g < m->groups_count; g++)
+		events += is_own(&m->groups[g].class) ? 0 : m->groups[g].count;
+	if (!events)
+		return;
+	t->last_us = bench_wall_us();
+	if (!t->first_us)
+		t->first_us = t->last_us;
+	t->events += events;
+	t->all_events += m->count;
+	t->batches++;
+	t->groups += m->groups_count;
+	t->bytes += torap_batch_size(b);
+	t->frame_bytes += torap_batch_size(b) - b->signed_manifest->size;
+	struct torap_error err;
+	bool critical = m->stream.lane == TORAP__LANE__LANE_CRITICAL;
+	t->critical += critical ? events : 0;
+	if ((t->open_all || critical) && torap_batch_open(b, on_event, t, &err))
+		bench_fail("batch %" PRIu64 " cannot be opened: %s", m->batch_no, err.text);
+}
+
+static void take_batch(struct take *t, struct torap_batch *b)
+{
+	const struct torap_manifest *m = b->manifest;
+	struct follow_stream *s = follow_streams_add(&t->streams, &m->stream);
+	if (!s)
+		bench_fail("out of memory");
+	if (!s->pinned && m->batch_no == 1) {
+		struct torap_position begin = { .next_batch = 1, .next_seq = 1 };
+		follow_stream_begin(s, &begin);
+	}
+	enum torap_verdict v = follow_stream_check(s, t->trust, b);
+	if (v != TORAP_VERDICT_GOOD)
+		bench_fail("batch %" PRIu64 ": %s", m->batch_no, torap_verdict_name(v));
+	s->ack_due = true;
+	count(t, b);
+	torap_batch_destroy(b);
+	t->quiet_s = 0;
+	if (t->events >= t->wanted)
+		torap_app_stop(&t->app);
+}
+
+static void on_batch(struct take *t, const struct torap_envelope *envelope, struct torap_buffer **frames,
+	size_t frames_count)
+{
+	struct torap_batch *b;
+	struct torap_error err;
+	if (torap_batch_from_frames(&b, envelope, frames, frames_count, &err))
+		bench_fail("a batch that cannot be read: %s", err.text);
+	take_batch(t, b);
+}
+
+static void on_run(struct take *t, struct torap_bytes body)
+{
+	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
+	size_t manifests_count;
+	struct torap_error err;
+	if (torap_run_decode(manifests, &manifests_count, TORAP_RUN_MANIFESTS_MAX, body, &err))
+		bench_fail("a run that cannot be read: %s", err.text);
+	for (size_t i = 0; i < manifests_count; i++) {
+		struct torap_buffer *copy = torap_buffer_copy(manifests[i]);
+		struct torap_batch *b;
+		if (!copy || torap_batch_create(&b, copy, &err))
+			bench_fail("a manifest that cannot be read");
+		torap_buffer_unref(copy);
+		take_batch(t, b);
+	}
+}
+
+/* Sessions. */
+
+static struct torap_buffer *on_hello(void *hint, uint8_t lane)
+{
+	struct take *t = hint;
+	struct torap_hello hello = {
+		.version = 1,
+		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
+		.lane = lane,
+		.credit_bytes = t->config->credit_bytes,
+		.start = TORAP__START__START_NOW,
+	};
+	snprintf(hello.name, sizeof hello.name, "%s", t->config->feed);
+	snprintf(hello.software, sizeof hello.software, "hop_take");
+	return torap_hello_encode(&hello);
+}
+
+static void on_welcome(struct take *t, struct follow_link *l, struct torap_bytes body)
+{
+	struct torap_welcome w;
+	struct torap_error err;
+	if (torap_welcome_decode(&w, body, &err))
+		bench_fail("a welcome that cannot be read: %s", err.text);
+	if (!t->trust && (!w.trust || torap_trust_decode(&t->trust, torap_buffer_bytes(w.trust),
+					      t->config->root, torap_app_wall(), &err)))
+		bench_fail("no trust file that can be believed");
+	for (size_t i = 0; i < w.positions_count; i++) {
+		struct follow_stream *s = follow_streams_add(&t->streams, &w.positions[i].stream);
+		if (!s)
+			bench_fail("out of memory");
+		if (!s->pinned)
+			follow_stream_begin(s, &w.positions[i].at);
+	}
+	torap_welcome_finish(&w);
+	follow_link_welcomed(l);
+}
+
+static void on_message(void *hint, struct follow_link *l, const struct torap_envelope *envelope,
+	struct torap_buffer **frames, size_t frames_count)
+{
+	struct take *t = hint;
+	if (frames_count == 0)
+		bench_fail("a message without its body");
+	if (envelope->type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME)
+		on_welcome(t, l, torap_buffer_bytes(frames[0]));
+	else if (envelope->type == TORAP__MESSAGE_TYPE__MESSAGE_BATCH)
+		on_batch(t, envelope, frames, frames_count);
+	else if (envelope->type == TORAP__MESSAGE_TYPE__MESSAGE_RUN)
+		on_run(t, torap_buffer_bytes(frames[0]));
+}
+
+/* Once a turn of the loop: all that was verified in it. */
+static void on_turn(uv_check_t *turn)
+{
+	struct take *t = turn->data;
+	for (size_t i = 0; i < t->streams.count; i++) {
+		struct follow_stream *s = t->streams.list[i];
+		struct follow_link *l = t->links[s->id.lane];
+		if (!s->ack_due || !l || !follow_link_flowing(l))
+			continue;
+		struct torap_stream_position position = { .stream = s->id, .at = s->at };
+		struct torap_buffer *body = torap_ack_encode(&position, 1);
+		if (!body)
+			bench_fail("out of memory");
+		s->ack_due = false;
+		follow_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
+		torap_buffer_unref(body);
+	}
+}
+
+static void on_second(uv_timer_t *timer)
+{
+	struct take *t = timer->data;
+	if (++t->quiet_s > QUIET_S)
+		bench_fail("nothing came for %d s; %" PRIu64 " of %" PRIu64 " events are here", QUIET_S,
+			t->events, t->wanted);
+}
+
+static void on_stop(void *hint)
+{
+	struct take *t = hint;
+	for (uint8_t lane = 0; lane < TORAP_LANES; lane++) {
+		if (t->links[lane])
+			follow_link_close(t->links[lane], NULL, NULL);
+		t->links[lane] = NULL;
+	}
+	uv_close((uv_handle_t *)&t->turn, NULL);
+	uv_close((uv_handle_t *)&t->second, NULL);
+}
+
+static void start(struct take *t)
+{
+	struct torap_error err;
+	struct follow_link_owner owner = { .hello = on_hello, .on_message = on_message, .hint = t };
+	t->app.hint = t;
+	t->app.on_stop = on_stop;
+	t->zmq = zmq_ctx_new();
+	if (!t->zmq || torap_app_init(&t->app, &err))
+		bench_fail("cannot start");
+	/* Before the links: libuv runs the youngest check first, so what a turn brings is acknowledged in it. */
+	uv_check_init(&t->app.loop, &t->turn);
+	uv_timer_init(&t->app.loop, &t->second);
+	t->turn.data = t->second.data = t;
+	uv_check_start(&t->turn, on_turn);
+	uv_timer_start(&t->second, on_second, 1000, 1000);
+	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane <= TORAP__LANE__LANE_BULK; lane++)
+		if (follow_link_open(&t->links[lane], &t->app.loop, t->zmq, lane, t->config, &owner, &err))
+			bench_fail("%s", err.text);
+}
+
+static void print(struct take *t)
+{
+	printf("{\"events\":%" PRIu64 ",\"critical\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"groups\":%" PRIu64
+	       ",\"opened\":%" PRIu64 ",\"first_us\":%" PRId64 ",\"last_us\":%" PRId64
+	       ",\"bytes_per_event\":%.1f,\"frame_bytes_per_event\":%.1f",
+		t->events, t->critical, t->batches, t->groups, t->opened, t->first_us, t->last_us,
+		(double)t->bytes / (double)t->all_events, (double)t->frame_bytes / (double)t->all_events);
+	printf(",\"critical_age\":{\"count\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}}\n",
+		t->age.count, bench_samples_percentile_ms(&t->age, 0.5),
+		bench_samples_percentile_ms(&t->age, 0.99), bench_samples_percentile_ms(&t->age, 0.999),
+		bench_samples_percentile_ms(&t->age, 1));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+		{ "events", required_argument, NULL, 'e' }, { "open", no_argument, NULL, 'o' },
+		{ "help", no_argument, NULL, 'h' }, { 0 } };
+	struct take *t = calloc(1, sizeof *t);
+	struct torap_error err;
+	const char *config = NULL;
+	if (!t)
+		bench_fail("out of memory");
+	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+		if (o == 'c')
+			config = optarg;
+		else if (o == 'e')
+			t->wanted = bench_number("events", optarg, 1ULL << 40);
+		else if (o == 'o')
+			t->open_all = true;
+		else {
+			printf("usage: hop_take --config FOLLOW.yaml --events N [--open]\n"
+			       "Receives and verifies a feed from now on, until N events of devices have come; with --open decodes all.\n"
+			       "One line of JSON.\n");
+			return o == 'h' ? 0 : 2;
+		}
+	}
+	if (!config || !t->wanted)
+		bench_fail("--config and --events are needed");
+	if (follow_config_load(&t->config, config, &err))
+		bench_fail("%s", err.text);
+	start(t);
+	int status = torap_app_run(&t->app);
+	if (t->events >= t->wanted)
+		print(t);
+	else
+		status = 1;
+	torap_app_finish(&t->app);
+	zmq_ctx_term(t->zmq);
+	follow_streams_finish(&t->streams);
+	torap_trust_unref(t->trust);
+	follow_config_destroy(t->config);
+	bench_samples_finish(&t->age);
+	free(t);
+	return status;
+}
