@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agents/ctl/command.h"
+#include "agents/ctl/panel.h"
 
 int main(int argc, char **argv)
 {
@@ -14,6 +15,7 @@ int main(int argc, char **argv)
 		{ "policy", "checks a broker's policy file", ctl_policy },
 		{ "follow", "receives a feed, verifies it, prints its events", ctl_follow },
 		{ "verify", "checks again what was received", ctl_verify },
+		{ "panel", "plays alarm panels, for demonstrations and drills", ctl_panel },
 		{ "status", "shows the links of running processes", ctl_status },
 		{ NULL, NULL, NULL },
 	};
