@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +16,23 @@
 #include "base/error.h"
 #include "base/log.h"
 
-/* A digest, because a path may be longer than a key. */
+static void folder_of(char folder[static PATH_MAX], const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+}
+
+/* By its folder's real path, for the file need not be there yet.  A digest, because a path may be longer than a key. */
 static int name_file(char name[static FOLLOW_OUTPUT_NAME_SIZE], const char *path, struct torap_error *err)
 {
-	char *real = realpath(path, NULL);
-	if (!real)
-		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	char folder[PATH_MAX], real[PATH_MAX], whole[2 * PATH_MAX];
+	folder_of(folder, path);
+	if (!realpath(folder, real))
+		return torap_errorf(err, -errno, "%s: %s", folder, strerror(errno));
+	int n = snprintf(whole, sizeof whole, "%s/%s", real, base);
 	uint8_t digest[crypto_generichash_BYTES_MIN];
-	crypto_generichash(digest, sizeof digest, (const uint8_t *)real, strlen(real), NULL, 0);
-	free(real);
+	crypto_generichash(digest, sizeof digest, (const uint8_t *)whole, (size_t)n, NULL, 0);
 	memcpy(name, "file/", 5);
 	torap_hex(name + 5, torap_bytes(digest, sizeof digest));
 	return 0;
@@ -33,8 +42,7 @@ static int name_file(char name[static FOLLOW_OUTPUT_NAME_SIZE], const char *path
 static int flush_folder(const char *path, struct torap_error *err)
 {
 	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+	folder_of(folder, path);
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 || fsync(fd) ? torap_errorf(err, -errno, "%s: %s", folder, strerror(errno)) : 0;
 	if (fd >= 0)
@@ -43,7 +51,7 @@ static int flush_folder(const char *path, struct torap_error *err)
 }
 
 /* Brings the file to the length that is committed. */
-static int settle(int fd, const char *path, bool known, uint64_t length, struct torap_error *err)
+static int settle(int fd, const char *path, uint64_t length, struct torap_error *err)
 {
 	struct stat st;
 	if (fstat(fd, &st))
@@ -51,10 +59,6 @@ static int settle(int fd, const char *path, bool known, uint64_t length, struct 
 	if (!S_ISREG(st.st_mode))
 		return torap_errorf(err, -EINVAL, "%s: is no regular file", path);
 	uint64_t size = (uint64_t)st.st_size;
-	if (!known && size > 0)
-		return torap_errorf(err, -EEXIST,
-			"%s: holds %" PRIu64 " bytes that this directory did not write; name another file",
-			path, size);
 	if (size < length)
 		return torap_errorf(err, -EINVAL,
 			"%s: holds %" PRIu64 " of the %" PRIu64 " bytes that were written; it was changed",
@@ -64,17 +68,14 @@ static int settle(int fd, const char *path, bool known, uint64_t length, struct 
 	return fsync(fd) ? torap_errorf(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
-/* Else a kill before the first line would leave a file that is shorter than what is known of it. */
-static int begin_anew(
-	struct torap_kv *kv, const char *name, const char *path, uint64_t *length, struct torap_error *err)
+/* Before the first byte is written: what is found after a kill must be known for ours. */
+static int claim(struct torap_kv *kv, const char *name, const char *path, struct torap_error *err)
 {
-	torap_notice(
-		"OUTPUT-ANEW", "%s is gone; going on in a new file after %" PRIu64 " bytes", path, *length);
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, kv, true);
 	follow_store_put_length(&txn, name, 0);
-	*length = 0;
-	return torap_kv_commit(&txn, err);
+	int r = torap_kv_commit(&txn, err);
+	return r > 0 ? torap_errorf(err, -ENOSPC, "%s: the directory is full: raise dir_size", path) : r;
 }
 
 static int read_length(struct torap_kv *kv, const char *name, bool *known, uint64_t *length)
@@ -89,28 +90,41 @@ static int read_length(struct torap_kv *kv, const char *name, bool *known, uint6
 	return r == TORAP_KV_MISSING ? 0 : r;
 }
 
+/* A length for the file that is at `path`, or is not there yet. */
+static int know(
+	struct torap_kv *kv, const char *name, const char *path, uint64_t *length, struct torap_error *err)
+{
+	struct stat st;
+	bool there = stat(path, &st) == 0, known;
+	if (read_length(kv, name, &known, length))
+		return torap_errorf(err, -EIO, "%s: its length cannot be read from the directory", path);
+	if (!known && there && st.st_size > 0)
+		return torap_errorf(err, -EEXIST,
+			"%s: holds %jd bytes that this directory did not write; name another file", path,
+			(intmax_t)st.st_size);
+	if (known && !there && *length > 0)
+		torap_notice("OUTPUT-ANEW", "%s is gone; going on in a new file after %" PRIu64 " bytes",
+			path, *length);
+	if (known && (there || *length == 0))
+		return 0;
+	*length = 0;
+	return claim(kv, name, path, err);
+}
+
 int follow_output_file_open(int *out_fd, char name[static FOLLOW_OUTPUT_NAME_SIZE], uint64_t *out_length,
 	struct torap_kv *kv, const char *path, struct torap_error *err)
 {
-	bool created = true;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd < 0 && errno == EEXIST) {
-		created = false;
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-	}
-	if (fd < 0)
-		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
-
-	bool known;
 	uint64_t length;
 	int r = name_file(name, path, err);
-	if (!r && read_length(kv, name, &known, &length))
-		r = torap_errorf(err, -EIO, "%s: its length cannot be read from the directory", path);
-	if (!r && created && length > 0)
-		r = begin_anew(kv, name, path, &length, err);
 	if (!r)
-		r = settle(fd, path, known, length, err);
-	if (!r && created)
+		r = know(kv, name, path, &length, err);
+	if (r)
+		return r;
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
+	r = settle(fd, path, length, err);
+	if (!r)
 		r = flush_folder(path, err);
 	if (r) {
 		close(fd);

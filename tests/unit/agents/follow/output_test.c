@@ -1,0 +1,366 @@
+#include "agents/follow/output.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "agents/follow/line.h"
+#include "store/committer.h"
+#include "tests/unit/agents/follow/received.h"
+
+/* A child receives batches and writes them to a file, and dies at its n-th write or flush, for n = 0, 1, 2… until it lives to the
+ * end.  After each death another child goes on.  Whatever n was, each event must be in the file exactly once, in order.
+ *
+ * Writes and flushes are caught by our own definitions of the C library's functions, LMDB's included; a write that is the last one
+ * is half done. */
+
+enum { BATCHES = 6, EVENTS = 3, DIED = 9 };
+
+static long long steps_left = -1; /* -1: no plan */
+
+static bool dies_now(void)
+{
+	return steps_left >= 0 && __atomic_fetch_sub(&steps_left, 1, __ATOMIC_SEQ_CST) == 0;
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
+{
+	bool dies = dies_now();
+	ssize_t n = syscall(SYS_pwrite64, fd, bytes, dies ? size / 2 : size, at);
+	if (dies)
+		_exit(DIED);
+	return n;
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
+{
+	if (dies_now())
+		_exit(DIED);
+	return syscall(SYS_pwritev, fd, parts, count, at, 0);
+}
+
+int fdatasync(int fd)
+{
+	if (dies_now())
+		_exit(DIED);
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+static struct received t;
+static struct torap_batch *batches[BATCHES];
+static char path[PATH_MAX + 16];
+
+static void make(void)
+{
+	received_make(&t);
+	for (int i = 0; i < BATCHES; i++)
+		batches[i] = received_seal(&t, EVENTS);
+	received_close(&t);
+	snprintf(path, sizeof path, "%s/out", t.place.root);
+}
+
+static void clean(void)
+{
+	for (int i = 0; i < BATCHES; i++)
+		torap_batch_destroy(batches[i]);
+	unlink(path);
+	received_remove(&t);
+}
+
+TestSuite(output, .init = make, .fini = clean);
+
+/* A subscriber without its network. */
+struct receiver {
+	uv_loop_t loop;
+	uv_async_t committed;
+	struct torap_committer *committer;
+	struct follow_output *output;
+	struct torap_commit_job job;
+	int next; /* of `batches` */
+	bool ended;
+	char why[TORAP_ERROR_TEXT_MAX];
+};
+
+static struct receiver receiver;
+
+static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
+{
+	(void)job;
+	return follow_store_append(txn, batches[receiver.next], sealed_at, 1);
+}
+
+static void receive_next(void);
+
+static void on_received(struct torap_commit_job *job, int result)
+{
+	(void)job;
+	assert(result == 0);
+	receiver.next++;
+	receive_next();
+}
+
+static void receive_next(void)
+{
+	if (receiver.next == BATCHES)
+		return;
+	receiver.job = (struct torap_commit_job){ .apply = apply, .done = on_received };
+	torap_committer_submit(receiver.committer, &receiver.job);
+}
+
+static void on_committed(uv_async_t *async)
+{
+	(void)async;
+	torap_committer_collect(receiver.committer);
+	if (receiver.output)
+		follow_output_wake(receiver.output);
+}
+
+static void wake(void *hint)
+{
+	(void)hint;
+	uv_async_send(&receiver.committed);
+}
+
+static void on_closed(void *hint)
+{
+	(void)hint;
+	receiver.committer = torap_committer_stop(receiver.committer);
+	uv_close((uv_handle_t *)&receiver.committed, NULL);
+}
+
+static void on_end(void *hint, const char *why)
+{
+	(void)hint;
+	snprintf(receiver.why, sizeof receiver.why, "%s", why ? why : "");
+	receiver.ended = true;
+	struct follow_output *o = receiver.output;
+	receiver.output = NULL;
+	follow_output_close(o, on_closed, NULL);
+}
+
+static uint64_t lines_in(const char *file)
+{
+	uint64_t lines = 0;
+	FILE *f = fopen(file, "r");
+	for (int c; f && (c = getc(f)) != EOF;)
+		lines += c == '\n';
+	if (f)
+		fclose(f);
+	return lines;
+}
+
+/* Goes on receiving after the last batch that is stored. */
+static void load_cursor(void)
+{
+	struct torap_kv_txn txn;
+	struct follow_cursor c;
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	torap_kv_begin(&txn, t.kv, false);
+	int r = follow_store_cursor(&txn, &stream, &c);
+	torap_kv_abort(&txn);
+	receiver.next = r ? 0 : (int)c.at.next_batch - 1;
+}
+
+/* Runs until `count` events were printed (0: until something fails).  With a file, or with a descriptor. */
+static int run(const char *file, int descriptor, uint64_t count)
+{
+	struct torap_error err;
+	receiver = (struct receiver){ 0 };
+	received_open(&t);
+	uv_loop_init(&receiver.loop);
+	uv_async_init(&receiver.loop, &receiver.committed, on_committed);
+	if (torap_committer_start(&receiver.committer, t.kv, wake, NULL, &err))
+		return -1;
+	load_cursor();
+	struct follow_output_options options = {
+		.file = file,
+		.descriptor = descriptor,
+		.count_max = count,
+		.render = follow_line_json,
+		.on_end = on_end,
+	};
+	int r = follow_output_open(
+		&receiver.output, &receiver.loop, t.kv, receiver.committer, &options, &err);
+	if (r) {
+		snprintf(receiver.why, sizeof receiver.why, "%s", err.text);
+		on_closed(NULL);
+	} else {
+		receive_next();
+	}
+	uv_run(&receiver.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&receiver.loop);
+	received_close(&t);
+	return r;
+}
+
+/* How many events are in the file for good. */
+static uint64_t committed_lines(void)
+{
+	received_open(&t);
+	struct torap_kv_txn txn;
+	struct torap_bytes none = torap_bytes(NULL, 0), key, value;
+	torap_kv_begin(&txn, t.kv, false);
+	uint64_t lines = 0;
+	if (torap_kv_last(&txn, FOLLOW_PRINTED, none, &key, &value) == 0) {
+		struct torap_reader r = torap_reader(value);
+		torap_read_u64(&r); /* next_batch */
+		uint64_t next_seq = torap_read_u64(&r);
+		lines = next_seq ? next_seq - 1 : 0;
+	}
+	torap_kv_abort(&txn);
+	received_close(&t);
+	return lines;
+}
+
+static int run_and_die_at(long long step)
+{
+	pid_t child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		uint64_t left = BATCHES * EVENTS - committed_lines();
+		steps_left = step;
+		_exit(left == 0 || run(path, -1, left) == 0 ? 0 : 1);
+	}
+	int status;
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFEXITED(status), "the child was killed by signal %d", WTERMSIG(status));
+	return WEXITSTATUS(status);
+}
+
+static void check_file(const char *file, const char *when)
+{
+	FILE *f = fopen(file, "r");
+	cr_assert_not_null(f);
+	char line[2048];
+	unsigned seq = 0;
+	while (fgets(line, sizeof line, f)) {
+		unsigned got;
+		const char *at = strstr(line, "\"seq\":");
+		cr_assert(at && sscanf(at, "\"seq\":%u", &got) == 1 && line[strlen(line) - 1] == '\n',
+			"%s: no whole line: %s", when, line);
+		cr_assert_eq(got, ++seq, "%s: %u stands where %u is due", when, got, seq);
+	}
+	fclose(f);
+	cr_assert_eq(seq, BATCHES * EVENTS, "%s: %u events", when, seq);
+}
+
+static void begin_anew(void)
+{
+	char name[PATH_MAX + 32];
+	unlink(path);
+	snprintf(name, sizeof name, "%s/data.mdb", t.place.dir);
+	unlink(name);
+	snprintf(name, sizeof name, "%s/lock.mdb", t.place.dir);
+	unlink(name);
+	received_open(&t);
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, t.kv, true);
+	cr_assert_eq(follow_store_put_trust(&txn, 3, torap_buffer_bytes(t.signed_trust)), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	received_close(&t);
+}
+
+Test(output, has_each_event_in_the_file_once_whichever_step_it_dies_at)
+{
+	int deaths = 0;
+	for (long long step = 0;; step++) {
+		char when[64];
+		snprintf(when, sizeof when, "death at step %lld", step);
+		begin_anew();
+		int status = run_and_die_at(step);
+		if (status == DIED) {
+			deaths++;
+			status = run_and_die_at(-1);
+		}
+		cr_assert_eq(status, 0, "%s: %d", when, status);
+		check_file(path, when);
+		if (deaths != step + 1)
+			break; /* It lived: there are no further steps. */
+	}
+	cr_assert_gt(deaths, BATCHES, "each batch is at least one flush");
+}
+
+/* Not only one death: again and again, each a few steps after the last. */
+Test(output, has_each_event_in_the_file_once_after_many_deaths)
+{
+	for (long long step = 3; step < 9; step++) {
+		int status;
+		begin_anew();
+		for (int tries = 0; (status = run_and_die_at(step + tries / 4)) == DIED; tries++)
+			cr_assert_lt(tries, 200);
+		cr_assert_eq(status, 0);
+		check_file(path, "many deaths");
+	}
+}
+
+Test(output, stops_after_the_count_in_the_middle_of_a_batch_and_goes_on_there)
+{
+	cr_assert_eq(run(path, -1, 4), 0);
+	cr_assert_eq(lines_in(path), 4);
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS - 4), 0);
+	check_file(path, "two runs");
+}
+
+Test(output, does_not_repeat_on_a_descriptor_after_a_clean_stop)
+{
+	char first[PATH_MAX + 32];
+	snprintf(first, sizeof first, "%s/first", t.place.root);
+	for (int i = 0; i < 2; i++) {
+		int fd = open(first, O_WRONLY | O_CREAT | O_APPEND, 0600);
+		cr_assert_eq(run(NULL, fd, BATCHES * EVENTS / 2), 0);
+		close(fd);
+	}
+	check_file(first, "two runs");
+	unlink(first);
+}
+
+Test(output, says_so_when_nobody_reads_any_more)
+{
+	int ends[2];
+	signal(SIGPIPE, SIG_IGN);
+	cr_assert_eq(pipe(ends), 0);
+	close(ends[0]);
+	cr_assert_eq(run(NULL, ends[1], 0), 0);
+	cr_assert_not_null(strstr(receiver.why, "closed"), "%s", receiver.why);
+	close(ends[1]);
+}
+
+Test(output, refuses_a_file_that_it_did_not_write)
+{
+	FILE *f = fopen(path, "w");
+	fputs("mine\n", f);
+	fclose(f);
+	cr_assert_lt(run(path, -1, 1), 0);
+	cr_assert_not_null(strstr(receiver.why, "did not write"), "%s", receiver.why);
+}
+
+Test(output, refuses_a_file_that_lost_something)
+{
+	cr_assert_eq(run(path, -1, 4), 0);
+	cr_assert_eq(truncate(path, 10), 0);
+	cr_assert_lt(run(path, -1, 1), 0);
+	cr_assert_not_null(strstr(receiver.why, "was changed"), "%s", receiver.why);
+}
+
+Test(output, cuts_what_was_written_and_not_committed)
+{
+	cr_assert_eq(run(path, -1, 4), 0);
+	FILE *f = fopen(path, "a");
+	fputs("{\"seq\":5,\"half", f);
+	fclose(f);
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS - 4), 0);
+	check_file(path, "after the cut");
+}
+
+Test(output, goes_on_in_a_new_file_when_the_old_one_was_moved_away)
+{
+	cr_assert_eq(run(path, -1, 4), 0);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(run(path, -1, 2), 0);
+	cr_assert_eq(lines_in(path), 2);
+	cr_assert_eq(run(path, -1, 1), 0);
+	cr_assert_eq(lines_in(path), 3);
+}
