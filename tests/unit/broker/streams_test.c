@@ -1,0 +1,148 @@
+/* What the loop knows of streams: heads that only move forward, memory that is bounded and without holes. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/streams.h"
+
+static struct torap_stream_id stream_id(const char *writer, uint64_t incarnation)
+{
+	struct torap_stream_id id;
+	cr_assert(torap_stream_id_make(&id, writer, TORAP__LANE__LANE_NORMAL, incarnation));
+	return id;
+}
+
+/* Only what streams.c looks at. */
+static struct torap_batch *batch(uint64_t no, uint32_t count, size_t size)
+{
+	struct torap_batch *b = calloc(1, sizeof *b);
+	b->manifest = calloc(1, sizeof *b->manifest);
+	b->manifest->batch_no = no;
+	b->manifest->first_seq = 1 + (no - 1) * count;
+	b->manifest->count = count;
+	b->signed_manifest = torap_buffer_create(size);
+	return b;
+}
+
+static struct broker_recent *flush(
+	struct broker_streams *streams, struct broker_stream *s, uint64_t no, size_t size)
+{
+	struct torap_batch *b = batch(no, 10, size);
+	struct broker_recent *e = broker_stream_flushed(streams, s, &b, (struct torap_wall){ (int64_t)no });
+	cr_assert_null(b);
+	return e;
+}
+
+Test(streams, are_found_by_their_whole_id)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id a = stream_id("node-a", 1), b = stream_id("node-a", 2),
+			       c = stream_id("node-c", 1);
+	struct broker_stream *sa = broker_streams_add(streams, &a), *sb = broker_streams_add(streams, &b);
+	cr_expect_eq(broker_streams_find(streams, &a), sa);
+	cr_expect_eq(broker_streams_find(streams, &b), sb);
+	cr_expect_null(broker_streams_find(streams, &c));
+	cr_expect_eq(sb->place, 1);
+	broker_streams_destroy(streams);
+}
+
+Test(streams, refuse_more_than_the_limit)
+{
+	struct broker_streams *streams = broker_streams_create();
+	for (uint64_t i = 0; i < TORAP_STREAMS_MAX; i++) {
+		struct torap_stream_id id = stream_id("node-a", i);
+		cr_assert_not_null(broker_streams_add(streams, &id));
+	}
+	struct torap_stream_id id = stream_id("node-b", 1);
+	cr_expect_null(broker_streams_add(streams, &id));
+	broker_streams_destroy(streams);
+}
+
+Test(streams, keep_the_newest_batches_without_a_hole)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id a = stream_id("node-a", 1), b = stream_id("node-b", 1);
+	struct broker_stream *fast = broker_streams_add(streams, &a), *slow = broker_streams_add(streams, &b);
+	flush(streams, slow, 1, 100);
+	for (uint64_t no = 1; no <= 1000; no++)
+		flush(streams, fast, no, 100);
+	cr_expect_eq(broker_stream_last(fast), 1000);
+	for (uint64_t no = 0; no <= 1001; no++)
+		cr_expect_eq(
+			broker_stream_recent(fast, no) != NULL, no > 1000 - BROKER_RECENT_MAX && no <= 1000);
+	cr_expect_not_null(broker_stream_recent(slow, 1), "a fast stream must not push out a slow one's");
+	cr_expect_eq(streams->recent_bytes, (BROKER_RECENT_MAX + 1) * 100);
+	broker_streams_destroy(streams);
+}
+
+Test(streams, stay_within_their_memory_and_let_the_oldest_of_all_go_first)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id a = stream_id("node-a", 1), b = stream_id("node-b", 1);
+	struct broker_stream *one = broker_streams_add(streams, &a), *two = broker_streams_add(streams, &b);
+	for (uint64_t no = 1; no <= 20; no++) {
+		flush(streams, one, no, 4 << 20);
+		flush(streams, two, no, 4 << 20);
+		cr_assert_leq(streams->recent_bytes, BROKER_RECENT_BYTES_MAX);
+	}
+	cr_expect_not_null(broker_stream_recent(one, 20));
+	cr_expect_not_null(broker_stream_recent(two, 13));
+	cr_expect_null(broker_stream_recent(two, 12));
+	cr_expect_null(broker_stream_recent(one, 12));
+	broker_streams_destroy(streams);
+}
+
+Test(streams, fall_back_to_what_is_flushed_when_a_commit_fails)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id a = stream_id("node-a", 1);
+	struct broker_stream *s = broker_streams_add(streams, &a);
+	flush(streams, s, 1, 100);
+	s->accepted.next_batch = 7;
+	broker_stream_fall_back(s);
+	cr_expect_eq(s->accepted.next_batch, 2);
+	cr_expect_eq(s->accepted.next_seq, 11);
+	broker_streams_destroy(streams);
+}
+
+Test(streams, know_where_event_numbers_stand_exactly_in_memory_and_about_beyond)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id a = stream_id("node-a", 1);
+	struct broker_stream *s = broker_streams_add(streams, &a);
+	for (uint64_t no = 1; no <= 500; no++)
+		flush(streams, s, no, 100);
+	cr_expect_eq(broker_stream_seq_at(s, 1), 1);
+	cr_expect_eq(broker_stream_seq_at(s, 400), 3991);
+	cr_expect_eq(broker_stream_seq_at(s, 501), 5001);
+	cr_expect_eq(
+		broker_stream_seq_at(s, 101), 1001, "batches are equal here, so the proportion is exact");
+	broker_streams_destroy(streams);
+}
+
+static enum broker_head_answer head(struct broker_stream *s, int64_t at_us, uint64_t last)
+{
+	struct torap_head h = { .stream = s->id, .last_batch = last, .at = { at_us } };
+	struct torap_buffer *bytes = torap_buffer_create(1);
+	enum broker_head_answer answer = broker_stream_head(s, &h, bytes);
+	torap_buffer_unref(bytes);
+	return answer;
+}
+
+Test(streams, take_the_newest_head_and_name_a_rollback)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id a = stream_id("node-a", 1);
+	struct broker_stream *s = broker_streams_add(streams, &a);
+	for (uint64_t no = 1; no <= 5; no++)
+		flush(streams, s, no, 100);
+	cr_expect_eq(head(s, 100, 5), BROKER_HEAD_NEW);
+	cr_expect_eq(head(s, 90, 9), BROKER_HEAD_OLD);
+	cr_expect_eq(head(s, 100, 5), BROKER_HEAD_OLD);
+	cr_expect_eq(head(s, 200, 8), BROKER_HEAD_NEW, "ahead of what is here is lag, not a rollback");
+	cr_expect_eq(head(s, 300, 6), BROKER_HEAD_ROLLBACK);
+	cr_expect_eq(s->head_read.last_batch, 6, "the proof is kept and passed on");
+	cr_expect_eq(head(s, 400, 3), BROKER_HEAD_ROLLBACK);
+	cr_expect_eq(s->heads, 4);
+	broker_streams_destroy(streams);
+}
