@@ -1,0 +1,241 @@
+#include "node/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "conf/yaml.h"
+#include "proto/batch.pb-c.h"
+
+enum {
+	CANARY_US_DEFAULT = 30 * TORAP_US_PER_S,
+	CANARY_US_MIN = 100 * TORAP_US_PER_MS, /* a canary must never become the load */
+	SEAL_NORMAL_MS = 200,
+	SEAL_BULK_MS = 1000,
+	SEAL_MS_MAX = 60 * 1000,
+	JOURNAL_SIZE_MIN = 16 << 20, /* a batch of the greatest size must fit */
+	ENDPOINT_MAX = 256,
+};
+static const char ipc[] = "ipc://";
+
+enum broker_kind { KIND_REQUIRED, KIND_BEST_EFFORT };
+
+struct file_broker {
+	char *name, *endpoint, *key;
+	enum broker_kind kind;
+};
+
+struct file_seal {
+	char *normal, *bulk;
+};
+
+struct file {
+	char *name, *region, *keys, *trust, *root, *journal, *journal_size, *intake, *sites, *devices,
+		*mapping, *metrics, *canary;
+	struct file_broker *brokers;
+	uint32_t brokers_count;
+	struct file_seal *seal;
+};
+
+static const cyaml_strval_t kinds[] = { { "required", KIND_REQUIRED }, { "best_effort", KIND_BEST_EFFORT } };
+
+#define TEXT(key, type, member, most) CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, most)
+#define OPTIONAL_TEXT(key, type, member, most)                                                               \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1, most)
+
+static const cyaml_schema_field_t broker_fields[] = {
+	TEXT("name", struct file_broker, name, 63),
+	TEXT("endpoint", struct file_broker, endpoint, ENDPOINT_MAX),
+	TEXT("key", struct file_broker, key, 4096),
+	CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct file_broker, kind, kinds, 2),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t broker_schema = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct file_broker, broker_fields) };
+
+static const cyaml_schema_field_t seal_fields[] = {
+	OPTIONAL_TEXT("normal", struct file_seal, normal, 64),
+	OPTIONAL_TEXT("bulk", struct file_seal, bulk, 64),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t fields[] = {
+	TEXT("name", struct file, name, 256),
+	TEXT("region", struct file, region, 256),
+	TEXT("keys", struct file, keys, 4096),
+	TEXT("trust", struct file, trust, 4096),
+	TEXT("root", struct file, root, 4096),
+	TEXT("journal", struct file, journal, 4096),
+	TEXT("journal_size", struct file, journal_size, 64),
+	TEXT("intake", struct file, intake, 4096),
+	TEXT("sites", struct file, sites, 4096),
+	TEXT("devices", struct file, devices, 4096),
+	TEXT("mapping", struct file, mapping, 4096),
+	OPTIONAL_TEXT("metrics", struct file, metrics, 256),
+	OPTIONAL_TEXT("canary", struct file, canary, 64),
+	CYAML_FIELD_SEQUENCE(
+		"brokers", CYAML_FLAG_POINTER, struct file, brokers, &broker_schema, 1, NODE_BROKERS_MAX),
+	CYAML_FIELD_MAPPING_PTR(
+		"seal", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, seal, seal_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
+
+/* "8GiB", "512MiB", "65536KiB". */
+static bool size_parse(uint64_t *out, const char *text)
+{
+	static const struct {
+		const char *name;
+		unsigned shift;
+	} units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }, { "TiB", 40 } };
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	char *end = NULL;
+	unsigned long long number = strtoull(text, &end, 10);
+	for (size_t i = 0; errno == 0 && i < sizeof units / sizeof *units; i++)
+		if (strcmp(end, units[i].name) == 0 && number <= UINT64_MAX >> units[i].shift) {
+			*out = (uint64_t)number << units[i].shift;
+			return true;
+		}
+	return false;
+}
+
+static int judge_delay(
+	uint32_t *out_ms, const char *path, const char *where, const char *text, struct torap_error *err)
+{
+	int64_t us;
+	struct torap_error why;
+	if (!text)
+		return 0;
+	if (torap_duration_parse(&us, text, &why))
+		return torap_yaml_refuse(err, path, where, "%s", why.text);
+	if (us < 0 || us > (int64_t)SEAL_MS_MAX * TORAP_US_PER_MS)
+		return torap_yaml_refuse(err, path, where, "\"%s\" is more than 60s", text);
+	*out_ms = (uint32_t)(us / TORAP_US_PER_MS);
+	return 0;
+}
+
+static int judge_times(struct node_config *c, const struct file *f, struct torap_error *err)
+{
+	struct torap_error why;
+	c->canary_us = CANARY_US_DEFAULT;
+	if (f->canary && torap_duration_parse(&c->canary_us, f->canary, &why))
+		return torap_yaml_refuse(err, c->path, "canary", "%s", why.text);
+	if (c->canary_us < CANARY_US_MIN)
+		return torap_yaml_refuse(err, c->path, "canary", "\"%s\" is less than 100ms", f->canary);
+	c->seal_delay_ms[TORAP__LANE__LANE_NORMAL] = SEAL_NORMAL_MS;
+	c->seal_delay_ms[TORAP__LANE__LANE_BULK] = SEAL_BULK_MS;
+	if (!f->seal)
+		return 0;
+	int r = judge_delay(
+		&c->seal_delay_ms[TORAP__LANE__LANE_NORMAL], c->path, "seal.normal", f->seal->normal, err);
+	return r ? r
+		 : judge_delay(&c->seal_delay_ms[TORAP__LANE__LANE_BULK], c->path, "seal.bulk", f->seal->bulk,
+			   err);
+}
+
+static int judge_broker(struct node_config *c, const struct file *f, size_t i, struct torap_error *err)
+{
+	char where[32];
+	const struct file_broker *in = &f->brokers[i];
+	snprintf(where, sizeof where, "brokers[%zu].name", i);
+	for (size_t before = 0; before < i; before++)
+		if (strcmp(f->brokers[before].name, in->name) == 0)
+			return torap_yaml_refuse(
+				err, c->path, where, "broker \"%s\" is named twice", in->name);
+	snprintf(where, sizeof where, "brokers[%zu].endpoint", i);
+	if (strncmp(in->endpoint, "tcp://", 6) != 0 || !strrchr(in->endpoint + 6, ':'))
+		return torap_yaml_refuse(err, c->path, where, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
+	struct node_config_broker *out = &c->brokers[c->brokers_count++];
+	out->required = in->kind == KIND_REQUIRED;
+	out->name = strdup(in->name);
+	out->endpoint = strdup(in->endpoint);
+	out->key = torap_yaml_path(c->path, in->key);
+	return out->name && out->endpoint && out->key
+		       ? 0
+		       : torap_errorf(err, -ENOMEM, "%s: out of memory", c->path);
+}
+
+/* "ipc://DIR/NAME", with the path against the folder of the file. */
+static int judge_intake(struct node_config *c, const struct file *f, struct torap_error *err)
+{
+	if (strncmp(f->intake, ipc, sizeof ipc - 1) != 0 || !f->intake[sizeof ipc - 1])
+		return torap_yaml_refuse(err, c->path, "intake", "\"%s\" is not ipc://PATH", f->intake);
+	char *path = torap_yaml_path(c->path, f->intake + sizeof ipc - 1);
+	if (!path || asprintf(&c->intake, "%s%s", ipc, path) < 0)
+		c->intake = NULL;
+	free(path);
+	return c->intake ? 0 : torap_errorf(err, -ENOMEM, "%s: out of memory", c->path);
+}
+
+static int judge(struct node_config *c, const struct file *f, struct torap_error *err)
+{
+	if (!torap_writer_id_valid(f->name))
+		return torap_yaml_refuse(
+			err, c->path, "name", "\"%s\" is not a writer id: up to 31 of a-z 0-9 -", f->name);
+	strcpy(c->name, f->name);
+	if (!torap_region_parse(&c->region, f->region))
+		return torap_yaml_refuse(
+			err, c->path, "region", "\"%s\" is not a region: 9 digits, in quotes", f->region);
+	if (!size_parse(&c->journal_size, f->journal_size) || c->journal_size < JOURNAL_SIZE_MIN)
+		return torap_yaml_refuse(err, c->path, "journal_size",
+			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->journal_size);
+	int r = judge_times(c, f, err);
+	if (r == 0)
+		r = judge_intake(c, f, err);
+	for (size_t i = 0; i < f->brokers_count && r == 0; i++)
+		r = judge_broker(c, f, i, err);
+	return r;
+}
+
+static bool take_paths(struct node_config *c, const struct file *f)
+{
+	c->keys = torap_yaml_path(c->path, f->keys);
+	c->trust = torap_yaml_path(c->path, f->trust);
+	c->root = torap_yaml_path(c->path, f->root);
+	c->journal = torap_yaml_path(c->path, f->journal);
+	c->sites = torap_yaml_path(c->path, f->sites);
+	c->devices = torap_yaml_path(c->path, f->devices);
+	c->mapping = torap_yaml_path(c->path, f->mapping);
+	c->metrics = f->metrics ? strdup(f->metrics) : NULL;
+	return c->keys && c->trust && c->root && c->journal && c->sites && c->devices && c->mapping &&
+	       (c->metrics || !f->metrics);
+}
+
+int node_config_load(struct node_config *out, const char *path, struct torap_error *err)
+{
+	void *file = NULL;
+	int r = torap_yaml_load(path, &schema, &file, err);
+	if (r)
+		return r;
+	struct node_config c = { .path = strdup(path) };
+	if (!c.path || !take_paths(&c, file))
+		r = torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	else
+		r = judge(&c, file, err);
+	torap_yaml_free(&schema, file);
+	if (r)
+		node_config_finish(&c);
+	else
+		*out = c;
+	return r;
+}
+
+void node_config_finish(struct node_config *c)
+{
+	char *texts[] = { c->path, c->keys, c->trust, c->root, c->journal, c->intake, c->sites, c->devices,
+		c->mapping, c->metrics };
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		free(texts[i]);
+	for (size_t i = 0; i < c->brokers_count; i++) {
+		free(c->brokers[i].name);
+		free(c->brokers[i].endpoint);
+		free(c->brokers[i].key);
+	}
+	*c = (struct node_config){ 0 };
+}

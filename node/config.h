@@ -1,0 +1,36 @@
+/* config.h: the node's configuration file.  README.md shows one; names in it are relative to its folder. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "wire/stream.h"
+#include "wire/taxonomy.h"
+
+struct torap_error;
+
+enum { NODE_BROKERS_MAX = 16 };
+
+struct node_config_broker {
+	char *name, *endpoint, *key; /* key: a .pub file */
+	bool required;
+};
+
+struct node_config {
+	char *path;
+	char name[TORAP_WRITER_ID_MAX + 1];
+	uint32_t region;
+	char *keys, *trust, *root, *journal, *intake, *sites, *devices, *mapping;
+	char *metrics; /* NULL: none */
+	uint64_t journal_size;
+	struct node_config_broker brokers[NODE_BROKERS_MAX];
+	size_t brokers_count;
+	uint32_t seal_delay_ms[TORAP_LANES];
+	int64_t canary_us;
+};
+
+/* On failure *out is untouched and err names file, line and reason. */
+int node_config_load(struct node_config *out, const char *path, struct torap_error *err);
+void node_config_finish(struct node_config *c);

@@ -1,0 +1,235 @@
+#include "node/metrics.h"
+
+#include <stdio.h>
+
+#include "conf/trust.h"
+#include "loop/http.h"
+#include "node/acceptance.h"
+#include "node/batcher.h"
+#include "node/dedup.h"
+#include "node/intake.h"
+#include "node/node.h"
+#include "node/registry.h"
+#include "node/status.h"
+#include "node/subjects.h"
+#include "node/supervision.h"
+#include "node/unknown.h"
+#include "node/uplink.h"
+#include "store/kv.h"
+
+enum { LABELS_MAX = 160, FIRST_LANE = TORAP__LANE__LANE_CRITICAL };
+
+static void one(struct torap_writer *body, const char *name, const char *type, const char *help, double value)
+{
+	torap_metric_head(body, name, type, help);
+	torap_metric(body, name, NULL, value);
+}
+
+static void observations(struct torap_writer *body, const struct node *n)
+{
+	const struct node_acceptance_counts *c = node_acceptance_counts(n->acceptance);
+	char labels[LABELS_MAX];
+	torap_metric_head(
+		body, "torap_node_observations_total", "counter", "Observations of agents by verdict.");
+	torap_metric(body, "torap_node_observations_total", "verdict=\"durable\"", (double)c->durable);
+	torap_metric(body, "torap_node_observations_total", "verdict=\"duplicate\"", (double)c->duplicate);
+	uint64_t refused = 0;
+	for (int i = 0; i < NODE_REFUSALS; i++)
+		refused += c->refused[i];
+	torap_metric(body, "torap_node_observations_total", "verdict=\"refused\"", (double)refused);
+	torap_metric_head(body, "torap_node_refused_total", "counter", "Refused observations by reason.");
+	for (int i = 0; i < NODE_REFUSALS; i++) {
+		torap_metric_label(labels, sizeof labels, "reason", node_refusal_name((enum node_refusal)i));
+		torap_metric(body, "torap_node_refused_total", labels, (double)c->refused[i]);
+	}
+	one(body, "torap_node_alive_total", "counter", "Signs of life that made no event.", (double)c->alive);
+	one(body, "torap_node_unmapped_total", "counter", "Observations with a code that no table knows.",
+		(double)c->unmapped);
+	one(body, "torap_node_unknown_total", "counter",
+		"Observations of devices that the registry does not know.", (double)c->unknown);
+}
+
+static void intake(struct torap_writer *body, const struct node *n)
+{
+	struct node_intake_counts c = node_intake_counts(n->intake);
+	one(body, "torap_node_agents", "gauge", "Agents that are connected.", (double)c.sessions);
+	one(body, "torap_node_offers_total", "counter", "Offers of agents.", (double)c.offers);
+	one(body, "torap_node_malformed_total", "counter", "Messages of agents that were refused as a whole.",
+		(double)c.malformed);
+	one(body, "torap_node_strange_total", "counter", "Messages of agents of a type that is not known.",
+		(double)c.strange);
+	one(body, "torap_node_verdicts_lost_total", "counter", "Verdicts whose agent was gone.",
+		(double)c.lost_verdicts);
+}
+
+static void lane_metric(struct torap_writer *body, const struct node *n, const char *name, const char *type,
+	const char *help, double (*value)(const struct node_batcher_counts *c))
+{
+	char labels[LABELS_MAX];
+	torap_metric_head(body, name, type, help);
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		struct node_batcher_counts c = node_batcher_counts(n->batcher, lane);
+		torap_metric_label(labels, sizeof labels, "lane", torap_lane_name(lane));
+		torap_metric(body, name, labels, value(&c));
+	}
+}
+
+#define LANE_VALUE(member)                                                                                   \
+	static double lane_##member(const struct node_batcher_counts *c)                                     \
+	{                                                                                                    \
+		return (double)c->member;                                                                    \
+	}
+LANE_VALUE(events)
+LANE_VALUE(batches)
+LANE_VALUE(bytes)
+LANE_VALUE(jobs)
+LANE_VALUE(jobs_full)
+LANE_VALUE(busy)
+LANE_VALUE(waiting)
+LANE_VALUE(unsealed)
+
+static void lanes(struct torap_writer *body, const struct node *n)
+{
+	lane_metric(body, n, "torap_node_events_total", "counter", "Events that are durable.", lane_events);
+	lane_metric(body, n, "torap_node_batches_total", "counter", "Batches sealed.", lane_batches);
+	lane_metric(
+		body, n, "torap_node_batch_bytes_total", "counter", "Bytes of sealed batches.", lane_bytes);
+	lane_metric(body, n, "torap_node_commits_total", "counter", "Jobs given to the store.", lane_jobs);
+	lane_metric(body, n, "torap_node_commits_full_total", "counter", "Jobs that found the disk full.",
+		lane_jobs_full);
+	lane_metric(body, n, "torap_node_busy_total", "counter", "Entries refused because too much waits.",
+		lane_busy);
+	lane_metric(body, n, "torap_node_waiting", "gauge", "Entries that wait for the store.", lane_waiting);
+	lane_metric(body, n, "torap_node_unsealed", "gauge", "Durable events that are not sealed yet.",
+		lane_unsealed);
+}
+
+static void memories(struct torap_writer *body, const struct node *n)
+{
+	struct torap_kv_size size = torap_kv_size(n->kv);
+	one(body, "torap_node_repeat_keys", "gauge", "Repeat keys remembered.",
+		(double)node_dedup_count(n->dedup));
+	one(body, "torap_node_repeat_keys_forgotten_total", "counter",
+		"Repeat keys forgotten before their time for want of room.",
+		(double)node_dedup_forgotten(n->dedup));
+	one(body, "torap_node_unknown_accounts", "gauge", "Unknown devices of the last minutes.",
+		(double)node_unknown_accounts(n->unknown));
+	one(body, "torap_node_subjects", "gauge", "Devices that stand in manifests by an opaque subject.",
+		(double)node_subjects_count(n->subjects));
+	one(body, "torap_node_supervised", "gauge", "Devices under supervision.",
+		(double)node_supervision_devices(n->supervision));
+	one(body, "torap_node_silent", "gauge", "Devices past their period.",
+		(double)node_supervision_silent(n->supervision));
+	one(body, "torap_node_devices", "gauge", "Devices of the registry.",
+		(double)node_registry_devices(n->rules.registry));
+	one(body, "torap_node_journal_bytes", "gauge", "Bytes of the journal in use.",
+		(double)size.used_bytes);
+	one(body, "torap_node_journal_bytes_max", "gauge", "Bytes that the journal may grow to.",
+		(double)size.map_bytes);
+	one(body, "torap_node_trust_version", "gauge", "Version of the trust file in force.",
+		(double)n->rules.trust->version);
+	one(body, "torap_node_trust_valid_until_seconds", "gauge", "Until when the trust file is valid.",
+		(double)n->rules.trust->valid_until.us / TORAP_US_PER_S);
+	one(body, "torap_node_reloads_total", "counter", "Reloads that took effect.", (double)n->reloads);
+	one(body, "torap_node_reloads_refused_total", "counter", "Reloads that were refused.",
+		(double)n->reloads_refused);
+	one(body, "torap_node_clock_known", "gauge", "1: the host's clock is synchronised.", n->clock.known);
+}
+
+struct link_value {
+	const struct node_carrier *carrier;
+	struct node_lag lag;
+};
+
+static void link_metric(struct torap_writer *body, const struct node *n, const char *name, const char *type,
+	const char *help, double (*value)(const struct link_value *v))
+{
+	struct node_now now = node_now(n);
+	torap_metric_head(body, name, type, help);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+			char broker[LABELS_MAX / 2], labels[LABELS_MAX];
+			struct link_value v = { .carrier = node_uplink_carrier(n->uplinks[i], lane) };
+			v.lag = node_carrier_lag(v.carrier, now);
+			torap_metric_label(broker, sizeof broker, "broker", node_uplink_name(n->uplinks[i]));
+			snprintf(labels, sizeof labels, "%s,lane=\"%s\"", broker, torap_lane_name(lane));
+			torap_metric(body, name, labels, value(&v));
+		}
+}
+
+static double link_up(const struct link_value *v)
+{
+	return v->carrier->dialler.state == TORAP_DIAL_FLOWING;
+}
+
+static double link_lag_events(const struct link_value *v)
+{
+	return (double)v->lag.events;
+}
+
+static double link_lag_bytes(const struct link_value *v)
+{
+	return (double)v->lag.bytes;
+}
+
+static double link_lag_seconds(const struct link_value *v)
+{
+	return v->lag.seconds;
+}
+
+static double link_batches(const struct link_value *v)
+{
+	return (double)v->carrier->batches_sent;
+}
+
+static double link_bytes(const struct link_value *v)
+{
+	return (double)v->carrier->bytes_sent;
+}
+
+static double link_withheld(const struct link_value *v)
+{
+	return (double)v->carrier->frames_refused;
+}
+
+static double link_times_up(const struct link_value *v)
+{
+	return (double)v->carrier->dialler.times_flowing;
+}
+
+static void links(struct torap_writer *body, const struct node *n)
+{
+	link_metric(body, n, "torap_node_link_up", "gauge", "1: batches flow.", link_up);
+	link_metric(body, n, "torap_node_link_times_up_total", "counter", "How often the link came up.",
+		link_times_up);
+	link_metric(body, n, "torap_node_link_lag_events", "gauge", "Durable events that the broker lacks.",
+		link_lag_events);
+	link_metric(body, n, "torap_node_link_lag_bytes", "gauge", "Bytes of batches that the broker lacks.",
+		link_lag_bytes);
+	link_metric(body, n, "torap_node_link_lag_seconds", "gauge",
+		"Age of the oldest batch that the broker lacks.", link_lag_seconds);
+	link_metric(body, n, "torap_node_link_batches_total", "counter", "Batches sent.", link_batches);
+	link_metric(body, n, "torap_node_link_bytes_total", "counter", "Bytes of batches sent.", link_bytes);
+	link_metric(body, n, "torap_node_link_frames_withheld_total", "counter",
+		"Frames left out because their owner's consent has ended.", link_withheld);
+}
+
+static void on_metrics(void *hint, struct torap_writer *body)
+{
+	const struct node *n = hint;
+	observations(body, n);
+	intake(body, n);
+	lanes(body, n);
+	memories(body, n);
+	links(body, n);
+}
+
+int node_metrics_open(struct torap_http **out, struct node *n, struct torap_error *err)
+{
+	static const struct torap_http_route routes[] = {
+		{ "/metrics", "text/plain; version=0.0.4", on_metrics },
+		{ "/status", "application/json", node_status_write },
+		{ 0 },
+	};
+	return torap_http_open(out, &n->app->loop, n->config->metrics, routes, n, err);
+}

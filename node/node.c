@@ -1,0 +1,533 @@
+#include "node/node.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "conf/trust.h"
+#include "loop/http.h"
+#include "node/acceptance.h"
+#include "node/batcher.h"
+#include "node/bus.h"
+#include "node/consent.h"
+#include "node/consents.h"
+#include "node/dedup.h"
+#include "node/intake.h"
+#include "node/mapping.h"
+#include "node/metrics.h"
+#include "node/registry.h"
+#include "node/subjects.h"
+#include "node/supervision.h"
+#include "node/unknown.h"
+#include "node/uplink.h"
+#include "node/writes.h"
+#include "store/committer.h"
+#include "store/kv.h"
+
+enum {
+	TICK_MS = 100,
+	HEADS_MS = 2000,
+	RECEIPTS_MS = 5000,
+	SECOND_MS = 1000,
+	DRAIN_MS = 10 * 1000, /* a flush that takes longer belongs to a disk that will not finish */
+	SETTLE_MS = 200,      /* for answers and last batches to leave */
+};
+
+struct node_now node_now(const struct node *n)
+{
+	return (struct node_now){
+		.mono = torap_app_mono(),
+		.wall = torap_app_wall(),
+		.clock_known = n->clock.known,
+		.clock_offset_ms = n->clock.offset_ms,
+	};
+}
+
+static void tell_now(void *hint, struct node_now *out)
+{
+	*out = node_now(hint);
+}
+
+/* Files. */
+
+int node_load_files(struct node *n, const struct node_config *config, struct torap_error *err)
+{
+	n->config = config;
+	int r = torap_keys_load(&n->keys, config->keys, err);
+	if (r == 0)
+		r = torap_keys_load_public(&n->root, config->root, err);
+	for (size_t i = 0; i < config->brokers_count && r == 0; i++) {
+		struct torap_keys broker;
+		r = torap_keys_load_public(&broker, config->brokers[i].key, err);
+		if (r == 0)
+			memcpy(n->broker_keys[i], broker.curve_public, TORAP_CURVE_KEY_SIZE);
+	}
+	if (r == 0)
+		r = node_rules_load(&n->rules, config, &n->keys, &n->root, NULL, torap_app_wall(), err);
+	if (r)
+		node_unload_files(n);
+	return r;
+}
+
+void node_unload_files(struct node *n)
+{
+	node_rules_finish(&n->rules);
+	torap_keys_wipe(&n->keys);
+	torap_keys_wipe(&n->root);
+}
+
+/* What the parts tell each other. */
+
+static void on_verdict(
+	void *hint, uint64_t session, uint64_t id, Torap__Verdict__Word word, const char *reason)
+{
+	const struct node *n = hint;
+	if (n->intake)
+		node_intake_verdict(n->intake, session, id, word, reason);
+}
+
+static void on_observation(void *hint, uint64_t session, const Torap__Observation *o)
+{
+	struct node *n = hint;
+	node_acceptance_offer(n->acceptance, session, o, node_now(n));
+}
+
+static void on_oversize(void *hint, uint64_t session, uint64_t id, const char *reason)
+{
+	const struct node *n = hint;
+	node_acceptance_refuse_limit(n->acceptance, session, id, reason);
+}
+
+static void on_sealed(void *hint, uint32_t lane, struct node_sealed *sealed)
+{
+	struct node *n = hint;
+	struct node_now now = node_now(n);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_sealed(n->uplinks[i], lane, sealed, now);
+}
+
+static void on_stream(void *hint, uint32_t lane)
+{
+	struct node *n = hint;
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		if (node_uplink_streams(n->uplinks[i], lane)) {
+			torap_fail("OUT-OF-MEMORY", "no memory for a new stream; this process ends");
+			torap_app_fail(n->app);
+		}
+}
+
+static void on_head(void *hint, uint32_t lane, struct torap_buffer *head)
+{
+	struct node *n = hint;
+	struct node_now now = node_now(n);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_head(n->uplinks[i], lane, head, now);
+}
+
+static void on_fork(
+	void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old, const char *reason)
+{
+	struct node *n = hint;
+	node_batcher_new_incarnation(n->batcher, lane);
+	node_bus_new_incarnation(n->bus, broker, old, reason, node_now(n));
+}
+
+/* Asked for each group with a subject, right before it is sent. */
+static bool may_send(void *hint, const uint8_t subject[static TORAP_SUBJECT_SIZE])
+{
+	const struct node *n = hint;
+	const char *id = node_subjects_device(n->subjects, subject);
+	const struct node_device *device = id ? node_registry_device(n->rules.registry, id) : NULL;
+	return device && node_consent_allows(node_consent_at(device, torap_app_wall()));
+}
+
+static uint64_t count_shed(void *hint)
+{
+	const struct node *n = hint;
+	const struct node_acceptance_counts *counts = node_acceptance_counts(n->acceptance);
+	return counts->refused[NODE_REFUSED_BUSY] + counts->refused[NODE_REFUSED_FULL];
+}
+
+/* Turns and ticks. */
+
+static void on_commit(void *hint)
+{
+	struct node *n = hint; /* On the committer's thread. */
+	uv_async_send(&n->wake);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+	const struct node *n = wake->data;
+	if (n->committer)
+		torap_committer_collect(n->committer);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	(void)timer; /* It only had to end the loop's sleep. */
+}
+
+static void prune_repeats(struct node *n, struct node_now now);
+static void advance_stop(struct node *n, struct node_now now);
+
+static void on_turn(uv_prepare_t *turn)
+{
+	struct node *n = turn->data;
+	struct node_now now = node_now(n);
+	struct torap_mono at;
+	node_batcher_run(n->batcher, now);
+	node_intake_flush(n->intake);
+	if (n->stage != NODE_RUNNING)
+		advance_stop(n, now);
+	if (n->stage == NODE_CLOSED)
+		return;
+	if (node_batcher_deadline(n->batcher, &at)) {
+		int64_t wait_us = at.us - now.mono.us;
+		uint64_t wait_ms =
+			wait_us <= 0 ? 1 : (uint64_t)(wait_us + TORAP_US_PER_MS - 1) / TORAP_US_PER_MS;
+		uv_timer_start(&n->due, on_due, wait_ms, 0);
+	} else {
+		uv_timer_stop(&n->due);
+	}
+}
+
+static void on_second(struct node *n, struct node_now now)
+{
+	n->next_second = torap_mono_add_ms(now.mono, SECOND_MS);
+	n->clock = torap_app_clock();
+	node_supervision_tick(n->supervision, now);
+	node_unknown_tick(n->unknown, now);
+	node_consents_tick(n->consents, n->rules.registry, now);
+	prune_repeats(n, now);
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+	struct node *n = tick->data;
+	struct node_now now = node_now(n);
+	node_intake_tick(n->intake, now);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_tick(n->uplinks[i], now);
+	if (n->stage != NODE_RUNNING)
+		return;
+	node_bus_tick(n->bus, now);
+	if (torap_mono_reached(n->next_second, now.mono))
+		on_second(n, now);
+	if (torap_mono_reached(n->next_heads, now.mono)) {
+		n->next_heads = torap_mono_add_ms(now.mono, HEADS_MS);
+		node_batcher_want_heads(n->batcher);
+	}
+	if (torap_mono_reached(n->next_receipts, now.mono)) {
+		n->next_receipts = torap_mono_add_ms(now.mono, RECEIPTS_MS);
+		for (size_t i = 0; i < n->uplinks_count; i++)
+			node_uplink_receipts(n->uplinks[i], now);
+	}
+}
+
+static void on_pruned(struct node_entry *entry, enum node_entry_result result)
+{
+	(void)result; /* A row that stays has expired all the same. */
+	free(entry);
+}
+
+static void prune_repeats(struct node *n, struct node_now now)
+{
+	struct node_entry *entry = calloc(1, sizeof *entry);
+	if (!entry)
+		return;
+	entry->done = on_pruned;
+	node_dedup_prune(n->dedup, now.wall, &entry->writes);
+	if (entry->writes.size && node_batcher_add(n->batcher, entry, now) == 0)
+		return;
+	torap_writer_finish(&entry->writes);
+	free(entry);
+}
+
+/* Starting. */
+
+static int open_store(struct node *n, struct torap_error *err)
+{
+	static const char *const tables[] = { NODE_TABLE_NAMES };
+	struct torap_kv_options options = { .tables = tables, .map_size = n->config->journal_size };
+	int r = torap_kv_open(&n->kv, n->config->journal, &options, err);
+	return r ? r : torap_committer_start(&n->committer, n->kv, on_commit, n, err);
+}
+
+static int create_batcher(struct node *n, struct node_now now, struct torap_error *err)
+{
+	struct node_batcher_options options = {
+		.kv = n->kv,
+		.committer = n->committer,
+		.writer = n->config->name,
+		.key = &n->keys.sign,
+		.on_sealed = on_sealed,
+		.on_stream = on_stream,
+		.on_head = on_head,
+		.hint = n,
+	};
+	memcpy(options.seal_delay_ms, n->config->seal_delay_ms, sizeof options.seal_delay_ms);
+	return node_batcher_create(&n->batcher, &options, now, err);
+}
+
+static int create_memories(struct node *n, struct node_now now, struct torap_error *err)
+{
+	struct node_unknown_options unknown = { n->batcher, n->config->region };
+	int r = node_dedup_create(&n->dedup, NODE_DEDUP_MAX, err);
+	if (r == 0)
+		r = node_dedup_load(n->dedup, n->kv, now.wall, err);
+	if (r == 0)
+		r = node_unknown_create(&n->unknown, &unknown, n->kv, now, err);
+	if (r == 0)
+		r = node_subjects_create(&n->subjects, n->kv, err);
+	if (r)
+		return r;
+	struct node_supervision_options supervision = { n->batcher, n->subjects };
+	r = node_supervision_create(&n->supervision, &supervision, n->kv, err);
+	if (r == 0 && node_supervision_registry(n->supervision, n->rules.registry, now))
+		r = torap_errorf(err, -ENOMEM, "supervision: out of memory");
+	return r ? r : node_consents_create(&n->consents, n->batcher, n->kv, err);
+}
+
+static int create_acceptance(struct node *n, struct torap_error *err)
+{
+	struct node_acceptance_parts parts = {
+		.batcher = n->batcher,
+		.dedup = n->dedup,
+		.supervision = n->supervision,
+		.unknown = n->unknown,
+		.subjects = n->subjects,
+	};
+	struct node_bus_options bus = {
+		.batcher = n->batcher,
+		.kv = n->kv,
+		.region = n->config->region,
+		.canary_us = n->config->canary_us,
+		.shed = count_shed,
+		.hint = n,
+	};
+	int r = node_acceptance_create(&n->acceptance, &parts, on_verdict, n, err);
+	if (r)
+		return r;
+	node_acceptance_rules(n->acceptance, n->rules.registry, n->rules.mapping);
+	return node_bus_create(&n->bus, &bus, err);
+}
+
+static int open_uplinks(struct node *n, struct node_now now, struct torap_error *err)
+{
+	for (size_t i = 0; i < n->config->brokers_count; i++) {
+		const struct node_config_broker *broker = &n->config->brokers[i];
+		struct node_uplink_options options = {
+			.carrier = { .loop = &n->app->loop,
+				.context = n->context,
+				.kv = n->kv,
+				.batcher = n->batcher,
+				.writer = n->config->name,
+				.keys = &n->keys,
+				.may_send = may_send,
+				.on_fork = on_fork,
+				.now = tell_now,
+				.hint = n },
+			.name = broker->name,
+			.endpoint = broker->endpoint,
+			.key = n->broker_keys[i],
+			.required = broker->required,
+		};
+		int r = node_uplink_open(&n->uplinks[i], &options, now, err);
+		if (r)
+			return r;
+		n->uplinks_count++;
+	}
+	return 0;
+}
+
+static int open_doors(struct node *n, struct torap_error *err)
+{
+	struct node_intake_options options = {
+		.loop = &n->app->loop,
+		.context = n->context,
+		.endpoint = n->config->intake,
+		.on_observation = on_observation,
+		.on_oversize = on_oversize,
+		.now = tell_now,
+		.hint = n,
+	};
+	int r = node_intake_open(&n->intake, &options, err);
+	if (r)
+		return r;
+	node_intake_registry(n->intake, n->rules.registry);
+	return n->config->metrics ? node_metrics_open(&n->http, n, err) : 0;
+}
+
+static void init_handles(struct node *n)
+{
+	uv_loop_t *loop = &n->app->loop;
+	uv_async_init(loop, &n->wake, on_wake);
+	uv_prepare_init(loop, &n->turn);
+	uv_timer_init(loop, &n->tick);
+	uv_timer_init(loop, &n->due);
+	n->wake.data = n->turn.data = n->tick.data = n->due.data = n;
+	n->has_handles = true;
+}
+
+int node_create(
+	struct node **out, struct torap_app *app, const struct node_config *config, struct torap_error *err)
+{
+	struct node *n = calloc(1, sizeof *n);
+	if (!n)
+		return torap_errorf(err, -ENOMEM, "node: out of memory");
+	n->app = app;
+	n->clock = torap_app_clock();
+	struct node_now now = node_now(n);
+	int r = node_load_files(n, config, err);
+	if (r) {
+		free(n);
+		return r;
+	}
+	init_handles(n);
+	n->context = zmq_ctx_new();
+	r = n->context ? open_store(n, err) : torap_errorf(err, -errno, "ZeroMQ: %s", zmq_strerror(errno));
+	if (r == 0)
+		r = create_batcher(n, now, err);
+	if (r == 0)
+		r = create_memories(n, now, err);
+	if (r == 0)
+		r = create_acceptance(n, err);
+	if (r == 0)
+		r = open_uplinks(n, now, err);
+	if (r == 0)
+		r = open_doors(n, err);
+	*out = n;
+	if (r)
+		return r;
+	node_bus_up(n->bus, now);
+	uv_prepare_start(&n->turn, on_turn);
+	uv_timer_start(&n->tick, on_tick, TICK_MS, TICK_MS);
+	torap_notice("NODE-UP", "node %s: %zu devices at %zu sites, %zu codes, %zu brokers", config->name,
+		node_registry_devices(n->rules.registry), node_registry_sites(n->rules.registry),
+		node_mapping_size(n->rules.mapping), config->brokers_count);
+	return 0;
+}
+
+/* Stopping. */
+
+/* Everything that is on the loop.  The committer first: its thread must not wake what is closed. */
+static void close_all(struct node *n)
+{
+	n->stage = NODE_CLOSED;
+	n->committer = torap_committer_stop(n->committer);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_close(n->uplinks[i]);
+	node_intake_close(n->intake);
+	n->intake = NULL; /* It frees itself. */
+	torap_http_close(n->http);
+	n->http = NULL;
+	if (n->has_handles) {
+		uv_close((uv_handle_t *)&n->wake, NULL);
+		uv_close((uv_handle_t *)&n->turn, NULL);
+		uv_close((uv_handle_t *)&n->tick, NULL);
+		uv_close((uv_handle_t *)&n->due, NULL);
+	}
+	n->has_handles = false;
+}
+
+static void finish_clean(struct node *n)
+{
+	struct torap_error err;
+	bool flushed = node_batcher_idle(n->batcher);
+	close_all(n);
+	if (!flushed)
+		torap_warn("STOP-UNFINISHED",
+			"not all could be sealed; the next start goes on with what was flushed");
+	else if (node_bus_write_clean(n->bus, &err))
+		torap_warn(
+			"STOP-UNCLEAN", "%s; the next start will say that this one was not clean", err.text);
+	else
+		torap_notice("NODE-DOWN", "node %s has stopped; everything is sealed and flushed",
+			n->config->name);
+}
+
+static void advance_stop(struct node *n, struct node_now now)
+{
+	bool over = torap_mono_reached(n->stage_until, now.mono);
+	if (n->stage == NODE_DRAINING && (node_batcher_idle(n->batcher) || over)) {
+		n->stage = NODE_SETTLING;
+		n->stage_until = torap_mono_add_ms(now.mono, SETTLE_MS);
+	} else if (n->stage == NODE_SETTLING && over) {
+		finish_clean(n);
+	}
+}
+
+void node_stop(struct node *n)
+{
+	if (n->stage != NODE_RUNNING)
+		return;
+	if (!uv_is_active((uv_handle_t *)&n->tick)) {
+		close_all(n); /* It never came to run. */
+		return;
+	}
+	struct node_now now = node_now(n);
+	n->stage = NODE_DRAINING;
+	n->stage_until = torap_mono_add_ms(now.mono, DRAIN_MS);
+	node_intake_deafen(n->intake);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_receipts(n->uplinks[i], now);
+	node_batcher_flush(n->batcher);
+}
+
+struct node *node_destroy(struct node *n)
+{
+	if (!n)
+		return NULL;
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_destroy(n->uplinks[i]);
+	/* The batcher gives back what still waits, so those who gave it are there until then. */
+	node_batcher_destroy(n->batcher);
+	node_bus_destroy(n->bus);
+	node_acceptance_destroy(n->acceptance);
+	node_consents_destroy(n->consents);
+	node_supervision_destroy(n->supervision);
+	node_subjects_destroy(n->subjects);
+	node_unknown_destroy(n->unknown);
+	node_dedup_destroy(n->dedup);
+	torap_kv_close(n->kv);
+	if (n->context)
+		zmq_ctx_term(n->context);
+	node_unload_files(n);
+	free(n);
+	return NULL;
+}
+
+/* Reloading. */
+
+void node_reload(struct node *n)
+{
+	struct torap_error err;
+	struct node_rules rules;
+	if (n->stage != NODE_RUNNING)
+		return;
+	struct node_now now = node_now(n);
+	int r = node_rules_load(&rules, n->config, &n->keys, &n->root, &n->rules, now.wall, &err);
+	if (r == 0 && node_supervision_registry(n->supervision, rules.registry, now)) {
+		node_rules_finish(&rules);
+		r = torap_errorf(&err, -ENOMEM, "out of memory");
+	}
+	if (r) {
+		n->reloads_refused++;
+		torap_fail("RELOAD-REFUSED", "%s; what was in force stays in force", err.text);
+		return;
+	}
+	struct node_rules old = n->rules;
+	n->rules = rules;
+	node_acceptance_rules(n->acceptance, rules.registry, rules.mapping);
+	node_intake_registry(n->intake, rules.registry);
+	node_consents_tick(n->consents, rules.registry, now);
+	node_rules_finish(&old);
+	n->reloads++;
+	torap_notice("RELOADED", "node %s: %zu devices at %zu sites, %zu codes, trust file version %llu",
+		n->config->name, node_registry_devices(rules.registry), node_registry_sites(rules.registry),
+		node_mapping_size(rules.mapping), (unsigned long long)rules.trust->version);
+}

@@ -1,0 +1,72 @@
+/* node.h: the node: owns its parts, starts them in order, stops them in reverse, reloads what can be reloaded.
+ *
+ *     store → batcher, dedup, unknown, subjects, supervision, consents → acceptance → bus → uplinks → intake → http
+ *
+ * A turn of the loop: callbacks of sockets and timers fill the batcher; before the loop sleeps (uv_prepare) the batcher starts its
+ * rounds and the gathered verdicts go out.  The committer's thread wakes the loop when a flush is done.
+ *
+ * Stopping: offers are not read any more; what waits is numbered, sealed and flushed; answers and batches get a moment to leave;
+ * then everything is closed, and the row `clean` says so to the next start. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/limits.h"
+#include "conf/keys.h"
+#include "loop/app.h"
+#include "node/config.h"
+#include "node/event.h"
+#include "node/rules.h"
+
+struct torap_error;
+
+enum node_stage { NODE_RUNNING, NODE_DRAINING, NODE_SETTLING, NODE_CLOSED };
+
+struct node {
+	struct torap_app *app;
+	const struct node_config *config;
+	struct torap_keys keys, root;
+	uint8_t broker_keys[NODE_BROKERS_MAX][TORAP_CURVE_KEY_SIZE];
+	struct node_rules rules;
+	void *context; /* ZeroMQ */
+	struct torap_kv *kv;
+	struct torap_committer *committer;
+	struct node_batcher *batcher;
+	struct node_dedup *dedup;
+	struct node_unknown *unknown;
+	struct node_subjects *subjects;
+	struct node_supervision *supervision;
+	struct node_consents *consents;
+	struct node_acceptance *acceptance;
+	struct node_bus *bus;
+	struct node_uplink *uplinks[NODE_BROKERS_MAX];
+	size_t uplinks_count;
+	struct node_intake *intake;
+	struct torap_http *http;
+
+	uv_async_t wake;
+	uv_prepare_t turn;
+	uv_timer_t tick, due;
+	bool has_handles;
+	enum node_stage stage;
+	struct torap_mono stage_until;
+	struct torap_app_clock clock; /* read once a second */
+	struct torap_mono next_second, next_heads, next_receipts;
+	uint64_t reloads, reloads_refused;
+};
+
+/* Keys and rules: all files that the configuration names, and whether they fit each other.  For -n, and at the start. */
+int node_load_files(struct node *n, const struct node_config *config, struct torap_error *err);
+void node_unload_files(struct node *n);
+
+/* `app` and `config` are borrowed for the node's life. */
+int node_create(
+	struct node **out, struct torap_app *app, const struct node_config *config, struct torap_error *err);
+void node_stop(struct node *n);
+void node_reload(struct node *n);
+/* After the loop has run out.  Accepts NULL, returns NULL. */
+struct node *node_destroy(struct node *n);
+
+struct node_now node_now(const struct node *n);
