@@ -69,10 +69,9 @@ def make_keys():
     for name in NODES:
         path = os.path.join(KEYS, f"dc09-{name}.keys")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
-            f.write("keys:\n")
             for row in registry(name):
                 if row["key_name"]:
-                    f.write(f"  - {{ name: {row['key_name']}, key: {os.urandom(16).hex()} }}\n")
+                    f.write(f"{row['key_name']}: {os.urandom(16).hex()}\n")
     torap("trust", "sign", "-f", source, "--root", os.path.join(KEYS, "root.key"), "-o", os.path.join(KEYS, "trust.signed"))
 
 
@@ -223,7 +222,8 @@ class Demonstration:
             with open(path) as f:
                 for line in f:
                     message = json.loads(line)
-                    key = (message["account"], message["sequence"], message["code"], message["zone"], message["time"])
+                    # What a node calls a repeat: the same content at the same time of the device, or with the same number.
+                    key = tuple(message[k] for k in ("account", "code", "area", "zone", "user", "time" if message["dated"] else "sequence"))
                     if message["event"] == "null" or key in seen:
                         continue
                     seen.add(key)
@@ -309,12 +309,14 @@ def metric_or_zero(port, name):
 
 
 def severity(event):
-    """Of the panels' events, by the severities to begin with of the mapping tables."""
+    """Of what panels tell, by the severities to begin with."""
     if event in ("panic", "duress", "holdup", "fire", "medical", "emergency", "gas"):
         return "critical"
     if event in ("burglary", "tamper"):
         return "high"
-    return "normal" if event == "power" else "low" if event in ("trouble", "bypass", "battery") else "information"
+    if event in ("water", "power", "comm"):
+        return "normal"
+    return "low" if event in ("battery", "bypass", "cancel") else "information"
 
 
 def main():
