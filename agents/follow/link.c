@@ -14,6 +14,7 @@
 
 enum {
 	TICK_MS = 100,
+	WAITING_MS_MAX = 2000,     /* not flowing for so long is said */
 	UNREACHABLE_MS_MAX = 2000, /* with several brokers: so long for one before the next is tried */
 	SMALL_BUFFER = 64 << 10,   /* bulk and normal: no megabyte of backlog in front of anything */
 };
@@ -27,6 +28,8 @@ struct follow_link {
 	size_t broker;
 	struct torap_dialler dialler;
 	struct torap_mono dialled; /* when the socket was made */
+	struct torap_mono waits_since;
+	enum torap_dial_reason told; /* to the operator, since it flowed last */
 	void *socket;
 	struct torap_zloop *watch;
 	uv_timer_t timer;
@@ -161,21 +164,33 @@ static void say_hello(struct follow_link *l)
 
 /* The machine. */
 
-static void tell(const struct follow_link *l, enum torap_dial_state before, enum torap_dial_reason why_before)
+static void tell_change(struct follow_link *l, enum torap_dial_state before)
 {
 	const struct torap_dialler *d = &l->dialler;
 	const struct follow_broker *b = follow_link_broker(l);
-	if (d->state == TORAP_DIAL_FLOWING && before != TORAP_DIAL_FLOWING)
+	if (d->state == TORAP_DIAL_FLOWING && before != TORAP_DIAL_FLOWING) {
 		torap_notice(
 			"LINK-FLOWING", "%s lane of broker %s is flowing", torap_lane_name(l->lane), b->name);
-	else if (before == TORAP_DIAL_FLOWING && d->state != TORAP_DIAL_FLOWING)
+	} else if (before == TORAP_DIAL_FLOWING && d->state != TORAP_DIAL_FLOWING) {
 		torap_warn("LINK-LOST", "%s lane of broker %s is %s: %s; connecting again by itself",
 			torap_lane_name(l->lane), b->name, torap_dial_state_name(d->state),
 			torap_dial_reason_name(d->reason));
-	else if (d->reason != why_before && d->reason != TORAP_DIAL_FINE)
-		torap_notice("LINK-WAITS", "%s lane of broker %s is %s: %s; trying again by itself",
-			torap_lane_name(l->lane), b->name, torap_dial_state_name(d->state),
-			torap_dial_reason_name(d->reason));
+		l->told = d->reason;
+		l->waits_since = torap_app_mono();
+	}
+}
+
+/* A link that comes up in a moment is not worth a line; one that does not, is, once for each reason. */
+static void tell_waiting(struct follow_link *l, struct torap_mono now)
+{
+	const struct torap_dialler *d = &l->dialler;
+	if (d->state == TORAP_DIAL_FLOWING || d->reason == l->told ||
+		!torap_mono_reached(torap_mono_add_ms(l->waits_since, WAITING_MS_MAX), now))
+		return;
+	l->told = d->reason;
+	torap_notice("LINK-WAITS", "%s lane of broker %s is %s: %s; trying again by itself",
+		torap_lane_name(l->lane), follow_link_broker(l)->name, torap_dial_state_name(d->state),
+		torap_dial_reason_name(d->reason));
 }
 
 static void step(struct follow_link *l, enum torap_dial_input in, int refusal)
@@ -183,10 +198,9 @@ static void step(struct follow_link *l, enum torap_dial_input in, int refusal)
 	if (l->closing)
 		return;
 	enum torap_dial_state before = l->dialler.state;
-	enum torap_dial_reason why_before = l->dialler.reason;
 	struct torap_dial_out out;
 	torap_dialler_step(&l->dialler, in, refusal, torap_app_mono(), &out);
-	tell(l, before, why_before);
+	tell_change(l, before);
 	if (out.reset)
 		dial_next(l);
 	if (out.say_hello)
@@ -205,6 +219,7 @@ static void on_tick(uv_timer_t *timer)
 	if (!l->socket || stuck)
 		dial_next(l);
 	step(l, TORAP_DIAL_IN_TICK, 0);
+	tell_waiting(l, now);
 }
 
 void follow_link_welcomed(struct follow_link *l)
@@ -298,6 +313,8 @@ int follow_link_open(struct follow_link **out, uv_loop_t *loop, void *zmq_contex
 	uint64_t seed;
 	randombytes_buf(&seed, sizeof seed);
 	torap_dialler_init(&l->dialler, &torap_dial_defaults, seed, torap_app_mono());
+	l->waits_since = torap_app_mono();
+	l->told = TORAP_DIAL_NOT_YET;
 	int r = dial(l, err);
 	if (r) {
 		free(l);
