@@ -119,8 +119,9 @@ static void let_go(struct broker_listener *l, const struct broker_session *s, st
 
 static void bury(struct broker_listener *l, struct broker_session *s, struct torap_mono now)
 {
-	torap_info("SESSION-ENDED", "%s %s, lane %s: %s", s->writer ? "writer" : "feed", s->name,
-		torap_lane_name(s->lane), s->why);
+	torap_info("SESSION-ENDED", "%s %s, lane %s: %s",
+		s->role == TORAP__ROLE__ROLE_WRITER ? "writer" : "feed", s->name, torap_lane_name(s->lane),
+		s->why);
 	s->writer = broker_writer_destroy(s->writer);
 	s->feed = broker_feed_destroy(s->feed);
 	let_go(l, s, now);
@@ -187,19 +188,15 @@ static int judge_hello(const struct torap_zmessage *m, const struct torap_hello 
 	return 0;
 }
 
-struct same {
-	const struct torap_zmessage *message;
-	const struct torap_hello *hello;
-};
-
 /* The older session of the same key, role and lane, or of the same connection. */
 static void replace(void *hint, struct broker_session *s)
 {
-	const struct same *same = hint;
-	const struct torap_zmessage *m = same->message;
-	bool same_peer = s->peer_size == m->peer_size && memcmp(s->peer, m->peer, m->peer_size) == 0;
-	bool same_session = s->role == same->hello->role && s->lane == same->hello->lane &&
-			    memcmp(s->key, m->key, sizeof s->key) == 0;
+	const struct broker_session *newer = hint;
+	bool same_peer = s->peer_size == newer->peer_size && memcmp(s->peer, newer->peer, s->peer_size) == 0;
+	bool same_session = s->role == newer->role && s->lane == newer->lane &&
+			    memcmp(s->key, newer->key, sizeof s->key) == 0;
+	if (s == newer)
+		return;
 	if (same_peer) {
 		s->keep_wire = true;
 		broker_session_end(s, "said hello again", 0, NULL);
@@ -252,13 +249,15 @@ static void on_hello(struct broker_listener *l, const struct torap_zmessage *m, 
 		code = TORAP__REFUSAL__CODE__BUSY;
 	}
 	if (!code) {
-		struct same same = { m, h };
-		broker_listener_each(l, replace, &same);
+		/* First in its bucket: the connection's messages are its own from here on. */
 		struct broker_session **bucket = &l->buckets[bucket_of(m->peer, m->peer_size)];
 		s->next = *bucket;
 		*bucket = s;
 		l->count++;
 		code = admit(s, h, &reason);
+		/* Only who is admitted pushes out another. */
+		if (!code && !s->ended)
+			broker_listener_each(l, replace, s);
 	}
 	b->counts.hellos++;
 	if (!code)

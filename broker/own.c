@@ -16,6 +16,7 @@
 
 enum {
 	HEAD_EVERY_MS = 2000,
+	RIGHTS_EVERY_MS = 1000,
 	FIELDS_MAX = 4,
 	LINKS_MAX = 3 * 4096, /* lost links that are remembered: every lane of every writer */
 };
@@ -147,17 +148,42 @@ void broker_own_policy(struct broker_own *o, const char *file, const char *diges
 		TORAP__STATE__STATE_PULSE, 3, fields);
 }
 
-void broker_own_rights_exceeded(
-	struct broker_own *o, const struct torap_stream_id *stream, uint64_t batch_no, unsigned groups)
+static void note_rights(struct broker_own *o, struct broker_stream *stream, struct torap_mono now)
 {
 	char text[TORAP_STREAM_TEXT_SIZE], batch[24], count[16];
-	snprintf(batch, sizeof batch, "%" PRIu64, batch_no);
-	snprintf(count, sizeof count, "%u", groups);
-	torap_stream_id_format(stream, text);
-	const char *fields[][2] = { { "writer", stream->writer }, { "stream", text }, { "batch", batch },
+	snprintf(batch, sizeof batch, "%" PRIu64, stream->beyond_batch);
+	snprintf(count, sizeof count, "%u", stream->beyond_groups);
+	torap_stream_id_format(&stream->id, text);
+	const char *fields[][2] = { { "writer", stream->id.writer }, { "stream", text }, { "batch", batch },
 		{ "groups", count } };
 	note(o, TORAP__KIND__KIND_RIGHTS_EXCEEDED, torap_kind_severity(TORAP__KIND__KIND_RIGHTS_EXCEEDED),
 		TORAP__STATE__STATE_PULSE, 4, fields);
+	stream->beyond_groups = 0;
+	stream->beyond_told = now;
+}
+
+static bool is_rights_due(const struct broker_stream *stream, struct torap_mono now)
+{
+	return stream->beyond_told.us == 0 ||
+	       torap_mono_reached(torap_mono_add_ms(stream->beyond_told, RIGHTS_EVERY_MS), now);
+}
+
+void broker_own_rights_exceeded(
+	struct broker_own *o, struct broker_stream *stream, uint64_t batch_no, unsigned groups)
+{
+	struct torap_mono now = torap_app_mono();
+	stream->beyond_groups += groups;
+	stream->beyond_batch = batch_no;
+	if (is_rights_due(stream, now))
+		note_rights(o, stream, now);
+}
+
+static void rights_tick(struct broker_own *o, struct torap_mono now)
+{
+	struct broker_streams *streams = o->broker->streams;
+	for (size_t i = 0; i < streams->count; i++)
+		if (streams->all[i]->beyond_groups && is_rights_due(streams->all[i], now))
+			note_rights(o, streams->all[i], now);
 }
 
 static void note_link(
@@ -235,6 +261,7 @@ void broker_own_tick(struct broker_own *o, struct torap_mono now)
 		o->head_due = torap_mono_add_ms(now, HEAD_EVERY_MS);
 	if (canaries_due)
 		o->canary_due.us = now.us + o->broker->config->canary_us;
+	rights_tick(o, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
 		struct lane *l = &o->lanes[lane];
 		struct torap_batch *again = l->unflushed;

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "base/time.h"
-#include "wire/stream.h"
 
 struct broker;
 struct broker_own;
+struct broker_stream;
 struct torap_error;
 
 /* After the streams were read from the store. */
@@ -25,8 +25,9 @@ void broker_own_access(
 	struct broker_own *o, const char *feed, const char *peer_key, uint32_t lane, bool opened);
 /* `digest` with a policy that was loaded, `reason` with one that was refused; the other is NULL. */
 void broker_own_policy(struct broker_own *o, const char *file, const char *digest, const char *reason);
+/* Summed up: a writer that claims what is not its own may not fill our stream with its every batch. */
 void broker_own_rights_exceeded(
-	struct broker_own *o, const struct torap_stream_id *stream, uint64_t batch_no, unsigned groups);
+	struct broker_own *o, struct broker_stream *stream, uint64_t batch_no, unsigned groups);
 /* A writer's link came or went.  Only a change is an event, and the first coming after a start is none. */
 void broker_own_link(struct broker_own *o, const char *writer, uint32_t lane, bool here, const char *reason);
 

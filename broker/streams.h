@@ -45,8 +45,12 @@ struct broker_stream {
 	uint32_t number;
 	uint64_t first_batch; /* 1, or where this store began */
 	struct torap_position flushed, accepted;
-	unsigned waiting;          /* batches accepted and not yet flushed… */
-	size_t waiting_bytes;      /* …and their bytes */
+	unsigned waiting;     /* batches accepted and not yet flushed… */
+	size_t waiting_bytes; /* …and their bytes */
+	/* Groups beyond the writer's rights that no event has told of yet, and when the last did. */
+	unsigned beyond_groups;
+	uint64_t beyond_batch;
+	struct torap_mono beyond_told;
 	struct torap_buffer *head; /* newest SignedHead, verified; or NULL */
 	struct torap_head head_read;
 	uint64_t heads; /* how many were taken; tells whether a feed has the newest */

@@ -249,7 +249,7 @@ static void admit(struct broker_writer *w, struct broker_stream *stream, struct 
 		return;
 	b->counts.beyond_groups += a->beyond_groups;
 	b->counts.beyond_events += a->beyond_events;
-	broker_own_rights_exceeded(b->own, &stream->id, batch_no, a->beyond_groups);
+	broker_own_rights_exceeded(b->own, stream, batch_no, a->beyond_groups);
 }
 
 /* The same number as one that is here, and another batch: a fork, as long as we can still see it. */
