@@ -1,18 +1,49 @@
 /* torap-node: turns what devices say into sealed batches and carries them to brokers.  README.md. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
 #include "node/node.h"
+#include "node/registry.h"
 
 static const struct torap_app_options options = {
 	.program = "torap-node",
 	.purpose = "turns what devices say into sealed batches and carries them to brokers",
 	.extra =
+		"  --check-registry SITES DEVICES [REGION…]   check these two files alone, and exit 0 or 1\n"
+		"\n"
 		"SIGHUP reloads trust file, sites, devices and mapping; a bad file is refused and the old ones stay.",
 };
+
+enum { REGIONS_MAX = 64 };
+
+/* `words` are SITES, DEVICES, and the regions beyond which a site is refused. */
+static int check_registry(char **words, int count)
+{
+	uint32_t regions[REGIONS_MAX];
+	struct node_registry_rules rules = { .regions = count > 2 ? regions : NULL };
+	struct torap_error err;
+	for (int i = 2; i < count; i++) {
+		if (i - 2 == REGIONS_MAX || !torap_region_parse(&regions[i - 2], words[i])) {
+			fprintf(stderr, "\"%s\" is no region, or one too many; a KATO code has 9 digits\n",
+				words[i]);
+			return 2;
+		}
+		rules.regions_count++;
+	}
+	struct node_registry *registry = NULL;
+	if (node_registry_load(&registry, words[0], words[1], &rules, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		return EXIT_FAILURE;
+	}
+	printf("%s, %s: good; %zu sites, %zu devices\n", words[0], words[1], node_registry_sites(registry),
+		node_registry_devices(registry));
+	node_registry_unref(registry);
+	return EXIT_SUCCESS;
+}
 
 static int check(const struct node_config *config)
 {
@@ -69,6 +100,8 @@ int main(int argc, char **argv)
 	struct torap_error err;
 	struct node_config config;
 	torap_app_arguments(&arguments, argc, argv, &options);
+	if (arguments.rest_count >= 3 && strcmp(arguments.rest[0], "--check-registry") == 0)
+		return check_registry(arguments.rest + 1, arguments.rest_count - 1);
 	if (arguments.rest_count || !arguments.config) {
 		fprintf(stderr, "torap-node: -c FILE is needed; see --help\n");
 		return 2;

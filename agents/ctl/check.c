@@ -53,9 +53,13 @@ static int registry_check(int argc, char **argv)
 	if (words == 1 && region)
 		return ctl_misuse("registry check", "a node's configuration says its region itself");
 
-	const char *passed[ARGUMENTS_MAX] = { "torap-node", "--check-registry", argv[1],
-		words > 1 ? argv[2] : NULL };
-	size_t count = 2 + (size_t)words;
+	if (words == 1) {
+		const char *const whole[] = { "torap-node", "-n", "-c", argv[1], NULL };
+		return become("torap-node", whole);
+	}
+
+	const char *passed[ARGUMENTS_MAX] = { "torap-node", "--check-registry", argv[1], argv[2] };
+	size_t count = 4;
 	char *list = strdup(region ? region : "");
 	if (!list)
 		return ctl_fail("out of memory");
