@@ -13,11 +13,22 @@ static void fail(struct node_replay *r, const char *what, int code)
 	torap_errorf(&r->err, code, "journal: %s cannot be read: %s", what, strerror(code < 0 ? -code : EIO));
 }
 
+static bool want_nothing(void *hint, const struct torap_batch *batch, size_t group, size_t part)
+{
+	(void)hint;
+	(void)batch;
+	(void)group;
+	(void)part;
+	return false;
+}
+
 static int digest_of(struct node_replay *r, struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no,
 	uint8_t digest[static TORAP_DIGEST_SIZE])
 {
 	struct torap_batch *batch = NULL;
-	int answer = torap_journal_read(txn, number, batch_no, NULL, NULL, &batch, NULL, &r->err);
+	struct torap_wall received_at;
+	int answer =
+		torap_journal_read(txn, number, batch_no, want_nothing, NULL, &batch, &received_at, &r->err);
 	if (answer == 0)
 		memcpy(digest, batch->manifest->digest, TORAP_DIGEST_SIZE);
 	torap_batch_destroy(batch);
@@ -53,7 +64,8 @@ static int read_one(struct node_replay *r, struct torap_kv_txn *txn, uint32_t nu
 {
 	struct torap_batch *batch = NULL;
 	struct node_mark mark;
-	int answer = torap_journal_read(txn, number, batch_no, NULL, NULL, &batch, NULL, &r->err);
+	struct torap_wall received_at;
+	int answer = torap_journal_read(txn, number, batch_no, NULL, NULL, &batch, &received_at, &r->err);
 	if (answer == 0)
 		answer = node_mark_read(&mark, &r->stream, batch_no, txn);
 	if (answer == 0) {
