@@ -143,11 +143,11 @@ class Tail:
         *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:
             event = json.loads(line)
-            if event.get("device") and event["kind"] != "comm_fault":
+            if event.get("device") and "code" in event["detail"]:
                 self.device += 1
                 self.last = [*self.last, event][-5:]
             else:
-                self.own += 1  # the bus's own: canaries, sessions, supervision
+                self.own += 1  # the bus's own: canaries, sessions, consents, supervision
 
 
 class Demonstration:
@@ -234,9 +234,9 @@ class Demonstration:
     def show(self, screen):
         for tail in self.tails.values():
             tail.read()
-        accepted = sum(metric(m, "torap_dc09_acknowledged_total") for *_, m in NODES.values())
+        accepted = sum(metric(m, "torap_dc09_answers_total", answer="ack") for *_, m in NODES.values())
         lines = [f"{time.strftime('%H:%M:%S')}  acknowledged to panels: {accepted}"]
-        refused = metric_or_zero(9100, "torap_broker_batches_refused_total")
+        refused = metric_or_zero(9100, "torap_broker_refused_total")
         for feed, tail in self.tails.items():
             lines.append(f"  {feed:24}{tail.device:7} events {tail.own:6} of the bus   {'verified' if not refused else 'BATCHES REFUSED'}")
             if screen:

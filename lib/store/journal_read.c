@@ -49,7 +49,8 @@ static int read_manifest(
 		torap_batch_destroy(batch);
 		return failed(reading, -EBADMSG);
 	}
-	*received_at = row.received_at;
+	if (received_at)
+		*received_at = row.received_at;
 	*out = batch;
 	return 0;
 }

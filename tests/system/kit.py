@@ -338,7 +338,7 @@ brokers:
         """What is in the output file; the bus's own events only when asked for."""
         with contextlib.suppress(FileNotFoundError), open(self.out, encoding="utf-8") as f:
             lines = [json.loads(line) for line in f if line.endswith("\n")]
-            return lines if own else [e for e in lines if e.get("device")]
+            return lines if own else [e for e in lines if e.get("device") and "code" in e["detail"]]
         return []
 
     def wait_count(self, count, seconds=PATIENCE_S):

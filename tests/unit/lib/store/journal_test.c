@@ -94,6 +94,8 @@ static struct torap_batch *read_batch(uint64_t batch_no, torap_journal_want want
 	struct torap_wall at;
 	struct torap_error err = { "" };
 	torap_kv_begin(&txn, kv, false);
+	cr_assert_eq(torap_journal_read(&txn, 1, batch_no, want, NULL, &b, NULL, &err), 0, "%s", err.text);
+	b = torap_batch_destroy(b); /* Not everyone asks for the time. */
 	cr_assert_eq(torap_journal_read(&txn, 1, batch_no, want, NULL, &b, &at, &err), 0, "%s", err.text);
 	torap_kv_abort(&txn);
 	return b;
