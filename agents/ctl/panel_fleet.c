@@ -21,19 +21,20 @@ static uint64_t draw(struct ctl_panel_fleet *f)
 static void write_log(struct ctl_panel_fleet *f, const struct ctl_panel_phone *p)
 {
 	const struct ctl_panel_message *m = &p->message;
-	char code[16], zone[16], user[16], time[TORAP_WALL_TEXT_SIZE];
+	char code[16], area[16], zone[16], user[16], time[TORAP_WALL_TEXT_SIZE];
 	ctl_panel_code(code, sizeof code, m);
+	ctl_panel_area(area, sizeof area, m);
 	ctl_panel_zone(zone, sizeof zone, m);
 	ctl_panel_user(user, sizeof user, m);
 	torap_wall_format((struct torap_wall){ m->time.us / TORAP_US_PER_S * TORAP_US_PER_S }, time);
 	int r = fprintf(f->log,
-		"{\"account\":\"%s\",\"event\":\"%s\",\"restore\":%s,\"vocabulary\":\"%s\",\"code\":\"%s\",\"area\":\"%u\",\"zone\":\"%s\",\"user\":\"%s\","
+		"{\"account\":\"%s\",\"event\":\"%s\",\"restore\":%s,\"vocabulary\":\"%s\",\"code\":\"%s\",\"area\":\"%s\",\"zone\":\"%s\",\"user\":\"%s\","
 		"\"sequence\":\"%04u\",\"dated\":%s,\"time\":\"%s\",\"tries\":%u,\"took_us\":%lld}\n",
 		m->account, m->event->name, m->restore ? "true" : "false",
 		!m->event->sia ? "null"
 		: m->cid       ? "adm-cid"
 			       : "sia-dcs",
-		code, m->area, zone, user, m->sequence, m->dated ? "true" : "false", m->dated ? time : "",
+		code, area, zone, user, m->sequence, m->dated ? "true" : "false", m->dated ? time : "",
 		p->tried, (long long)p->took_us);
 	f->log_failed |= r < 0 || fflush(f->log) != 0; /* Flushed: whoever kills us can still compare. */
 }

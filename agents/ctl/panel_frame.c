@@ -44,6 +44,13 @@ static void number_text(char *out, size_t size, const struct ctl_panel_message *
 	snprintf(out, size, m->cid ? "%03u" : "%u", m->number);
 }
 
+void ctl_panel_area(char *out, size_t size, const struct ctl_panel_message *m)
+{
+	*out = 0;
+	if (m->event->sia)
+		snprintf(out, size, m->cid ? "%02u" : "%u", m->area);
+}
+
 void ctl_panel_zone(char *out, size_t size, const struct ctl_panel_message *m)
 {
 	*out = 0;

@@ -27,8 +27,9 @@ struct ctl_panel_message {
 	struct torap_wall time; /* by the panel's clock; whole seconds count */
 };
 
-/* Code, zone and user as a receiver will read them: "PA" or "120 q1"; for logs. */
+/* Code, area, zone and user as a receiver will read them: "PA" or "120 q1"; for logs. */
 void ctl_panel_code(char *out, size_t size, const struct ctl_panel_message *m);
+void ctl_panel_area(char *out, size_t size, const struct ctl_panel_message *m);
 void ctl_panel_zone(char *out, size_t size, const struct ctl_panel_message *m);
 void ctl_panel_user(char *out, size_t size, const struct ctl_panel_message *m);
 

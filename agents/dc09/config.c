@@ -106,9 +106,9 @@ static int set_limits(
 	if (raw->noise)
 		c->limits.noise_bytes = *raw->noise;
 	if (!c->connections_max || c->connections_max > 1000000)
-		return torap_yaml_refuse(err, path, "limits.connections", "must be 1 to 1000000");
+		return torap_yaml_refuse(err, path, "limits.connections", "connections must be 1 to 1000000");
 	if (!c->datagrams_max || c->datagrams_max > 1000000)
-		return torap_yaml_refuse(err, path, "limits.datagrams", "must be 1 to 1000000");
+		return torap_yaml_refuse(err, path, "limits.datagrams", "datagrams must be 1 to 1000000");
 	int r = set_duration(&c->limits.idle_us, raw->idle, path, "limits.idle", err);
 	r = r ? r : set_duration(&c->limits.first_us, raw->first, path, "limits.first", err);
 	r = r ? r : set_duration(&c->limits.cut_us, raw->cut, path, "limits.cut", err);
