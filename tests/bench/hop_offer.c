@@ -329,7 +329,7 @@ static void read_options(struct options *out, int argc, char **argv)
 		{ "devices", required_argument, NULL, 'd' }, { "text", required_argument, NULL, 't' },
 		{ "repeat-keys", no_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	*out = (struct options){
-		.outstanding = 32768, .critical_rate = 50, .load = { .devices = 300, .text_bytes = 64 }
+		.outstanding = 32768, .critical_rate = 50, .load = { .devices = 300, .text_bytes = 116 }
 	};
 	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		switch (o) {

@@ -4,7 +4,8 @@
  * the batch is acknowledged and forgotten, so that what is measured ends at the subscriber's door and not on its disk; `hop` runs
  * the real `torap follow` beside it.  Events of the critical lane are decoded, and their age is taken when they are verified.
  *
- * Ends when --events of devices have come (the bus's own are not counted) and prints one line of JSON. */
+ * Ends when --events of devices have come (the bus's own are not counted) and prints one line of JSON; before that, "flowing" when all
+ * lanes have their welcome. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,9 +45,11 @@ struct take {
 
 /* Batches. */
 
+/* The bus's own events; nothing but devices is counted. */
 static bool is_own(const struct torap_class *class)
 {
-	return class->kind >= TORAP__KIND__KIND_NODE_UP && class->kind <= TORAP__KIND__KIND_CHECKPOINT;
+	return (class->kind >= TORAP__KIND__KIND_NODE_UP && class->kind <= TORAP__KIND__KIND_CHECKPOINT) ||
+	       class->kind == TORAP__KIND__KIND_CANARY_BULK;
 }
 
 static int on_event(void *hint, const struct torap_opened *event)
@@ -150,6 +153,16 @@ static struct torap_buffer *on_hello(void *hint, uint8_t lane)
 	return torap_hello_encode(&hello);
 }
 
+/* From here on nothing that is sent is missed: who waits for that line may offer. */
+static void tell_when_flowing(struct take *t)
+{
+	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane <= TORAP__LANE__LANE_BULK; lane++)
+		if (!t->links[lane] || !follow_link_flowing(t->links[lane]))
+			return;
+	printf("flowing\n");
+	fflush(stdout);
+}
+
 static void on_welcome(struct take *t, struct follow_link *l, struct torap_bytes body)
 {
 	struct torap_welcome w;
@@ -168,6 +181,7 @@ static void on_welcome(struct take *t, struct follow_link *l, struct torap_bytes
 	}
 	torap_welcome_finish(&w);
 	follow_link_welcomed(l);
+	tell_when_flowing(t);
 }
 
 static void on_message(void *hint, struct follow_link *l, const struct torap_envelope *envelope,
@@ -276,7 +290,7 @@ int main(int argc, char **argv)
 		else {
 			printf("usage: hop_take --config FOLLOW.yaml --events N [--open]\n"
 			       "Receives and verifies a feed from now on, until N events of devices have come; with --open decodes all.\n"
-			       "One line of JSON.\n");
+			       "Says \"flowing\", then one line of JSON.\n");
 			return o == 'h' ? 0 : 2;
 		}
 	}
