@@ -399,15 +399,18 @@ class Panel:
             self.socket.close()
             self.socket = None
 
-    def report(self, code, zone, tries=1, seconds=2.0):
-        """Reports a SIA code; True when it was acknowledged.  What was acknowledged is kept, for the test to compare."""
+    def report(self, code, zone, seconds=2.0, until=None):
+        """Reports a SIA code; True when it was acknowledged.  What was acknowledged is kept, for the test to compare.  With `until`, the
+        same message again and again, as panels do, until it is acknowledged or until() is true."""
         self.sequence = self.sequence % 9999 + 1
         frame = self.frame("SIA-DCS", f"#{self.account}|Nri1/{code}{zone}", self.sequence)
-        for _ in range(tries):
+        while True:
             if b'"ACK"' in self.exchange(frame, seconds):
                 self.acknowledged.append((self.account, code, str(zone)))
                 return True
-        return False
+            if not until or until():
+                return False
+            time.sleep(0.05)
 
 
 def key_of(event):
