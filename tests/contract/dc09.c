@@ -1,5 +1,9 @@
 /* torap-dc09 and its panels, for the battery. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "tests/contract/stage.h"
 
@@ -8,7 +12,8 @@ static void write_config(const char *path, const char *endpoint, int port)
 	FILE *f = fopen(path, "w");
 	if (!f)
 		abort();
-	fprintf(f, "listen_tcp: 127.0.0.1:%d\nlisten_udp: 127.0.0.1:%d\nnode: %s\nlimits: { answer: 20s }\n",
+	fprintf(f,
+		"listen_tcp: 127.0.0.1:%d\nlisten_udp: 127.0.0.1:%d\nnode: %s\nlimits: { answer: 20s, first: 5s, cut: 3s }\n",
 		port, port, endpoint);
 	fclose(f);
 }
@@ -60,3 +65,70 @@ static size_t garbage(uint8_t out[static STAGE_MESSAGE_MAX], unsigned number)
 
 const struct contract_agent contract_agent = { "torap-dc09", write_config, message, acknowledgement,
 	garbage };
+
+/* What only panels do. */
+
+static int datagram_socket(struct stage *s)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)s->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	cr_assert(fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof a));
+	return fd;
+}
+
+Test(dc09, answers_datagrams_to_the_port_they_came_from)
+{
+	struct stage *s = stage_open();
+	int a = datagram_socket(s), b = datagram_socket(s);
+	s->node.mood = FAKE_THINKS;
+	stage_tell(a, 1);
+	stage_tell(b, 2);
+	stage_wait_seen(s, 2);
+	stage_expect_silence(s, a);
+	fake_node_judge(&s->node);
+	stage_expect(s, b, 2);
+	stage_expect(s, a, 1);
+	close(a);
+	close(b);
+	stage_close(s);
+}
+
+/* The same panel on its other path: one event. */
+Test(dc09, knows_a_repeat_that_comes_by_the_other_path)
+{
+	struct stage *s = stage_open();
+	int tcp = stage_call(s), udp = datagram_socket(s);
+	stage_tell(tcp, 1);
+	stage_expect(s, tcp, 1);
+	stage_tell(udp, 1);
+	stage_expect(s, udp, 1);
+	cr_expect_eq(s->node.durable, 1);
+	cr_expect_eq(s->node.duplicate, 1);
+	close(tcp);
+	close(udp);
+	stage_close(s);
+}
+
+Test(dc09, shows_scanners_out_and_keeps_panels)
+{
+	struct stage *s = stage_open();
+	int panel = stage_call(s), scanner = stage_call(s), mute = stage_call(s), half = stage_call(s);
+	stage_tell(panel, 1);
+	stage_expect(s, panel, 1);
+	static const char http[] = "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
+			  cut[] = "\n12340034\"SIA-DCS\"0001L0#40";
+	cr_assert_eq(write(scanner, http, sizeof http - 1), (ssize_t)sizeof http - 1);
+	cr_assert_eq(write(half, cut, sizeof cut - 1), (ssize_t)sizeof cut - 1);
+	stage_expect_end(s, scanner);
+	stage_expect_end(s, mute);
+	stage_expect_end(s, half);
+	stage_tell(panel, 2);
+	stage_expect(s, panel, 2);
+	close(panel);
+	close(scanner);
+	close(mute);
+	close(half);
+	stage_close(s);
+}
