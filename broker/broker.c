@@ -191,8 +191,20 @@ struct broker_stream *broker_new_stream(struct broker *b, const struct torap_str
 struct change {
 	struct broker *broker;
 	const struct broker_policy *before;
+	bool trust_changed;
 	struct torap_wall now;
 };
+
+/* A subscriber hears of the trust file in its welcome, and could verify nothing of a writer that it does not know: it is to say hello
+ * again, on the same connection. */
+static void greet_again(struct broker_session *s)
+{
+	if (s->ended)
+		return;
+	s->keep_wire = true;
+	broker_session_end(s, "the trust file changed", TORAP__REFUSAL__CODE__NO_SESSION,
+		"there is a new trust file; say hello again");
+}
 
 static void rules_changed(void *hint, struct broker_session *s)
 {
@@ -215,6 +227,8 @@ static void rules_changed(void *hint, struct broker_session *s)
 	f->place = (uint32_t)place;
 	broker_audience_join(c->broker->audience, f);
 	broker_feed_rules(f, c->now, !broker_policy_same_rows(before, &policy->feeds[place]));
+	if (c->trust_changed)
+		greet_again(s);
 }
 
 static void trust_not_kept(uint64_t version)
@@ -264,7 +278,8 @@ void broker_reload(struct broker *b)
 		return;
 	}
 	struct broker_rules before = b->rules;
-	struct change change = { b, before.policy, torap_app_wall() };
+	struct change change = { b, before.policy, rules.trust->version != before.trust->version,
+		torap_app_wall() };
 	b->rules = rules;
 	if (broker_state_trust_later(&b->state, b->committer, rules.trust->version, trust_not_kept))
 		trust_not_kept(rules.trust->version);

@@ -18,6 +18,7 @@
 #include "wire/verify.h"
 
 struct broker_routing;
+struct broker_writer;
 
 enum {
 	BROKER_RECENT_MAX = 256, /* batches of one stream in memory: as many manifests as a run can hold */
@@ -45,8 +46,9 @@ struct broker_stream {
 	uint32_t number;
 	uint64_t first_batch; /* 1, or where this store began */
 	struct torap_position flushed, accepted;
-	unsigned waiting;     /* batches accepted and not yet flushed… */
-	size_t waiting_bytes; /* …and their bytes */
+	unsigned waiting;             /* batches accepted and not yet flushed… */
+	size_t waiting_bytes;         /* …and their bytes */
+	struct broker_writer *writer; /* the session that acknowledgements go to; NULL: none */
 	/* Groups beyond the writer's rights that no event has told of yet, and when the last did. */
 	unsigned beyond_groups;
 	uint64_t beyond_batch;

@@ -58,10 +58,13 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 		return false;
 	for (size_t i = 0; i < h->positions_count; i++) {
 		const struct torap_stream_id *id = &h->positions[i].stream;
-		const struct broker_stream *stream = broker_streams_find(s->broker->streams, id);
+		struct broker_stream *stream = broker_streams_find(s->broker->streams, id);
 		positions[i] = (struct torap_stream_position){ .stream = *id, .at = { .next_batch = 1 } };
-		if (stream)
-			positions[i] = position_of(stream);
+		if (!stream)
+			continue;
+		positions[i] = position_of(stream);
+		/* What an older session sent and is not flushed yet is acknowledged to this one. */
+		stream->writer = s->writer;
 	}
 	struct torap_welcome welcome = {
 		.version = 1,
@@ -126,6 +129,10 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w)
 	if (!w)
 		return NULL;
 	struct broker_session *s = w->session;
+	struct broker_streams *streams = s->broker->streams;
+	for (size_t i = 0; i < streams->lane_count[s->lane]; i++)
+		if (streams->lanes[s->lane][i]->writer == w)
+			streams->lanes[s->lane][i]->writer = NULL;
 	unlist(w);
 	if (!s->broker->stopping && !broker_listener_writer(s->broker->listener, s->name, s->lane))
 		broker_own_link(s->broker->own, s->name, s->lane, false, s->why);
@@ -141,12 +148,6 @@ static void acknowledge(struct broker_writer *w)
 	struct torap_buffer *body = torap_ack_encode(positions, w->owed_count);
 	w->owed_count = 0;
 	broker_session_send(w->session, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
-}
-
-/* The session that sent a batch may be gone when it is flushed: another of the same writer is as good. */
-static struct broker_session *session_of(struct broker *b, const struct broker_stream *stream)
-{
-	return b->stopping ? NULL : broker_listener_writer(b->listener, stream->id.writer, stream->id.lane);
 }
 
 static void owe(struct broker_writer *w, struct broker_stream *stream)
@@ -177,7 +178,7 @@ void broker_writers_turn(struct broker *b)
 static void refuse_full(struct broker *b, const struct broker_stream *stream)
 {
 	b->counts.refused_full++;
-	struct broker_session *s = session_of(b, stream);
+	struct broker_session *s = stream->writer ? stream->writer->session : NULL;
 	if (!s)
 		return;
 	torap_fail("STORE-FULL", "no room for batches of %s; it keeps them and tries again", s->name);
@@ -196,9 +197,8 @@ static void on_done(struct broker_commit *c, enum broker_commit_result result)
 	if (result != BROKER_COMMIT_FLUSHED)
 		return;
 	broker_flushed(b, stream, &c->batch, c->received_at);
-	struct broker_session *s = session_of(b, stream);
-	if (s)
-		owe(s->writer, stream);
+	if (stream->writer)
+		owe(stream->writer, stream);
 }
 
 static void send_back(struct broker_writer *w, const struct broker_stream *stream)
@@ -283,10 +283,13 @@ static void on_batch(struct broker_writer *w, struct torap_batch **take)
 	/* Only now, when the writer has signed for it, a stream may come into being. */
 	if (!stream)
 		stream = broker_new_stream(b, &m->stream);
-	if (!stream)
+	if (!stream) {
 		broker_session_end(s, "too many streams", TORAP__REFUSAL__CODE__LIMIT,
 			"this broker holds too many streams");
-	else if (a.answer == BROKER_ADMIT_OLD)
+		return;
+	}
+	stream->writer = w;
+	if (a.answer == BROKER_ADMIT_OLD)
 		owe(w, stream);
 	else if (a.answer == BROKER_ADMIT_GAP)
 		send_back(w, stream);
