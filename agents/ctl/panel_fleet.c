@@ -1,8 +1,10 @@
 #include "agents/ctl/panel_fleet.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agents/ctl/command.h"
 #include "loop/app.h"
@@ -60,6 +62,17 @@ static void end_when_done(struct ctl_panel_fleet *f)
 	for (size_t i = 0; i < f->options->accounts_count; i++)
 		ctl_panel_phone_close(&f->phones[i]);
 	uv_close((uv_handle_t *)&f->timer, NULL);
+	for (int i = 0; i < 2; i++)
+		uv_close((uv_handle_t *)&f->signals[i], NULL);
+}
+
+/* Whatever was told gets its answer first, so that the log is the truth about what the receiver acknowledged. */
+static void on_signal(uv_signal_t *signal, int number)
+{
+	struct ctl_panel_fleet *f = signal->data;
+	if (f->interrupted)
+		_exit(128 + number);
+	f->interrupted = true;
 }
 
 static void on_done(void *hint, struct ctl_panel_phone *p, enum ctl_panel_answer answer)
@@ -145,7 +158,7 @@ static void on_tick(uv_timer_t *timer)
 		for (size_t i = 0; i < o->accounts_count; i++)
 			ctl_panel_phone_tick(&f->phones[i], now);
 	}
-	f->ended = o->load ? now.us - f->began.us >= o->duration_us : f->result.sent > 0;
+	f->ended = f->interrupted || (o->load ? now.us - f->began.us >= o->duration_us : f->result.sent > 0);
 	uint64_t most = due(f, now);
 	while (!f->ended && f->idle_count && f->result.sent < most)
 		tell(f);
@@ -194,6 +207,11 @@ int ctl_panel_fleet_run(struct ctl_panel_fleet *f, const struct ctl_panel_option
 		return ctl_fail("cannot make an event loop: %s", uv_strerror(r));
 	uv_timer_init(&f->loop, &f->timer);
 	f->timer.data = f;
+	for (int i = 0; i < 2; i++) {
+		uv_signal_init(&f->loop, &f->signals[i]);
+		f->signals[i].data = f;
+		uv_signal_start(&f->signals[i], on_signal, i ? SIGINT : SIGTERM);
+	}
 	f->began = f->ticked = torap_app_mono();
 	uv_timer_start(&f->timer, on_tick, 0, TICK_MS);
 	uv_run(&f->loop, UV_RUN_DEFAULT);

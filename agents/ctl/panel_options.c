@@ -41,7 +41,9 @@ static const char help[] =
 	"  --for TIME           so long: 20, 20s, 5m\n"
 	"  --seed N             of the mix\n"
 	"  --log FILE           a line of JSON for each acknowledged message\n"
-	"  --json               the result as JSON\n";
+	"  --json               the result as JSON\n"
+	"\n"
+	"SIGTERM and SIGINT end it early: nothing new is told, and what was told is waited for.\n";
 
 struct words {
 	const char *connect, *account, *event, *zone, *user, *area, *restore, *cid, *udp, *key, *undated,
