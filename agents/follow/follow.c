@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "loop/app.h"
 
-enum { SECOND_MS = 1000 };
+enum { SECOND_MS = 1000, SILENT_MS = 10000 };
 
 void follow_end(struct follow *f, const char *why)
 {
@@ -88,9 +88,31 @@ static void store_heads(struct follow *f)
 	}
 }
 
+/* A writer says a head every two seconds; that none comes over a link that flows is an alarm, once. */
+static void look_for_silence(struct follow *f)
+{
+	struct torap_mono now = torap_app_mono();
+	for (size_t i = 0; i < f->streams.count; i++) {
+		struct follow_stream *s = f->streams.list[i];
+		const struct follow_link *l = f->lanes[s->id.lane].link;
+		if (!s->head_heard.us)
+			continue;
+		if (!l || !follow_link_flowing(l))
+			s->head_heard = now; /* Our own silence is not the writer's. */
+		if (s->silent || !torap_mono_reached(torap_mono_add_ms(s->head_heard, SILENT_MS), now))
+			continue;
+		char text[TORAP_STREAM_TEXT_SIZE];
+		s->silent = true;
+		torap_warn("WRITER-SILENT", "%s says nothing any more: no head for %d s",
+			torap_stream_id_format(&s->id, text), SILENT_MS / 1000);
+	}
+}
+
 static void on_second(uv_timer_t *timer)
 {
-	store_heads(timer->data);
+	struct follow *f = timer->data;
+	store_heads(f);
+	look_for_silence(f);
 }
 
 static void on_output_end(void *hint, const char *why)

@@ -202,6 +202,8 @@ static void on_head(struct follow *f, struct follow_link *l, struct torap_buffer
 			"a head of another lane, or more streams than one subscriber can have");
 		return;
 	}
+	s->head_heard = torap_app_mono();
+	s->silent = false;
 	switch (follow_stream_head(s, &head, body)) {
 	case FOLLOW_HEAD_NEWER:
 	case FOLLOW_HEAD_OLDER:

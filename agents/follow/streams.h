@@ -21,7 +21,9 @@ struct follow_stream {
 	bool has_head;
 	struct torap_head head; /* the newest, verified */
 	struct torap_buffer *head_bytes;
-	bool head_dirty; /* not stored yet */
+	bool head_dirty;              /* not stored yet */
+	struct torap_mono head_heard; /* when the last one came, in this process; 0: none */
+	bool silent;                  /* said aloud */
 };
 
 struct follow_streams {

@@ -1,0 +1,415 @@
+#include "agents/follow/follow.h"
+
+#include <inttypes.h>
+#include <zmq.h>
+
+#include "agents/follow/verify.h"
+#include "link/message.h"
+#include "loop/zap.h"
+#include "loop/zloop.h"
+#include "loop/zsocket.h"
+#include "tests/unit/agents/follow/received.h"
+
+/* A subscriber and a broker of a few lines on one loop, over real sockets.  The broker says on each hello what the test has
+ * prepared, and counts. */
+
+enum { MESSAGES_MAX = 8, DEADLINE_MS = 20000 };
+
+struct message {
+	uint32_t type; /* BATCH, RUN or HEAD */
+	struct torap_batch *batch;
+	struct torap_buffer *body;
+};
+
+static struct received t;
+static struct follow_config config;
+static struct follow_broker brokers[2];
+static struct {
+	uv_loop_t loop;
+	void *context, *socket;
+	struct torap_zap *zap;
+	struct torap_zloop *watch;
+	uv_timer_t deadline;
+	uv_prepare_t turn;
+	struct follow *follow;
+	struct torap_keys keys, feed;
+	struct torap_buffer *trust; /* that it passes on */
+	struct message messages[MESSAGES_MAX];
+	size_t messages_count;
+	unsigned hellos;    /* of the lane under test */
+	uint64_t said_next; /* the position in the last of them */
+	uint64_t acked;     /* next_batch of the last acknowledgement */
+	bool (*enough)(void);
+	bool closing;
+	struct follow_totals totals;
+} w;
+
+static void make(void)
+{
+	struct torap_error err;
+	received_make(&t);
+	received_close(&t);
+	place_remove(&t.place); /* the subscriber makes its own */
+	place_make(&t.place);
+	cr_assert_eq(torap_keys_create(&w.keys, "broker", &err), 0);
+	cr_assert_eq(torap_keys_create(&w.feed, "feed", &err), 0);
+	w.trust = torap_buffer_ref(t.signed_trust);
+	config = (struct follow_config){ .feed = (char *)"feed",
+		.keys = w.feed,
+		.dir = t.place.dir,
+		.dir_bytes = RECEIVED_BYTES,
+		.brokers = brokers,
+		.brokers_count = 1,
+		.credit_bytes = 1 << 20 };
+	memcpy(config.root, t.root.sign.public, sizeof config.root);
+}
+
+static void clean(void)
+{
+	for (size_t i = 0; i < w.messages_count; i++) {
+		torap_batch_destroy(w.messages[i].batch);
+		torap_buffer_unref(w.messages[i].body);
+	}
+	torap_buffer_unref(w.trust);
+	received_remove(&t);
+}
+
+TestSuite(follow, .init = make, .fini = clean);
+
+static void prepare(uint32_t type, struct torap_batch *batch, struct torap_buffer *body)
+{
+	cr_assert_lt(w.messages_count, MESSAGES_MAX);
+	w.messages[w.messages_count++] = (struct message){ type, batch, body };
+}
+
+static void prepare_batch(struct torap_batch *b)
+{
+	prepare(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, b, NULL);
+}
+
+/* The broker. */
+
+static bool admit(void *hint, const uint8_t key[static 32], const char *address)
+{
+	(void)hint;
+	(void)address;
+	return memcmp(key, w.feed.curve_public, 32) == 0;
+}
+
+static void send_frames(const struct torap_zmessage *to, struct torap_buffer **frames, size_t count)
+{
+	cr_assert_eq(torap_zmessage_send(w.socket, to->peer, to->peer_size, frames, count), 0);
+}
+
+static void send_body(const struct torap_zmessage *to, uint32_t type, struct torap_buffer *body)
+{
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	struct torap_buffer *frames[2] = { type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME
+						   ? torap_envelope_plain(type)
+						   : torap_envelope_stream(type, &stream, 1),
+		body };
+	send_frames(to, frames, 2);
+	torap_buffer_unref(frames[0]);
+}
+
+static void send_batch(const struct torap_zmessage *to, const struct torap_batch *b)
+{
+	struct torap_buffer *frames[8] = { torap_envelope_batch(b), b->signed_manifest };
+	for (unsigned i = 0; i < b->manifest->frames_count; i++)
+		frames[2 + i] = b->frames[i];
+	send_frames(to, frames, 2 + b->manifest->frames_count);
+	torap_buffer_unref(frames[0]);
+}
+
+static void answer_hello(const struct torap_zmessage *from, struct torap_bytes body)
+{
+	struct torap_hello hello;
+	struct torap_error err;
+	cr_assert_eq(torap_hello_decode(&hello, body, &err), 0, "%s", err.text);
+	struct torap_grant_row row = { .parts = { false, true, true, false } };
+	struct torap_welcome welcome = { .version = 1,
+		.broker = "broker",
+		.granted = &row,
+		.granted_count = 1,
+		.trust = w.trust,
+		.heartbeat_ms = 1000,
+		.credit_bytes = 1 << 20 };
+	struct torap_buffer *out = torap_welcome_encode(&welcome);
+	send_body(from, TORAP__MESSAGE_TYPE__MESSAGE_WELCOME, out);
+	torap_buffer_unref(out);
+	if (hello.lane == RECEIVED_LANE) {
+		w.hellos++;
+		w.said_next = hello.positions_count ? hello.positions[0].at.next_batch : 0;
+		for (size_t i = 0; i < w.messages_count; i++)
+			if (w.messages[i].batch)
+				send_batch(from, w.messages[i].batch);
+			else
+				send_body(from, w.messages[i].type, w.messages[i].body);
+	}
+	torap_hello_finish(&hello);
+}
+
+static void take_ack(struct torap_bytes body)
+{
+	struct torap_stream_position *positions;
+	size_t count;
+	struct torap_error err;
+	cr_assert_eq(torap_ack_decode(&positions, &count, body, &err), 0, "%s", err.text);
+	for (size_t i = 0; i < count; i++)
+		if (positions[i].stream.lane == RECEIVED_LANE)
+			w.acked = positions[i].at.next_batch;
+	torap_positions_destroy(positions, count);
+}
+
+static void on_ready(void *hint, int events)
+{
+	struct torap_zmessage m;
+	(void)hint;
+	(void)events;
+	while (torap_zmessage_receive(&m, w.socket, true) == 0) {
+		static struct torap_envelope e;
+		cr_assert_eq(torap_envelope_decode(&e, torap_buffer_bytes(m.frames[0]), NULL), 0);
+		if (e.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO)
+			answer_hello(&m, torap_buffer_bytes(m.frames[1]));
+		else if (e.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK)
+			take_ack(torap_buffer_bytes(m.frames[1]));
+		torap_zmessage_finish(&m);
+	}
+}
+
+/* The run. */
+
+static void on_socket_closed(void *hint)
+{
+	torap_zsocket_close(hint);
+}
+
+static void close_all(void)
+{
+	if (w.closing)
+		return;
+	w.closing = true;
+	w.totals = follow_totals(w.follow);
+	follow_close(w.follow, NULL, NULL);
+	torap_zloop_close(w.watch, on_socket_closed, w.socket);
+	torap_zap_close(w.zap, NULL, NULL);
+	uv_close((uv_handle_t *)&w.deadline, NULL);
+	uv_close((uv_handle_t *)&w.turn, NULL);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	(void)timer;
+	cr_assert(false, "waited in vain; %u hellos, acknowledged to %" PRIu64, w.hellos, w.acked);
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+	(void)turn;
+	if (w.enough())
+		close_all();
+}
+
+static void on_end(void *hint, const char *why)
+{
+	(void)hint;
+	cr_assert(false, "it ended: %s", why ? why : "");
+}
+
+static void run_until(bool (*enough)(void))
+{
+	struct torap_error err = { "" };
+	struct torap_zsocket_options server = { .secret_key = w.keys.curve_secret,
+		.public_key = w.keys.curve_public };
+	char endpoint[128];
+	w.enough = enough;
+	w.closing = false;
+	w.hellos = 0;
+	w.acked = 0;
+	uv_loop_init(&w.loop);
+	w.context = zmq_ctx_new();
+	cr_assert_eq(torap_zap_open(&w.zap, &w.loop, w.context, admit, NULL, &err), 0, "%s", err.text);
+	w.socket = torap_zsocket_listen(w.context, "tcp://127.0.0.1:0", &server, &err);
+	cr_assert_not_null(w.socket, "%s", err.text);
+	cr_assert(torap_zsocket_endpoint(w.socket, endpoint, sizeof endpoint));
+	cr_assert_eq(torap_zloop_watch(&w.watch, &w.loop, w.socket, on_ready, NULL, &err), 0);
+	struct follow_broker good = { .name = (char *)"good", .endpoint = endpoint };
+	memcpy(good.key, w.keys.curve_public, sizeof good.key);
+	brokers[config.brokers_count - 1] = good;
+
+	uv_timer_init(&w.loop, &w.deadline);
+	uv_timer_start(&w.deadline, on_deadline, DEADLINE_MS, 0);
+	uv_prepare_init(&w.loop, &w.turn);
+	uv_prepare_start(&w.turn, on_turn);
+	struct follow_options options = { .config = &config, .on_end = on_end };
+	cr_assert_eq(follow_open(&w.follow, &w.loop, &options, &err), 0, "%s", err.text);
+	uv_run(&w.loop, UV_RUN_DEFAULT);
+	cr_assert_eq(uv_loop_close(&w.loop), 0);
+	zmq_ctx_term(w.context);
+}
+
+static unsigned problems;
+static uint64_t batches, events;
+
+static void on_problem(void *hint, const struct follow_problem *p)
+{
+	(void)hint;
+	(void)p;
+	problems++;
+}
+
+static void on_lagging(void *hint, const struct follow_lagging *l)
+{
+	(void)hint;
+	(void)l;
+}
+
+static void verify(void)
+{
+	struct follow_verify_options options = {
+		.root = config.root, .on_problem = on_problem, .on_lagging = on_lagging
+	};
+	struct follow_verified v;
+	struct torap_error err;
+	problems = 0;
+	cr_assert_eq(follow_verify(&v, t.place.dir, &options, &err), 0, "%s", err.text);
+	batches = v.batches;
+	events = v.events;
+}
+
+static bool acked_3(void)
+{
+	return w.acked == 4;
+}
+
+static bool one_stored_and_one_refused(void)
+{
+	return w.follow && follow_totals(w.follow).refused >= 1 && follow_totals(w.follow).batches >= 1;
+}
+
+static bool trust_refused(void)
+{
+	return w.follow && follow_totals(w.follow).refused >= 1;
+}
+
+Test(follow, stores_and_acknowledges_batches_and_goes_on_there_after_a_restart)
+{
+	for (int i = 0; i < 2; i++)
+		prepare_batch(received_seal(&t, 2));
+	prepare_batch(received_seal(&t, 1));
+	run_until(acked_3);
+	cr_assert_eq(w.said_next, 0, "nothing is known at first");
+	verify();
+	cr_assert_eq(problems, 0);
+	cr_assert_eq(batches, 3);
+	cr_assert_eq(events, 5);
+
+	run_until(acked_3); /* The broker sends all of it again: a duplicate is acknowledged, not stored. */
+	cr_assert_eq(w.said_next, 4, "the cursor is in the hello");
+	cr_assert_eq(w.totals.duplicates, 3);
+	cr_assert_eq(w.totals.batches, 0);
+	verify();
+	cr_assert_eq(problems, 0);
+	cr_assert_eq(batches, 3);
+}
+
+Test(follow, never_stores_what_is_not_what_was_signed)
+{
+	struct torap_batch *good = received_seal(&t, 2), *bad = received_seal(&t, 2);
+	bad->frames[0]->data[20] ^= 1;
+	prepare_batch(good);
+	prepare_batch(bad);
+	run_until(one_stored_and_one_refused);
+	verify();
+	cr_assert_eq(problems, 0);
+	cr_assert_eq(batches, 1);
+}
+
+Test(follow, never_stores_a_batch_that_leaves_a_gap)
+{
+	prepare_batch(received_seal(&t, 2));
+	torap_batch_destroy(received_seal(&t, 2));
+	prepare_batch(received_seal(&t, 2));
+	run_until(one_stored_and_one_refused);
+	verify();
+	cr_assert_eq(problems, 0);
+	cr_assert_eq(batches, 1);
+}
+
+Test(follow, keeps_the_proof_of_a_fork)
+{
+	prepare_batch(received_seal(&t, 2));
+	struct torap_sealer *other = fixture_sealer(RECEIVED_LANE, &t.key);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(fixture_add(other, fixture_class(RECEIVED_REGION, PANIC), "1", NULL, NULL), 0);
+		cr_assert_eq(fixture_add(other, fixture_class(RECEIVED_REGION, PANIC), "2", NULL, NULL), 0);
+		struct torap_batch *b = fixture_seal(other);
+		if (i == 1)
+			prepare_batch(b);
+		else
+			torap_batch_destroy(b);
+	}
+	torap_sealer_destroy(other);
+	run_until(one_stored_and_one_refused);
+	verify();
+	cr_assert_gt(problems, 0, "verify must tell of it");
+	cr_assert_eq(batches, 1);
+}
+
+Test(follow, believes_no_trust_file_of_another_root)
+{
+	struct torap_keys other;
+	struct torap_error err;
+	cr_assert_eq(torap_keys_create(&other, "other", &err), 0);
+	memcpy(config.root, other.sign.public, sizeof config.root);
+	prepare_batch(received_seal(&t, 2));
+	run_until(trust_refused);
+	cr_assert_eq(w.totals.batches, 0);
+}
+
+Test(follow, counts_granted_frames_that_are_withheld)
+{
+	struct torap_batch *b = received_seal(&t, 2);
+	b->frames[1] = torap_buffer_unref(b->frames[1]);
+	b->omissions[1] = NOT_GRANTED;
+	prepare_batch(b);
+	prepare_batch(received_seal(&t, 1));
+	prepare_batch(received_seal(&t, 1));
+	run_until(acked_3);
+	cr_assert_eq(w.totals.withheld, 1);
+	verify();
+	cr_assert_eq(problems, 1);
+}
+
+Test(follow, takes_the_manifests_of_a_run_for_batches_of_which_nothing_is_granted)
+{
+	struct torap_buffer *manifests[3];
+	for (int i = 0; i < 3; i++) {
+		struct torap_batch *b;
+		cr_assert_eq(
+			fixture_add(t.sealer, fixture_class(RECEIVED_REGION, PANIC), "1", NULL, NULL), 0);
+		b = fixture_seal(t.sealer);
+		manifests[i] = torap_buffer_ref(b->signed_manifest);
+		torap_batch_destroy(b);
+	}
+	prepare(TORAP__MESSAGE_TYPE__MESSAGE_RUN, NULL, torap_run_encode(manifests, 3));
+	for (int i = 0; i < 3; i++)
+		torap_buffer_unref(manifests[i]);
+	run_until(acked_3);
+	cr_assert_eq(w.totals.withheld, 3, "this feed was granted all of it");
+	verify();
+	cr_assert_eq(batches, 3);
+	cr_assert_eq(events, 0);
+}
+
+Test(follow, goes_to_the_next_broker_when_one_does_not_answer)
+{
+	config.brokers_count = 2;
+	brokers[0] =
+		(struct follow_broker){ .name = (char *)"gone", .endpoint = (char *)"tcp://127.0.0.1:1" };
+	memcpy(brokers[0].key, w.keys.curve_public, 32);
+	for (int i = 0; i < 3; i++)
+		prepare_batch(received_seal(&t, 1));
+	run_until(acked_3);
+	cr_assert_eq(w.totals.batches, 3);
+}
