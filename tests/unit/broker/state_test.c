@@ -1,0 +1,69 @@
+/* What a broker must remember, over restarts. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "broker/state.h"
+#include "store/kv.h"
+
+static char dir[] = "/tmp/torap-state-XXXXXX";
+
+static void make_dir(void)
+{
+	cr_assert(mkdtemp(dir));
+}
+
+static void remove_dir(void)
+{
+	static const char *const names[] = { "data.mdb", "lock.mdb", "lock" };
+	char path[64];
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+TestSuite(state, .init = make_dir, .fini = remove_dir);
+
+static struct torap_kv *open_kv(void)
+{
+	static const char *const tables[] = { BROKER_TABLE_NAMES, NULL };
+	struct torap_kv_options options = { .tables = tables, .map_size = 16 << 20 };
+	struct torap_error err = { "" };
+	struct torap_kv *kv = NULL;
+	cr_assert_eq(torap_kv_open(&kv, dir, &options, &err), 0, "%s", err.text);
+	return kv;
+}
+
+Test(state, gives_a_new_store_an_incarnation_and_keeps_it)
+{
+	struct torap_error err = { "" };
+	struct broker_state first, again;
+	struct torap_kv *kv = open_kv();
+	cr_assert_eq(broker_state_open(&first, kv, &err), 0, "%s", err.text);
+	cr_expect_eq(first.trust_version, 0);
+	torap_kv_close(kv);
+	kv = open_kv();
+	cr_assert_eq(broker_state_open(&again, kv, &err), 0, "%s", err.text);
+	cr_expect_eq(again.incarnation, first.incarnation);
+	torap_kv_close(kv);
+}
+
+Test(state, keeps_the_highest_version_of_the_trust_file)
+{
+	struct torap_error err = { "" };
+	struct broker_state s;
+	struct torap_kv *kv = open_kv();
+	cr_assert_eq(broker_state_open(&s, kv, &err), 0, "%s", err.text);
+	cr_assert_eq(broker_state_trust(&s, kv, 7, &err), 0, "%s", err.text);
+	cr_assert_eq(broker_state_trust(&s, kv, 3, &err), 0, "%s", err.text);
+	cr_expect_eq(s.trust_version, 7);
+	torap_kv_close(kv);
+	kv = open_kv();
+	cr_assert_eq(broker_state_open(&s, kv, &err), 0, "%s", err.text);
+	cr_expect_eq(s.trust_version, 7);
+	torap_kv_close(kv);
+}
