@@ -1,0 +1,271 @@
+#include "node/batcher.h"
+
+#include "store/journal.h"
+#include "tests/unit/node/fixture.h"
+#include "wire/open.h"
+#include "wire/verify.h"
+
+enum { MAP = 64 << 20 };
+
+static int add_normal(struct fixture *f, struct told *t, int zone)
+{
+	return fixture_add(f, t, TORAP__KIND__KIND_BURGLARY, TORAP__SEVERITY__SEVERITY_HIGH, zone);
+}
+
+static int add_critical(struct fixture *f, struct told *t, int zone)
+{
+	return fixture_add(f, t, TORAP__KIND__KIND_PANIC, TORAP__SEVERITY__SEVERITY_CRITICAL, zone);
+}
+
+struct seen {
+	uint64_t seq[4096];
+	int zone[4096];
+	size_t count;
+};
+
+static int on_event(void *hint, const struct torap_opened *e)
+{
+	struct seen *seen = hint;
+	seen->seq[seen->count] = e->seq;
+	seen->zone[seen->count++] = atoi(e->open->zone);
+	return 0;
+}
+
+/* All events of the lane's current stream, from the journal; the chain must hold. */
+static void read_stream(const struct fixture *f, uint32_t lane, struct seen *seen)
+{
+	struct torap_journal_head head = { 0 };
+	struct torap_kv_txn txn;
+	struct torap_error err;
+	struct torap_position at = { .next_batch = 1, .next_seq = 1 };
+	seen->count = 0;
+	torap_kv_begin(&txn, f->kv, false);
+	if (torap_journal_head(&txn, &fixture_stream(f, lane)->id, &head) == 0)
+		for (uint64_t no = 1; no <= head.last_batch; no++) {
+			struct torap_batch *b = NULL;
+			struct torap_wall received_at;
+			cr_assert_eq(
+				torap_journal_read(&txn, head.number, no, NULL, NULL, &b, &received_at, &err),
+				0);
+			cr_assert_eq(torap_verify_chain(&at, b->manifest), TORAP_VERDICT_GOOD);
+			torap_position_advance(&at, b->manifest);
+			cr_assert_eq(torap_batch_open(b, on_event, seen, &err), 0, "%s", err.text);
+			torap_batch_destroy(b);
+		}
+	torap_kv_abort(&txn);
+}
+
+/* Kills the process between "durable" and "sealed": what was promised under a number must come out under that number. */
+Test(batcher, keeps_numbers_over_a_crash_between_unsealed_and_sealed)
+{
+	static struct seen seen;
+	struct fixture f;
+	struct told told[7];
+	fixture_begin(&f, MAP);
+	for (int i = 0; i < 7; i++) {
+		cr_assert_eq(add_normal(&f, &told[i], i), 0);
+		if (i == 3)
+			fixture_settle(&f); /* Two commits before the crash. */
+	}
+	fixture_settle(&f);
+	for (int i = 0; i < 7; i++)
+		cr_expect_eq(
+			told[i].result, NODE_ENTRY_DURABLE, "event %d is durable before it is sealed", i);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 0);
+	cr_expect_eq(node_batcher_next_seq(f.batcher, NORMAL), 8);
+	struct torap_stream_id before = fixture_stream(&f, NORMAL)->id;
+
+	fixture_crash(&f);
+	fixture_open(&f);
+	cr_expect(torap_stream_id_equal(&before, &fixture_stream(&f, NORMAL)->id));
+	cr_expect_eq(node_batcher_next_seq(f.batcher, NORMAL), 8);
+	fixture_settle(&f);
+	read_stream(&f, NORMAL, &seen);
+	cr_assert_eq(seen.count, 7);
+	for (int i = 0; i < 7; i++) {
+		cr_expect_eq(seen.seq[i], (uint64_t)i + 1);
+		cr_expect_eq(seen.zone[i], i);
+	}
+	/* And the rows are gone: another start finds nothing to seal. */
+	fixture_crash(&f);
+	fixture_open(&f);
+	cr_expect_eq(node_batcher_counts(f.batcher, NORMAL).unsealed, 0);
+	cr_expect_eq(node_batcher_next_seq(f.batcher, NORMAL), 8);
+	fixture_end(&f);
+}
+
+Test(batcher, seals_an_alarm_at_once_and_lets_others_wait_their_delay)
+{
+	struct fixture f;
+	struct told alarm, other;
+	fixture_begin(&f, MAP);
+	add_critical(&f, &alarm, 1);
+	add_normal(&f, &other, 2);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, CRITICAL)->sealed.batch_no, 1);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 0);
+	fixture_pass(&f, 199);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 0);
+	fixture_pass(&f, 1);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 1);
+	fixture_end(&f);
+}
+
+Test(batcher, seals_without_delay_when_many_wait)
+{
+	struct fixture f;
+	struct told *told = calloc(NODE_SEAL_EVENTS, sizeof *told);
+	fixture_begin(&f, MAP);
+	for (int i = 0; i < NODE_SEAL_EVENTS; i++)
+		add_normal(&f, &told[i], i);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 1);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.next_seq, NODE_SEAL_EVENTS + 1);
+	fixture_end(&f);
+	free(told);
+}
+
+/* More than a batch holds, in one round: two batches, and the second goes on where the first ended. */
+Test(batcher, parts_what_does_not_fit_into_one_batch)
+{
+	enum { EVENTS = TORAP_BATCH_EVENTS_MAX + 10 };
+	struct fixture f;
+	struct told *told = calloc(EVENTS, sizeof *told);
+	fixture_begin(&f, MAP);
+	for (int i = 0; i < EVENTS; i++)
+		cr_assert_eq(add_normal(&f, &told[i], i), 0);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 2);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.next_seq, EVENTS + 1);
+	fixture_end(&f);
+	free(told);
+}
+
+Test(batcher, refuses_an_event_that_no_batch_can_hold)
+{
+	struct fixture f;
+	struct told big = { .entry.done = fixture_on_told, .result = -1 }, other;
+	char *text = calloc(1, 62 << 10);
+	memset(text, 'x', (62 << 10) - 1);
+	fixture_begin(&f, MAP);
+	big.entry.event =
+		fixture_event(&f, TORAP__KIND__KIND_PANIC, TORAP__SEVERITY__SEVERITY_CRITICAL, "1", text);
+	cr_assert_eq(node_batcher_add(f.batcher, &big.entry, f.now), 0);
+	add_critical(&f, &other, 2);
+	fixture_settle(&f);
+	cr_expect_eq(big.result, NODE_ENTRY_TOO_BIG);
+	cr_expect_eq(other.result, NODE_ENTRY_DURABLE);
+	cr_expect_eq(fixture_stream(&f, CRITICAL)->sealed.next_seq, 2);
+	fixture_end(&f);
+	free(text);
+}
+
+Test(batcher, is_busy_when_too_much_waits_and_recovers_by_itself)
+{
+	size_t most = node_batcher_waiting_max[BULK];
+	struct fixture f;
+	struct told *told = calloc(most + 1, sizeof *told);
+	fixture_begin(&f, MAP);
+	for (size_t i = 0; i < most; i++)
+		cr_assert_eq(fixture_add(&f, &told[i], TORAP__KIND__KIND_MOTION,
+				     TORAP__SEVERITY__SEVERITY_INFORMATION, (int)i),
+			0);
+	cr_expect_eq(fixture_add(&f, &told[most], TORAP__KIND__KIND_MOTION,
+			     TORAP__SEVERITY__SEVERITY_INFORMATION, 0),
+		NODE_BATCHER_BUSY);
+	struct told alarm;
+	cr_expect_eq(add_critical(&f, &alarm, 1), 0, "the bulk lane's load is not the alarms' matter");
+	fixture_settle(&f);
+	cr_expect_eq(told[most - 1].result, NODE_ENTRY_DURABLE);
+	cr_expect_eq(fixture_add(&f, &told[most], TORAP__KIND__KIND_MOTION,
+			     TORAP__SEVERITY__SEVERITY_INFORMATION, 0),
+		0);
+	fixture_end(&f);
+	free(told);
+}
+
+/* Fills the disk, and goes on asking: every event that was called durable is in the journal, in order and without a gap, and
+ * nothing else is. */
+Test(batcher, takes_numbers_back_when_the_disk_is_full)
+{
+	enum { ROUNDS = 400, PER_ROUND = 8 };
+	static struct told told[ROUNDS * PER_ROUND];
+	static struct seen seen;
+	struct fixture f;
+	unsigned durable = 0, full = 0;
+	fixture_begin(&f, 384 << 10);
+	for (int r = 0; r < ROUNDS; r++) {
+		for (int i = 0; i < PER_ROUND; i++)
+			add_critical(&f, &told[r * PER_ROUND + i], r * PER_ROUND + i);
+		fixture_settle(&f);
+	}
+	for (int i = 0; i < ROUNDS * PER_ROUND; i++) {
+		durable += told[i].result == NODE_ENTRY_DURABLE;
+		full += told[i].result == NODE_ENTRY_FULL;
+	}
+	cr_expect_eq(durable + full, ROUNDS * PER_ROUND);
+	cr_assert_gt(full, 0, "so little does not hold so much");
+	cr_expect_eq(node_batcher_next_seq(f.batcher, CRITICAL), durable + 1);
+
+	fixture_crash(&f);
+	fixture_open(&f);
+	cr_expect_eq(node_batcher_next_seq(f.batcher, CRITICAL), durable + 1);
+	read_stream(&f, CRITICAL, &seen);
+	cr_assert_eq(seen.count, durable);
+	for (size_t i = 0; i < seen.count; i++) {
+		cr_expect_eq(seen.seq[i], i + 1);
+		cr_expect_eq(told[seen.zone[i]].result, NODE_ENTRY_DURABLE);
+	}
+	fixture_end(&f);
+}
+
+/* The broker has another copy of the stream.  What was durable and not sealed must come out in the new one. */
+Test(batcher, moves_unsealed_events_into_a_new_incarnation)
+{
+	static struct seen seen;
+	struct fixture f;
+	struct told first, second, third;
+	fixture_begin(&f, MAP);
+	add_normal(&f, &first, 1);
+	fixture_settle(&f);
+	fixture_pass(&f, 200);
+	fixture_settle(&f); /* sealed into the old stream */
+	add_normal(&f, &second, 2);
+	fixture_settle(&f); /* unsealed */
+	struct torap_stream_id old = fixture_stream(&f, NORMAL)->id;
+	node_batcher_new_incarnation(f.batcher, NORMAL);
+	add_normal(&f, &third, 3);
+	fixture_settle(&f);
+	cr_expect_eq(f.streams, 1);
+	cr_expect(!torap_stream_id_equal(&old, &fixture_stream(&f, NORMAL)->id));
+	struct torap_stream_id now = fixture_stream(&f, NORMAL)->id;
+
+	fixture_crash(&f);
+	fixture_open(&f);
+	cr_expect(torap_stream_id_equal(&now, &fixture_stream(&f, NORMAL)->id),
+		"it is the current one for ever");
+	read_stream(&f, NORMAL, &seen);
+	cr_assert_eq(seen.count, 2);
+	cr_expect_eq(seen.zone[0], 2);
+	cr_expect_eq(seen.zone[1], 3);
+	cr_expect_eq(seen.seq[0], 1);
+	fixture_end(&f);
+}
+
+/* A head that says more than the disk holds would, after a crash, prove a rollback that never was. */
+Test(batcher, shows_heads_between_its_rounds_only)
+{
+	struct fixture f;
+	struct told told;
+	fixture_begin(&f, MAP);
+	add_critical(&f, &told, 1);
+	node_batcher_run(f.batcher, f.now); /* now with the committer */
+	node_batcher_want_heads(f.batcher);
+	node_batcher_run(f.batcher, f.now);
+	cr_expect_eq(f.heads, 2, "the two idle lanes alone");
+	fixture_settle(&f);
+	cr_expect_eq(f.heads, 3);
+	fixture_end(&f);
+}

@@ -1,0 +1,130 @@
+#include "node/config.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "proto/batch.pb-c.h"
+
+static const char good[] =
+	"name: node-a\n"
+	"region: \"391010000\"\n"
+	"keys: k/node-a.key\n"
+	"trust: k/trust.signed\n"
+	"root: /etc/torap/root.pub\n"
+	"journal: journal\n"
+	"journal_size: 512MiB\n"
+	"intake: ipc://run/intake\n"
+	"sites: sites.csv\n"
+	"devices: devices.csv\n"
+	"mapping: mapping\n"
+	"metrics: 127.0.0.1:9101\n"
+	"brokers:\n"
+	"  - { name: one, endpoint: \"tcp://127.0.0.1:7400\", key: one.pub, kind: required }\n"
+	"  - { name: two, endpoint: \"tcp://10.0.0.1:7400\", key: two.pub, kind: best_effort }\n"
+	"seal: { normal: 100ms, bulk: 2s }\n"
+	"canary: 10s\n";
+
+/* The good file with one text replaced.  Returns what the load returned. */
+static int load(
+	struct node_config *out, char *path, const char *find, const char *put, struct torap_error *err)
+{
+	char text[4096];
+	strcpy(path, "/tmp/torap-node-config-XXXXXX");
+	int fd = mkstemp(path);
+	cr_assert_geq(fd, 0);
+	const char *at = find ? strstr(good, find) : good;
+	cr_assert_not_null(at);
+	int size = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, put ? put : "",
+		at + (find ? strlen(find) : 0));
+	cr_assert_eq(write(fd, text, (size_t)size), size);
+	close(fd);
+	int r = node_config_load(out, path, err);
+	unlink(path);
+	return r;
+}
+
+Test(config, reads_a_whole_file_with_names_against_its_folder)
+{
+	struct node_config c;
+	struct torap_error err = { "" };
+	char path[64];
+	cr_assert_eq(load(&c, path, NULL, NULL, &err), 0, "%s", err.text);
+	cr_expect_str_eq(c.name, "node-a");
+	cr_expect_eq(c.region, 391010000);
+	cr_expect_str_eq(c.keys, "/tmp/k/node-a.key");
+	cr_expect_str_eq(c.root, "/etc/torap/root.pub");
+	cr_expect_str_eq(c.intake, "ipc:///tmp/run/intake");
+	cr_expect_eq(c.journal_size, 512 << 20);
+	cr_assert_eq(c.brokers_count, 2);
+	cr_expect(c.brokers[0].required);
+	cr_expect_not(c.brokers[1].required);
+	cr_expect_str_eq(c.brokers[1].endpoint, "tcp://10.0.0.1:7400");
+	cr_expect_str_eq(c.brokers[1].key, "/tmp/two.pub");
+	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_NORMAL], 100);
+	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_BULK], 2000);
+	cr_expect_eq(c.canary_us, 10 * TORAP_US_PER_S);
+	node_config_finish(&c);
+}
+
+Test(config, has_defaults_for_what_may_be_left_out)
+{
+	struct node_config c;
+	struct torap_error err = { "" };
+	char path[64];
+	cr_assert_eq(load(&c, path, "seal: { normal: 100ms, bulk: 2s }\ncanary: 10s\n", "", &err), 0, "%s",
+		err.text);
+	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_NORMAL], 200);
+	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_BULK], 1000);
+	cr_expect_eq(c.canary_us, 30 * TORAP_US_PER_S);
+	node_config_finish(&c);
+}
+
+Test(config, names_file_line_and_reason_of_what_is_wrong)
+{
+	static const struct {
+		const char *find, *put;
+		int line;
+		const char *reason;
+	} cases[] = {
+		{ "name: node-a", "name: Node_A", 1, "is not a writer id" },
+		{ "\"391010000\"", "\"39101\"", 2, "is not a region" },
+		{ "512MiB", "512", 7, "is not a size" },
+		{ "512MiB", "1MiB", 7, "is not a size" },
+		{ "ipc://run/intake", "tcp://127.0.0.1:1", 8, "is not ipc://PATH" },
+		{ "tcp://127.0.0.1:7400", "udp://127.0.0.1", 14, "is not tcp://HOST:PORT" },
+		{ "name: two", "name: one", 15, "named twice" },
+		{ "kind: best_effort", "kind: perhaps", 15, "" },
+		{ "normal: 100ms", "normal: 100", 16, "" },
+		{ "normal: 100ms", "normal: 2h", 16, "is more than 60s" },
+		{ "canary: 10s", "canary: 1ms", 17, "is less than 100ms" },
+		{ "metrics:", "metricks:", 12, "metricks" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct node_config c;
+		struct torap_error err = { "" };
+		char path[64], where[96];
+		cr_expect_lt(load(&c, path, cases[i].find, cases[i].put, &err), 0, "taken: %s", cases[i].put);
+		snprintf(where, sizeof where, "%s:%d: ", path, cases[i].line);
+		cr_expect_eq(strncmp(err.text, where, strlen(where)), 0, "%s: \"%s\" is not at %s",
+			cases[i].put, err.text, where);
+		cr_expect_not_null(strstr(err.text, cases[i].reason), "%s: \"%s\"", cases[i].put, err.text);
+	}
+}
+
+Test(config, refuses_a_file_without_what_it_must_have)
+{
+	static const char *const lines[] = { "name: node-a\n", "keys: k/node-a.key\n", "journal: journal\n",
+		"intake: ipc://run/intake\n", "mapping: mapping\n" };
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		struct node_config c;
+		struct torap_error err = { "" };
+		char path[64];
+		cr_expect_lt(load(&c, path, lines[i], "", &err), 0, "taken without %s", lines[i]);
+		cr_expect_neq(err.text[0], 0);
+	}
+}
