@@ -19,8 +19,9 @@ static int become(const char *program, const char *const *arguments)
 	if (n > 0) {
 		path[n] = '\0';
 		char *slash = strrchr(path, '/');
-		if (slash && (size_t)(slash + 1 - path) + strlen(program) < sizeof path) {
-			strcpy(slash + 1, program);
+		size_t room = slash ? (size_t)(path + sizeof path - (slash + 1)) : 0;
+		if (strlen(program) < room) {
+			memcpy(slash + 1, program, strlen(program) + 1);
 			execv(path, argv);
 			if (errno != ENOENT)
 				return ctl_fail("%s: %s", path, strerror(errno));

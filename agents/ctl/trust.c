@@ -1,6 +1,7 @@
 /* torap trust: the trust file, from its text to what brokers load. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,28 +49,33 @@ static const char init_help[] = "usage: torap trust init DIR [--valid-until TIME
 				"\n"
 				"    --valid-until TIME    of the trust file; in a year if not given\n";
 
-static int write_init(const char *dir, const char *valid_until, struct torap_error *err)
+static int write_all(const char *dir, const char *path, const char *text, struct torap_error *err)
 {
 	struct torap_keys root;
-	char *path = NULL;
-	char *text = ctl_trust_text_new(valid_until, err);
-	int r = text && asprintf(&path, "%s/trust.yaml", dir) >= 0
-			? 0
-			: torap_errorf(err, -ENOMEM, "out of memory");
-	if (!r && mkdir(dir, 0755) && errno != EEXIST)
-		r = torap_errorf(err, -errno, "%s: %s", dir, strerror(errno));
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return torap_errorf(err, -errno, "%s: %s", dir, strerror(errno));
+	int r = torap_file_create(path, 0644, torap_bytes(text, strlen(text)), err);
+	if (r)
+		return r;
+	r = torap_keys_create(&root, "root", err);
 	if (!r)
-		r = torap_file_create(path, 0644, torap_bytes(text, strlen(text)), err);
-	if (!r) {
-		r = torap_keys_create(&root, "root", err);
-		if (!r)
-			r = torap_keys_save(&root, dir, err);
-		torap_keys_wipe(&root);
-		if (r)
-			unlink(path);
-	}
+		r = torap_keys_save(&root, dir, err);
+	torap_keys_wipe(&root);
+	if (r)
+		unlink(path);
+	return r;
+}
+
+static int write_init(const char *dir, const char *valid_until, struct torap_error *err)
+{
+	char path[PATH_MAX];
+	if ((size_t)snprintf(path, sizeof path, "%s/trust.yaml", dir) >= sizeof path)
+		return torap_errorf(err, -ENAMETOOLONG, "%s: too long", dir);
+	char *text = ctl_trust_text_new(valid_until, err);
+	if (!text)
+		return -ENOMEM;
+	int r = write_all(dir, path, text, err);
 	free(text);
-	free(path);
 	return r;
 }
 
@@ -140,27 +146,24 @@ static int split_regions(char *list, const char **out, size_t *count, struct tor
 	return *count ? 0 : torap_errorf(err, -EINVAL, "--region is empty");
 }
 
-static int add(const char *path, const char *pub, struct ctl_writer *w, struct torap_error *err)
+static int check_words(const struct ctl_writer *w, struct torap_error *err)
 {
-	struct torap_keys keys;
 	struct torap_wall t;
 	if (!torap_writer_id_valid(w->id))
 		return torap_errorf(
 			err, -EINVAL, "\"%s\" is no writer id; write 1 to 31 of a-z, 0-9 and -", w->id);
 	int r = torap_wall_parse(&t, w->from, err);
-	if (!r)
-		r = torap_wall_parse(&t, w->until, err);
-	if (!r)
-		r = torap_keys_load_public(&keys, pub, err);
-	if (r)
-		return r;
-	w->keys = &keys;
+	return r ? r : torap_wall_parse(&t, w->until, err);
+}
+
+static int add(const char *path, const struct ctl_writer *w, struct torap_error *err)
+{
 	char *old = read_text(path, err);
 	if (!old)
 		return -EIO;
 	char *new = ctl_trust_text_add(old, w, err);
 	free(old);
-	r = new ? check_text(path, new, err) : -EINVAL;
+	int r = new ? check_text(path, new, err) : -EINVAL;
 	if (!r)
 		r = torap_file_replace(path, 0644, torap_bytes(new, strlen(new)), err);
 	free(new);
@@ -182,11 +185,16 @@ static int trust_add(int argc, char **argv)
 
 	struct torap_error err = { "out of memory" };
 	const char *regions[REGIONS_MAX];
-	struct ctl_writer w = { .id = id, .regions = regions, .from = from, .until = until };
+	struct torap_keys keys;
+	struct ctl_writer w = { .id = id, .regions = regions, .keys = &keys, .from = from, .until = until };
 	char *list = strdup(region);
 	int r = list ? split_regions(list, regions, &w.regions_count, &err) : -ENOMEM;
 	if (!r)
-		r = add(path, pub, &w, &err);
+		r = check_words(&w, &err);
+	if (!r)
+		r = torap_keys_load_public(&keys, pub, &err);
+	if (!r)
+		r = add(path, &w, &err);
 	free(list);
 	return r ? ctl_fail("%s", err.text) : 0;
 }
@@ -257,21 +265,28 @@ static const char show_help[] = "usage: torap trust show FILE --root root.pub\n"
 				"\n"
 				"Checks a signed trust file and shows who may write.\n";
 
-static int load(struct torap_trust **out, const char *command, const char *help, int argc, char **argv)
+/* NULL: *status is the exit status. */
+static struct torap_trust *load(const char *command, const char *help, int argc, char **argv, int *status)
 {
 	const char *root_path = NULL;
 	const struct ctl_option options[] = { { "--root=", &root_path }, { NULL, NULL } };
 	int words = ctl_options(command, options, help, 1, argc, argv);
+	*status = 2;
 	if (words < 0)
-		return 2;
-	if (words == 0 || !root_path)
-		return ctl_misuse(command, "FILE and --root are needed");
+		return NULL;
+	if (words == 0 || !root_path) {
+		*status = ctl_misuse(command, "FILE and --root are needed");
+		return NULL;
+	}
 	struct torap_keys root;
 	struct torap_error err;
-	if (torap_keys_load_public(&root, root_path, &err) ||
-		torap_trust_load(out, argv[1], root.sign.public, torap_app_wall(), &err))
-		return ctl_fail("%s", err.text);
-	return 0;
+	struct torap_trust *t = NULL;
+	int r = torap_keys_load_public(&root, root_path, &err);
+	if (!r)
+		r = torap_trust_load(&t, argv[1], root.sign.public, torap_app_wall(), &err);
+	if (r)
+		*status = ctl_fail("%s", err.text);
+	return r ? NULL : t;
 }
 
 static void say_summary(const struct torap_trust *t)
@@ -283,10 +298,10 @@ static void say_summary(const struct torap_trust *t)
 
 static int trust_check(int argc, char **argv)
 {
-	struct torap_trust *t;
-	int r = load(&t, "trust check", check_help, argc, argv);
-	if (r)
-		return r;
+	int status;
+	struct torap_trust *t = load("trust check", check_help, argc, argv, &status);
+	if (!t)
+		return status;
 	say_summary(t);
 	torap_trust_unref(t);
 	return 0;
@@ -308,10 +323,10 @@ static void show_writer(const struct torap_trust_writer *w)
 
 static int trust_show(int argc, char **argv)
 {
-	struct torap_trust *t;
-	int r = load(&t, "trust show", show_help, argc, argv);
-	if (r)
-		return r;
+	int status;
+	struct torap_trust *t = load("trust show", show_help, argc, argv, &status);
+	if (!t)
+		return status;
 	say_summary(t);
 	for (size_t i = 0; i < t->writers_count; i++)
 		show_writer(&t->writers[i]);

@@ -53,7 +53,7 @@ static void acknowledge_lane(struct follow *f, uint8_t n)
 
 void follow_acknowledge(struct follow *f)
 {
-	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
+	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
 		if (f->lanes[n].ack_due && f->lanes[n].link && follow_link_flowing(f->lanes[n].link))
 			acknowledge_lane(f, n);
 }
@@ -183,7 +183,7 @@ static int load(struct follow *f, struct torap_error *err)
 	int r = follow_store_cursors(&txn, on_stored_cursor, f);
 	if (r == 0)
 		r = follow_store_last_grant(&txn, &f->last_grant);
-	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; r == 0 && n < TORAP_LANES; n++)
+	for (int n = TORAP__LANE__LANE_CRITICAL; r == 0 && n < TORAP_LANES; n++)
 		r = follow_store_started(&txn, n, &f->lanes[n].started);
 	if (r)
 		r = torap_errorf(err, r < 0 ? r : -EIO, "%s: the cursor cannot be read; run torap verify",
@@ -203,7 +203,7 @@ static int load(struct follow *f, struct torap_error *err)
 static int open_links(struct follow *f, struct torap_error *err)
 {
 	struct follow_link_owner owner = { .hello = on_hello, .on_message = on_message, .hint = f };
-	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
 		int r = follow_link_open(&f->lanes[n].link, f->loop, f->zmq, n, f->config, &owner, err);
 		if (r)
 			return r;
@@ -233,7 +233,7 @@ static int open_parts(struct follow *f, struct torap_error *err)
 
 static void free_follow(struct follow *f)
 {
-	for (uint8_t n = 0; n < TORAP_LANES; n++)
+	for (int n = 0; n < TORAP_LANES; n++)
 		torap_grant_rows_destroy(f->lanes[n].granted, f->lanes[n].granted_count);
 	follow_streams_finish(&f->streams);
 	torap_trust_unref(f->trust);
@@ -291,7 +291,7 @@ void follow_close(struct follow *f, void (*on_closed)(void *hint), void *hint)
 	if (f->committer)
 		store_heads(f);
 	f->closing_parts = TORAP_LANES - 1;
-	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
 		struct follow_link *l = f->lanes[n].link;
 		f->lanes[n].link = NULL;
 		follow_link_close(l, on_link_closed, f);

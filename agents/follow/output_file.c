@@ -33,8 +33,9 @@ static int name_file(char name[static FOLLOW_OUTPUT_NAME_SIZE], const char *path
 	int n = snprintf(whole, sizeof whole, "%s/%s", real, base);
 	uint8_t digest[crypto_generichash_BYTES_MIN];
 	crypto_generichash(digest, sizeof digest, (const uint8_t *)whole, (size_t)n, NULL, 0);
-	memcpy(name, "file/", 5);
-	torap_hex(name + 5, torap_bytes(digest, sizeof digest));
+	char hex[2 * sizeof digest + 1];
+	snprintf(
+		name, FOLLOW_OUTPUT_NAME_SIZE, "file/%s", torap_hex(hex, torap_bytes(digest, sizeof digest)));
 	return 0;
 }
 

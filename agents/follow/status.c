@@ -68,7 +68,7 @@ static void status_page(void *hint, struct torap_writer *body)
 	struct follow *f = hint;
 	struct torap_app_clock clock = torap_app_clock();
 	json_t *links = json_array();
-	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
+	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
 		if (f->lanes[n].link)
 			json_array_append_new(links, link_of(f, n));
 	json_t *status = json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:o, s:o}", "process", "torap-follow",
@@ -103,7 +103,7 @@ static void metrics_page(void *hint, struct torap_writer *body)
 		torap_metric(body, counters[i].name, NULL, (double)counters[i].value);
 	}
 	torap_metric_head(body, "torap_follow_flowing", "gauge", "1 while the lane's link is flowing.");
-	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
 		char labels[32];
 		snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
 		if (f->lanes[n].link)
@@ -112,7 +112,7 @@ static void metrics_page(void *hint, struct torap_writer *body)
 	}
 	torap_metric_head(body, "torap_follow_lag_events", "gauge",
 		"Events that the writers have numbered and are not here.");
-	for (uint8_t n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
 		char labels[32];
 		snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
 		torap_metric(body, "torap_follow_lag_events", labels, (double)lane_lag(f, n).events);

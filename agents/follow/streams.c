@@ -38,7 +38,7 @@ static bool make_room(struct follow_streams *s)
 	if (s->count < s->room)
 		return true;
 	size_t room = s->room ? 2 * s->room : 16;
-	struct follow_stream **list = realloc(s->list, room * sizeof(*list));
+	struct follow_stream **list = realloc(s->list, room * sizeof(struct follow_stream *));
 	if (!list)
 		return false;
 	s->list = list;
@@ -58,7 +58,7 @@ struct follow_stream *follow_streams_add(struct follow_streams *s, const struct 
 		return NULL;
 	new->id = *id;
 	new->at = new->flushed = (struct torap_position){ .next_batch = 1, .next_seq = 1 };
-	memmove(s->list + i + 1, s->list + i, (s->count - i) * sizeof(*s->list));
+	memmove(s->list + i + 1, s->list + i, (s->count - i) * sizeof(struct follow_stream *));
 	s->list[i] = new;
 	s->count++;
 	return new;
