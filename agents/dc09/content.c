@@ -35,12 +35,21 @@ void dc09_content_field(struct dc09_content *c, const char *name, struct torap_b
 	f->personal = personal;
 }
 
-/* A block ends at the ] after which another block, the timestamp, a blank or nothing stands: a ] inside a text is none. */
+static bool all_blank(const uint8_t *at, const uint8_t *end)
+{
+	while (at < end && (*at == ' ' || !*at))
+		at++;
+	return at == end;
+}
+
+/* A block ends at the ] after which another block, the timestamp, or nothing but blanks stands: a ] inside a text is none. */
 static const uint8_t *block_end(const uint8_t *at, const uint8_t *end)
 {
-	for (; at < end; at++)
-		if (*at == ']' && (at + 1 == end || at[1] == '[' || at[1] == '_' || at[1] == ' ' || !at[1]))
+	while (at < end && (at = memchr(at, ']', (size_t)(end - at)))) {
+		if (all_blank(at + 1, end) || at[1] == '[' || at[1] == '_')
 			return at;
+		at++;
+	}
 	return NULL;
 }
 

@@ -137,6 +137,16 @@ Test(observe, keeps_texts_in_the_code_page_of_the_registry)
 	}
 }
 
+/* A ] in a text ends nothing; blanks behind the last do not matter. */
+Test(observe, finds_the_end_of_texts_with_brackets)
+{
+	struct desk_seen s =
+		see("\"SIA-DCS\"0001L0#1[#1|Nri1/BA3^door [2] left^][LRoom] 7]_12:00:00,11-22-2026 ");
+	cr_expect_str_eq(s.text, "door [2] left");
+	cr_expect_str_eq(s.personal, "place=Room] 7;");
+	cr_expect(s.dated);
+}
+
 Test(observe, survives_a_message_of_nothing_but_fields)
 {
 	static char body[4200];
