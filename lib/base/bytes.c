@@ -52,10 +52,12 @@ uint64_t torap_read_varint(struct torap_reader *r)
 {
 	uint64_t value = 0;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint8_t byte = torap_read_u8(r);
+		if (r->failed || r->at == r->end)
+			break;
+		uint8_t byte = *r->at++;
 		value |= (uint64_t)(byte & 0x7f) << shift;
 		if (!(byte & 0x80))
-			return r->failed ? 0 : value;
+			return value;
 	}
 	r->failed = true;
 	return 0;
