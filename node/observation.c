@@ -30,8 +30,24 @@ static int tail_of(uint8_t first, uint8_t *low, uint8_t *high)
 	return -1;
 }
 
+/* Nearly every text is, and eight bytes at a time are told quickly. */
+static bool is_ascii(const char *text)
+{
+	uint64_t word = 0, all = 0;
+	size_t size = strlen(text);
+	for (; size >= sizeof word; size -= sizeof word, text += sizeof word) {
+		memcpy(&word, text, sizeof word);
+		all |= word;
+	}
+	for (; size > 0; size--)
+		all |= (uint8_t)*text++;
+	return !(all & 0x8080808080808080u);
+}
+
 bool node_text_is_utf8(const char *text)
 {
+	if (is_ascii(text))
+		return true;
 	const uint8_t *at = (const uint8_t *)text;
 	while (*at) {
 		uint8_t low, high;
