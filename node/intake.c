@@ -215,8 +215,8 @@ static void on_hello(
 	send_rows(i, s, now);
 }
 
-static void on_offer(
-	struct node_intake *i, struct session *s, const struct torap_zmessage *m, struct torap_bytes body)
+static void on_offer(struct node_intake *i, struct session *s, const struct torap_zmessage *m,
+	struct torap_bytes body, struct node_now now)
 {
 	size_t count = node_offer_count(body);
 	if (count == SIZE_MAX) {
@@ -243,7 +243,7 @@ static void on_offer(
 			i->options.on_oversize(
 				i->options.hint, session, oversize_id, "observation is too big");
 		else
-			i->options.on_observation(i->options.hint, session, o);
+			i->options.on_observation(i->options.hint, session, o, now);
 	}
 }
 
@@ -252,7 +252,7 @@ static void on_session_message(struct node_intake *i, struct session *s, const s
 {
 	torap_pulse_heard(&s->pulse, now.mono);
 	if (type == TORAP__MESSAGE_TYPE__MESSAGE_OFFER)
-		on_offer(i, s, m, body);
+		on_offer(i, s, m, body, now);
 	else if (type != TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT)
 		i->counts.strange++;
 }

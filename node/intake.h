@@ -26,8 +26,10 @@ struct node_intake_options {
 	uv_loop_t *loop;
 	void *context; /* ZeroMQ */
 	const char *endpoint;
-	/* Each observation gets one node_intake_verdict() with the same session, now or later. */
-	void (*on_observation)(void *hint, uint64_t session, const Torap__Observation *o);
+	/* Each observation gets one node_intake_verdict() with the same session, now or later.  `now` is when the loop took up
+	 * what had come: one look at the clock serves them all. */
+	void (*on_observation)(
+		void *hint, uint64_t session, const Torap__Observation *o, struct node_now now);
 	/* One beyond a limit, of which only the id could be read. */
 	void (*on_oversize)(void *hint, uint64_t session, uint64_t id, const char *reason);
 	void (*now)(void *hint, struct node_now *out);

@@ -1,7 +1,5 @@
 #include "node/judge.h"
 
-#include <stdio.h>
-
 #include "node/consent.h"
 #include "node/mapping.h"
 #include "node/registry.h"
@@ -62,11 +60,29 @@ static void tell_times(struct node_event_spec *spec, const Torap__Observation *o
 	spec->clock_offset_ms = now.clock_offset_ms;
 }
 
+/* Cut at the end, as snprintf() would, which was one fortieth of the node's work. */
+static char *add_text(char *at, const char *end, const char *text)
+{
+	while (*text && at < end)
+		*at++ = *text++;
+	*at = '\0';
+	return at;
+}
+
+static void tell_code(struct node_judged *out, const Torap__Observation *o)
+{
+	const char *end = out->code + sizeof out->code - 1;
+	char *at = add_text(out->code, end, o->vocabulary);
+	if (*o->vocabulary)
+		at = add_text(at, end, " ");
+	add_text(at, end, o->code);
+	out->spec.code = out->code;
+}
+
 static void tell_rest(struct node_judged *out, const Torap__Observation *o)
 {
 	struct node_event_spec *spec = &out->spec;
-	snprintf(out->code, sizeof out->code, "%s%s%s", o->vocabulary, *o->vocabulary ? " " : "", o->code);
-	spec->code = out->code;
+	tell_code(out, o);
 	spec->protocol = o->protocol;
 	spec->area = o->area;
 	spec->zone = o->zone;

@@ -89,10 +89,10 @@ static void on_verdict(
 		node_intake_verdict(n->intake, session, id, word, reason);
 }
 
-static void on_observation(void *hint, uint64_t session, const Torap__Observation *o)
+static void on_observation(void *hint, uint64_t session, const Torap__Observation *o, struct node_now now)
 {
 	struct node *n = hint;
-	node_acceptance_offer(n->acceptance, session, o, node_now(n));
+	node_acceptance_offer(n->acceptance, session, o, now);
 }
 
 static void on_oversize(void *hint, uint64_t session, uint64_t id, const char *reason)
