@@ -11,6 +11,13 @@ static int compare(const void *a, const void *b)
 		((const struct dc09_account_row *)a)->account, ((const struct dc09_account_row *)b)->account);
 }
 
+void dc09_accounts_recount(struct dc09_accounts *a, const struct dc09_keys *keys)
+{
+	a->keyless = 0;
+	for (size_t i = 0; i < a->count; i++)
+		a->keyless += *a->list[i].key_name && !dc09_keys_find(keys, a->list[i].key_name);
+}
+
 int dc09_accounts_set(
 	struct dc09_accounts *a, const struct kit_row *rows, size_t count, const struct dc09_keys *keys)
 {
@@ -27,9 +34,9 @@ int dc09_accounts_set(
 		snprintf(row->account, sizeof row->account, "%s", rows[i].address);
 		snprintf(row->key_name, sizeof row->key_name, "%s", rows[i].key_name);
 		made.unknown_pages += !dc09_code_page_find(&row->code_page, rows[i].code_page);
-		made.keyless += *row->key_name && !dc09_keys_find(keys, row->key_name);
 	}
 	qsort(made.list, made.count, sizeof *made.list, compare);
+	dc09_accounts_recount(&made, keys);
 	dc09_accounts_finish(a);
 	*a = made;
 	return 0;

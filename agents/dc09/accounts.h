@@ -24,6 +24,8 @@ struct dc09_accounts {
 /* Replaces the rows.  0, or -ENOMEM; then the old ones stay. */
 int dc09_accounts_set(
 	struct dc09_accounts *a, const struct kit_row *rows, size_t count, const struct dc09_keys *keys);
+/* Counts `keyless` again: the key file was read anew. */
+void dc09_accounts_recount(struct dc09_accounts *a, const struct dc09_keys *keys);
 void dc09_accounts_finish(struct dc09_accounts *a);
 /* Zeros for an account that the registry does not know. */
 void dc09_accounts_find(const struct dc09_accounts *a, const struct dc09_keys *keys, const char *account,

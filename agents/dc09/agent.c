@@ -217,6 +217,7 @@ void dc09_agent_reload(struct dc09_agent *a)
 	a->config.limits = config.limits; /* sessions look here */
 	dc09_keys_finish(&a->keys);
 	a->keys = keys;
+	dc09_accounts_recount(&a->accounts, &a->keys);
 	a->reloads++;
 	torap_notice("DC09-RELOADED", "%s: limits and %zu keys are in force", config.path, keys.count);
 	dc09_config_finish(&config);

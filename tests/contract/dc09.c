@@ -51,7 +51,7 @@ static size_t garbage(uint8_t out[static STAGE_MESSAGE_MAX], unsigned number)
 	static const uint8_t hello[] = { 0x16, 3, 1, 0, 0x31, 1, 0, 0, 0x2d, 3, 3, '"', '\n', '\r', 0xff, 0 };
 	static const char cut[] = "\n12340034\"SIA-DCS\"0001L0#4001[#40";
 	static const char wrong[] = "\nFFFF0012\"NULL\"0001L0#4001[]\r";
-	static const char answer[] = "\n1BC10012\"ACK\"0001L0#1234[]\r";
+	static const char answer[] = "\nCBA80012\"ACK\"0001L0#4001[]\r";
 	static const struct {
 		const void *bytes;
 		size_t size;

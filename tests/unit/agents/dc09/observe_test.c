@@ -100,7 +100,7 @@ Test(observe, reads_the_ways_in_which_panels_write_events)
 		{ "#1|NOG3", "OG", "3", "", "" }, /* no area named: the number is the area */
 		{ "#1|NriA1/BA2", "BA", "A1", "2", "" },
 		{ "#1|BA5", "BA", "", "5", "" }, /* N left out */
-		{ "#1|NRP000*'DECKERS'NM", "RP", "", "000", "" },
+		{ "#1|NRP000*'HALL'NM", "RP", "", "000", "" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char body[128];

@@ -2,7 +2,7 @@
 
 #include "agents/dc09/reply.h"
 
-static const char alarm_body[] = "\"SIA-DCS\"0001L0#1234[#1234|Nri1/BA12]";
+static const char alarm_body[] = "\"SIA-DCS\"0041L0#4001[#4001|Nri2/BA7]";
 
 Test(session, answers_nothing_before_the_verdict)
 {
@@ -13,7 +13,7 @@ Test(session, answers_nothing_before_the_verdict)
 	desk_later(d, 3000);
 	cr_expect_eq(d->sent_size, 0);
 	desk_judge(d, true);
-	cr_expect(desk_sent_text(d, "\n1BC10012\"ACK\"0001L0#1234[]\r"));
+	cr_expect(desk_sent_text(d, "\nFBBD0012\"ACK\"0041L0#4001[]\r"));
 	desk_close(d);
 }
 
@@ -74,7 +74,7 @@ Test(session, acknowledges_a_message_of_two_codes_when_both_are_taken)
 {
 	struct desk *d = desk_open();
 	d->by_hand = true;
-	desk_say(d, "\"SIA-DCS\"0001L0#1234[#1234|Nri1/BA12/ri2/FA7]");
+	desk_say(d, "\"SIA-DCS\"0001L0#4001[#4001|Nri1/BA7/ri2/FA7]");
 	cr_assert_eq(d->seen_count, 2);
 	cr_expect_str_eq(d->seen[0].code, "BA");
 	cr_expect_str_eq(d->seen[0].area, "1");
@@ -93,7 +93,7 @@ Test(session, is_silent_when_one_of_two_codes_is_refused)
 {
 	struct desk *d = desk_open();
 	d->by_hand = true;
-	desk_say(d, "\"SIA-DCS\"0001L0#1234[#1234|Nri1/BA12/FA7]");
+	desk_say(d, "\"SIA-DCS\"0001L0#4001[#4001|Nri1/BA7/FA7]");
 	dc09_session_verdict(&d->s, d->seen[0].ticket, false, d->now);
 	dc09_session_verdict(&d->s, d->seen[0].ticket, true, d->now);
 	cr_expect_eq(d->sent_size, 0);
@@ -140,9 +140,9 @@ Test(session, holds_no_more_than_a_frame_of_a_message_that_never_ends)
 {
 	struct desk *d = desk_open();
 	d->limits.noise_bytes = 1 << 30;
-	desk_text(d, "\n68AF0025\"SIA-DCS\"0001L0#1234[#1234|");
+	desk_text(d, "\n12340025\"SIA-DCS\"0041L0#4001[#4001|");
 	for (int i = 0; i < 100000; i++)
-		desk_text(d, "Nri1/BA12/");
+		desk_text(d, "Nri1/BA7/");
 	cr_expect(d->s.splitter.size < 2 * DC09_FRAME_SIZE_MAX, "%zu", d->s.splitter.size);
 	desk_say(d, alarm_body);
 	cr_expect_eq(d->counters.acked, 1);
@@ -162,9 +162,9 @@ Test(session, holds_no_memory_while_nothing_waits)
 
 Test(session, never_answers_an_answer)
 {
-	static const char *const bodies[] = { "\"ACK\"0001L0#1234[]",
-		"\"NAK\"0000R0L0A0[]_12:00:00,11-22-2026", "\"DUH\"0001L0#1234[]", "\"RSP\"0001L0#1234[]",
-		"\"*ACK\"0001L0#1234[00" };
+	static const char *const bodies[] = { "\"ACK\"0001L0#4001[]",
+		"\"NAK\"0000R0L0A0[]_12:00:00,11-22-2026", "\"DUH\"0001L0#4001[]", "\"RSP\"0001L0#4001[]",
+		"\"*ACK\"0001L0#4001[00" };
 	struct desk *d = desk_open();
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
 		desk_say(d, bodies[i]);
@@ -179,18 +179,18 @@ Test(session, says_duh_only_when_nobody_says_who_is_calling)
 	desk_say(d, "\"SIA-DCS\"0001L0[NBA1]");
 	cr_expect_eq(d->counters.duh, 1);
 	cr_expect(memmem(d->sent, d->sent_size, "\"DUH\"0001L0[]\r", 14));
-	desk_say(d, "\"SIA-DCS\"0002L0[#1234|NBA1]"); /* A header without #: the account inside will do. */
+	desk_say(d, "\"SIA-DCS\"0002L0[#4001|NBA1]"); /* A header without #: the account inside will do. */
 	cr_expect_eq(d->counters.acked, 1);
-	cr_expect_str_eq(d->seen[0].address, "1234");
+	cr_expect_str_eq(d->seen[0].address, "4001");
 	desk_close(d);
 }
 
 /* A panel that is refused for a code that we do not know calls again for ever. */
 Test(session, acknowledges_what_it_cannot_read)
 {
-	static const char *const bodies[] = { "\"SIA-DCS\"0001L0#1234[#1234|what is this]",
-		"\"ADM-CID\"0001L0#1234[#1234|one two]", "\"XNM\"0001L0#1234[<xml/>]",
-		"\"SIA-DCS\"0001L0#1234[#1234|NQX77]", "\"SIA-DCS\"0001L0#1234[#1234|N]" };
+	static const char *const bodies[] = { "\"SIA-DCS\"0001L0#4001[#4001|what is this]",
+		"\"ADM-CID\"0001L0#4001[#4001|one two]", "\"XNM\"0001L0#4001[<xml/>]",
+		"\"SIA-DCS\"0001L0#4001[#4001|NQX77]", "\"SIA-DCS\"0001L0#4001[#4001|N]" };
 	struct desk *d = desk_open();
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
 		desk_say(d, bodies[i]);

@@ -59,7 +59,7 @@ Test(splitter, loses_one_frame_to_a_cut_and_not_the_next)
 	char body[64];
 	uint8_t bytes[300];
 	find_body(body, sizeof body, '\r', -1);
-	const char cut[] = "\n73580056\"SIA-DCS\"0002R1L232#78919[#78919|Nri1/BA0";
+	const char cut[] = "\n12340056\"SIA-DCS\"0002R1L2#4001[#4001|Nri1/PA0";
 	memcpy(bytes, cut, sizeof cut - 1);
 	size_t size = sizeof cut - 1 + raw_frame(bytes + sizeof cut - 1, body);
 	struct desk *d = desk_open();
@@ -76,10 +76,11 @@ Test(splitter, loses_one_frame_to_a_cut_and_not_the_next)
 
 Test(splitter, forgives_blanks_that_the_sender_did_not_count)
 {
+	static const char padded[] = "\n142A0013\"NULL\"0007L0#4001[]\0\r";
 	struct desk *d = desk_open();
-	desk_text(d, "\nF7220011\"ACK\"0000L0#AAA[]\r"); /* an answer: no reply */
-	desk_text(d, "\n54230012\"NULL\"0000L0#AAA[] \r");
-	desk_feed(d, "\n54230012\"NULL\"0000L0#AAA[]\0\r", 29);
+	desk_text(d, "\nD4480012\"ACK\"0007L0#4001[]\r"); /* an answer: no reply */
+	desk_text(d, "\n142A0013\"NULL\"0007L0#4001[] \r");
+	desk_feed(d, padded, sizeof padded - 1);
 	cr_expect_eq(d->counters.acked, 2);
 	desk_close(d);
 }
@@ -87,9 +88,9 @@ Test(splitter, forgives_blanks_that_the_sender_did_not_count)
 Test(splitter, reads_lower_case_and_decimal_lengths)
 {
 	struct desk *d = desk_open();
-	desk_text(d, "\n54230018\"NULL\"0000L0#AAA[]\r"); /* 18 is decimal */
+	desk_text(d, "\n142A0019\"NULL\"0007L0#4001[]\r"); /* 19 is decimal */
 	cr_expect_eq(d->counters.frames[DC09_CRC_LENGTH], 1);
-	desk_text(d, "\n68af0025\"SIA-DCS\"0001L0#1234[#1234|Nri1/BA12]\r");
+	desk_text(d, "\nd37d0024\"SIA-DCS\"0008L0#4001[#4001|Nri1/PA3]\r");
 	cr_expect_eq(d->counters.frames[DC09_CRC_LOWER], 1);
 	cr_expect_eq(d->counters.acked, 2);
 	desk_close(d);
