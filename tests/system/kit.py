@@ -399,18 +399,24 @@ class Panel:
             self.socket.close()
             self.socket = None
 
-    def report(self, code, zone, seconds=2.0, until=None):
-        """Reports a SIA code; True when it was acknowledged.  What was acknowledged is kept, for the test to compare.  With `until`, the
-        same message again and again, as panels do, until it is acknowledged or until() is true."""
-        self.sequence = self.sequence % 9999 + 1
-        frame = self.frame("SIA-DCS", f"#{self.account}|Nri1/{code}{zone}", self.sequence)
-        while True:
-            if b'"ACK"' in self.exchange(frame, seconds):
-                self.acknowledged.append((self.account, code, str(zone)))
-                return True
-            if not until or until():
+    def send(self, frame, seconds=2.0, until=None):
+        """Sends the same message again and again, as panels do, until it is acknowledged (True) or until() is true: to begin with, for
+        as long as a test has patience."""
+        end = time.monotonic() + PATIENCE_S
+        while b'"ACK"' not in self.exchange(frame, seconds):
+            if until() if until else time.monotonic() > end:
                 return False
             time.sleep(0.05)
+        return True
+
+    def report(self, code, zone, text="", seconds=2.0, until=None):
+        """Reports a SIA code; what was acknowledged is kept, for the test to compare."""
+        self.sequence = self.sequence % 9999 + 1
+        frame = self.frame("SIA-DCS", f"#{self.account}|Nri1/{code}{zone}" + (f"^{text}^" if text else ""), self.sequence)
+        if not self.send(frame, seconds, until):
+            return False
+        self.acknowledged.append((self.account, code, str(zone)))
+        return True
 
 
 def key_of(event):
