@@ -1,7 +1,10 @@
 /* torap-dc09 and its panels, for the battery. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -12,8 +15,13 @@ static void write_config(const char *path, const char *endpoint, int port)
 	FILE *f = fopen(path, "w");
 	if (!f)
 		abort();
+	char keys[200];
+	snprintf(keys, sizeof keys, "%s.keys", path);
+	int fd = open(keys, O_WRONLY | O_CREAT, 0600);
+	if (fd < 0 || close(fd))
+		abort();
 	fprintf(f,
-		"listen_tcp: 127.0.0.1:%d\nlisten_udp: 127.0.0.1:%d\nnode: %s\nlimits: { answer: 20s, first: 5s, cut: 3s }\n",
+		"listen_tcp: 127.0.0.1:%d\nlisten_udp: 127.0.0.1:%d\nnode: %s\nkeys: agent.yaml.keys\nlimits: { answer: 20s, first: 5s, cut: 3s }\n",
 		port, port, endpoint);
 	fclose(f);
 }
@@ -130,5 +138,40 @@ Test(dc09, shows_scanners_out_and_keeps_panels)
 	close(scanner);
 	close(mute);
 	close(half);
+	stage_close(s);
+}
+
+static const char encrypted[] =
+	"\n4B760078\"*SIA-DCS\"0003R0L0#4001[9247AB724E766F6CF7ECEF61FF81810D63483AA996791B25C221E46B9CD74B6561F6912F984A54CD66A6F123112A5FEA\r";
+static const char key_line[] = "panel: 0F1E2D3C4B5A69788796A5B4C3D2E1F0\n";
+
+/* The message is old, so that the right key shows in a NAK: it was deciphered.  Without the key there is silence. */
+Test(dc09, learns_a_key_without_a_restart)
+{
+	struct stage *s = stage_open();
+	s->node.row_address = "4001";
+	s->node.row_key_name = "panel";
+	fake_node_send_rows(&s->node);
+	int fd = stage_call(s);
+	cr_assert_eq(write(fd, encrypted, sizeof encrypted - 1), (ssize_t)sizeof encrypted - 1);
+	stage_expect_silence(s, fd);
+
+	char path[200];
+	snprintf(path, sizeof path, "%s.keys", s->config);
+	int file = open(path, O_WRONLY | O_TRUNC);
+	cr_assert_eq(write(file, key_line, sizeof key_line - 1), (ssize_t)sizeof key_line - 1);
+	close(file);
+	kill(s->agent, SIGHUP);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	for (int i = 0; poll(&p, 1, 100) == 0; i++) { /* as a panel repeats */
+		cr_assert(i < 200, "the key is not in force");
+		fake_node_turn(&s->node, 1);
+		cr_assert_eq(write(fd, encrypted, sizeof encrypted - 1), (ssize_t)sizeof encrypted - 1);
+	}
+	char answer[100] = "";
+	cr_assert(read(fd, answer, sizeof answer - 1) > 0);
+	cr_expect(strstr(answer, "\"NAK\"0000R0L0A0[]_"), "%s", answer);
+	cr_expect_eq(s->node.seen_count, 0);
+	close(fd);
 	stage_close(s);
 }

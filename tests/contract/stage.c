@@ -125,7 +125,8 @@ void stage_close(struct stage *s)
 	if (s->agent)
 		stage_end_agent(s, SIGKILL);
 	fake_node_close(&s->node);
-	static const char *const names[] = { "agent.yaml", "agent.log", "node.intake", "other.yaml" };
+	static const char *const names[] = { "agent.yaml", "agent.yaml.keys", "agent.log", "node.intake",
+		"other.yaml" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		char path[160];
 		snprintf(path, sizeof path, "%s/%s", s->dir, names[i]);
