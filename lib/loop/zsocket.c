@@ -65,7 +65,8 @@ static int set_common(void *socket, const char *endpoint, const struct torap_zso
 
 static int set_dialler(void *socket, const struct torap_zsocket_options *o)
 {
-	if (set_int(socket, ZMQ_IMMEDIATE, 1) < 0 || set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) < 0 ||
+	/* Not IMMEDIATE: README.md, "What libzmq 4.3.4 really does". */
+	if (set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) < 0 ||
 		set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX) < 0)
 		return -1;
 	if (!o->server_key)

@@ -1,7 +1,9 @@
 /* zsocket.h: the sockets of DESIGN.md, "Links", and whole messages on them.
  *
- * All sends and receives are non-blocking.  LINGER 0, MAXMSGSIZE TORAP_MESSAGE_SIZE_MAX, TCP keep-alive on; dialler DEALER with
- * IMMEDIATE; listener ROUTER with MANDATORY and a send mark above any window. */
+ * All sends and receives are non-blocking.  LINGER 0, MAXMSGSIZE TORAP_MESSAGE_SIZE_MAX, TCP keep-alive on; dialler
+ * DEALER; listener ROUTER with MANDATORY and a send mark above any window.
+ * A dialler takes messages also while it has no connection, and keeps those that a lost connection had not taken: the peer that then
+ * gets them knows no session, and says so.  Only a new socket is empty. */
 #pragma once
 
 #include <stdbool.h>

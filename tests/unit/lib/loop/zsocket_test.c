@@ -179,23 +179,34 @@ Test(zsocket, says_that_an_unknown_peer_is_gone)
 	link_finish(&l);
 }
 
-/* IMMEDIATE: nothing is queued for a listener that is not there. */
-Test(zsocket, says_that_a_dialler_without_a_connection_cannot_send)
+/* With IMMEDIATE, libzmq aborts when a connection is cut while a multipart message is read (fq.cpp: !_more), mostly within the first
+ * hundred cuts of this kind. */
+Test(zsocket, outlives_connections_that_are_cut_in_the_middle_of_messages)
 {
-	struct torap_error err;
-	struct torap_zsocket_options options = { 0 };
-	void *context = zmq_ctx_new();
-	char endpoint[128];
-	void *listener = torap_zsocket_listen(context, "tcp://127.0.0.1:*", &options, &err);
-	cr_assert(torap_zsocket_endpoint(listener, endpoint, sizeof endpoint));
-	torap_zsocket_close(listener);
-	void *dialler = torap_zsocket_dial(context, "ipc:///nonexistent/torap.sock", &options, &err);
-	cr_assert(dialler, "%s", err.text);
-	struct torap_buffer *frame = pattern(10, 0);
-	cr_assert_eq(torap_zmessage_send(dialler, NULL, 0, &frame, 1), TORAP_ZSOCKET_GONE);
-	torap_buffer_unref(frame);
-	torap_zsocket_close(dialler);
-	zmq_ctx_term(context);
+	struct link l;
+	struct torap_zmessage m;
+	link_init(&l, "tcp://127.0.0.1:*");
+	enum { PARTS = 9, CUTS = 60 };
+	struct torap_buffer *hello = pattern(4, 0), *parts[PARTS];
+	for (size_t i = 0; i < PARTS; i++)
+		parts[i] = pattern(4, (uint8_t)i);
+	for (int cut = 0; cut < CUTS; cut++) {
+		cr_assert_eq(torap_zmessage_send(l.dialler, NULL, 0, &hello, 1), 0);
+		wait_receive(&m, l.listener, true);
+		for (int i = 0; i < 200; i++)
+			if (torap_zmessage_send(l.listener, m.peer, m.peer_size, parts, PARTS) != 0)
+				break;
+		torap_zsocket_drop(m.fd);
+		torap_zmessage_finish(&m);
+		while (torap_zmessage_receive(&m, l.dialler, false) == 0) {
+			cr_assert_eq(m.count, PARTS);
+			torap_zmessage_finish(&m);
+		}
+	}
+	for (size_t i = 0; i < PARTS; i++)
+		torap_buffer_unref(parts[i]);
+	torap_buffer_unref(hello);
+	link_finish(&l);
 }
 
 /* The peer does not read: its pipe must fill, say so, and hold no part of what was refused. */
