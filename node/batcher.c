@@ -92,9 +92,10 @@ void node_batcher_want_heads(struct node_batcher *b)
 		b->lanes[lane].want_head = true;
 }
 
-void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane)
+void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane, uint64_t reissue_from)
 {
 	b->lanes[lane].renew = true;
+	b->lanes[lane].reissue_from = reissue_from;
 }
 
 const struct node_stream *node_batcher_streams(const struct node_batcher *b, uint32_t lane, size_t *count)

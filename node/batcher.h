@@ -74,8 +74,9 @@ bool node_batcher_idle(const struct node_batcher *b);
 
 /* A head of each lane through on_head, as soon as it can tell what the disk holds. */
 void node_batcher_want_heads(struct node_batcher *b);
-/* The lane's next events begin a new stream.  Unsealed events move to it. */
-void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane);
+/* The lane's next events begin a new stream.  Unsealed events move to it; those of batches from `reissue_from` on are to be told
+ * again in it (reissue.h). */
+void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane, uint64_t reissue_from);
 
 /* The lane's streams, oldest first; the last is the one that goes on. */
 const struct node_stream *node_batcher_streams(const struct node_batcher *b, uint32_t lane, size_t *count);

@@ -34,7 +34,7 @@ struct node_carrier_options {
 	bool (*may_send)(void *hint, const uint8_t subject[static TORAP_SUBJECT_SIZE]);
 	/* The broker's copy of our current stream is not ours.  `reason`: "ahead" or "differs". */
 	void (*on_fork)(void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old,
-		const char *reason);
+		const char *reason, uint64_t first_without_receipt);
 	void (*now)(void *hint, struct node_now *out);
 	void *hint;
 };

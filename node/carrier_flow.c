@@ -200,7 +200,8 @@ static void fork_stream(struct node_carrier *c, const struct node_claim *claim)
 	if (claim->index + 1 < c->streams_count)
 		return; /* An older one; its time is over anyway. */
 	c->options.on_fork(c->options.hint, c->options.lane, c->options.broker, &stream->id,
-		claim->word == NODE_CLAIM_AHEAD ? "ahead" : "differs");
+		claim->word == NODE_CLAIM_AHEAD ? "ahead" : "differs",
+		c->streams[claim->index].acked.batch_no + 1);
 }
 
 /* When the oldest batch that the broker lacks was sealed, as far as memory knows. */

@@ -225,6 +225,16 @@ static void spec_of_personal(struct node_event_spec *s, const Torap__EventPerson
 	s->raw = torap_bytes(personal->raw.data, personal->raw.len);
 }
 
+struct node_event *node_event_copy(const struct torap_class *class, const uint8_t *subject,
+	const Torap__EventOpen *open, const Torap__EventPersonal *personal)
+{
+	struct node_event_spec spec = { .class = *class, .subject = subject };
+	spec_of_open(&spec, open);
+	if (personal)
+		spec_of_personal(&spec, personal);
+	return node_event_create(&spec);
+}
+
 int node_event_read(struct node_event **out, struct torap_bytes row, struct torap_error *err)
 {
 	struct torap_reader r = torap_reader(row);

@@ -61,7 +61,10 @@ struct node_event {
 };
 
 struct node_event *node_event_create(const struct node_event_spec *spec); /* NULL: memory ran out */
-struct node_event *node_event_destroy(struct node_event *e);              /* accepts NULL, returns NULL */
+/* One that was sealed already, once more.  NULL: memory ran out. */
+struct node_event *node_event_copy(const struct torap_class *class, const uint8_t *subject,
+	const Torap__EventOpen *open, const Torap__EventPersonal *personal);
+struct node_event *node_event_destroy(struct node_event *e); /* accepts NULL, returns NULL */
 uint32_t node_event_lane(const struct node_event *e);
 
 /* The row, appended to `row`. */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "node/lane_load.h"
+#include "node/reissue.h"
 #include "node/writes.h"
 #include "store/journal.h"
 #include "store/kv.h"
@@ -268,7 +269,10 @@ static void write_unsealed_rows(struct node_lane *l)
 static void begin_stream(struct node_lane *l)
 {
 	struct node_lane_job *job = &l->job;
-	struct torap_stream_id id = node_lane_stream(l)->id;
+	const struct node_stream *old = node_lane_stream(l);
+	if (l->reissue_from <= old->sealed.batch_no)
+		node_reissue_write(&old->id, l->reissue_from, old->sealed.batch_no, &job->writes);
+	struct torap_stream_id id = old->id;
 	id.incarnation = node_lane_random();
 	node_stream_init(&job->stream, &id);
 	job->begins_stream = true;

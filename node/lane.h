@@ -52,6 +52,7 @@ struct node_lane {
 	size_t job_max;
 	struct torap_mono pause_until; /* after a job without entries found the disk full */
 	bool renew, want_head, flush;
+	uint64_t reissue_from; /* with renew */
 	struct node_recent recent;
 	struct node_batcher_counts counts;
 };

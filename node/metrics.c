@@ -10,6 +10,7 @@
 #include "node/intake.h"
 #include "node/node.h"
 #include "node/registry.h"
+#include "node/reissue.h"
 #include "node/status.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
@@ -79,6 +80,17 @@ static void lane_metric(struct torap_writer *body, const struct node *n, const c
 	{                                                                                                    \
 		return (double)c->member;                                                                    \
 	}
+static void reissued(struct torap_writer *body, const struct node *n)
+{
+	char labels[LABELS_MAX];
+	const char *name = "torap_node_reissued_total";
+	torap_metric_head(body, name, "counter", "Events told again because their stream was forked.");
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		torap_metric_label(labels, sizeof labels, "lane", torap_lane_name(lane));
+		torap_metric(body, name, labels, (double)node_reissue_count(n->reissues[lane]));
+	}
+}
+
 LANE_VALUE(events)
 LANE_VALUE(batches)
 LANE_VALUE(bytes)
@@ -220,6 +232,7 @@ static void on_metrics(void *hint, struct torap_writer *body)
 	observations(body, n);
 	intake(body, n);
 	lanes(body, n);
+	reissued(body, n);
 	memories(body, n);
 	links(body, n);
 }

@@ -19,6 +19,7 @@
 #include "node/mapping.h"
 #include "node/metrics.h"
 #include "node/registry.h"
+#include "node/reissue.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/unknown.h"
@@ -117,6 +118,7 @@ static void on_stream(void *hint, uint32_t lane)
 			torap_fail("OUT-OF-MEMORY", "no memory for a new stream; this process ends");
 			torap_app_fail(n->app);
 		}
+	node_reissue_look(n->reissues[lane]);
 }
 
 static void on_head(void *hint, uint32_t lane, struct torap_buffer *head)
@@ -127,11 +129,11 @@ static void on_head(void *hint, uint32_t lane, struct torap_buffer *head)
 		node_uplink_head(n->uplinks[i], lane, head, now);
 }
 
-static void on_fork(
-	void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old, const char *reason)
+static void on_fork(void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old,
+	const char *reason, uint64_t first_without_receipt)
 {
 	struct node *n = hint;
-	node_batcher_new_incarnation(n->batcher, lane);
+	node_batcher_new_incarnation(n->batcher, lane, first_without_receipt);
 	node_bus_new_incarnation(n->bus, broker, old, reason, node_now(n));
 }
 
@@ -215,6 +217,8 @@ static void on_tick(uv_timer_t *tick)
 	if (n->stage != NODE_RUNNING)
 		return;
 	node_bus_tick(n->bus, now);
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
+		node_reissue_tick(n->reissues[lane], now);
 	if (torap_mono_reached(n->next_second, now.mono))
 		on_second(n, now);
 	if (torap_mono_reached(n->next_heads, now.mono)) {
@@ -290,6 +294,22 @@ static int create_memories(struct node *n, struct node_now now, struct torap_err
 	if (r == 0 && node_supervision_registry(n->supervision, n->rules.registry, now))
 		r = torap_errorf(err, -ENOMEM, "supervision: out of memory");
 	return r ? r : node_consents_create(&n->consents, n->batcher, n->kv, err);
+}
+
+static int create_reissues(struct node *n, struct torap_error *err)
+{
+	int r = 0;
+	for (uint32_t lane = 1; lane < TORAP_LANES && r == 0; lane++) {
+		struct node_reissue_options options = {
+			.loop = &n->app->loop,
+			.kv = n->kv,
+			.batcher = n->batcher,
+			.lane = lane,
+			.writer = n->config->name,
+		};
+		r = node_reissue_create(&n->reissues[lane], &options, err);
+	}
+	return r;
 }
 
 static int create_acceptance(struct node *n, struct torap_error *err)
@@ -395,6 +415,8 @@ int node_create(
 	if (r == 0)
 		r = create_memories(n, now, err);
 	if (r == 0)
+		r = create_reissues(n, err);
+	if (r == 0)
 		r = create_acceptance(n, err);
 	if (r == 0)
 		r = open_uplinks(n, now, err);
@@ -470,6 +492,8 @@ void node_stop(struct node *n)
 		return;
 	}
 	struct node_now now = node_now(n);
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
+		node_reissue_stop(n->reissues[lane]);
 	n->stage = NODE_DRAINING;
 	n->stage_until = torap_mono_add_ms(now.mono, DRAIN_MS);
 	node_intake_deafen(n->intake);
@@ -486,6 +510,8 @@ struct node *node_destroy(struct node *n)
 		node_uplink_destroy(n->uplinks[i]);
 	/* The batcher gives back what still waits, so those who gave it are there until then. */
 	node_batcher_destroy(n->batcher);
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
+		node_reissue_destroy(n->reissues[lane]);
 	node_bus_destroy(n->bus);
 	node_acceptance_destroy(n->acceptance);
 	node_consents_destroy(n->consents);

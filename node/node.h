@@ -41,6 +41,7 @@ struct node {
 	struct node_consents *consents;
 	struct node_acceptance *acceptance;
 	struct node_bus *bus;
+	struct node_reissue *reissues[TORAP_LANES]; /* 0 is unused */
 	struct node_uplink *uplinks[NODE_BROKERS_MAX];
 	size_t uplinks_count;
 	struct node_intake *intake;

@@ -235,7 +235,7 @@ Test(batcher, moves_unsealed_events_into_a_new_incarnation)
 	add_normal(&f, &second, 2);
 	fixture_settle(&f); /* unsealed */
 	struct torap_stream_id old = fixture_stream(&f, NORMAL)->id;
-	node_batcher_new_incarnation(f.batcher, NORMAL);
+	node_batcher_new_incarnation(f.batcher, NORMAL, 2);
 	add_normal(&f, &third, 3);
 	fixture_settle(&f);
 	cr_expect_eq(f.streams, 1);
