@@ -24,6 +24,7 @@ struct bench_load {
 	struct packed *normal; /* devices × codes */
 	size_t normal_count;
 	struct packed critical;
+	uint64_t run; /* in repeat keys: the next run repeats nothing of this one */
 };
 
 /* All but number, time and repeat key: fields of a protobuf message may come in any order, so these follow it. */
@@ -63,6 +64,7 @@ struct bench_load *bench_load_create(const struct bench_load_options *options)
 	if (!l || !l->normal)
 		bench_fail("out of memory");
 	l->options = *options;
+	l->run = (uint64_t)bench_wall_us();
 	l->normal_count = (size_t)options->devices * CODES;
 	for (size_t i = 0; i < l->normal_count; i++)
 		l->normal[i] = pack(options, (unsigned)(i / CODES), normal_codes[i % CODES]);
@@ -94,7 +96,8 @@ static void write_stamp(struct torap_writer *w, const struct bench_load *l, uint
 	if (!l->options.with_repeat_key)
 		return;
 	write_tag(w, 11, 2); /* repeat_key */
-	torap_write_varint(w, sizeof number);
+	torap_write_varint(w, sizeof l->run + sizeof number);
+	torap_write_u64(w, l->run);
 	torap_write_u64(w, number);
 	write_tag(w, 12, 0); /* dated */
 	torap_write_varint(w, 1);
