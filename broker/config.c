@@ -1,11 +1,11 @@
 #include "broker/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/size.h"
 #include "base/time.h"
 #include "conf/yaml.h"
 #include "wire/taxonomy.h"
@@ -38,29 +38,6 @@ static const cyaml_schema_field_t fields[] = {
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
 
-/* "8GiB", "512MiB", "65536KiB". */
-static bool size_parse(uint64_t *out, const char *text)
-{
-	static const struct {
-		const char *name;
-		unsigned shift;
-	} units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }, { "TiB", 40 } };
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	char *end = NULL;
-	unsigned long long number = strtoull(text, &end, 10);
-	if (errno)
-		return false;
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-		if (strcmp(end, units[i].name) == 0 && number <= UINT64_MAX >> units[i].shift) {
-			*out = (uint64_t)number << units[i].shift;
-			return true;
-		}
-	}
-	return false;
-}
-
 static int judge(struct broker_config *c, const char *path, const struct file *f, struct torap_error *err)
 {
 	if (!torap_writer_id_valid(f->name))
@@ -70,7 +47,7 @@ static int judge(struct broker_config *c, const char *path, const struct file *f
 	if (!torap_region_parse(&c->region, f->region))
 		return torap_yaml_refuse(
 			err, path, "region", "\"%s\" is not a region: 9 digits, in quotes", f->region);
-	if (!size_parse(&c->store_size, f->store_size) || c->store_size < STORE_SIZE_MIN)
+	if (torap_size_parse(&c->store_size, f->store_size, NULL) || c->store_size < STORE_SIZE_MIN)
 		return torap_yaml_refuse(err, path, "store_size",
 			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->store_size);
 	c->canary_us = CANARY_US_DEFAULT;

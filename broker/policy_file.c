@@ -10,23 +10,18 @@
 #include "base/error.h"
 #include "broker/policy.h"
 #include "conf/file.h"
+#include "conf/grant_rows.h"
 #include "conf/keys.h"
 #include "conf/yaml.h"
 #include "wire/digest.h"
 #include "wire/stream.h"
 #include "wire/taxonomy.h"
 
-struct file_row {
-	char **regions, **facilities, **kinds, **parts;
-	unsigned regions_count, facilities_count, kinds_count, parts_count;
-	char *severity_min;
-};
-
 struct file_feed {
 	char *name, *legal_basis, *from, *until;
 	char **keys;
 	unsigned keys_count;
-	struct file_row *rows;
+	struct torap_grant_text *rows;
 	unsigned rows_count;
 };
 
@@ -47,18 +42,6 @@ struct file {
 
 static const cyaml_schema_value_t text = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 256) };
 
-static const cyaml_schema_field_t row_fields[] = {
-	CYAML_FIELD_SEQUENCE("regions", OPTIONAL, struct file_row, regions, &text, 1, TORAP_GRANT_LIST_MAX),
-	CYAML_FIELD_SEQUENCE(
-		"facilities", OPTIONAL, struct file_row, facilities, &text, 1, TORAP_GRANT_LIST_MAX),
-	CYAML_FIELD_SEQUENCE("kinds", OPTIONAL, struct file_row, kinds, &text, 1, TORAP_GRANT_LIST_MAX),
-	CYAML_FIELD_STRING_PTR("severity_min", OPTIONAL, struct file_row, severity_min, 0, 64),
-	CYAML_FIELD_SEQUENCE("parts", CYAML_FLAG_POINTER, struct file_row, parts, &text, 1, 3),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t row = { CYAML_VALUE_MAPPING(
-	CYAML_FLAG_DEFAULT, struct file_row, row_fields) };
-
 static const cyaml_schema_field_t feed_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct file_feed, name, 1, 256),
 	CYAML_FIELD_SEQUENCE(
@@ -66,8 +49,8 @@ static const cyaml_schema_field_t feed_fields[] = {
 	CYAML_FIELD_STRING_PTR("legal_basis", CYAML_FLAG_POINTER, struct file_feed, legal_basis, 1, 1024),
 	CYAML_FIELD_STRING_PTR("from", CYAML_FLAG_POINTER, struct file_feed, from, 1, 64),
 	CYAML_FIELD_STRING_PTR("until", CYAML_FLAG_POINTER, struct file_feed, until, 1, 64),
-	CYAML_FIELD_SEQUENCE(
-		"rows", CYAML_FLAG_POINTER, struct file_feed, rows, &row, 1, TORAP_GRANT_ROWS_MAX),
+	CYAML_FIELD_SEQUENCE("rows", CYAML_FLAG_POINTER, struct file_feed, rows, &torap_grant_text_schema, 1,
+		TORAP_GRANT_ROWS_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t feed = { CYAML_VALUE_MAPPING(
@@ -119,76 +102,6 @@ static int no_memory(const struct parse *p)
 	return torap_errorf(p->err, -ENOMEM, "%s: out of memory", p->name);
 }
 
-static int take_regions(
-	const struct parse *p, uint32_t **out, size_t *out_count, char **in, unsigned in_count)
-{
-	if (in_count == 0)
-		return 0;
-	*out = calloc(in_count, sizeof **out);
-	if (!*out)
-		return no_memory(p);
-	*out_count = in_count;
-	for (unsigned i = 0; i < in_count; i++)
-		if (!torap_region_parse(&(*out)[i], in[i]))
-			return refuse(
-				p, "regions", (int)i, "\"%s\" is not a region: 9 digits, in quotes", in[i]);
-	return 0;
-}
-
-static int take_numbers(const struct parse *p, const char *step, const char *what,
-	int (*number)(const char *), uint16_t **out, size_t *out_count, char **in, unsigned in_count)
-{
-	if (in_count == 0)
-		return 0;
-	*out = calloc(in_count, sizeof **out);
-	if (!*out)
-		return no_memory(p);
-	*out_count = in_count;
-	for (unsigned i = 0; i < in_count; i++) {
-		int n = number(in[i]);
-		if (n < 0)
-			return refuse(p, step, (int)i, "there is no %s \"%s\"", what, in[i]);
-		(*out)[i] = (uint16_t)n;
-	}
-	return 0;
-}
-
-static int take_parts(const struct parse *p, struct torap_grant_row *out, const struct file_row *in)
-{
-	for (unsigned i = 0; i < in->parts_count; i++) {
-		int part = torap_part_number(in->parts[i]);
-		if (part < TORAP__PART_KIND__PART_OPEN || part > TORAP__PART_KIND__PART_IMAGE)
-			return refuse(p, "parts", (int)i, "there is no part \"%s\": open, personal, image",
-				in->parts[i]);
-		if (out->parts[part])
-			return refuse(p, "parts", (int)i, "\"%s\" is listed twice", in->parts[i]);
-		out->parts[part] = true;
-	}
-	if (!out->parts[TORAP__PART_KIND__PART_OPEN])
-		return refuse(p, "parts", -1, "parts must hold open: the others mean nothing without it");
-	return 0;
-}
-
-static int take_row(const struct parse *p, struct torap_grant_row *out, const struct file_row *in)
-{
-	int r = take_regions(p, &out->regions, &out->regions_count, in->regions, in->regions_count);
-	if (!r)
-		r = take_numbers(p, "facilities", "facility", torap_facility_number, &out->facilities,
-			&out->facilities_count, in->facilities, in->facilities_count);
-	if (!r)
-		r = take_numbers(p, "kinds", "kind", torap_kind_number, &out->kinds, &out->kinds_count,
-			in->kinds, in->kinds_count);
-	if (!r)
-		r = take_parts(p, out, in);
-	if (r || !in->severity_min)
-		return r;
-	int severity = torap_severity_number(in->severity_min);
-	if (severity < 0)
-		return refuse(p, "severity_min", -1, "there is no severity \"%s\"", in->severity_min);
-	out->severity_min = (uint8_t)severity;
-	return 0;
-}
-
 static int take_rows(struct parse *p, struct broker_policy_feed *out, const struct file_feed *in, size_t at)
 {
 	out->rows = calloc(in->rows_count, sizeof *out->rows);
@@ -197,7 +110,8 @@ static int take_rows(struct parse *p, struct broker_policy_feed *out, const stru
 	out->rows_count = in->rows_count;
 	for (unsigned i = 0; i < in->rows_count; i++) {
 		snprintf(p->where, sizeof p->where, "feeds[%zu].rows[%u]", at, i);
-		int r = take_row(p, &out->rows[i], &in->rows[i]);
+		struct torap_grant_place place = { p->name, p->text, p->where };
+		int r = torap_grant_row_read(&out->rows[i], &in->rows[i], &place, p->err);
 		if (r)
 			return r;
 	}
@@ -301,7 +215,9 @@ static int take_writer(struct parse *p, struct broker_policy *made, const struct
 		return refuse(p, "id", -1, "there is a writer %s already", in->id);
 	struct broker_policy_writer *out = &made->writers[made->writers_count++];
 	strcpy(out->id, in->id);
-	return take_regions(p, &out->regions, &out->regions_count, in->regions, in->regions_count);
+	struct torap_grant_place place = { p->name, p->text, p->where };
+	return torap_regions_read(&out->regions, &out->regions_count, in->regions, in->regions_count,
+		"regions", &place, p->err);
 }
 
 static int take_file(struct parse *p, struct broker_policy *made, const struct file *in)

@@ -1,12 +1,12 @@
 #include "node/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/size.h"
 #include "base/time.h"
 #include "conf/yaml.h"
 #include "proto/batch.pb-c.h"
@@ -85,26 +85,6 @@ static const cyaml_schema_field_t fields[] = {
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
 
-/* "8GiB", "512MiB", "65536KiB". */
-static bool size_parse(uint64_t *out, const char *text)
-{
-	static const struct {
-		const char *name;
-		unsigned shift;
-	} units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }, { "TiB", 40 } };
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	char *end = NULL;
-	unsigned long long number = strtoull(text, &end, 10);
-	for (size_t i = 0; errno == 0 && i < sizeof units / sizeof *units; i++)
-		if (strcmp(end, units[i].name) == 0 && number <= UINT64_MAX >> units[i].shift) {
-			*out = (uint64_t)number << units[i].shift;
-			return true;
-		}
-	return false;
-}
-
 static int judge_delay(
 	uint32_t *out_ms, const char *path, const char *where, const char *text, struct torap_error *err)
 {
@@ -182,7 +162,7 @@ static int judge(struct node_config *c, const struct file *f, struct torap_error
 	if (!torap_region_parse(&c->region, f->region))
 		return torap_yaml_refuse(
 			err, c->path, "region", "\"%s\" is not a region: 9 digits, in quotes", f->region);
-	if (!size_parse(&c->journal_size, f->journal_size) || c->journal_size < JOURNAL_SIZE_MIN)
+	if (torap_size_parse(&c->journal_size, f->journal_size, NULL) || c->journal_size < JOURNAL_SIZE_MIN)
 		return torap_yaml_refuse(err, c->path, "journal_size",
 			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->journal_size);
 	int r = judge_times(c, f, err);

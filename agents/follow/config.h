@@ -48,6 +48,3 @@ struct follow_config {
 int follow_config_load(struct follow_config **out, const char *path, struct torap_error *err);
 /* Wipes the secrets.  Accepts NULL.  Returns NULL. */
 struct follow_config *follow_config_destroy(struct follow_config *c);
-
-/* Reads "512", "64KiB", "4MiB", "8GiB".  0 or -EINVAL. */
-int follow_size_parse(uint64_t *out_bytes, const char *text, struct torap_error *err);

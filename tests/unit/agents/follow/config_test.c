@@ -91,15 +91,3 @@ Test(config, refuses_a_secret_that_others_may_read)
 	cr_assert_lt(load("dir_size: 8GiB\n"), 0);
 	cr_assert_not_null(strstr(err.text, "chmod 600"), "%s", err.text);
 }
-
-Test(config, reads_sizes)
-{
-	uint64_t n;
-	cr_assert_eq(follow_size_parse(&n, "512", NULL), 0);
-	cr_assert_eq(n, 512);
-	cr_assert_eq(follow_size_parse(&n, "3TiB", NULL), 0);
-	cr_assert_eq(n, 3ull << 40);
-	cr_assert_neq(follow_size_parse(&n, "-1", NULL), 0);
-	cr_assert_neq(follow_size_parse(&n, "", NULL), 0);
-	cr_assert_neq(follow_size_parse(&n, "99999999999TiB", NULL), 0);
-}

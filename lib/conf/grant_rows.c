@@ -1,0 +1,120 @@
+#include "conf/grant_rows.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "wire/taxonomy.h"
+
+#define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+
+static const cyaml_schema_value_t word = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 256) };
+
+static const cyaml_schema_field_t fields[] = {
+	CYAML_FIELD_SEQUENCE(
+		"regions", OPTIONAL, struct torap_grant_text, regions, &word, 1, TORAP_GRANT_LIST_MAX),
+	CYAML_FIELD_SEQUENCE(
+		"facilities", OPTIONAL, struct torap_grant_text, facilities, &word, 1, TORAP_GRANT_LIST_MAX),
+	CYAML_FIELD_SEQUENCE(
+		"kinds", OPTIONAL, struct torap_grant_text, kinds, &word, 1, TORAP_GRANT_LIST_MAX),
+	CYAML_FIELD_STRING_PTR("severity_min", OPTIONAL, struct torap_grant_text, severity_min, 0, 64),
+	CYAML_FIELD_SEQUENCE("parts", CYAML_FLAG_POINTER, struct torap_grant_text, parts, &word, 1, 3),
+	CYAML_FIELD_END,
+};
+const cyaml_schema_value_t torap_grant_text_schema = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct torap_grant_text, fields) };
+
+/* Complains about `step` of the row; entry -1: about the step itself. */
+__attribute__((format(printf, 5, 6))) static int refuse(const struct torap_grant_place *at, const char *step,
+	int entry, struct torap_error *err, const char *format, ...)
+{
+	char reason[384], where[192];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(reason, sizeof reason, format, args);
+	va_end(args);
+	if (entry < 0)
+		snprintf(where, sizeof where, "%s.%s", at->where, step);
+	else
+		snprintf(where, sizeof where, "%s.%s[%d]", at->where, step, entry);
+	if (!at->text.data)
+		return torap_yaml_refuse(err, at->name, where, "%s", reason);
+	return torap_yaml_refuse_text(err, at->name, at->text, where, "%s", reason);
+}
+
+int torap_regions_read(uint32_t **out, size_t *out_count, char *const *in, unsigned in_count,
+	const char *step, const struct torap_grant_place *at, struct torap_error *err)
+{
+	if (in_count == 0)
+		return 0;
+	*out = calloc(in_count, sizeof **out);
+	if (!*out)
+		return torap_errorf(err, -ENOMEM, "%s: out of memory", at->name);
+	*out_count = in_count;
+	for (unsigned i = 0; i < in_count; i++)
+		if (!torap_region_parse(&(*out)[i], in[i]))
+			return refuse(
+				at, step, (int)i, err, "\"%s\" is not a region: 9 digits, in quotes", in[i]);
+	return 0;
+}
+
+static int read_numbers(uint16_t **out, size_t *out_count, char *const *in, unsigned in_count,
+	const char *step, const char *what, int (*number)(const char *name),
+	const struct torap_grant_place *at, struct torap_error *err)
+{
+	if (in_count == 0)
+		return 0;
+	*out = calloc(in_count, sizeof **out);
+	if (!*out)
+		return torap_errorf(err, -ENOMEM, "%s: out of memory", at->name);
+	*out_count = in_count;
+	for (unsigned i = 0; i < in_count; i++) {
+		int n = number(in[i]);
+		if (n < 0)
+			return refuse(at, step, (int)i, err, "there is no %s \"%s\"", what, in[i]);
+		(*out)[i] = (uint16_t)n;
+	}
+	return 0;
+}
+
+static int read_parts(struct torap_grant_row *out, const struct torap_grant_text *in,
+	const struct torap_grant_place *at, struct torap_error *err)
+{
+	for (unsigned i = 0; i < in->parts_count; i++) {
+		int part = torap_part_number(in->parts[i]);
+		if (part < TORAP__PART_KIND__PART_OPEN || part > TORAP__PART_KIND__PART_IMAGE)
+			return refuse(at, "parts", (int)i, err,
+				"there is no part \"%s\": open, personal, image", in->parts[i]);
+		if (out->parts[part])
+			return refuse(at, "parts", (int)i, err, "\"%s\" is listed twice", in->parts[i]);
+		out->parts[part] = true;
+	}
+	if (!out->parts[TORAP__PART_KIND__PART_OPEN])
+		return refuse(
+			at, "parts", -1, err, "parts must hold open: the others mean nothing without it");
+	return 0;
+}
+
+int torap_grant_row_read(struct torap_grant_row *out, const struct torap_grant_text *in,
+	const struct torap_grant_place *at, struct torap_error *err)
+{
+	int r = torap_regions_read(
+		&out->regions, &out->regions_count, in->regions, in->regions_count, "regions", at, err);
+	if (!r)
+		r = read_numbers(&out->facilities, &out->facilities_count, in->facilities,
+			in->facilities_count, "facilities", "facility", torap_facility_number, at, err);
+	if (!r)
+		r = read_numbers(&out->kinds, &out->kinds_count, in->kinds, in->kinds_count, "kinds", "kind",
+			torap_kind_number, at, err);
+	if (!r)
+		r = read_parts(out, in, at, err);
+	if (r || !in->severity_min)
+		return r;
+	int severity = torap_severity_number(in->severity_min);
+	if (severity < 0)
+		return refuse(at, "severity_min", -1, err, "there is no severity \"%s\"", in->severity_min);
+	out->severity_min = (uint8_t)severity;
+	return 0;
+}
