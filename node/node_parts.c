@@ -1,0 +1,288 @@
+#include "node/node_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "node/acceptance.h"
+#include "node/batcher.h"
+#include "node/bus.h"
+#include "node/consent.h"
+#include "node/consents.h"
+#include "node/dedup.h"
+#include "node/intake.h"
+#include "node/metrics.h"
+#include "node/node.h"
+#include "node/registry.h"
+#include "node/reissue.h"
+#include "node/subjects.h"
+#include "node/supervision.h"
+#include "node/tables.h"
+#include "node/unknown.h"
+#include "node/uplink.h"
+#include "store/committer.h"
+#include "store/kv.h"
+
+/* Files. */
+
+int node_load_files(struct node *n, const struct node_config *config, struct torap_error *err)
+{
+	n->config = config;
+	int r = torap_keys_load(&n->keys, config->keys, err);
+	if (r == 0)
+		r = torap_keys_load_public(&n->root, config->root, err);
+	for (size_t i = 0; i < config->brokers_count && r == 0; i++) {
+		struct torap_keys broker;
+		r = torap_keys_load_public(&broker, config->brokers[i].key, err);
+		if (r == 0)
+			memcpy(n->broker_keys[i], broker.curve_public, TORAP_CURVE_KEY_SIZE);
+	}
+	if (r == 0)
+		r = node_rules_load(&n->rules, config, &n->keys, &n->root, NULL, torap_app_wall(), err);
+	if (r)
+		node_unload_files(n);
+	return r;
+}
+
+void node_unload_files(struct node *n)
+{
+	node_rules_finish(&n->rules);
+	torap_keys_wipe(&n->keys);
+	torap_keys_wipe(&n->root);
+}
+
+/* What the parts tell each other. */
+
+static void on_verdict(
+	void *hint, uint64_t session, uint64_t id, Torap__Verdict__Word word, const char *reason)
+{
+	const struct node *n = hint;
+	if (n->intake)
+		node_intake_verdict(n->intake, session, id, word, reason);
+}
+
+static void on_observation(void *hint, uint64_t session, const Torap__Observation *o, struct node_now now)
+{
+	struct node *n = hint;
+	node_acceptance_offer(n->acceptance, session, o, now);
+}
+
+static void on_oversize(void *hint, uint64_t session, uint64_t id, const char *reason)
+{
+	const struct node *n = hint;
+	node_acceptance_refuse_limit(n->acceptance, session, id, reason);
+}
+
+static void on_sealed(void *hint, uint32_t lane, struct node_sealed *sealed)
+{
+	struct node *n = hint;
+	struct node_now now = node_now(n);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_sealed(n->uplinks[i], lane, sealed, now);
+}
+
+static void on_stream(void *hint, uint32_t lane)
+{
+	struct node *n = hint;
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		if (node_uplink_streams(n->uplinks[i], lane)) {
+			torap_fail("OUT-OF-MEMORY", "no memory for a new stream; this process ends");
+			torap_app_fail(n->app);
+		}
+	node_reissue_look(n->reissues[lane]);
+}
+
+static void on_head(void *hint, uint32_t lane, struct torap_buffer *head)
+{
+	struct node *n = hint;
+	struct node_now now = node_now(n);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_head(n->uplinks[i], lane, head, now);
+}
+
+static void on_fork(void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old,
+	const char *reason, uint64_t first_without_receipt)
+{
+	struct node *n = hint;
+	node_batcher_new_incarnation(n->batcher, lane, first_without_receipt);
+	node_bus_new_incarnation(n->bus, broker, old, reason, node_now(n));
+}
+
+/* Asked for each group with a subject, right before it is sent. */
+static bool may_send(void *hint, const uint8_t subject[static TORAP_SUBJECT_SIZE])
+{
+	const struct node *n = hint;
+	const char *id = node_subjects_device(n->subjects, subject);
+	const struct node_device *device = id ? node_registry_device(n->rules.registry, id) : NULL;
+	return device && node_consent_allows(node_consent_at(device, torap_app_wall()));
+}
+
+static uint64_t count_shed(void *hint)
+{
+	const struct node *n = hint;
+	const struct node_acceptance_counts *counts = node_acceptance_counts(n->acceptance);
+	return counts->refused[NODE_REFUSED_BUSY] + counts->refused[NODE_REFUSED_FULL];
+}
+
+static void tell_now(void *hint, struct node_now *out)
+{
+	*out = node_now(hint);
+}
+
+static void on_commit(void *hint)
+{
+	struct node *n = hint; /* On the committer's thread. */
+	uv_async_send(&n->wake);
+}
+
+/* Starting. */
+
+static int open_store(struct node *n, struct torap_error *err)
+{
+	static const char *const tables[] = { NODE_TABLE_NAMES };
+	struct torap_kv_options options = { .tables = tables, .map_size = n->config->journal_size };
+	int r = torap_kv_open(&n->kv, n->config->journal, &options, err);
+	return r ? r : torap_committer_start(&n->committer, n->kv, on_commit, n, err);
+}
+
+static int create_batcher(struct node *n, struct node_now now, struct torap_error *err)
+{
+	struct node_batcher_options options = {
+		.kv = n->kv,
+		.committer = n->committer,
+		.writer = n->config->name,
+		.key = &n->keys.sign,
+		.on_sealed = on_sealed,
+		.on_stream = on_stream,
+		.on_head = on_head,
+		.hint = n,
+	};
+	memcpy(options.seal_delay_ms, n->config->seal_delay_ms, sizeof options.seal_delay_ms);
+	return node_batcher_create(&n->batcher, &options, now, err);
+}
+
+static int create_memories(struct node *n, struct node_now now, struct torap_error *err)
+{
+	struct node_unknown_options unknown = { n->batcher, n->config->region };
+	int r = node_dedup_create(&n->dedup, NODE_DEDUP_MAX, err);
+	if (r == 0)
+		r = node_dedup_load(n->dedup, n->kv, now.wall, err);
+	if (r == 0)
+		r = node_unknown_create(&n->unknown, &unknown, n->kv, now, err);
+	if (r == 0)
+		r = node_subjects_create(&n->subjects, n->kv, err);
+	if (r)
+		return r;
+	struct node_supervision_options supervision = { n->batcher, n->subjects };
+	r = node_supervision_create(&n->supervision, &supervision, n->kv, err);
+	if (r == 0 && node_supervision_registry(n->supervision, n->rules.registry, now))
+		r = torap_errorf(err, -ENOMEM, "supervision: out of memory");
+	return r ? r : node_consents_create(&n->consents, n->batcher, n->kv, err);
+}
+
+static int create_reissues(struct node *n, struct torap_error *err)
+{
+	int r = 0;
+	for (uint32_t lane = 1; lane < TORAP_LANES && r == 0; lane++) {
+		struct node_reissue_options options = {
+			.loop = &n->app->loop,
+			.kv = n->kv,
+			.batcher = n->batcher,
+			.lane = lane,
+			.writer = n->config->name,
+		};
+		r = node_reissue_create(&n->reissues[lane], &options, err);
+	}
+	return r;
+}
+
+static int create_acceptance(struct node *n, struct torap_error *err)
+{
+	struct node_acceptance_parts parts = {
+		.batcher = n->batcher,
+		.dedup = n->dedup,
+		.supervision = n->supervision,
+		.unknown = n->unknown,
+		.subjects = n->subjects,
+	};
+	struct node_bus_options bus = {
+		.batcher = n->batcher,
+		.kv = n->kv,
+		.region = n->config->region,
+		.canary_us = n->config->canary_us,
+		.shed = count_shed,
+		.hint = n,
+	};
+	int r = node_acceptance_create(&n->acceptance, &parts, on_verdict, n, err);
+	if (r)
+		return r;
+	node_acceptance_rules(n->acceptance, n->rules.registry, n->rules.mapping);
+	return node_bus_create(&n->bus, &bus, err);
+}
+
+static int open_uplinks(struct node *n, struct node_now now, struct torap_error *err)
+{
+	for (size_t i = 0; i < n->config->brokers_count; i++) {
+		const struct node_config_broker *broker = &n->config->brokers[i];
+		struct node_uplink_options options = {
+			.carrier = { .loop = &n->app->loop,
+				.context = n->context,
+				.kv = n->kv,
+				.batcher = n->batcher,
+				.writer = n->config->name,
+				.keys = &n->keys,
+				.may_send = may_send,
+				.on_fork = on_fork,
+				.now = tell_now,
+				.hint = n },
+			.name = broker->name,
+			.endpoint = broker->endpoint,
+			.key = n->broker_keys[i],
+			.required = broker->required,
+		};
+		int r = node_uplink_open(&n->uplinks[i], &options, now, err);
+		if (r)
+			return r;
+		n->uplinks_count++;
+	}
+	return 0;
+}
+
+static int open_doors(struct node *n, struct torap_error *err)
+{
+	struct node_intake_options options = {
+		.loop = &n->app->loop,
+		.context = n->context,
+		.endpoint = n->config->intake,
+		.on_observation = on_observation,
+		.on_oversize = on_oversize,
+		.now = tell_now,
+		.hint = n,
+	};
+	int r = node_intake_open(&n->intake, &options, err);
+	if (r)
+		return r;
+	node_intake_registry(n->intake, n->rules.registry);
+	return n->config->metrics ? node_metrics_open(&n->http, n, err) : 0;
+}
+
+int node_parts_create(struct node *n, struct node_now now, struct torap_error *err)
+{
+	n->context = zmq_ctx_new();
+	int r = n->context ? open_store(n, err)
+			   : torap_errorf(err, -errno, "ZeroMQ: %s", zmq_strerror(errno));
+	if (r == 0)
+		r = create_batcher(n, now, err);
+	if (r == 0)
+		r = create_memories(n, now, err);
+	if (r == 0)
+		r = create_reissues(n, err);
+	if (r == 0)
+		r = create_acceptance(n, err);
+	if (r == 0)
+		r = open_uplinks(n, now, err);
+	return r ? r : open_doors(n, err);
+}
