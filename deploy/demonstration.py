@@ -211,8 +211,8 @@ class Demonstration:
                                           "--rate", str(RATE), "--for", f"{self.seconds or 86400 * 365}s", "--log", log))
 
     def sent(self):
-        """What panels were told is accepted: one entry an event, less supervision and repeats."""
-        events = []
+        """What panels were told is accepted: one entry an event, less supervision and repeats; and how many were left out as such."""
+        events, supervision, repeats = [], 0, 0
         for name, (region, *_) in NODES.items():
             devices = {row["address"]: row for row in registry(name)}
             seen = set()
@@ -224,12 +224,16 @@ class Demonstration:
                     message = json.loads(line)
                     # What a node calls a repeat: the same content at the same time of the device, or with the same number.
                     key = tuple(message[k] for k in ("account", "code", "area", "zone", "user", "time" if message["dated"] else "sequence"))
-                    if message["event"] == "null" or key in seen:
+                    if message["event"] == "null":
+                        supervision += 1
+                        continue
+                    if key in seen:
+                        repeats += 1
                         continue
                     seen.add(key)
                     events.append({**message, "region": region, "facility": devices[message["account"]]["facility"],
                                    "severity": severity(message["event"])})
-        return events
+        return events, supervision, repeats
 
     def show(self, screen):
         for tail in self.tails.values():
@@ -268,7 +272,7 @@ class Demonstration:
         say("\nstopping: panels first, then what is on its way arrives")
         for p in self.panels:
             p.stop()
-        sent = self.sent()
+        sent, supervision, repeats = self.sent()
         due = {feed: sum(1 for e in sent if of(e)) for feed, of in FEEDS.items()}
         end = time.monotonic() + 20
         while time.monotonic() < end:
@@ -281,6 +285,7 @@ class Demonstration:
         for p in reversed(self.processes):
             if p not in self.panels and p.stop() != 0:
                 bad.append(f"{p.name} did not stop cleanly")
+        say(f"\nacknowledged to panels {len(sent) + supervision + repeats}, less {supervision} of supervision, less {repeats} repeats: {len(sent)} events")
         say(f"\n{'feed':26}{'due':>8}{'received':>10}  verification")
         for feed, tail in self.tails.items():
             tail.read()

@@ -18,7 +18,6 @@ int main(int argc, char **argv)
 		{ "verify", "checks again what was received", ctl_verify },
 		{ "panel", "plays alarm panels, for demonstrations and drills", ctl_panel },
 		{ "status", "shows the links of running processes", ctl_status },
-		{ "panel", "plays alarm panels, for demonstrations and drills", ctl_panel },
 		{ NULL, NULL, NULL },
 	};
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {

@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 	static const struct torap_app_options options = {
 		.program = "torap-dc09",
 		.purpose = "receives alarm panels that speak SIA DC-09, for a node on this host",
-		.extra = "SIGHUP reads the configuration's limits and the key file again.\n",
+		.extra = "SIGHUP reads the configuration's limits and the key file again.",
 	};
 	struct torap_app_arguments arguments;
 	torap_app_arguments(&arguments, argc, argv, &options);

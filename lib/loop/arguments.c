@@ -12,13 +12,13 @@ static void print_help(const struct torap_app_options *o)
 	printf("%s: %s\n\n"
 	       "usage: %s -c FILE [-n] [-v]\n\n"
 	       "  -c, --config FILE  the configuration\n"
-	       "  -n, --check        read the configuration and all files that it names, say what is wrong, "
-	       "exit\n"
+	       "  -n, --check        read the configuration and all files that it names, say what is wrong, exit\n"
 	       "  -v                 log more; twice: everything\n"
 	       "  -h, --help         this text\n"
 	       "  -V, --version      print the version\n"
-	       "%s%s",
-		o->program, o->purpose, o->program, o->extra ? "\n" : "", o->extra ? o->extra : "");
+	       "%s%s%s",
+		o->program, o->purpose, o->program, o->extra ? "\n" : "", o->extra ? o->extra : "",
+		o->extra ? "\n" : "");
 }
 
 static _Noreturn void leave(const struct torap_app_options *o)

@@ -1,36 +1,32 @@
-/* An Offer, as an agent sends it that a device has taken over. */
+/* An Offer, as an agent sends it that a device has taken over: taken apart and judged as the node's intake does. */
 #include <assert.h>
 #include <string.h>
 
 #include "base/limits.h"
-#include "proto/observation.pb-c.h"
+#include "node/observation.h"
+#include "node/offer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static size_t walk_fields(Torap__Field *const *fields, size_t count)
-{
-	size_t walked = 0;
-	for (size_t i = 0; i < count; i++)
-		walked += strlen(fields[i]->name) + strlen(fields[i]->value);
-	return walked;
-}
-
-static size_t walk(const Torap__Observation *o)
-{
-	return strlen(o->protocol) + strlen(o->address) + strlen(o->vocabulary) + strlen(o->code) +
-	       strlen(o->area) + strlen(o->zone) + strlen(o->user) + strlen(o->text) + o->repeat_key.len +
-	       o->raw.len + walk_fields(o->fields, o->n_fields) + walk_fields(o->personal, o->n_personal);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	Torap__Offer *offer = torap__offer__unpack(NULL, size, data);
-	if (!offer)
+	struct torap_bytes body = torap_bytes(data, size);
+	if (node_offer_count(body) == SIZE_MAX)
 		return 0;
-	size_t walked = 0;
-	for (size_t i = 0; i < offer->n_observations; i++)
-		walked += walk(offer->observations[i]);
-	assert(walked <= size);
-	torap__offer__free_unpacked(offer, NULL);
+	struct torap_arena arena;
+	torap_arena_init(&arena, 1 << 20);
+	struct torap_reader reader = torap_reader(body);
+	int r;
+	do {
+		Torap__Observation *o = NULL;
+		uint64_t id;
+		torap_arena_reset(&arena);
+		r = node_offer_next(&reader, &arena, &o, &id);
+		if (r != 0 || node_observation_fault(o))
+			continue;
+		assert(strlen(o->address) <= TORAP_ADDRESS_MAX && o->repeat_key.len <= TORAP_REPEAT_KEY_MAX);
+		assert(node_text_is_utf8(o->text) && node_text_is_utf8(o->code));
+	} while (r != NODE_OFFER_END && r != NODE_OFFER_MALFORMED);
+	torap_arena_finish(&arena);
 	return 0;
 }
