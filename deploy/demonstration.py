@@ -28,11 +28,11 @@ NODES = {  # name → region, panel port, metrics port of node and agent
     "rudny": ("392410000", 7503, 9103, 9113),
 }
 # What each feed's filter should give, said here once more and independently of deploy/etc/policy.yaml, so that the sums mean something.
-FEEDS = {
-    "situation-centre": lambda e: True,
-    "almaty-control-centre": lambda e: e["region"].startswith("75"),
-    "rudny-duty-unit": lambda e: e["region"] == "392410000" and e["severity"] in ("normal", "high", "critical"),
-    "prosecutor": lambda e: e["facility"] in ("police_premises", "prison"),
+FEEDS = {  # name → metrics port, filter
+    "situation-centre": (9121, lambda e: True),
+    "almaty-control-centre": (9122, lambda e: e["region"].startswith("75")),
+    "rudny-duty-unit": (9123, lambda e: e["region"] == "392410000" and e["severity"] in ("normal", "high", "critical")),
+    "prosecutor": (9124, lambda e: e["facility"] in ("police_premises", "prison")),
 }
 RATE = 4  # messages a second from the panels of each node
 
@@ -154,7 +154,7 @@ class Demonstration:
     def __init__(self, seconds):
         self.seconds, self.processes, self.panels, self.stopping = seconds, [], [], False
         os.makedirs(os.path.join(STATE, "log"), exist_ok=True)
-        for port in [7400, 9100] + [p for _, *ports in NODES.values() for p in ports]:
+        for port in [7400, 9100] + [p for _, *ports in NODES.values() for p in ports] + [p for p, _ in FEEDS.values()]:
             with socket.socket() as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
@@ -240,9 +240,8 @@ class Demonstration:
             tail.read()
         accepted = sum(metric(m, "torap_dc09_answers_total", answer="ack") for *_, m in NODES.values())
         lines = [f"{time.strftime('%H:%M:%S')}  acknowledged to panels: {accepted}"]
-        refused = metric_or_zero(9100, "torap_broker_refused_total")
         for feed, tail in self.tails.items():
-            lines.append(f"  {feed:24}{tail.device:7} events {tail.own:6} of the bus   {'verified' if not refused else 'BATCHES REFUSED'}")
+            lines.append(f"  {feed:24}{tail.device:7} events {tail.own:6} of the bus   {verification(FEEDS[feed][0])}")
             if screen:
                 lines += [f"      {e['received_at'][11:19]}  {e['severity']:12}{e['kind']:16}{e['state']:6} {e['region']} {e['site']}" for e in tail.last[-3:]]
         if screen:
@@ -273,7 +272,7 @@ class Demonstration:
         for p in self.panels:
             p.stop()
         sent, supervision, repeats = self.sent()
-        due = {feed: sum(1 for e in sent if of(e)) for feed, of in FEEDS.items()}
+        due = {feed: sum(1 for e in sent if of(e)) for feed, (_, of) in FEEDS.items()}
         end = time.monotonic() + 20
         while time.monotonic() < end:
             for tail in self.tails.values():
@@ -306,11 +305,15 @@ class Demonstration:
         return 1 if bad else 0
 
 
-def metric_or_zero(port, name):
+def verification(port):
+    """What a feed's subscriber says of what it received so far."""
     try:
-        return metric(port, name)
+        batches, *wrong = (metric(port, f"torap_follow_{name}_total") for name in ("batches", "refused", "withheld", "beyond_rights", "proofs"))
     except OSError:
-        return 0
+        return "does not answer"
+    if not any(wrong):
+        return f"{batches} batches verified"
+    return ", ".join(f"{n} {word}" for n, word in zip(wrong, ("NOT VERIFIED", "WITHHELD", "BEYOND RIGHTS", "PROOFS OF A LIE")) if n)
 
 
 def severity(event):
