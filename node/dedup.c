@@ -1,6 +1,10 @@
 /* Items stand in one array; a hash table of their indexes finds them by key; two queues hold them in the order of their expiry,
  * which is that of their arrival, for a queue has one lifetime.  What is forgotten before its turn (its commit failed, or the
- * key came anew after its expiry) is only marked, and leaves when it reaches the front of its queue. */
+ * key came anew after its expiry) is only marked, and leaves when it reaches the front of its queue.
+ *
+ * Everything is looked up here and nothing in the table, which is only read at the start.  So its rows stand by their expiry: they
+ * are written at one place of the tree and deleted at another, and a commit touches a few pages, however many keys there
+ * are.  By their hash, each key of a commit would dirty a page of its own. */
 #include "node/dedup.h"
 
 #include <assert.h>
@@ -16,12 +20,13 @@
 enum {
 	NONE = UINT32_MAX,
 	ITEMS_MIN = 1024,
-	VALUE_SIZE = 8,
+	ROW_KEY_SIZE = 8 + NODE_DEDUP_KEY_SIZE,
 };
 
 struct item {
 	struct node_dedup_key key;
 	int64_t until_us;
+	int64_t row_us; /* until when its row says */
 	void *original; /* while pending */
 	uint32_t next;  /* of its queue, or of the free ones */
 	bool pending, forgotten;
@@ -159,27 +164,28 @@ static uint32_t take_unused(struct node_dedup *d)
 	return d->items_count++;
 }
 
-/* Takes the first item of the queue away; it is unused from then on. */
-static void pop(struct node_dedup *d, struct queue *q)
+static void row_key(uint8_t out[static ROW_KEY_SIZE], int64_t until_us, const struct node_dedup_key *key)
+{
+	for (int i = 0; i < 8; i++)
+		out[i] = (uint8_t)((uint64_t)until_us >> (56 - 8 * i));
+	memcpy(out + 8, key->bytes, sizeof key->bytes);
+}
+
+/* Takes the first item of the queue away, and its row; it is unused from then on.  The row of the same key told anew is another
+ * one, and that there is none, because its commit failed, is no failure. */
+static void pop(struct node_dedup *d, struct queue *q, struct torap_writer *writes)
 {
 	uint32_t i = q->first;
 	struct item *item = &d->items[i];
+	uint8_t row[ROW_KEY_SIZE];
+	row_key(row, item->row_us, &item->key);
+	node_writes_delete(writes, NODE_TABLE_REPEATS, torap_bytes(row, sizeof row));
 	forget(d, item);
 	q->first = item->next;
 	if (q->first == NONE)
 		q->last = NONE;
 	item->next = d->unused;
 	d->unused = i;
-}
-
-static void record_delete(const struct item *item, struct torap_writer *writes)
-{
-	struct torap_writer value = { 0 };
-	torap_write_u64(&value, (uint64_t)item->until_us);
-	node_writes_delete_same(writes, NODE_TABLE_REPEATS,
-		torap_bytes(item->key.bytes, sizeof item->key.bytes), torap_bytes(value.data, value.size));
-	writes->failed = writes->failed || value.failed;
-	torap_writer_finish(&value);
 }
 
 /* The oldest of those that are settled: one whose event is on its way to the disk has somebody waiting. */
@@ -191,20 +197,18 @@ static bool make_room(struct node_dedup *d, struct torap_writer *writes)
 		q = &d->dated;
 	if (q->first == NONE || d->items[q->first].pending)
 		return false;
-	if (!d->items[q->first].forgotten) {
-		record_delete(&d->items[q->first], writes);
-		d->forgotten_early++;
-	}
-	pop(d, q);
+	d->forgotten_early += !d->items[q->first].forgotten;
+	pop(d, q, writes);
 	return true;
 }
 
-static int insert(struct node_dedup *d, struct queue *q, const struct node_dedup_key *key, int64_t until_us)
+static int insert(struct node_dedup *d, struct queue *q, const struct node_dedup_key *key, int64_t until_us,
+	int64_t row_us)
 {
 	uint32_t i = take_unused(d);
 	if (i == NONE)
 		return -ENOMEM;
-	d->items[i] = (struct item){ .key = *key, .until_us = until_us, .next = NONE };
+	d->items[i] = (struct item){ .key = *key, .until_us = until_us, .row_us = row_us, .next = NONE };
 	uint32_t slot = find_slot(d, key);
 	assert(d->slots[slot] == NONE);
 	d->slots[slot] = i;
@@ -235,22 +239,19 @@ int node_dedup_add(struct node_dedup *d, const struct node_dedup_key *key, bool 
 {
 	struct item *old = find(d, key);
 	if (old)
-		forget(d, old); /* Expired; its row is overwritten. */
+		forget(d, old); /* Expired; its row goes when its turn comes. */
 	while (d->count >= d->most && make_room(d, writes))
 		;
 	int64_t until_us = now.us + (dated ? NODE_DEDUP_DATED_US : NODE_DEDUP_UNDATED_US);
-	int r = insert(d, dated ? &d->dated : &d->undated, key, until_us);
+	int r = insert(d, dated ? &d->dated : &d->undated, key, until_us, until_us);
 	if (r)
 		return r;
 	struct item *item = find(d, key);
 	item->pending = true;
 	item->original = original;
-	struct torap_writer value = { 0 };
-	torap_write_u64(&value, (uint64_t)until_us);
-	node_writes_put(writes, NODE_TABLE_REPEATS, torap_bytes(key->bytes, sizeof key->bytes),
-		torap_bytes(value.data, value.size));
-	writes->failed = writes->failed || value.failed;
-	torap_writer_finish(&value);
+	uint8_t row[ROW_KEY_SIZE];
+	row_key(row, until_us, key);
+	node_writes_put(writes, NODE_TABLE_REPEATS, torap_bytes(row, sizeof row), torap_bytes(NULL, 0));
 	return 0;
 }
 
@@ -272,11 +273,8 @@ static size_t prune_queue(struct node_dedup *d, struct queue *q, struct torap_wa
 		struct item *item = &d->items[q->first];
 		if (item->pending || (!item->forgotten && item->until_us > now.us))
 			break;
-		if (!item->forgotten) {
-			record_delete(item, writes);
-			rows++;
-		}
-		pop(d, q);
+		pop(d, q, writes);
+		rows++;
 	}
 	return rows;
 }
@@ -287,41 +285,10 @@ size_t node_dedup_prune(struct node_dedup *d, struct torap_wall now, struct tora
 	return rows + prune_queue(d, &d->dated, now, NODE_DEDUP_STEP - rows, writes);
 }
 
-struct loaded {
-	struct node_dedup_key key;
-	int64_t until_us;
-};
-
 struct load {
-	struct loaded *rows;
-	size_t count, room;
+	struct node_dedup *dedup;
+	struct torap_wall now;
 };
-
-static int on_row(void *hint, struct torap_bytes key, struct torap_bytes value)
-{
-	struct load *load = hint;
-	struct torap_reader reader = torap_reader(value);
-	struct loaded row = { .until_us = (int64_t)torap_read_u64(&reader) };
-	if (!torap_read_end(&reader) || key.size != sizeof row.key.bytes)
-		return -EBADMSG;
-	memcpy(row.key.bytes, key.data, key.size);
-	if (load->count == load->room) {
-		size_t room = load->room ? load->room * 2 : ITEMS_MIN;
-		struct loaded *more = realloc(load->rows, room * sizeof *more);
-		if (!more)
-			return -ENOMEM;
-		load->rows = more;
-		load->room = room;
-	}
-	load->rows[load->count++] = row;
-	return 0;
-}
-
-static int by_expiry(const void *a, const void *b)
-{
-	const struct loaded *x = a, *y = b;
-	return (x->until_us > y->until_us) - (x->until_us < y->until_us);
-}
 
 /* An expiry further away than any can be was written under a clock that was wrong: it would keep its queue from moving. */
 static int64_t believable(int64_t until_us, struct torap_wall now)
@@ -330,19 +297,32 @@ static int64_t believable(int64_t until_us, struct torap_wall now)
 	return until_us < latest ? until_us : latest;
 }
 
+/* Rows come in the order of their expiry, as a queue wants them. */
+static int on_row(void *hint, struct torap_bytes bytes, struct torap_bytes value)
+{
+	const struct load *load = hint;
+	struct node_dedup *d = load->dedup;
+	struct torap_reader reader = torap_reader(bytes);
+	int64_t until_us = (int64_t)torap_read_u64(&reader);
+	struct torap_bytes hash = torap_read_bytes(&reader, NODE_DEDUP_KEY_SIZE);
+	if (!torap_read_end(&reader) || value.size)
+		return -EBADMSG;
+	struct node_dedup_key key;
+	memcpy(key.bytes, hash.data, sizeof key.bytes);
+	struct item *old = find(d, &key);
+	if (old)
+		forget(d, old); /* It had expired and was told anew. */
+	return insert(d, &d->dated, &key, believable(until_us, load->now), until_us);
+}
+
 int node_dedup_load(struct node_dedup *d, struct torap_kv *kv, struct torap_wall now, struct torap_error *err)
 {
-	struct load load = { 0 };
+	struct load load = { d, now };
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, kv, false);
 	uint8_t zero = 0;
 	int r = torap_kv_walk(&txn, NODE_TABLE_REPEATS, torap_bytes(&zero, 1), on_row, &load);
 	torap_kv_abort(&txn);
-	if (load.count)
-		qsort(load.rows, load.count, sizeof *load.rows, by_expiry);
-	for (size_t i = 0; i < load.count && r == 0; i++)
-		r = insert(d, &d->dated, &load.rows[i].key, believable(load.rows[i].until_us, now));
-	free(load.rows);
 	return r ? torap_errorf(err, r < 0 ? r : -EIO, "journal: the table repeats cannot be read: %s",
 			   strerror(abs(r)))
 		 : 0;

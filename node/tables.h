@@ -1,7 +1,8 @@
 /* tables.h: the tables of a node's store.  The first are the journal's; numbers are big endian, so LMDB's order is ours.
  *
  *     unsealed  lane (u8), seq (u64)                         an event that is numbered and not sealed yet (event.h)
- *     repeats   16-byte hash of an observation's repeat key  until when it is a repeat: microseconds, wall (u64)
+ *     repeats   until when (u64, microseconds, wall),        nothing
+ *               16-byte hash of an observation's repeat key
  *     silent    device id                                    class, site and since when: a comm_fault has started (supervision.h)
  *     subjects  device id                                    16 random bytes: the subject of its groups
  *     consents  device id                                    one byte, enum node_consent: what was last recorded as an event

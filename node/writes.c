@@ -4,7 +4,7 @@
 
 #include "store/kv.h"
 
-enum { OP_PUT = 1, OP_DELETE, OP_DELETE_SAME };
+enum { OP_PUT = 1, OP_DELETE };
 
 static void record(struct torap_writer *list, uint8_t op, enum node_table table, struct torap_bytes key,
 	struct torap_bytes value)
@@ -28,22 +28,6 @@ void node_writes_delete(struct torap_writer *list, enum node_table table, struct
 	record(list, OP_DELETE, table, key, torap_bytes(NULL, 0));
 }
 
-void node_writes_delete_same(
-	struct torap_writer *list, enum node_table table, struct torap_bytes key, struct torap_bytes value)
-{
-	record(list, OP_DELETE_SAME, table, key, value);
-}
-
-static int delete_same(
-	struct torap_kv_txn *txn, unsigned table, struct torap_bytes key, struct torap_bytes value)
-{
-	struct torap_bytes there;
-	int r = torap_kv_get(txn, table, key, &there);
-	if (r)
-		return r;
-	return torap_bytes_equal(there, value) ? torap_kv_delete(txn, table, key) : 0;
-}
-
 int node_writes_apply(const struct torap_writer *list, struct torap_kv_txn *txn)
 {
 	assert(!list->failed); /* Checked by whoever recorded them, before anybody was promised anything. */
@@ -57,13 +41,8 @@ int node_writes_apply(const struct torap_writer *list, struct torap_kv_txn *txn)
 		struct torap_bytes value = torap_read_bytes(&reader, value_size);
 		assert(!reader.failed);
 
-		int r;
-		if (op == OP_PUT)
-			r = torap_kv_put(txn, table, key, value);
-		else if (op == OP_DELETE)
-			r = torap_kv_delete(txn, table, key);
-		else
-			r = delete_same(txn, table, key, value);
+		int r = op == OP_PUT ? torap_kv_put(txn, table, key, value)
+				     : torap_kv_delete(txn, table, key);
 		if (r && !(r == TORAP_KV_MISSING && op != OP_PUT))
 			return r;
 	}

@@ -11,9 +11,6 @@ struct torap_kv_txn;
 void node_writes_put(
 	struct torap_writer *list, enum node_table table, struct torap_bytes key, struct torap_bytes value);
 void node_writes_delete(struct torap_writer *list, enum node_table table, struct torap_bytes key);
-/* Deletes only while the value is still this one: a row that was written anew meanwhile stays. */
-void node_writes_delete_same(
-	struct torap_writer *list, enum node_table table, struct torap_bytes key, struct torap_bytes value);
 
 /* Does them all.  A delete of what is not there is no failure.  Returns 0 or what kv returned. */
 int node_writes_apply(const struct torap_writer *list, struct torap_kv_txn *txn);

@@ -217,3 +217,57 @@ Test(dedup, never_deletes_a_row_that_was_written_anew)
 	torap_writer_finish(&deletion);
 	fixture_end(&f);
 }
+
+/* A key that comes anew after its expiry, before anything was pruned: its old row goes, the new one stays. */
+Test(dedup, leaves_no_row_behind_when_a_key_comes_anew)
+{
+	struct fixture f;
+	struct torap_writer writes = { 0 };
+	struct torap_error err;
+	fixture_begin(&f, 16 << 20);
+	struct node_dedup *d = made(100);
+	add(d, 1, false, 1000, &writes);
+	add(d, 1, false, 1060, &writes);
+	write_all(f.kv, &writes);
+	node_dedup_destroy(d);
+
+	/* Both rows are there at the restart, too. */
+	d = made(100);
+	cr_assert_eq(node_dedup_load(d, f.kv, at(1061), &err), 0, "%s", err.text);
+	cr_expect_eq(node_dedup_count(d), 1);
+	cr_expect_eq(node_dedup_prune(d, at(1061), &writes), 1);
+	write_all(f.kv, &writes);
+	cr_expect_eq(rows(f.kv), 1);
+	cr_expect_eq(ask(d, 1, 1119), NODE_DEDUP_DURABLE);
+	cr_expect_eq(node_dedup_prune(d, at(1120), &writes), 1);
+	write_all(f.kv, &writes);
+	cr_expect_eq(rows(f.kv), 0);
+	node_dedup_destroy(d);
+	torap_writer_finish(&writes);
+	fixture_end(&f);
+}
+
+/* Written while the clock was a year ahead: held for a day at most, and then its row is found and deleted. */
+Test(dedup, gets_rid_of_a_row_from_the_future)
+{
+	enum { YEAR_S = 365 * 86400, DAY_S = 86400 };
+	struct fixture f;
+	struct torap_writer writes = { 0 };
+	struct torap_error err;
+	fixture_begin(&f, 16 << 20);
+	struct node_dedup *d = made(100);
+	add(d, 1, true, YEAR_S, &writes);
+	write_all(f.kv, &writes);
+	node_dedup_destroy(d);
+
+	d = made(100);
+	cr_assert_eq(node_dedup_load(d, f.kv, at(1000), &err), 0, "%s", err.text);
+	cr_expect_eq(ask(d, 1, 1000), NODE_DEDUP_DURABLE);
+	cr_expect_eq(ask(d, 1, 1000 + DAY_S), NODE_DEDUP_NEW);
+	cr_expect_eq(node_dedup_prune(d, at(1000 + DAY_S), &writes), 1);
+	write_all(f.kv, &writes);
+	cr_expect_eq(rows(f.kv), 0);
+	node_dedup_destroy(d);
+	torap_writer_finish(&writes);
+	fixture_end(&f);
+}
