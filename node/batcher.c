@@ -94,8 +94,11 @@ void node_batcher_want_heads(struct node_batcher *b)
 
 void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane, uint64_t reissue_from)
 {
-	b->lanes[lane].renew = true;
-	b->lanes[lane].reissue_from = reissue_from;
+	struct node_lane *l = &b->lanes[lane];
+	/* Two brokers may ask before the round has come: what either lacks is told again. */
+	if (!l->renew || reissue_from < l->reissue_from)
+		l->reissue_from = reissue_from;
+	l->renew = true;
 }
 
 const struct node_stream *node_batcher_streams(const struct node_batcher *b, uint32_t lane, size_t *count)
