@@ -23,16 +23,14 @@ static struct torap_bytes take_number(struct cid *in, size_t most)
 	return torap_bytes(from, (size_t)(in->at - from));
 }
 
-/* 4xx name a user, but for the doors and the equipment among them. */
+/* 4xx name a user, but for the doors and the equipment among them; a bypass of a group, a walk test and a latch key do, too. */
 static bool zone_is_user(const uint8_t event[static 3])
 {
-	static const char doors[] = "423 426 427 428 432 433 434 ";
-	if (event[0] != '4')
-		return false;
-	for (const char *at = doors; *at; at += 4)
+	static const char doors[] = "423 426 427 428 432 433 434 ", users[] = "574 607 642 ";
+	for (const char *at = event[0] == '4' ? doors : users; *at; at += 4)
 		if (!memcmp(at, event, 3))
-			return false;
-	return true;
+			return event[0] != '4';
+	return event[0] == '4';
 }
 
 static void decode_event(struct dc09_content *c, struct torap_bytes block)

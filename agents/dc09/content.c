@@ -25,6 +25,16 @@ void dc09_event_text(struct dc09_event *e, struct torap_bytes text)
 		e->texts[e->texts_count++] = text;
 }
 
+bool dc09_content_number(struct torap_bytes value)
+{
+	for (size_t i = 0; i < value.size; i++) {
+		uint8_t c = value.data[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f')))
+			return false;
+	}
+	return value.size <= DC09_OPEN_NUMBER_MAX;
+}
+
 void dc09_content_field(struct dc09_content *c, const char *name, struct torap_bytes value, bool personal)
 {
 	if (!value.size || c->fields_count == DC09_FIELDS_MAX)

@@ -17,7 +17,8 @@ enum {
 	DC09_FIELDS_MAX = 32,
 	DC09_TEXTS_MAX = 4,
 	DC09_CODE_SIZE = 16,
-	DC09_NUMBER_MAX = 32, /* area, zone, user */
+	DC09_NUMBER_MAX = 32,      /* a user */
+	DC09_OPEN_NUMBER_MAX = 10, /* area, zone: hexadecimal digits, as the standards have them */
 };
 
 /* The code of an event that has none we can read. */
@@ -70,4 +71,6 @@ void dc09_content_decode(struct dc09_content *out, enum dc09_vocabulary vocabula
  * events noted); NULL from the first. */
 struct dc09_event *dc09_content_event(struct dc09_content *c);
 void dc09_event_text(struct dc09_event *e, struct torap_bytes text);
+/* A number, or something that a person may have written?  Only numbers may stand in open fields. */
+bool dc09_content_number(struct torap_bytes value);
 void dc09_content_field(struct dc09_content *c, const char *name, struct torap_bytes value, bool personal);

@@ -60,11 +60,13 @@ static void set_time(struct dc09_observation *out, const struct dc09_content *c,
 {
 	struct torap_wall t;
 	struct torap_bytes text;
-	if (claim(c, &t, &text) && believable(t, received)) {
+	bool claimed = claim(c, &t, &text);
+	if (claimed && believable(t, received)) {
 		out->o.device_time_us = t.us;
 		out->o.dated = memcmp(text.data, "00:00:00", 8) != 0;
 	} else if (text.size) {
-		add_field(out, "device_time", keep(out, text, DC09_CP1252), false);
+		/* A time that cannot be believed; or no time, and then it may be anything. */
+		add_field(out, "device_time", keep(out, text, DC09_CP1252), !claimed);
 	}
 }
 

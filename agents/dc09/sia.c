@@ -33,7 +33,7 @@ static bool digit(uint8_t c)
  * does: then the number is the area, see place_number().) */
 static bool number_is_user(const char *code)
 {
-	static const char codes[] = "BC CA CE CF CG CJ CK CL CP CQ CS CW JK JP JV JX JY JZ "
+	static const char codes[] = "BC CA CE CF CG CJ CK CL CP CQ CS CW FC JK JP JV JX JY JZ "
 				    "OA OC OG OH OJ OK OL OP OQ OR OS ";
 	for (const char *at = codes; *at; at += 3)
 		if (at[0] == code[0] && at[1] == code[1])
@@ -44,15 +44,12 @@ static bool number_is_user(const char *code)
 static void place_number(const struct block *b, struct dc09_event *e, struct torap_bytes number)
 {
 	bool group = !strcmp(e->code, "OG") || !strcmp(e->code, "CG");
-	if (group && !b->area.size) {
+	bool plain = dc09_content_number(number);
+	if (plain && group && !b->area.size)
 		e->area = number;
-		return;
-	}
-	if (!number_is_user(e->code)) {
+	else if (plain && !number_is_user(e->code))
 		e->zone = number;
-		return;
-	}
-	if (!e->user.size)
+	else if (number_is_user(e->code) && !e->user.size)
 		e->user = number;
 	else
 		dc09_content_field(b->c, "number", number, true);
@@ -101,20 +98,29 @@ static struct torap_bytes take_value(struct block *b)
 	return torap_bytes(from, (size_t)(b->at - from));
 }
 
+/* "19:44", "19:44:10" */
+static bool clock_time(struct torap_bytes value)
+{
+	for (size_t i = 0; i < value.size; i++)
+		if (i % 3 == 2 ? value.data[i] != ':' : !digit(value.data[i]))
+			return false;
+	return value.size <= 8;
+}
+
 static void take_modifier(struct block *b)
 {
 	char name[3] = { (char)b->at[0], (char)b->at[1], 0 };
 	b->at += 2;
 	struct torap_bytes value = take_value(b);
 	b->last = NULL;
-	if (!strcmp(name, "ri") && value.size <= DC09_NUMBER_MAX)
+	if (!strcmp(name, "ri") && dc09_content_number(value))
 		b->area = value;
 	else if (!strcmp(name, "id") && value.size <= DC09_NUMBER_MAX)
 		b->user = value;
 	else if (!strcmp(name, "ti"))
-		dc09_content_field(b->c, "event_time", value, false);
+		dc09_content_field(b->c, "event_time", value, !clock_time(value));
 	else if (!strcmp(name, "pi"))
-		dc09_content_field(b->c, "peripheral", value, false);
+		dc09_content_field(b->c, "peripheral", value, !dc09_content_number(value));
 	else
 		dc09_content_field(b->c, name, value, true);
 }

@@ -5,7 +5,8 @@
 
 #include "agents/dc09/moment.h"
 
-/* What each letter is called, and whether it may tell who a person is or where one lives. */
+/* What each letter is called, and whether it may tell who a person is or where one lives.  What is not personal is so only as long
+ * as it has the form of a number or time: a panel may be told to send anything. */
 static const struct {
 	char letter;
 	bool personal;
@@ -15,7 +16,7 @@ static const struct {
 	{ 'C', false, "supervision" },
 	{ 'H', false, "event_time" },
 	{ 'I', true, "alarm_text" },
-	{ 'J', false, "network_path" },
+	{ 'J', true, "network_path" },
 	{ 'L', true, "place" },
 	{ 'M', true, "mac" },
 	{ 'N', true, "network_address" },
@@ -46,13 +47,14 @@ void dc09_xdata_decode(struct dc09_content *c, struct torap_bytes block)
 	}
 	for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
 		if (letters[i].letter == letter) {
-			dc09_content_field(c, letters[i].name, text, letters[i].personal);
+			bool plain = dc09_content_number(text) || c->happened_text.data == text.data;
+			dc09_content_field(c, letters[i].name, text, letters[i].personal || !plain);
 			return;
 		}
 	}
-	bool plain = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z');
+	bool known = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z');
 	char name[] = { 'x', '_', letter, 0 };
-	dc09_content_field(c, plain ? name : "x", plain ? text : block, true);
+	dc09_content_field(c, known ? name : "x", known ? text : block, true);
 }
 
 /* Digits with at most one point.  Gives the end of the number in *at. */

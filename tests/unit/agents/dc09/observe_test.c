@@ -71,15 +71,41 @@ Test(observe, keeps_people_out_of_the_open_fields)
 	cr_expect_str_eq(s.user, "15");
 	cr_expect_str_eq(s.zone, "");
 	cr_expect_str_eq(s.text, "Ivanov");
-	cr_expect_str_eq(s.fields, "sequence=0001;key=present;network_path=2;");
+	cr_expect_str_eq(s.fields, "sequence=0001;key=present;");
 	cr_expect(strstr(s.personal, "mac=001122334455;"));
 	cr_expect(strstr(s.personal, "network_address=10.0.0.1;"));
 	cr_expect_not(strstr(s.personal, "secret"));
+	cr_expect(strstr(s.personal, "network_path=2;"));
 	s = see("\"ADM-CID\"0001L0#1[#1|1407 01 007]");
 	cr_expect_str_eq(s.user, "007");
 	cr_expect_str_eq(s.zone, "");
 	s = see("\"ADM-CID\"0001L0#1[#1|1423 01 007]"); /* a door, not a user */
 	cr_expect_str_eq(s.zone, "007");
+}
+
+/* A panel may be told to send anything in the place of a number: what is none is not for everybody. */
+Test(observe, takes_only_numbers_and_times_for_open)
+{
+	static const char *const bodies[] = {
+		"\"SIA-DCS\"0001L0#1[#1|Nri1/BAIvanov]", "\"SIA-DCS\"0001L0#1[#1|NriIvanov/BA1]",
+		"\"SIA-DCS\"0001L0#1[#1|NpiIvanov/BA1]", "\"SIA-DCS\"0001L0#1[#1|NtiIvanov/BA1]",
+		"\"SIA-DCS\"0001L0#1[#1|NOGIvanov]", "\"SIA-DCS\"0001L0#1[#1|NBA1][HIvanov]",
+		"\"SIA-DCS\"0001L0#1[#1|NBA1][TIvanov]", "\"SIA-DCS\"0001L0#1[#1|NBA1][CIvanov]",
+		"\"SIA-DCS\"0001L0#1[#1|NBA1][AIvanov]", "\"SIA-DCS\"0001L0#1[#1|NBA1]_Ivanov",
+		"\"SIA-DCS\"0001L0#1[#1|NBA77017654321]", /* a telephone's number is no zone */
+	};
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		struct desk_seen s = see(bodies[i]);
+		const char *mark = strstr(bodies[i], "Ivanov") ? "Ivanov" : "77017654321";
+		cr_expect(!strstr(s.area, mark) && !strstr(s.zone, mark) && !strstr(s.fields, mark) &&
+				  !strstr(s.code, mark),
+			"%s: area %s, zone %s, %s", bodies[i], s.area, s.zone, s.fields);
+		cr_expect(strstr(s.personal, mark) || strstr(s.user, mark), "%s is lost", bodies[i]);
+	}
+	struct desk_seen s = see("\"SIA-DCS\"0001L0#1[#1|Nti19:44/pi12/BA1][T3]");
+	cr_expect(strstr(s.fields, "trigger=3;event_time=19:44;peripheral=12;"), "%s", s.fields);
+	cr_expect_str_eq(see("\"ADM-CID\"0001L0#1[#1|1607 01 007]").user, "007");
+	cr_expect_str_eq(see("\"SIA-DCS\"0001L0#1[#1|NFC7]").user, "7");
 }
 
 Test(observe, reads_the_ways_in_which_panels_write_events)
