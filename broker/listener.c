@@ -170,6 +170,13 @@ void broker_listener_tick(struct broker_listener *l, struct torap_mono now)
 	}
 }
 
+/* libzmq's own routing ids are never used again.  One that the dialler chose could be taken by another key as soon as this
+ * connection ends and before its session does, and what is sent to the session would be sent there. */
+static bool is_own_routing_id(const struct torap_zmessage *m)
+{
+	return m->peer_size == 5 && m->peer[0] == 0;
+}
+
 /* What a hello needs to be looked at any further.  0, or the code of a refusal. */
 static int judge_hello(const struct torap_zmessage *m, const struct torap_hello *h, const char **reason)
 {
@@ -180,6 +187,10 @@ static int judge_hello(const struct torap_zmessage *m, const struct torap_hello 
 	if (!m->has_key) {
 		*reason = "a session needs a CURVE key";
 		return TORAP__REFUSAL__CODE__NOT_ADMITTED;
+	}
+	if (!is_own_routing_id(m)) {
+		*reason = "a dialler chooses no routing id";
+		return TORAP__REFUSAL__CODE__MALFORMED;
 	}
 	if (h->role != TORAP__ROLE__ROLE_WRITER && h->role != TORAP__ROLE__ROLE_SUBSCRIBER) {
 		*reason = "a hello needs a role";
@@ -301,6 +312,10 @@ static void on_message(struct broker_listener *l, struct torap_zmessage *m)
 	struct torap_error err;
 	struct torap_envelope envelope;
 	struct broker_session *s = find(l, m->peer, m->peer_size);
+	if (s && (!m->has_key || memcmp(s->key, m->key, sizeof s->key) != 0)) {
+		broker_session_end(s, "gone", 0, NULL); /* Another connection has its routing id by now. */
+		s = NULL;
+	}
 	if (s)
 		torap_pulse_heard(&s->pulse, torap_app_mono());
 	if (m->count == 0) {
