@@ -52,7 +52,7 @@ void follow_receive_grant(struct follow *f, struct follow_link *l, struct torap_
 /* jobs.c: what goes to the committer.  All take what they need; memory that runs out ends the process by follow_end(). */
 void follow_commit_batch(struct follow *f, struct follow_stream *s, struct torap_batch **take);
 void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_position *positions,
-	size_t count, const struct follow_grant *grant, const struct torap_trust *trust);
+	size_t count, bool late, const struct follow_grant *grant, const struct torap_trust *trust);
 void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, struct torap_buffer *head);
 void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum follow_proof sort,
 	uint64_t number, struct torap_buffer *document);

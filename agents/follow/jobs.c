@@ -104,6 +104,7 @@ struct welcome_job {
 	struct torap_commit_job job;
 	struct follow *f;
 	uint8_t lane;
+	bool late;                               /* what begins after batch 1 begins late */
 	struct torap_stream_position *positions; /* without holes */
 	size_t positions_count;
 	struct follow_grant grant;  /* .body NULL: none */
@@ -116,7 +117,7 @@ static int apply_welcome(struct torap_commit_job *job, struct torap_kv_txn *txn)
 	struct welcome_job *j = (struct welcome_job *)job;
 	int r = follow_store_put_started(txn, j->lane);
 	for (size_t i = 0; r == 0 && i < j->positions_count; i++)
-		r = follow_store_pin(txn, &j->positions[i]);
+		r = follow_store_pin(txn, &j->positions[i], j->late);
 	if (r == 0 && j->grant.body)
 		r = follow_store_put_grant(txn, &j->grant);
 	if (r == 0 && j->trust)
@@ -136,7 +137,7 @@ static void on_welcome_done(struct torap_commit_job *job, int result)
 }
 
 void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_position *positions,
-	size_t count, const struct follow_grant *grant, const struct torap_trust *trust)
+	size_t count, bool late, const struct follow_grant *grant, const struct torap_trust *trust)
 {
 	struct welcome_job *j = calloc(1, sizeof *j);
 	struct torap_stream_position *copy = calloc(count + 1, sizeof *copy);
@@ -153,6 +154,7 @@ void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_p
 		.job = { .apply = apply_welcome, .done = on_welcome_done },
 		.f = f,
 		.lane = lane,
+		.late = late,
 		.positions = copy,
 		.positions_count = count,
 	};

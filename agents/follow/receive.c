@@ -98,8 +98,9 @@ static bool take_batch(struct follow *f, struct follow_link *l, struct torap_bat
 	}
 	enum torap_verdict v = follow_stream_check(s, f->trust, b);
 	if (v != TORAP_VERDICT_GOOD && v != TORAP_VERDICT_OLD) {
-		if (v ==
-			TORAP_VERDICT_BROKEN_CHAIN) /* Signed by the writer, and no continuation: proof of a fork. */
+		/* Signed by the writer, and no continuation of what it signed: proof of a fork.  Before the first batch there is
+		 * nothing but a broker's word for where the stream stands, and that proves nothing. */
+		if (v == TORAP_VERDICT_BROKEN_CHAIN && s->at.next_seq)
 			follow_commit_proof(
 				f, &m->stream, FOLLOW_PROOF_MANIFEST, m->batch_no, b->signed_manifest);
 		refuse(f, l, code_of(v), &m->stream, m->batch_no, torap_verdict_name(v));

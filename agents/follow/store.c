@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-/* In the table meta: "started/LANE" (empty), "length/OUTPUT" (u64). */
+/* In the table meta: "started/LANE", "late/STREAM" (that they are there is all they say), "length/OUTPUT" (u64). */
 
 enum { KEY_MAX = 192, POSITION_SIZE = 8 + 8 + 1 + TORAP_DIGEST_SIZE, GRANT_HEADER_SIZE = 8 };
 
@@ -155,14 +155,38 @@ int follow_store_cursors(
 	return torap_kv_walk(txn, FOLLOW_CURSOR, torap_bytes(NULL, 0), on_cursor, &w);
 }
 
-int follow_store_pin(struct torap_kv_txn *txn, const struct torap_stream_position *begin)
+static struct key late_key(const struct torap_stream_id *stream)
+{
+	char text[TORAP_STREAM_TEXT_SIZE];
+	struct key k = { .size = 0 };
+	key_text(&k, "late/");
+	key_text(&k, torap_stream_id_format(stream, text));
+	return k;
+}
+
+int follow_store_pin(struct torap_kv_txn *txn, const struct torap_stream_position *begin, bool late)
 {
 	struct follow_cursor c;
 	int r = follow_store_cursor(txn, &begin->stream, &c);
 	if (r != TORAP_KV_MISSING)
 		return r;
 	c = (struct follow_cursor){ .stream = begin->stream, .begin = begin->at, .at = begin->at };
-	return put_cursor(txn, &c);
+	r = put_cursor(txn, &c);
+	if (r || !late || begin->at.next_batch == 1)
+		return r;
+	struct key k = late_key(&begin->stream);
+	return torap_kv_put(txn, FOLLOW_META, key_bytes(&k), torap_bytes("1", 1));
+}
+
+int follow_store_late(struct torap_kv_txn *txn, const struct torap_stream_id *stream, bool *out)
+{
+	struct key k = late_key(stream);
+	struct torap_bytes row;
+	int r = torap_kv_get(txn, FOLLOW_META, key_bytes(&k), &row);
+	if (r && r != TORAP_KV_MISSING)
+		return r;
+	*out = r == 0;
+	return 0;
 }
 
 /* Batches. */

@@ -56,8 +56,10 @@ int follow_store_open(
 int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batch,
 	struct torap_wall received_at, uint32_t grant);
 
-/* Pins where streams begin.  A stream that has a cursor keeps it. */
-int follow_store_pin(struct torap_kv_txn *txn, const struct torap_stream_position *begin);
+/* Pins where streams begin.  A stream that has a cursor keeps it.  `late`: what is before a begin after batch 1 was due, too. */
+int follow_store_pin(struct torap_kv_txn *txn, const struct torap_stream_position *begin, bool late);
+/* Was it pinned late?  0 or what kv returned. */
+int follow_store_late(struct torap_kv_txn *txn, const struct torap_stream_id *stream, bool *out);
 /* 0, TORAP_KV_MISSING, -EBADMSG (the row is damaged), or what kv returned. */
 int follow_store_cursor(
 	struct torap_kv_txn *txn, const struct torap_stream_id *stream, struct follow_cursor *out);

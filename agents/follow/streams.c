@@ -102,8 +102,10 @@ static void keep_head(struct follow_stream *s, const struct torap_head *head, st
 enum follow_head_verdict follow_stream_head(
 	struct follow_stream *s, const struct torap_head *head, struct torap_buffer *bytes)
 {
-	if (s->pinned && differs(s->at.next_batch - 1, s->at.has_digest, s->at.last_digest, head->last_batch,
-				 head->has_digest, head->last_digest))
+	/* Without a number for the next event nothing was received yet, and the digest is a broker's word. */
+	if (s->pinned && s->at.next_seq &&
+		differs(s->at.next_batch - 1, s->at.has_digest, s->at.last_digest, head->last_batch,
+			head->has_digest, head->last_digest))
 		return FOLLOW_HEAD_FORK;
 	if (!s->has_head) {
 		keep_head(s, head, bytes);

@@ -294,6 +294,16 @@ static void check_cursor(struct verifying *v, const struct follow_cursor *c)
 	}
 }
 
+/* A stream that was asked for from batch 1 and came from another on. */
+static void check_begin(struct verifying *v, const struct follow_cursor *c)
+{
+	bool late = false;
+	struct follow_problem p = problem(&v->head->stream, 1, "missing-batch");
+	if (follow_store_late(&v->txn, &v->head->stream, &late) == 0 && late)
+		report(v, &p, "and all up to batch %" PRIu64 " never came: the broker began after it",
+			c->begin.next_batch - 1);
+}
+
 static void check_stream(struct verifying *v, const struct torap_journal_head *head)
 {
 	v->head = head;
@@ -305,6 +315,7 @@ static void check_stream(struct verifying *v, const struct torap_journal_head *h
 		report(v, &p, "the stream has no cursor, or one that cannot be read");
 		c.begin = c.at = (struct torap_position){ .next_batch = head->first_batch };
 	}
+	check_begin(v, &c);
 	load_stored_head(v);
 	v->at = c.begin;
 	/* As far as anyone says that there is something: the journal's own word, or the cursor's. */

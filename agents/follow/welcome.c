@@ -99,7 +99,7 @@ void follow_receive_grant(struct follow *f, struct follow_link *l, struct torap_
 		return;
 	}
 	if (new.body)
-		follow_commit_welcome(f, follow_link_lane(l), NULL, 0, &new, NULL);
+		follow_commit_welcome(f, follow_link_lane(l), NULL, 0, false, &new, NULL);
 }
 
 /* Trust.  True: there is one to verify by; *out_new: it has to be stored. */
@@ -135,8 +135,24 @@ static bool take_trust(
 	return true;
 }
 
+/* Only the first welcome of a lane may leave something out, and only when we asked for less than all.  Whatever begins later than
+ * that is a hole: the broker has no more, or does not give it. */
+static bool begins_late(const struct follow *f, uint8_t lane)
+{
+	return f->lanes[lane].started || f->options.start == TORAP__START__START_BEGINNING;
+}
+
+static void tell_late(struct follow_link *l, const struct torap_stream_position *p)
+{
+	char text[TORAP_STREAM_TEXT_SIZE];
+	torap_warn("BEGINS-LATE",
+		"broker %s begins %s at batch %" PRIu64
+		"; what was before is not here, and torap verify says so",
+		follow_link_broker(l)->name, torap_stream_id_format(&p->stream, text), p->at.next_batch);
+}
+
 /* Streams begin where the broker says, once. */
-static bool take_positions(struct follow *f, struct torap_welcome *w, uint8_t lane)
+static bool take_positions(struct follow *f, struct follow_link *l, struct torap_welcome *w, uint8_t lane)
 {
 	for (size_t i = 0; i < w->positions_count; i++) {
 		struct torap_stream_position *p = &w->positions[i];
@@ -146,8 +162,11 @@ static bool take_positions(struct follow *f, struct torap_welcome *w, uint8_t la
 		if (!s)
 			return false;
 		p->at.next_seq = p->at.next_batch == 1 ? 1 : 0;
-		if (!s->pinned)
-			follow_stream_begin(s, &p->at);
+		if (s->pinned)
+			continue;
+		follow_stream_begin(s, &p->at);
+		if (p->at.next_batch > 1 && begins_late(f, lane))
+			tell_late(l, p);
 	}
 	return true;
 }
@@ -161,7 +180,7 @@ static void welcome(struct follow *f, struct follow_link *l, struct torap_welcom
 		follow_link_refuse(l, TORAP__REFUSAL__CODE__BAD_SIGNATURE);
 		return;
 	}
-	if (!take_positions(f, w, lane)) {
+	if (!take_positions(f, l, w, lane)) {
 		torap_fail("WELCOME-REFUSED", "broker %s: its welcome holds a position that cannot be",
 			follow_link_broker(l)->name);
 		follow_link_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
@@ -173,8 +192,9 @@ static void welcome(struct follow *f, struct follow_link *l, struct torap_welcom
 	}
 	w->granted = NULL; /* taken */
 	w->granted_count = 0;
+	bool late = begins_late(f, lane);
 	f->lanes[lane].started = true;
-	follow_commit_welcome(f, lane, w->positions, w->positions_count, grant.body ? &grant : NULL,
+	follow_commit_welcome(f, lane, w->positions, w->positions_count, late, grant.body ? &grant : NULL,
 		new_trust ? f->trust : NULL);
 	follow_link_welcomed(l);
 }

@@ -36,9 +36,10 @@ static struct {
 	struct torap_buffer *trust; /* that it passes on */
 	struct message messages[MESSAGES_MAX];
 	size_t messages_count;
-	unsigned hellos;    /* of the lane under test */
-	uint64_t said_next; /* the position in the last of them */
-	uint64_t acked;     /* next_batch of the last acknowledgement */
+	struct torap_stream_position begin; /* told in the welcome when its next_batch is not 0 */
+	unsigned hellos;                    /* of the lane under test */
+	uint64_t said_next;                 /* the position in the last of them */
+	uint64_t acked;                     /* next_batch of the last acknowledgement */
 	bool (*enough)(void);
 	bool closing;
 	struct follow_totals totals;
@@ -134,6 +135,10 @@ static void answer_hello(const struct torap_zmessage *from, struct torap_bytes b
 		.trust = w.trust,
 		.heartbeat_ms = 1000,
 		.credit_bytes = 1 << 20 };
+	if (hello.lane == RECEIVED_LANE && w.begin.at.next_batch) {
+		welcome.positions = &w.begin;
+		welcome.positions_count = 1;
+	}
 	struct torap_buffer *out = torap_welcome_encode(&welcome);
 	send_body(from, TORAP__MESSAGE_TYPE__MESSAGE_WELCOME, out);
 	torap_buffer_unref(out);
@@ -412,4 +417,44 @@ Test(follow, goes_to_the_next_broker_when_one_does_not_answer)
 		prepare_batch(received_seal(&t, 1));
 	run_until(acked_3);
 	cr_assert_eq(w.totals.batches, 3);
+}
+
+static void begin_at(uint64_t next_batch, const struct torap_batch *before)
+{
+	w.begin = (struct torap_stream_position){ .stream = fixture_stream(RECEIVED_LANE),
+		.at = { .next_batch = next_batch, .has_digest = true } };
+	memcpy(w.begin.at.last_digest, before->manifest->digest, TORAP_DIGEST_SIZE);
+}
+
+/* A broker that keeps the beginning back must not make a complete directory of it. */
+Test(follow, tells_of_a_broker_that_begins_after_the_beginning)
+{
+	struct torap_batch *first = received_seal(&t, 2);
+	begin_at(2, first);
+	prepare_batch(received_seal(&t, 2));
+	prepare_batch(received_seal(&t, 1));
+	run_until(acked_3);
+	torap_batch_destroy(first);
+	verify();
+	cr_assert_eq(batches, 2);
+	cr_assert_eq(problems, 1, "batch 1 was asked for and never came");
+}
+
+static bool refused(void)
+{
+	return w.follow && follow_totals(w.follow).refused >= 1;
+}
+
+/* A broker's lie about where a stream stands is no proof against the stream's writer. */
+Test(follow, proves_nothing_by_what_a_broker_says)
+{
+	struct torap_batch *first = received_seal(&t, 2), *second = received_seal(&t, 2);
+	begin_at(2, second);
+	prepare_batch(second);
+	run_until(refused);
+	torap_batch_destroy(first);
+	cr_assert_eq(w.totals.proofs, 0);
+	verify();
+	cr_assert_eq(batches, 0);
+	cr_assert_eq(problems, 0, "a fork is proven by two documents of the writer, and there is one");
 }

@@ -34,7 +34,7 @@ static void pin(uint64_t next_batch, const uint8_t *digest)
 		memcpy(p.at.last_digest, digest, TORAP_DIGEST_SIZE);
 	}
 	torap_kv_begin(&txn, t.kv, true);
-	cr_assert_eq(follow_store_pin(&txn, &p), 0);
+	cr_assert_eq(follow_store_pin(&txn, &p, false), 0);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 
