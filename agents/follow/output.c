@@ -19,6 +19,7 @@ enum {
 	CHUNK_SIZE = 1 << 20, /* about so much is rendered, written and committed at once */
 	COMMIT_MS = 1000,     /* positions of a descriptor */
 	POLL_MS = 100,
+	IDLE_POLLS_MAX = 10, /* of a reader that takes nothing, while we are to stop */
 };
 
 /* Answer of the commit's apply: the file could not be written; nothing was changed. */
@@ -197,17 +198,20 @@ static int render_all(struct follow_output *o)
 	return r;
 }
 
-/* Small writes after poll() never block, so a reader that is stuck cannot hold up the stop. */
+/* Small writes after poll() never block, so a reader that is stuck cannot hold up the stop; one that reads gets whole lines, and
+ * none of them again. */
 static int write_descriptor(struct follow_output *o)
 {
 	const uint8_t *at = o->chunk.data, *end = at + o->chunk.size;
+	int idle = 0;
 	while (at < end) {
-		if (atomic_load(&o->stopping))
-			return -ECANCELED;
 		struct pollfd p = { .fd = o->options.descriptor, .events = POLLOUT };
 		int n = poll(&p, 1, POLL_MS);
+		if (n == 0 && atomic_load(&o->stopping) && ++idle >= IDLE_POLLS_MAX)
+			return -ECANCELED;
 		if (n == 0 || (n < 0 && errno == EINTR))
 			continue;
+		idle = 0;
 		size_t most = (size_t)(end - at) < 4096 ? (size_t)(end - at) : 4096;
 		ssize_t written = write(o->options.descriptor, at, most);
 		if (written < 0 && (errno == EAGAIN || errno == EINTR))

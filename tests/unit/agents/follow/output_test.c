@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -164,6 +166,19 @@ static void load_cursor(void)
 	receiver.next = r ? 0 : (int)c.at.next_batch - 1;
 }
 
+static void (*before_run)(void); /* on the loop that run() has made; then lines are long */
+
+/* A few lines fill a pipe. */
+static void render_long(void *hint, const struct torap_stream_id *stream, const struct torap_opened *event,
+	struct torap_writer *line)
+{
+	char text[1024];
+	(void)hint;
+	(void)stream;
+	snprintf(text, sizeof text, "{\"seq\":%-1000u}\n", (unsigned)event->seq);
+	torap_write_bytes(line, torap_bytes(text, strlen(text)));
+}
+
 /* Runs until `count` events were printed (0: until something fails).  With a file, or with a descriptor. */
 static int run(const char *file, int descriptor, uint64_t count)
 {
@@ -175,11 +190,13 @@ static int run(const char *file, int descriptor, uint64_t count)
 	if (torap_committer_start(&receiver.committer, t.kv, wake, NULL, &err))
 		return -1;
 	load_cursor();
+	if (before_run)
+		before_run();
 	struct follow_output_options options = {
 		.file = file,
 		.descriptor = descriptor,
 		.count_max = count,
-		.render = follow_line_json,
+		.render = before_run ? render_long : follow_line_json,
 		.on_end = on_end,
 	};
 	int r = follow_output_open(
@@ -315,6 +332,69 @@ Test(output, does_not_repeat_on_a_descriptor_after_a_clean_stop)
 	}
 	check_file(first, "two runs");
 	unlink(first);
+}
+
+/* Reads one byte of a pipe that is full, asks for the stop, and reads on only when the output was told. */
+static struct {
+	int from, to;
+	uv_async_t stop;
+	sem_t told;
+} slow;
+
+static void on_stop(uv_async_t *async)
+{
+	struct follow_output *o = receiver.output;
+	uv_close((uv_handle_t *)async, NULL);
+	receiver.output = NULL;
+	receiver.ended = true;
+	follow_output_close(o, on_closed, NULL);
+	sem_post(&slow.told);
+}
+
+static void *read_slowly(void *hint)
+{
+	char bytes[4096];
+	ssize_t n = read(slow.from, bytes, 1);
+	(void)hint;
+	uv_async_send(&slow.stop);
+	sem_wait(&slow.told);
+	do
+		assert(write(slow.to, bytes, (size_t)n) == n);
+	while ((n = read(slow.from, bytes, sizeof bytes)) > 0);
+	return NULL;
+}
+
+static void begin_slowly(void)
+{
+	uv_async_init(&receiver.loop, &slow.stop, on_stop);
+}
+
+Test(output, says_whole_lines_to_a_reader_when_it_is_stopped_and_none_again)
+{
+	int ends[2];
+	pthread_t reader;
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_geq(fcntl(ends[1], F_SETPIPE_SZ, 4096), 4096);
+	slow.from = ends[0];
+	slow.to = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	sem_init(&slow.told, 0, 0);
+	received_open(&t);
+	for (int i = 0; i < BATCHES; i++)
+		cr_assert_eq(received_append(&t, batches[i]), 0);
+	received_close(&t);
+	before_run = begin_slowly;
+	cr_assert_eq(pthread_create(&reader, NULL, read_slowly, NULL), 0);
+	cr_assert_eq(run(NULL, ends[1], 0), 0);
+	close(ends[1]);
+	pthread_join(reader, NULL);
+	close(ends[0]);
+	before_run = NULL;
+	uint64_t lines = lines_in(path);
+	cr_assert_gt(lines, 4, "the pipe held more");
+	if (lines < BATCHES * EVENTS)
+		cr_assert_eq(run(NULL, slow.to, BATCHES * EVENTS - lines), 0);
+	close(slow.to);
+	check_file(path, "a stop and a restart");
 }
 
 Test(output, says_so_when_nobody_reads_any_more)
