@@ -9,6 +9,11 @@
 #include "base/limits.h"
 #include "link/grant.h"
 #include "proto/session.pb-c.h"
+#include "wire/arena.h"
+
+/* A message of 9 MiB holds empty positions by the million, of 100 bytes in memory each, before anyone counts them.  A welcome with
+ * its trust file, 4,096 positions and some million holes stays below. */
+enum { DECODE_MEMORY_MAX = 32 << 20 };
 
 /* A packed protobuf message as a buffer. */
 static struct torap_buffer *pack(const ProtobufCMessage *message)
@@ -154,11 +159,11 @@ static int hello_fill(struct torap_hello *out, const Torap__Hello *in, struct to
 int torap_hello_decode(struct torap_hello *out, struct torap_bytes body, struct torap_error *err)
 {
 	*out = (struct torap_hello){ 0 };
-	Torap__Hello *in = torap__hello__unpack(NULL, body.size, body.data);
-	if (!in)
-		return torap_errorf(err, -EBADMSG, "hello cannot be decoded");
-	int r = hello_fill(out, in, err);
-	torap__hello__free_unpacked(in, NULL);
+	struct torap_arena arena;
+	torap_arena_init(&arena, DECODE_MEMORY_MAX);
+	Torap__Hello *in = torap__hello__unpack(&arena.allocator, body.size, body.data);
+	int r = in ? hello_fill(out, in, err) : torap_errorf(err, -EBADMSG, "hello cannot be decoded");
+	torap_arena_finish(&arena);
 	if (r)
 		torap_hello_finish(out);
 	return r;
@@ -222,11 +227,11 @@ static int welcome_fill(struct torap_welcome *out, const Torap__Welcome *in, str
 int torap_welcome_decode(struct torap_welcome *out, struct torap_bytes body, struct torap_error *err)
 {
 	*out = (struct torap_welcome){ 0 };
-	Torap__Welcome *in = torap__welcome__unpack(NULL, body.size, body.data);
-	if (!in)
-		return torap_errorf(err, -EBADMSG, "welcome cannot be decoded");
-	int r = welcome_fill(out, in, err);
-	torap__welcome__free_unpacked(in, NULL);
+	struct torap_arena arena;
+	torap_arena_init(&arena, DECODE_MEMORY_MAX);
+	Torap__Welcome *in = torap__welcome__unpack(&arena.allocator, body.size, body.data);
+	int r = in ? welcome_fill(out, in, err) : torap_errorf(err, -EBADMSG, "welcome cannot be decoded");
+	torap_arena_finish(&arena);
 	if (r)
 		torap_welcome_finish(out);
 	return r;
@@ -270,11 +275,12 @@ void torap_welcome_finish(struct torap_welcome *w)
 int torap_ack_decode(struct torap_stream_position **out, size_t *out_count, struct torap_bytes body,
 	struct torap_error *err)
 {
-	Torap__Ack *in = torap__ack__unpack(NULL, body.size, body.data);
-	if (!in)
-		return torap_errorf(err, -EBADMSG, "ack cannot be decoded");
-	int r = positions_decode(out, out_count, in->positions, in->n_positions, err);
-	torap__ack__free_unpacked(in, NULL);
+	struct torap_arena arena;
+	torap_arena_init(&arena, DECODE_MEMORY_MAX);
+	Torap__Ack *in = torap__ack__unpack(&arena.allocator, body.size, body.data);
+	int r = in ? positions_decode(out, out_count, in->positions, in->n_positions, err)
+		   : torap_errorf(err, -EBADMSG, "ack cannot be decoded");
+	torap_arena_finish(&arena);
 	return r;
 }
 
@@ -292,25 +298,30 @@ struct torap_buffer *torap_ack_encode(const struct torap_stream_position *positi
 	return b;
 }
 
-int torap_refusal_decode(struct torap_refusal *out, struct torap_bytes body, struct torap_error *err)
+static int refusal_fill(struct torap_refusal *out, const Torap__Refusal *in, struct torap_error *err)
 {
-	*out = (struct torap_refusal){ 0 };
-	Torap__Refusal *in = torap__refusal__unpack(NULL, body.size, body.data);
-	if (!in)
-		return torap_errorf(err, -EBADMSG, "refusal cannot be decoded");
-	int r = 0;
 	out->code = (int)in->code;
 	size_t n = strlen(in->reason);
 	if (n >= sizeof out->reason)
 		n = sizeof out->reason - 1; /* A text for people: cut, not refused. */
 	memcpy(out->reason, in->reason, n);
-	if (in->resume) {
-		r = position_decode(&out->resume, in->resume, err);
-		out->has_resume = r == 0;
-	} else if (out->code == TORAP__REFUSAL__CODE__RESUME) {
-		r = torap_errorf(err, -EBADMSG, "a refusal to resume says not where");
-	}
-	torap__refusal__free_unpacked(in, NULL);
+	if (!in->resume)
+		return out->code == TORAP__REFUSAL__CODE__RESUME
+			       ? torap_errorf(err, -EBADMSG, "a refusal to resume says not where")
+			       : 0;
+	int r = position_decode(&out->resume, in->resume, err);
+	out->has_resume = r == 0;
+	return r;
+}
+
+int torap_refusal_decode(struct torap_refusal *out, struct torap_bytes body, struct torap_error *err)
+{
+	*out = (struct torap_refusal){ 0 };
+	struct torap_arena arena;
+	torap_arena_init(&arena, DECODE_MEMORY_MAX);
+	Torap__Refusal *in = torap__refusal__unpack(&arena.allocator, body.size, body.data);
+	int r = in ? refusal_fill(out, in, err) : torap_errorf(err, -EBADMSG, "refusal cannot be decoded");
+	torap_arena_finish(&arena);
 	return r;
 }
 
@@ -337,12 +348,13 @@ void torap_refusal_finish(struct torap_refusal *r)
 
 int torap_credit_decode(uint64_t *out_bytes, struct torap_bytes body, struct torap_error *err)
 {
-	Torap__Credit *in = torap__credit__unpack(NULL, body.size, body.data);
-	if (!in)
-		return torap_errorf(err, -EBADMSG, "credit cannot be decoded");
-	*out_bytes = in->credit_bytes;
-	torap__credit__free_unpacked(in, NULL);
-	return 0;
+	struct torap_arena arena;
+	torap_arena_init(&arena, DECODE_MEMORY_MAX);
+	Torap__Credit *in = torap__credit__unpack(&arena.allocator, body.size, body.data);
+	if (in)
+		*out_bytes = in->credit_bytes;
+	torap_arena_finish(&arena);
+	return in ? 0 : torap_errorf(err, -EBADMSG, "credit cannot be decoded");
 }
 
 struct torap_buffer *torap_credit_encode(uint64_t bytes)
@@ -355,11 +367,12 @@ struct torap_buffer *torap_credit_encode(uint64_t bytes)
 int torap_grant_decode(
 	struct torap_grant_row **out, size_t *out_count, struct torap_bytes body, struct torap_error *err)
 {
-	Torap__Grant *in = torap__grant__unpack(NULL, body.size, body.data);
-	if (!in)
-		return torap_errorf(err, -EBADMSG, "grant cannot be decoded");
-	int r = torap_grant_rows_decode(out, out_count, in->granted, in->n_granted, err);
-	torap__grant__free_unpacked(in, NULL);
+	struct torap_arena arena;
+	torap_arena_init(&arena, DECODE_MEMORY_MAX);
+	Torap__Grant *in = torap__grant__unpack(&arena.allocator, body.size, body.data);
+	int r = in ? torap_grant_rows_decode(out, out_count, in->granted, in->n_granted, err)
+		   : torap_errorf(err, -EBADMSG, "grant cannot be decoded");
+	torap_arena_finish(&arena);
 	return r;
 }
 

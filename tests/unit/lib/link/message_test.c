@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "link/message.h"
@@ -129,4 +131,25 @@ Test(message, gives_back_the_very_bytes_of_the_manifests_in_a_run)
 	torap_buffer_unref(in[0]);
 	torap_buffer_unref(in[1]);
 	torap_buffer_unref(b);
+}
+
+/* Two bytes are an empty position: 9 MiB of them were half a gigabyte of memory before anyone counted. */
+Test(message, spends_no_memory_on_positions_by_the_million)
+{
+	size_t size = 8 << 20;
+	uint8_t *body = malloc(size);
+	for (size_t i = 0; i < size; i += 2) {
+		body[i] = 1 << 3 | 2; /* Ack.positions */
+		body[i + 1] = 0;
+	}
+	struct rusage before, after;
+	struct torap_stream_position *positions = NULL;
+	size_t count = 0;
+	struct torap_error err;
+	getrusage(RUSAGE_SELF, &before);
+	cr_expect_lt(torap_ack_decode(&positions, &count, torap_bytes(body, size), &err), 0);
+	getrusage(RUSAGE_SELF, &after);
+	cr_expect_lt(after.ru_maxrss - before.ru_maxrss, 64 << 10, "it took %ld KiB",
+		after.ru_maxrss - before.ru_maxrss);
+	free(body);
 }
