@@ -22,10 +22,12 @@ struct torap_flight {
 	struct torap_mono at;
 };
 
-/* A second of the measured rate, at least one batch, never above the peer's word. */
+/* A second of the measured rate, at least one batch, never above the peer's word or what we can hold. */
 static void set_limit(struct torap_window *w)
 {
-	uint64_t limit = w->rate > TORAP_WINDOW_MIN ? (uint64_t)w->rate : TORAP_WINDOW_MIN;
+	uint64_t limit = TORAP_WINDOW_MIN;
+	if (w->rate > TORAP_WINDOW_MIN)
+		limit = w->rate < TORAP_WINDOW_MAX ? (uint64_t)w->rate : TORAP_WINDOW_MAX;
 	w->limit_bytes = limit < w->credit_bytes ? limit : w->credit_bytes;
 }
 
@@ -55,7 +57,8 @@ void torap_window_credit(struct torap_window *w, uint64_t credit_bytes)
 
 bool torap_window_open(const struct torap_window *w, size_t bytes)
 {
-	return w->in_flight_count == 0 || w->in_flight_bytes + bytes <= w->limit_bytes;
+	return w->in_flight_count == 0 || (w->in_flight_count < TORAP_WINDOW_MESSAGES_MAX &&
+						  w->in_flight_bytes + bytes <= w->limit_bytes);
 }
 
 int torap_window_sent(

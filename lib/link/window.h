@@ -10,13 +10,20 @@
 
 #include "base/time.h"
 
-enum { TORAP_WINDOW_MIN = 64 << 10 }; /* bytes: also on the slowest link one batch is in flight */
+enum {
+	TORAP_WINDOW_MIN = 64 << 10, /* bytes: also on the slowest link one batch is in flight */
+	/* Whatever the peer's credit: what is in flight may lie in this process's memory, and in a socket that takes 64 Ki messages
+	 * (loop/zsocket.c) and else gives the peer up for gone. */
+	TORAP_WINDOW_MAX = 16 << 20,
+	TORAP_WINDOW_MESSAGES_MAX = 1 << 15,
+};
 
 struct torap_flight; /* one message in flight */
 
 struct torap_window {
 	uint64_t credit_bytes; /* the peer's word */
-	uint64_t limit_bytes;  /* at most about a second of the measured rate, never above credit */
+	uint64_t
+		limit_bytes; /* at most about a second of the measured rate, never above credit or TORAP_WINDOW_MAX */
 	uint64_t in_flight_bytes;
 	size_t in_flight_count;
 	uint64_t acked_bytes; /* since init */

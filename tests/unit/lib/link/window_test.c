@@ -107,3 +107,35 @@ Test(window, says_how_long_the_oldest_waits)
 	cr_assert_eq(torap_window_age_us(&w, at_ms(50)), 10000);
 	torap_window_finish(&w);
 }
+
+/* A peer that promises to take everything and acknowledges at once must not make us hold a gigabyte for it. */
+Test(window, has_an_end_whatever_the_credit)
+{
+	struct torap_window w;
+	torap_window_init(&w, UINT64_MAX, at_ms(0));
+	uint64_t no = 0;
+	for (int64_t ms = 0; ms < 10000; ms += 250) {
+		while (torap_window_open(&w, 1 << 20))
+			torap_window_sent(&w, 1, ++no, 1 << 20, at_ms(ms));
+		cr_assert_leq(w.in_flight_bytes, TORAP_WINDOW_MAX);
+		torap_window_acked(&w, 1, no, at_ms(ms + 200));
+	}
+	cr_expect_eq(w.limit_bytes, TORAP_WINDOW_MAX);
+	torap_window_finish(&w);
+}
+
+/* A socket takes so many messages and no more, and then gives its peer up for gone. */
+Test(window, closes_at_its_messages_however_small_they_are)
+{
+	struct torap_window w;
+	torap_window_init(&w, 16 << 20, at_ms(0));
+	w.limit_bytes = TORAP_WINDOW_MAX;
+	for (uint64_t no = 1; no <= TORAP_WINDOW_MESSAGES_MAX; no++) {
+		cr_assert(torap_window_open(&w, 10), "closed at %llu", (unsigned long long)no);
+		torap_window_sent(&w, 1, no, 10, at_ms(0));
+	}
+	cr_expect(!torap_window_open(&w, 10));
+	torap_window_acked(&w, 1, 1, at_ms(1));
+	cr_expect(torap_window_open(&w, 10));
+	torap_window_finish(&w);
+}
