@@ -42,6 +42,10 @@ static void done(struct torap_commit_job *job, int result)
 {
 	struct broker_commit *c = (struct broker_commit *)((char *)job - offsetof(struct broker_commit, job));
 	enum broker_commit_result r = judge(result);
+	/* On a full disk even a transaction that found a gap has no room.  The one before it fell back for both, and may be on
+	 * its way again by now. */
+	if (r == BROKER_COMMIT_FULL && c->batch->manifest->batch_no != c->stream->flushed.next_batch)
+		r = BROKER_COMMIT_VOID;
 	c->stream->waiting--;
 	if (r == BROKER_COMMIT_FLUSHED && !c->stream->stored) {
 		c->stream->stored = true;

@@ -1,0 +1,86 @@
+/* What a stream is told of its batches when the disk is full.  The committer is ours: it keeps the jobs until a test says how they end. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "broker/commit.h"
+#include "broker/streams.h"
+#include "store/journal.h"
+#include "store/kv.h"
+
+static struct torap_commit_job *jobs[4];
+static size_t jobs_count;
+static enum broker_commit_result results[4];
+static size_t results_count;
+
+void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *job)
+{
+	(void)c;
+	jobs[jobs_count++] = job;
+}
+
+static void on_done(struct broker_commit *c, enum broker_commit_result result)
+{
+	struct broker_streams *streams = c->hint;
+	results[results_count++] = result;
+	if (result == BROKER_COMMIT_FULL)
+		broker_stream_fall_back(c->stream);
+	if (result == BROKER_COMMIT_FLUSHED)
+		broker_stream_flushed(streams, c->stream, &c->batch, c->received_at);
+}
+
+static void submit(struct broker_streams *streams, struct broker_stream *s, uint64_t no)
+{
+	struct torap_batch *b = calloc(1, sizeof *b);
+	b->manifest = calloc(1, sizeof *b->manifest);
+	b->manifest->batch_no = no;
+	b->manifest->first_seq = no;
+	b->manifest->count = 1;
+	b->signed_manifest = torap_buffer_create(1);
+	torap_position_advance(&s->accepted, b->manifest);
+	cr_assert_eq(broker_commit_submit(NULL, s, &b, (struct torap_wall){ 1 }, on_done, streams), 0);
+	cr_assert_null(b);
+}
+
+static void end(size_t job, int result)
+{
+	jobs[job]->done(jobs[job], result);
+}
+
+/* Batch 1 finds no room; the writer sends it again while batch 2, which came in between, is still on its way.  That 2 then finds no
+ * room either must not let the stream fall back behind the new 1: the writer would send that a third time, and two would be stored. */
+Test(commit, falls_back_only_for_the_batch_that_was_due)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id id;
+	cr_assert(torap_stream_id_make(&id, "node-a", TORAP__LANE__LANE_NORMAL, 1));
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	submit(streams, s, 1);
+	submit(streams, s, 2);
+	end(0, TORAP_KV_FULL);
+	cr_expect_eq(results[0], BROKER_COMMIT_FULL);
+	cr_expect_eq(s->accepted.next_batch, 1);
+	submit(streams, s, 1);
+	end(1, TORAP_KV_FULL);
+	cr_expect_eq(results[1], BROKER_COMMIT_VOID);
+	cr_expect_eq(s->accepted.next_batch, 2, "the new batch 1 is on its way");
+	end(2, 0);
+	cr_expect_eq(results[2], BROKER_COMMIT_FLUSHED);
+	cr_expect_eq(s->flushed.next_batch, 2);
+	broker_streams_destroy(streams);
+}
+
+Test(commit, says_void_for_what_follows_a_batch_that_failed)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id id;
+	cr_assert(torap_stream_id_make(&id, "node-a", TORAP__LANE__LANE_NORMAL, 1));
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	submit(streams, s, 1);
+	submit(streams, s, 2);
+	end(0, TORAP_JOURNAL_CROWDED);
+	end(1, TORAP_JOURNAL_GAP);
+	cr_expect_eq(results[0], BROKER_COMMIT_FULL);
+	cr_expect_eq(results[1], BROKER_COMMIT_VOID);
+	cr_expect(!s->stored);
+	broker_streams_destroy(streams);
+}
