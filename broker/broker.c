@@ -180,7 +180,8 @@ static void appeared(void *hint, struct broker_session *s)
 
 struct broker_stream *broker_new_stream(struct broker *b, const struct torap_stream_id *id)
 {
-	struct broker_stream *stream = broker_streams_add(b->streams, id);
+	struct broker_stream *stream =
+		broker_streams_have_room(b->streams, id) ? broker_streams_add(b->streams, id) : NULL;
 	if (stream)
 		broker_listener_each(b->listener, appeared, stream);
 	return stream;

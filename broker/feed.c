@@ -319,8 +319,8 @@ static int on_ack(struct broker_feed *f, struct torap_bytes body, struct torap_e
 		const struct broker_stream *stream =
 			broker_streams_find(f->broker->streams, &positions[i].stream);
 		struct broker_follow *w = stream ? follow_of(f, stream) : NULL;
-		if (!w)
-			continue; /* It may have it from another broker. */
+		if (!w || acked <= w->acked)
+			continue; /* It may have it from another broker; said twice it frees nothing. */
 		torap_window_acked(&f->window, stream->index, acked, torap_app_mono());
 		if (acked > w->acked && acked < w->next)
 			w->acked = acked;
@@ -384,6 +384,8 @@ void broker_feed_tick(struct broker_feed *f, bool flush)
 		if (!w || !w->relevant)
 			continue;
 		pass_on_head(f, w);
+		if (w->damaged && torap_mono_reached(w->again, torap_app_mono()))
+			w->damaged = false;
 		if (!flush || w->damaged || w->next > broker_stream_last(w->stream))
 			continue;
 		w->flush = true;

@@ -32,9 +32,11 @@ struct broker_follow {
 	uint64_t heads;                     /* of the stream, when its head was last passed on */
 	struct torap_wall sent_received_at; /* when the newest batch that was sent had come in */
 	bool relevant; /* may hold something for the feed, by regions; false: left alone until that changes */
-	bool damaged;  /* the store cannot be read on */
-	bool flush;    /* manifests that wait go out now */
-	bool active;   /* in the queue */
+	bool damaged;  /* the store could not be read on; tried again at… */
+	bool told;     /* …and the log knows */
+	struct torap_mono again;
+	bool flush;  /* manifests that wait go out now */
+	bool active; /* in the queue */
 	struct broker_follow *next_active;
 };
 

@@ -18,6 +18,7 @@
 
 enum {
 	READ_BYTES_MAX = 1 << 20,
+	READ_AGAIN_MS = 10000,
 	STEPS_MAX = 256, /* in one turn: then others have theirs */
 };
 
@@ -175,8 +176,13 @@ static void read_failed(struct broker_feed *f, struct broker_follow *w, const st
 	char text[TORAP_STREAM_TEXT_SIZE];
 	f->broker->counts.reads_failed++;
 	w->damaged = true;
+	w->again = torap_mono_add_ms(torap_app_mono(), READ_AGAIN_MS);
+	if (w->told)
+		return;
+	w->told = true;
 	torap_fail("STORE-DAMAGED",
-		"%s batch %" PRIu64 " cannot be read: %s; feed %s gets no more of this stream",
+		"%s batch %" PRIu64
+		" cannot be read: %s; feed %s gets no more of this stream until it can, tried every 10 s",
 		torap_stream_id_format(&w->stream->id, text), r->from,
 		r->result ? r->error.text : "it is gone", f->session->name);
 }
@@ -191,6 +197,7 @@ static void on_read(struct broker_read *r, void *hint)
 	b->counts.read_batches += r->count;
 	if (r->count > 0 && !r->stale) {
 		f->held = r;
+		w->told = false;
 	} else {
 		if (!r->stale)
 			read_failed(f, w, r);

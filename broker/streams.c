@@ -79,6 +79,14 @@ struct broker_stream *broker_streams_add(struct broker_streams *streams, const s
 	return s;
 }
 
+bool broker_streams_have_room(const struct broker_streams *streams, const struct torap_stream_id *id)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < streams->lane_count[id->lane]; i++)
+		count += strcmp(streams->lanes[id->lane][i]->id.writer, id->writer) == 0;
+	return count < BROKER_STREAMS_OF_WRITER_MAX && streams->count < TORAP_STREAMS_MAX;
+}
+
 uint64_t broker_stream_last(const struct broker_stream *s)
 {
 	return s->flushed.next_batch - 1;

@@ -24,6 +24,8 @@ enum {
 	BROKER_RECENT_MAX = 256, /* batches of one stream in memory: as many manifests as a run can hold */
 	BROKER_RECENT_BYTES_MAX = 64 << 20, /* of all streams together */
 	BROKER_STREAM_BUCKETS = 1024,
+	/* Incarnations of one writer in one lane: a writer gone mad must leave room for the others. */
+	BROKER_STREAMS_OF_WRITER_MAX = 256,
 };
 
 /* A batch in memory, on the disk already. */
@@ -55,7 +57,8 @@ struct broker_stream {
 	struct torap_mono beyond_told;
 	struct torap_buffer *head; /* newest SignedHead, verified; or NULL */
 	struct torap_head head_read;
-	uint64_t heads; /* how many were taken; tells whether a feed has the newest */
+	bool rolled_back; /* its newest head is lower than what is here: said once */
+	uint64_t heads;   /* how many were taken; tells whether a feed has the newest */
 	struct broker_recent *recent[BROKER_RECENT_MAX]; /* by number modulo; NULL: not in memory */
 	uint64_t recent_from;            /* from here to flushed.next_batch - 1 they are there */
 	uint64_t batches, events, bytes; /* since the process started */
@@ -82,6 +85,9 @@ struct broker_streams *broker_streams_destroy(
 struct broker_stream *broker_streams_find(struct broker_streams *streams, const struct torap_stream_id *id);
 /* A stream that is not there yet, empty.  NULL: there are too many, or memory ran out. */
 struct broker_stream *broker_streams_add(struct broker_streams *streams, const struct torap_stream_id *id);
+
+/* Is there room for one more of this writer in this lane? */
+bool broker_streams_have_room(const struct broker_streams *streams, const struct torap_stream_id *id);
 
 uint64_t broker_stream_last(const struct broker_stream *s); /* newest flushed batch; 0: none */
 /* A batch was flushed: the head moves, the batch stays in memory for a while.  Takes *batch.  Without memory it is only on the

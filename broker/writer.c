@@ -285,7 +285,7 @@ static void on_batch(struct broker_writer *w, struct torap_batch **take)
 		stream = broker_new_stream(b, &m->stream);
 	if (!stream) {
 		broker_session_end(s, "too many streams", TORAP__REFUSAL__CODE__LIMIT,
-			"this broker holds too many streams");
+			"this broker holds too many streams, of this writer or at all");
 		return;
 	}
 	stream->writer = w;
@@ -322,9 +322,13 @@ static int on_head(struct broker_writer *w, struct torap_buffer *signed_head, st
 	if (!stream)
 		return 0;
 	b->counts.heads++;
-	if (broker_stream_head(stream, &head, signed_head) == BROKER_HEAD_ROLLBACK) {
+	enum broker_head_answer answer = broker_stream_head(stream, &head, signed_head);
+	bool said = stream->rolled_back;
+	if (answer != BROKER_HEAD_OLD)
+		stream->rolled_back = answer == BROKER_HEAD_ROLLBACK;
+	b->counts.rollbacks += answer == BROKER_HEAD_ROLLBACK;
+	if (answer == BROKER_HEAD_ROLLBACK && !said) {
 		char text[TORAP_STREAM_TEXT_SIZE];
-		b->counts.rollbacks++;
 		torap_warn("WRITER-ROLLBACK",
 			"%s signed a head at batch %" PRIu64 ", and %" PRIu64 " are here",
 			torap_stream_id_format(&stream->id, text), head.last_batch,

@@ -58,6 +58,23 @@ Test(streams, refuse_more_than_the_limit)
 	broker_streams_destroy(streams);
 }
 
+/* A writer that opens incarnation after incarnation must not use up what belongs to all. */
+Test(streams, keep_room_for_other_writers)
+{
+	struct broker_streams *streams = broker_streams_create();
+	for (uint64_t i = 0; i < BROKER_STREAMS_OF_WRITER_MAX; i++) {
+		struct torap_stream_id id = stream_id("node-a", i);
+		cr_assert(broker_streams_have_room(streams, &id));
+		cr_assert_not_null(broker_streams_add(streams, &id));
+	}
+	struct torap_stream_id mad = stream_id("node-a", 1000), other = stream_id("node-b", 1), lane;
+	cr_assert(torap_stream_id_make(&lane, "node-a", TORAP__LANE__LANE_CRITICAL, 1));
+	cr_expect(!broker_streams_have_room(streams, &mad));
+	cr_expect(broker_streams_have_room(streams, &other));
+	cr_expect(broker_streams_have_room(streams, &lane));
+	broker_streams_destroy(streams);
+}
+
 Test(streams, keep_the_newest_batches_without_a_hole)
 {
 	struct broker_streams *streams = broker_streams_create();
