@@ -16,8 +16,9 @@
 
 enum {
 	BATCHES_A_TRANSACTION =
-		64,       /* a long read would keep a subscriber's old pages from being used again */
-	FRAMES_TABLE = 2, /* store/journal.h */
+		64,          /* a long read would keep a subscriber's old pages from being used again */
+	MANIFESTS_TABLE = 1, /* store/journal.h */
+	FRAMES_TABLE = 2,
 };
 
 struct stream_list {
@@ -230,14 +231,52 @@ static void check_batch(
 	v->out->batches++;
 }
 
-static void miss_batch(struct verifying *v, uint64_t batch_no, const char *what, const char *why)
+struct stored_batch {
+	uint32_t stream_number;
+	uint64_t batch_no; /* 0: the stream has no further one */
+};
+
+static int on_stored_batch(void *hint, struct torap_bytes key, struct torap_bytes row)
 {
-	struct follow_problem p = problem(&v->head->stream, batch_no, what);
-	report(v, &p, "%s", why);
-	/* The chain cannot be followed over the hole; the next batch begins it anew. */
+	struct stored_batch *found = hint;
+	struct torap_reader r = torap_reader(key);
+	(void)row;
+	if (torap_read_u32(&r) == found->stream_number)
+		found->batch_no = torap_read_u64(&r);
+	return 1;
+}
+
+/* The last batch of a hole that begins at `from`: a damaged number must not make us look for each of 2^64 batches. */
+static uint64_t end_of_hole(struct verifying *v, uint64_t from)
+{
+	uint64_t last = v->head->last_batch;
+	struct stored_batch found = { .stream_number = v->head->number };
+	struct torap_writer key = { 0 };
+	torap_write_u32(&key, v->head->number);
+	torap_write_u64(&key, from);
+	torap_kv_walk(&v->txn, MANIFESTS_TABLE, torap_bytes(key.data, key.size), on_stored_batch, &found);
+	torap_writer_finish(&key);
+	return found.batch_no > from && found.batch_no <= last ? found.batch_no - 1 : last;
+}
+
+/* The chain cannot be followed over a hole; the next batch begins it anew. */
+static void go_on_after(struct verifying *v, uint64_t batch_no)
+{
 	v->at = (struct torap_position){ .next_batch = batch_no + 1 };
 }
 
+static void miss_batches(struct verifying *v, uint64_t from)
+{
+	struct follow_problem p = problem(&v->head->stream, from, "missing-batch");
+	uint64_t last = end_of_hole(v, from);
+	if (last == from)
+		report(v, &p, "was received, and is gone");
+	else
+		report(v, &p, "and all up to batch %" PRIu64 " were received, and are gone", last);
+	go_on_after(v, last);
+}
+
+/* Leaves v->at behind the batch, or behind the hole that is there in its place. */
 static void check_number(struct verifying *v, uint64_t batch_no)
 {
 	struct torap_batch *b;
@@ -245,11 +284,14 @@ static void check_number(struct verifying *v, uint64_t batch_no)
 	struct torap_error err;
 	int r = torap_journal_read(&v->txn, v->head->number, batch_no, NULL, NULL, &b, &received_at, &err);
 	if (r == TORAP_KV_MISSING) {
-		miss_batch(v, batch_no, "missing-batch", "was received, and is gone");
+		miss_batches(v, batch_no);
 	} else if (r) {
-		miss_batch(v, batch_no, "malformed", err.text);
+		struct follow_problem p = problem(&v->head->stream, batch_no, "malformed");
+		report(v, &p, "%s", err.text);
+		go_on_after(v, batch_no);
 	} else {
 		check_batch(v, b, &v->head->stream);
+		v->at.next_batch = batch_no + 1;
 		torap_batch_destroy(b);
 	}
 }
@@ -320,10 +362,10 @@ static void check_stream(struct verifying *v, const struct torap_journal_head *h
 	v->at = c.begin;
 	/* As far as anyone says that there is something: the journal's own word, or the cursor's. */
 	uint64_t last = head->last_batch;
-	for (uint64_t n = c.begin.next_batch; n <= last; n++) {
-		if (n % BATCHES_A_TRANSACTION == 0)
+	for (unsigned looked = 1; v->at.next_batch <= last && v->at.next_batch; looked++) {
+		if (looked % BATCHES_A_TRANSACTION == 0)
 			renew(v);
-		check_number(v, n);
+		check_number(v, v->at.next_batch);
 	}
 	if (r == 0)
 		check_cursor(v, &c);
@@ -359,10 +401,14 @@ static int on_cursor_row(void *hint, const struct follow_cursor *c)
 	struct verifying *v = hint;
 	const struct torap_journal_head *head = find_stream(v, &c->stream);
 	uint64_t next = head ? head->last_batch + 1 : c->begin.next_batch;
-	for (uint64_t n = next; n < c->at.next_batch; n++) {
-		struct follow_problem p = problem(&c->stream, n, "missing-batch");
+	if (next >= c->at.next_batch)
+		return 0;
+	struct follow_problem p = problem(&c->stream, next, "missing-batch");
+	if (next + 1 == c->at.next_batch)
 		report(v, &p, "was received, says the cursor, and is gone");
-	}
+	else
+		report(v, &p, "and all up to batch %" PRIu64 " were received, says the cursor, and are gone",
+			c->at.next_batch - 1);
 	return 0;
 }
 
