@@ -62,12 +62,30 @@ static void put_time(json_t *to, const char *key, int64_t us)
 	json_object_set_new(to, key, json_string(torap_wall_format((struct torap_wall){ us }, when)));
 }
 
+enum { SAME_NAMES_MAX = 64 };
+
+/* Two fields of one name are both shown: "block", "block_2". */
+static void put_field(json_t *to, const char *name, const char *value)
+{
+	char key[256];
+	if (!json_object_get(to, name)) {
+		json_object_set_new(to, name, text(value));
+		return;
+	}
+	for (unsigned i = 2; i <= SAME_NAMES_MAX; i++) {
+		snprintf(key, sizeof key, "%.240s_%u", name, i);
+		if (!json_object_get(to, key))
+			break;
+	}
+	json_object_set_new(to, key, text(value));
+}
+
 static void put_fields(json_t *to, Torap__Field *const *fields, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		json_t *name = text(fields[i]->name);
 		if (name)
-			json_object_set_new(to, json_string_value(name), text(fields[i]->value));
+			put_field(to, json_string_value(name), fields[i]->value);
 		json_decref(name);
 	}
 }
@@ -190,20 +208,73 @@ static const char *named(const char *name, uint32_t number, char room[static 12]
 	return room;
 }
 
-/* Terminals obey what they are shown: control characters of a device's text become dots. */
-static void append_plain(char *to, size_t size, const char *label, const char *value)
+/* Would a terminal obey it, rather than show it?  Control characters, and those that turn the direction of writing. */
+static bool obeyed(const unsigned char *s, size_t size)
 {
-	size_t used = strlen(to);
-	if (!value || !*value || used + 1 >= size)
-		return;
-	snprintf(to + used, size - used, "%s%s=%s", used ? " " : "", label, value);
+	if (size == 1)
+		return s[0] < 0x20 || s[0] == 0x7f;
+	if (size == 2)
+		return s[0] == 0xc2 && s[1] < 0xa0;
+	return size == 3 && s[0] == 0xe2 &&
+	       ((s[1] == 0x80 && s[2] >= 0xaa && s[2] <= 0xae) ||
+		       (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
 }
 
-static void tame(char *s)
+/* Counted in characters, so that columns stand under each other in every script.  At most `most` of them; how many it was. */
+static unsigned put_shown(struct torap_writer *line, const char *s, unsigned most)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || (unsigned char)*s == 0x7f)
-			*s = '.';
+	unsigned count = 0;
+	for (; *s && count < most; count++) {
+		size_t size = character((const unsigned char *)s);
+		if (!size)
+			torap_write_bytes(line, torap_bytes("\xef\xbf\xbd", 3));
+		else if (obeyed((const unsigned char *)s, size))
+			torap_write_u8(line, '.');
+		else
+			torap_write_bytes(line, torap_bytes(s, size));
+		s += size ? size : 1;
+	}
+	return count;
+}
+
+static void put_column(struct torap_writer *line, const char *s, unsigned width)
+{
+	for (unsigned count = put_shown(line, s, 64); count < width; count++)
+		torap_write_u8(line, ' ');
+	torap_write_u8(line, ' ');
+}
+
+enum { DETAIL_MAX = 240 };
+
+/* "zone=3 "; *left is what the line has room for. */
+static void put_detail(struct torap_writer *line, unsigned *left, const char *label, const char *value)
+{
+	if (!value || !*value || *left < 2)
+		return;
+	*left -= put_shown(line, label, *left - 1);
+	torap_write_u8(line, '=');
+	--*left;
+	*left -= put_shown(line, value, *left);
+	if (!*left)
+		return;
+	torap_write_u8(line, ' ');
+	--*left;
+}
+
+static void put_details(struct torap_writer *line, const struct torap_opened *event)
+{
+	const Torap__EventOpen *o = event->open;
+	unsigned left = DETAIL_MAX;
+	char count[12];
+	snprintf(count, sizeof count, "%" PRIu32, o->count);
+	put_detail(line, &left, "zone", o->zone);
+	put_detail(line, &left, "area", o->area);
+	put_detail(line, &left, "code", o->code);
+	put_detail(line, &left, "count", o->count ? count : "");
+	for (size_t i = 0; i < o->n_detail; i++)
+		put_detail(line, &left, o->detail[i]->name, o->detail[i]->value);
+	if (event->personal)
+		put_detail(line, &left, "user", event->personal->user);
 }
 
 void follow_line_table(void *hint, const struct torap_stream_id *stream, const struct torap_opened *event,
@@ -213,26 +284,17 @@ void follow_line_table(void *hint, const struct torap_stream_id *stream, const s
 	(void)stream;
 	const struct torap_class *c = &event->group->class;
 	const Torap__EventOpen *o = event->open;
-	char when[TORAP_WALL_TEXT_SIZE], region[TORAP_REGION_TEXT_SIZE], n[4][12], detail[256] = "", out[768];
+	char when[TORAP_WALL_TEXT_SIZE], region[TORAP_REGION_TEXT_SIZE], number[12];
 	struct torap_wall ms = { o->occurred_at_us - o->occurred_at_us % TORAP_US_PER_MS };
 
-	append_plain(detail, sizeof detail, "zone", o->zone);
-	append_plain(detail, sizeof detail, "area", o->area);
-	append_plain(detail, sizeof detail, "code", o->code);
-	if (o->count) {
-		snprintf(n[0], sizeof n[0], "%" PRIu32, o->count);
-		append_plain(detail, sizeof detail, "count", n[0]);
-	}
-	for (size_t i = 0; i < o->n_detail; i++)
-		append_plain(detail, sizeof detail, o->detail[i]->name, o->detail[i]->value);
-	if (event->personal)
-		append_plain(detail, sizeof detail, "user", event->personal->user);
-	snprintf(out, sizeof out, "%-24s %-12s %-17s %-6s %-10s %-16s %-20.64s %-20.64s %s",
-		torap_wall_format(ms, when), named(torap_severity_name(c->severity), c->severity, n[0]),
-		named(torap_kind_name(c->kind), c->kind, n[1]),
-		named(torap_state_name(o->state), o->state, n[2]), torap_region_format(c->region, region),
-		named(torap_facility_name(c->facility), c->facility, n[3]), o->site, o->device, detail);
-	tame(out);
-	torap_write_bytes(line, torap_bytes(out, strlen(out)));
+	put_column(line, torap_wall_format(ms, when), 24);
+	put_column(line, named(torap_severity_name(c->severity), c->severity, number), 12);
+	put_column(line, named(torap_kind_name(c->kind), c->kind, number), 17);
+	put_column(line, named(torap_state_name(o->state), o->state, number), 6);
+	put_column(line, torap_region_format(c->region, region), 10);
+	put_column(line, named(torap_facility_name(c->facility), c->facility, number), 16);
+	put_column(line, o->site, 20);
+	put_column(line, o->device, 20);
+	put_details(line, event);
 	torap_write_u8(line, '\n');
 }

@@ -119,3 +119,60 @@ Test(line, keeps_control_characters_from_the_terminal)
 	torap_write_u8(&line, '\0');
 	cr_assert_not_null(strstr((const char *)line.data, "panic"));
 }
+
+static void put_both(const char *value)
+{
+	static Torap__Field field[2] = { TORAP__FIELD__INIT, TORAP__FIELD__INIT };
+	static Torap__Field *fields[] = { &field[0], &field[1] };
+	for (int i = 0; i < 2; i++)
+		field[i].name = (char *)"block";
+	field[0].value = (char *)"first";
+	field[1].value = (char *)value;
+	personal.detail = fields;
+	personal.n_detail = 2;
+	event.personal = &personal;
+}
+
+Test(line, shows_two_fields_of_one_name)
+{
+	put_both("second");
+	render();
+	json_t *detail = json_object_get(json_object_get(j, "personal"), "detail");
+	cr_assert_str_eq(json_string_value(json_object_get(detail, "block")), "first");
+	cr_assert_str_eq(json_string_value(json_object_get(detail, "block_2")), "second");
+}
+
+/* In which column of the terminal a word stands. */
+static int column_of(const char *word)
+{
+	struct torap_stream_id stream = fixture_stream(TORAP__LANE__LANE_CRITICAL);
+	line.size = 0;
+	follow_line_table(NULL, &stream, &event, &line);
+	torap_write_u8(&line, 0);
+	const char *text = (const char *)line.data, *end = strstr(text, word);
+	cr_assert_not_null(end, "%s", text);
+	int column = 0;
+	for (; text < end; text++)
+		column += ((unsigned char)*text & 0xc0) != 0x80;
+	return column;
+}
+
+Test(line, stands_in_columns_in_every_script)
+{
+	int latin = column_of("zone=3");
+	open_part.site = (char *)"школа-7";
+	open_part.device = (char *)"қабылдағыш";
+	cr_assert_eq(column_of("zone=3"), latin);
+	open_part.site = (char *)"ab\xd0"; /* and half a character */
+	cr_assert_eq(column_of("zone=3"), latin);
+}
+
+Test(line, shows_no_character_that_a_terminal_obeys)
+{
+	struct torap_stream_id stream = fixture_stream(TORAP__LANE__LANE_CRITICAL);
+	open_part.zone = (char *)"\xc2\x9b"
+				 "2J\xe2\x80\xae";
+	follow_line_table(NULL, &stream, &event, &line);
+	cr_assert_null(memmem(line.data, line.size, "\xc2\x9b", 2), "a control character of the second set");
+	cr_assert_null(memmem(line.data, line.size, "\xe2\x80\xae", 3), "text from right to left");
+}
