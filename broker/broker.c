@@ -143,11 +143,26 @@ static void tick_session(void *hint, struct broker_session *s)
 		broker_feed_judge(s->feed, torap_app_wall());
 }
 
+/* What is in force stays in force, for silence would be worse; but whoever comes anew refuses the file, and so does our next start. */
+static void judge_trust(struct broker *b, struct torap_wall now)
+{
+	char text[TORAP_WALL_TEXT_SIZE];
+	struct torap_wall until = b->rules.trust->valid_until;
+	bool said = b->trust_expired;
+	b->trust_expired = now.us >= until.us;
+	if (b->trust_expired && !said)
+		torap_fail("TRUST-EXPIRED",
+			"%s: version %" PRIu64
+			" was valid until %s; sign a new one, or subscribers that connect refuse it",
+			b->config->trust, b->rules.trust->version, torap_wall_format(until, text));
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct broker *b = timer->data;
 	struct torap_mono now = torap_app_mono();
-	b->ticks++;
+	if (b->ticks++ % TICKS_PER_JUDGING == 0)
+		judge_trust(b, torap_app_wall());
 	broker_own_tick(b->own, now);
 	broker_listener_tick(b->listener, now);
 	broker_listener_each(b->listener, tick_session, b);

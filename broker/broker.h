@@ -57,6 +57,7 @@ struct broker {
 	uv_async_t commits; /* the committer has something for us */
 	uv_timer_t tick;
 	bool commits_open, tick_open, stopping;
+	bool trust_expired; /* and the log knows */
 	unsigned ticks;
 
 	/* What the end of the turn has to do. */
