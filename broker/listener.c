@@ -63,11 +63,6 @@ void broker_listener_each(
 				each(hint, s);
 }
 
-size_t broker_listener_sessions(const struct broker_listener *l)
-{
-	return l->count;
-}
-
 struct broker_session *broker_listener_writer(struct broker_listener *l, const char *writer, uint8_t lane)
 {
 	for (size_t i = 0; i < BUCKETS; i++)

@@ -38,7 +38,6 @@ void broker_listener_refuse(struct broker_listener *l, const uint8_t *peer, size
 void broker_listener_each(
 	struct broker_listener *l, void (*each)(void *hint, struct broker_session *s), void *hint);
 struct broker_session *broker_listener_writer(struct broker_listener *l, const char *writer, uint8_t lane);
-size_t broker_listener_sessions(const struct broker_listener *l);
 /* Heartbeats, silence, connections that are to be cut. */
 void broker_listener_tick(struct broker_listener *l, struct torap_mono now);
 /* Frees the sessions that ended. */

@@ -357,13 +357,6 @@ int torap_credit_decode(uint64_t *out_bytes, struct torap_bytes body, struct tor
 	return in ? 0 : torap_errorf(err, -EBADMSG, "credit cannot be decoded");
 }
 
-struct torap_buffer *torap_credit_encode(uint64_t bytes)
-{
-	Torap__Credit m = TORAP__CREDIT__INIT;
-	m.credit_bytes = bytes;
-	return pack(&m.base);
-}
-
 int torap_grant_decode(
 	struct torap_grant_row **out, size_t *out_count, struct torap_bytes body, struct torap_error *err)
 {

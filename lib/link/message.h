@@ -73,7 +73,6 @@ struct torap_buffer *torap_refusal_encode(const struct torap_refusal *in);
 void torap_refusal_finish(struct torap_refusal *r);
 
 int torap_credit_decode(uint64_t *out_bytes, struct torap_bytes body, struct torap_error *err);
-struct torap_buffer *torap_credit_encode(uint64_t bytes);
 
 /* Grant: the body of a GRANT message. */
 int torap_grant_decode(
