@@ -3,6 +3,7 @@
 #pragma once
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,8 +15,9 @@
 struct plain_options {
 	void (*init)(void);
 	void (*fini)(void);
-	int signal;
+	int signal, exit_code;
 	double timeout;
+	bool begin; /* so that a list of options may be empty */
 };
 
 struct plain_test {
@@ -38,52 +40,63 @@ static int plain_failures; /* of cr_expect in this test */
 	}
 #define Test(suite_, name_, ...)                                                                             \
 	static void suite_##_##name_(void);                                                                  \
-	PLAIN_ADD(suite_##_##name_, #suite_, #name_, suite_##_##name_, .signal = 0, ##__VA_ARGS__)           \
+	PLAIN_ADD(suite_##_##name_, #suite_, #name_, suite_##_##name_, .begin = true, ##__VA_ARGS__)         \
 	static void suite_##_##name_(void)
-#define TestSuite(suite_, ...) PLAIN_ADD(suite_, #suite_, NULL, NULL, .signal = 0, ##__VA_ARGS__)
+#define TestSuite(suite_, ...) PLAIN_ADD(suite_, #suite_, NULL, NULL, .begin = true, ##__VA_ARGS__)
 
-#define PLAIN_CHECK(good, text, fatal)                                                                       \
-	do {                                                                                                 \
-		if (!(good)) {                                                                               \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, text);                            \
-			plain_failures++;                                                                    \
-			if (fatal)                                                                           \
-				_exit(1);                                                                    \
-		}                                                                                            \
-	} while (0)
+static void plain_fail(const char *file, int line, const char *text, const char *format, ...)
+{
+	va_list args;
+	fprintf(stderr, "%s:%d: %s ", file, line, text);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	plain_failures++;
+}
 
-#define cr_assert(c, ...)                PLAIN_CHECK(c, #c, true)
-#define cr_assert_not(c, ...)            PLAIN_CHECK(!(c), "not " #c, true)
-#define cr_assert_eq(a, b, ...)          PLAIN_CHECK((a) == (b), #a " == " #b, true)
-#define cr_assert_neq(a, b, ...)         PLAIN_CHECK((a) != (b), #a " != " #b, true)
-#define cr_assert_lt(a, b, ...)          PLAIN_CHECK((a) < (b), #a " < " #b, true)
-#define cr_assert_leq(a, b, ...)         PLAIN_CHECK((a) <= (b), #a " <= " #b, true)
-#define cr_assert_gt(a, b, ...)          PLAIN_CHECK((a) > (b), #a " > " #b, true)
-#define cr_assert_geq(a, b, ...)         PLAIN_CHECK((a) >= (b), #a " >= " #b, true)
-#define cr_assert_null(a, ...)           PLAIN_CHECK((a) == NULL, #a " is NULL", true)
-#define cr_assert_not_null(a, ...)       PLAIN_CHECK((a) != NULL, #a " is not NULL", true)
-#define cr_assert_str_eq(a, b, ...)      PLAIN_CHECK(strcmp(a, b) == 0, #a " is " #b, true)
-#define cr_assert_str_neq(a, b, ...)     PLAIN_CHECK(strcmp(a, b) != 0, #a " is not " #b, true)
-#define cr_assert_arr_eq(a, b, n, ...)   PLAIN_CHECK(memcmp(a, b, n) == 0, #a " equals " #b, true)
-#define cr_assert_arr_neq(a, b, n, ...)  PLAIN_CHECK(memcmp(a, b, n) != 0, #a " differs from " #b, true)
-#define cr_assert_float_eq(a, b, e, ...) PLAIN_CHECK(fabs((a) - (b)) <= (e), #a " is about " #b, true)
-#define cr_assert_fail(...)              PLAIN_CHECK(false, "reached", true)
-#define cr_expect(c, ...)                PLAIN_CHECK(c, #c, false)
-#define cr_expect_not(c, ...)            PLAIN_CHECK(!(c), "not " #c, false)
-#define cr_expect_eq(a, b, ...)          PLAIN_CHECK((a) == (b), #a " == " #b, false)
-#define cr_expect_neq(a, b, ...)         PLAIN_CHECK((a) != (b), #a " != " #b, false)
-#define cr_expect_lt(a, b, ...)          PLAIN_CHECK((a) < (b), #a " < " #b, false)
-#define cr_expect_leq(a, b, ...)         PLAIN_CHECK((a) <= (b), #a " <= " #b, false)
-#define cr_expect_gt(a, b, ...)          PLAIN_CHECK((a) > (b), #a " > " #b, false)
-#define cr_expect_geq(a, b, ...)         PLAIN_CHECK((a) >= (b), #a " >= " #b, false)
-#define cr_expect_null(a, ...)           PLAIN_CHECK((a) == NULL, #a " is NULL", false)
-#define cr_expect_not_null(a, ...)       PLAIN_CHECK((a) != NULL, #a " is not NULL", false)
-#define cr_expect_str_eq(a, b, ...)      PLAIN_CHECK(strcmp(a, b) == 0, #a " is " #b, false)
-#define cr_expect_str_neq(a, b, ...)     PLAIN_CHECK(strcmp(a, b) != 0, #a " is not " #b, false)
-#define cr_expect_arr_eq(a, b, n, ...)   PLAIN_CHECK(memcmp(a, b, n) == 0, #a " equals " #b, false)
-#define cr_expect_arr_neq(a, b, n, ...)  PLAIN_CHECK(memcmp(a, b, n) != 0, #a " differs from " #b, false)
-#define cr_expect_float_eq(a, b, e, ...) PLAIN_CHECK(fabs((a) - (b)) <= (e), #a " is about " #b, false)
-#define cr_expect_fail(...)              PLAIN_CHECK(false, "reached", false)
+#define PLAIN_CHECK(good, text, fatal, ...)                                                                  \
+	((good) ? (void)0                                                                                    \
+		: (plain_fail(__FILE__, __LINE__, text, "" __VA_ARGS__), fatal ? _exit(1) : (void)0))
+
+#define cr_assert(c, ...)            PLAIN_CHECK(c, #c, true, ##__VA_ARGS__)
+#define cr_assert_not(c, ...)        PLAIN_CHECK(!(c), "not " #c, true, ##__VA_ARGS__)
+#define cr_assert_eq(a, b, ...)      PLAIN_CHECK((a) == (b), #a " == " #b, true, ##__VA_ARGS__)
+#define cr_assert_neq(a, b, ...)     PLAIN_CHECK((a) != (b), #a " != " #b, true, ##__VA_ARGS__)
+#define cr_assert_lt(a, b, ...)      PLAIN_CHECK((a) < (b), #a " < " #b, true, ##__VA_ARGS__)
+#define cr_assert_leq(a, b, ...)     PLAIN_CHECK((a) <= (b), #a " <= " #b, true, ##__VA_ARGS__)
+#define cr_assert_gt(a, b, ...)      PLAIN_CHECK((a) > (b), #a " > " #b, true, ##__VA_ARGS__)
+#define cr_assert_geq(a, b, ...)     PLAIN_CHECK((a) >= (b), #a " >= " #b, true, ##__VA_ARGS__)
+#define cr_assert_null(a, ...)       PLAIN_CHECK((a) == NULL, #a " is NULL", true, ##__VA_ARGS__)
+#define cr_assert_not_null(a, ...)   PLAIN_CHECK((a) != NULL, #a " is not NULL", true, ##__VA_ARGS__)
+#define cr_assert_str_eq(a, b, ...)  PLAIN_CHECK(strcmp(a, b) == 0, #a " is " #b, true, ##__VA_ARGS__)
+#define cr_assert_str_neq(a, b, ...) PLAIN_CHECK(strcmp(a, b) != 0, #a " is not " #b, true, ##__VA_ARGS__)
+#define cr_assert_arr_eq(a, b, n, ...)                                                                       \
+	PLAIN_CHECK(memcmp(a, b, n) == 0, #a " equals " #b, true, ##__VA_ARGS__)
+#define cr_assert_arr_neq(a, b, n, ...)                                                                      \
+	PLAIN_CHECK(memcmp(a, b, n) != 0, #a " differs from " #b, true, ##__VA_ARGS__)
+#define cr_assert_float_eq(a, b, e, ...)                                                                     \
+	PLAIN_CHECK(fabs((a) - (b)) <= (e), #a " is about " #b, true, ##__VA_ARGS__)
+#define cr_assert_fail(...)          PLAIN_CHECK(false, "reached", true, ##__VA_ARGS__)
+#define cr_expect(c, ...)            PLAIN_CHECK(c, #c, false, ##__VA_ARGS__)
+#define cr_expect_not(c, ...)        PLAIN_CHECK(!(c), "not " #c, false, ##__VA_ARGS__)
+#define cr_expect_eq(a, b, ...)      PLAIN_CHECK((a) == (b), #a " == " #b, false, ##__VA_ARGS__)
+#define cr_expect_neq(a, b, ...)     PLAIN_CHECK((a) != (b), #a " != " #b, false, ##__VA_ARGS__)
+#define cr_expect_lt(a, b, ...)      PLAIN_CHECK((a) < (b), #a " < " #b, false, ##__VA_ARGS__)
+#define cr_expect_leq(a, b, ...)     PLAIN_CHECK((a) <= (b), #a " <= " #b, false, ##__VA_ARGS__)
+#define cr_expect_gt(a, b, ...)      PLAIN_CHECK((a) > (b), #a " > " #b, false, ##__VA_ARGS__)
+#define cr_expect_geq(a, b, ...)     PLAIN_CHECK((a) >= (b), #a " >= " #b, false, ##__VA_ARGS__)
+#define cr_expect_null(a, ...)       PLAIN_CHECK((a) == NULL, #a " is NULL", false, ##__VA_ARGS__)
+#define cr_expect_not_null(a, ...)   PLAIN_CHECK((a) != NULL, #a " is not NULL", false, ##__VA_ARGS__)
+#define cr_expect_str_eq(a, b, ...)  PLAIN_CHECK(strcmp(a, b) == 0, #a " is " #b, false, ##__VA_ARGS__)
+#define cr_expect_str_neq(a, b, ...) PLAIN_CHECK(strcmp(a, b) != 0, #a " is not " #b, false, ##__VA_ARGS__)
+#define cr_expect_arr_eq(a, b, n, ...)                                                                       \
+	PLAIN_CHECK(memcmp(a, b, n) == 0, #a " equals " #b, false, ##__VA_ARGS__)
+#define cr_expect_arr_neq(a, b, n, ...)                                                                      \
+	PLAIN_CHECK(memcmp(a, b, n) != 0, #a " differs from " #b, false, ##__VA_ARGS__)
+#define cr_expect_float_eq(a, b, e, ...)                                                                     \
+	PLAIN_CHECK(fabs((a) - (b)) <= (e), #a " is about " #b, false, ##__VA_ARGS__)
+#define cr_expect_fail(...) PLAIN_CHECK(false, "reached", false, ##__VA_ARGS__)
 
 static const struct plain_options *plain_suite(const char *suite)
 {

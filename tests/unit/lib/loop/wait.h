@@ -1,4 +1,4 @@
-/* Waiting in tests: until a socket has a message, until it has a connection.  The limit is only for a broken build. */
+/* Waiting in tests: until a socket has a message.  The limit is only for a broken build. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -14,12 +14,6 @@ static inline void wait_receive(struct torap_zmessage *m, void *socket, bool is_
 	zmq_pollitem_t item = { socket, 0, ZMQ_POLLIN, 0 };
 	cr_assert_eq(zmq_poll(&item, 1, WAIT_MS), 1, "nothing came");
 	cr_assert_eq(torap_zmessage_receive(m, socket, is_router), 0);
-}
-
-static inline void wait_connected(void *dialler)
-{
-	zmq_pollitem_t item = { dialler, 0, ZMQ_POLLOUT, 0 };
-	cr_assert_eq(zmq_poll(&item, 1, WAIT_MS), 1, "no connection");
 }
 
 /* One frame, from a dialler. */

@@ -85,7 +85,8 @@ static void gate_finish(struct gate *g)
 	zmq_ctx_term(g->context);
 }
 
-static void *dial(struct gate *g, const struct keys *keys, const uint8_t *server_key)
+/* Says `text` at once: it arrives when, and only when, the dialler is let in. */
+static void *dial(struct gate *g, const struct keys *keys, const uint8_t *server_key, const char *text)
 {
 	struct torap_error err;
 	struct torap_zsocket_options options = { 0 };
@@ -97,22 +98,24 @@ static void *dial(struct gate *g, const struct keys *keys, const uint8_t *server
 		};
 	void *dialler = torap_zsocket_dial(g->context, g->endpoint, &options, &err);
 	cr_assert(dialler, "%s", err.text);
+	send_text(dialler, text);
 	return dialler;
 }
 
-static bool is_connected(void *dialler)
+static bool is_heard(struct torap_zmessage *m, void *listener)
 {
-	zmq_pollitem_t item = { dialler, 0, ZMQ_POLLOUT, 0 };
-	return zmq_poll(&item, 1, 5) == 1;
+	zmq_pollitem_t item = { listener, 0, ZMQ_POLLIN, 0 };
+	return zmq_poll(&item, 1, 5) == 1 && torap_zmessage_receive(m, listener, true) == 0;
 }
 
-/* Runs the handler until the dialler is in. */
-static void run_until_connected(struct gate *g, void *dialler)
+/* Runs the handler until somebody who is let in is heard. */
+static void run_until_heard(struct gate *g, void *listener, const char *text, struct torap_zmessage *m)
 {
-	for (int ms = 0; !is_connected(dialler); ms += 5) {
-		cr_assert_lt(ms, WAIT_MS, "no connection");
+	for (int ms = 0; !is_heard(m, listener); ms += 5) {
+		cr_assert_lt(ms, WAIT_MS, "nobody is heard");
 		uv_run(&g->loop, UV_RUN_NOWAIT);
 	}
+	cr_assert(m->frames[0]->size == strlen(text) && memcmp(m->frames[0]->data, text, strlen(text)) == 0);
 }
 
 static void run_until_refused(struct gate *g, uint64_t times)
@@ -132,10 +135,8 @@ Test(zap, admits_a_known_key_and_tells_the_receiver_which)
 	gate_init(&g);
 	make_keys(&peer);
 	g.admitted = peer.public_key;
-	void *dialler = dial(&g, &peer, g.own.public_key);
-	run_until_connected(&g, dialler);
-	send_text(dialler, "hello");
-	wait_receive(&m, g.listener, true);
+	void *dialler = dial(&g, &peer, g.own.public_key, "hello");
+	run_until_heard(&g, g.listener, "hello", &m);
 	cr_assert(m.has_key);
 	cr_assert_eq(memcmp(m.key, peer.public_key, sizeof m.key), 0);
 	cr_assert_geq(m.fd, 0);
@@ -152,13 +153,15 @@ Test(zap, refuses_an_unknown_key_until_it_is_admitted)
 {
 	struct gate g;
 	struct keys peer;
+	struct torap_zmessage m;
 	gate_init(&g);
 	make_keys(&peer);
-	void *dialler = dial(&g, &peer, g.own.public_key);
+	void *dialler = dial(&g, &peer, g.own.public_key, "hello");
 	run_until_refused(&g, 1);
-	cr_assert_not(is_connected(dialler));
+	cr_assert_not(is_heard(&m, g.listener));
 	g.admitted = peer.public_key;
-	run_until_connected(&g, dialler);
+	run_until_heard(&g, g.listener, "hello", &m);
+	torap_zmessage_finish(&m);
 	cr_assert_eq(torap_zap_refused(g.zap), 1);
 	torap_zsocket_close(dialler);
 	gate_finish(&g);
@@ -174,20 +177,17 @@ Test(zap, lets_nothing_through_from_a_wrong_key_or_without_one)
 	make_keys(&known);
 	make_keys(&stranger);
 	g.admitted = known.public_key;
-	void *refused = dial(&g, &stranger, g.own.public_key);
-	void *misled = dial(&g, &known, stranger.public_key);
-	void *plain = dial(&g, NULL, NULL);
-	void *dialler = dial(&g, &known, g.own.public_key);
+	void *refused = dial(&g, &stranger, g.own.public_key, "refused");
+	void *misled = dial(&g, &known, stranger.public_key, "misled");
+	void *plain = dial(&g, NULL, NULL, "plain");
 	run_until_refused(&g, 1);
-	run_until_connected(&g, dialler);
-	cr_assert_not(is_connected(refused));
-	cr_assert_not(is_connected(misled));
-	cr_assert_not(is_connected(plain));
-	send_text(dialler, "known");
-	wait_receive(&m, g.listener, true);
-	cr_assert_eq(memcmp(m.frames[0]->data, "known", 5), 0);
+	void *dialler = dial(&g, &known, g.own.public_key, "known");
+	run_until_heard(&g, g.listener, "known", &m);
 	torap_zmessage_finish(&m);
-	cr_assert_eq(torap_zmessage_receive(&m, g.listener, true), TORAP_ZSOCKET_NONE);
+	for (int i = 0; i < 40; i++) {
+		uv_run(&g.loop, UV_RUN_NOWAIT);
+		cr_assert_not(is_heard(&m, g.listener));
+	}
 	void *all[] = { refused, misled, plain, dialler };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		torap_zsocket_close(all[i]);
@@ -203,9 +203,10 @@ Test(zap, leaves_the_gate_shut_when_it_closes_before_its_listener)
 	make_keys(&peer);
 	g.admitted = peer.public_key;
 	close_zap(&g);
-	void *dialler = dial(&g, &peer, g.own.public_key);
+	void *dialler = dial(&g, &peer, g.own.public_key, "hello");
+	struct torap_zmessage m;
 	for (int i = 0; i < 40; i++)
-		cr_assert_not(is_connected(dialler));
+		cr_assert_not(is_heard(&m, g.listener));
 	torap_zsocket_close(dialler);
 	gate_finish(&g);
 }
@@ -220,8 +221,10 @@ Test(zap, is_not_asked_about_listeners_without_keys)
 	void *listener = torap_zsocket_listen(g.context, "tcp://127.0.0.1:*", &options, &err);
 	cr_assert(listener, "%s", err.text);
 	cr_assert(torap_zsocket_endpoint(listener, g.endpoint, sizeof g.endpoint));
-	void *dialler = dial(&g, NULL, NULL);
-	run_until_connected(&g, dialler);
+	void *dialler = dial(&g, NULL, NULL, "hello");
+	struct torap_zmessage m;
+	run_until_heard(&g, listener, "hello", &m);
+	torap_zmessage_finish(&m);
 	cr_assert_eq(g.asked, 0);
 	torap_zsocket_close(dialler);
 	torap_zsocket_close(listener);

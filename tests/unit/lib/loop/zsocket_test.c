@@ -30,7 +30,6 @@ static void link_init(struct link *l, const char *endpoint)
 	cr_assert(torap_zsocket_endpoint(l->listener, l->endpoint, sizeof l->endpoint));
 	l->dialler = torap_zsocket_dial(l->context, l->endpoint, &options, &err);
 	cr_assert(l->dialler, "%s", err.text);
-	wait_connected(l->dialler);
 }
 
 static void link_finish(struct link *l)
@@ -191,8 +190,11 @@ Test(zsocket, outlives_connections_that_are_cut_in_the_middle_of_messages)
 	for (size_t i = 0; i < PARTS; i++)
 		parts[i] = pattern(4, (uint8_t)i);
 	for (int cut = 0; cut < CUTS; cut++) {
-		cr_assert_eq(torap_zmessage_send(l.dialler, NULL, 0, &hello, 1), 0);
-		wait_receive(&m, l.listener, true);
+		zmq_pollitem_t item = { l.listener, 0, ZMQ_POLLIN, 0 };
+		do /* A hello may go down with the connection that was cut. */
+			cr_assert_eq(torap_zmessage_send(l.dialler, NULL, 0, &hello, 1), 0);
+		while (zmq_poll(&item, 1, 50) == 0);
+		cr_assert_eq(torap_zmessage_receive(&m, l.listener, true), 0);
 		for (int i = 0; i < 200; i++)
 			if (torap_zmessage_send(l.listener, m.peer, m.peer_size, parts, PARTS) != 0)
 				break;
