@@ -168,9 +168,12 @@ int dc09_agent_open(struct dc09_agent *a, uv_loop_t *loop, struct dc09_config *c
 	*config = (struct dc09_config){ 0 };
 	*keys = (struct dc09_keys){ 0 };
 	a->port = (struct dc09_port){ a, on_account, on_offer, on_send };
+	int r = dc09_text_load(err);
+	if (r)
+		return r;
 	if (dc09_talks_init(&a->talks, a->config.connections_max + a->config.datagrams_max))
 		return torap_errorf(err, -ENOMEM, "no memory for %u connections", a->config.connections_max);
-	int r = open_all(a, err);
+	r = open_all(a, err);
 	if (r) {
 		dc09_agent_close(a);
 		return r;
@@ -193,7 +196,7 @@ static void warn_of_fixed(const struct dc09_agent *a, const struct dc09_config *
 	const struct dc09_config *now = &a->config;
 	if (differ(now->listen_tcp, config->listen_tcp) || differ(now->listen_udp, config->listen_udp) ||
 		differ(now->node, config->node) || differ(now->metrics, config->metrics) ||
-		now->connections_max + now->datagrams_max < config->connections_max + config->datagrams_max)
+		a->talks.room < config->connections_max + config->datagrams_max)
 		torap_warn("DC09-RESTART",
 			"%s: addresses, node and higher limits of connections hold after a restart",
 			config->path);
@@ -215,6 +218,10 @@ void dc09_agent_reload(struct dc09_agent *a)
 	}
 	warn_of_fixed(a, &config);
 	a->config.limits = config.limits; /* sessions look here */
+	if (config.connections_max + config.datagrams_max <= a->talks.room) {
+		a->config.connections_max = config.connections_max;
+		a->config.datagrams_max = config.datagrams_max;
+	}
 	dc09_keys_finish(&a->keys);
 	a->keys = keys;
 	dc09_accounts_recount(&a->accounts, &a->keys);

@@ -150,6 +150,7 @@ static void forget_newest(struct dc09_session *s)
 		before = *at;
 		at = &(*at)->next;
 	}
+	sodium_memzero(&(*at)->key, sizeof(*at)->key);
 	free(*at);
 	*at = NULL;
 	s->newest = before;
@@ -182,6 +183,7 @@ static void take_frame(
 {
 	s->counters->frames[form]++;
 	s->spoke = true;
+	s->half_since = now.mono; /* what follows it in the same bytes begins now */
 	s->noise_before = s->splitter.noise;
 	struct dc09_frame frame;
 	if (dc09_frame_decode(&frame, cut, form)) {
@@ -258,6 +260,8 @@ void dc09_session_bytes(struct dc09_session *s, struct torap_bytes bytes, struct
 	if (s->end || s->hung_up)
 		return;
 	s->last_bytes = now.mono;
+	if (!dc09_splitter_waiting(&s->splitter))
+		s->half_since = now.mono;
 	if (dc09_splitter_feed(&s->splitter, bytes)) {
 		s->end = DC09_END_BROKEN;
 		return;
@@ -304,7 +308,7 @@ void dc09_session_tick(struct dc09_session *s, struct dc09_now now)
 		return;
 	if (!s->spoke && passed(s->began, s->limits->first_us, now))
 		s->end = DC09_END_NEVER_SPOKE;
-	else if (dc09_splitter_waiting(&s->splitter) && passed(s->last_bytes, s->limits->cut_us, now))
+	else if (dc09_splitter_waiting(&s->splitter) && passed(s->half_since, s->limits->cut_us, now))
 		s->end = DC09_END_CUT_SHORT;
 	else if (passed(s->last_bytes, s->limits->idle_us, now))
 		s->end = DC09_END_IDLE;

@@ -28,7 +28,7 @@ struct dc09_now {
 struct dc09_limits {
 	int64_t idle_us;      /* nothing came for so long: the connection is dead */
 	int64_t first_us;     /* no message at all since it began: not a panel */
-	int64_t cut_us;       /* half a message, and then nothing */
+	int64_t cut_us;       /* half a message, and the rest does not come */
 	int64_t answer_us;    /* a verdict later than this answers nobody: the panel repeats by now */
 	uint64_t noise_bytes; /* since the last message: not a panel */
 };
@@ -75,11 +75,11 @@ struct dc09_session {
 	struct dc09_pending *oldest, *newest;
 	unsigned pending_count;
 	uint64_t next_ticket;
-	uint64_t random;       /* of the pads */
-	uint64_t noise_before; /* splitter.noise at the last message */
-	struct torap_mono began, last_bytes;
-	bool spoke;   /* a frame with a right CRC came */
-	bool hung_up; /* no more bytes will come */
+	uint64_t random;                                 /* of the pads */
+	uint64_t noise_before;                           /* splitter.noise at the last message */
+	struct torap_mono began, last_bytes, half_since; /* the last: since when half a message waits */
+	bool spoke;                                      /* a frame with a right CRC came */
+	bool hung_up;                                    /* no more bytes will come */
 	enum dc09_end end;
 };
 

@@ -13,7 +13,17 @@
 #include "agents/dc09/observe.h"
 #include "agents/dc09/session.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	int r = dc09_text_load(NULL);
+	assert(r == 0);
+	return r;
+}
 
 struct bench {
 	struct dc09_session session;

@@ -120,6 +120,7 @@ static inline void desk_clock(struct desk *d, const char *rfc3339)
 /* The clock stands at 2026-11-22 12:00:00. */
 static inline struct desk *desk_open(void)
 {
+	cr_assert_eq(dc09_text_load(NULL), 0);
 	struct desk *d = calloc(1, sizeof *d);
 	cr_assert(d);
 	d->port = (struct dc09_port){ d, on_account, on_offer, on_send };

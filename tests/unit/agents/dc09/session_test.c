@@ -204,3 +204,31 @@ Test(session, acknowledges_what_it_cannot_read)
 	cr_expect_str_eq(d->seen[4].code, "unreadable");
 	desk_close(d);
 }
+
+/* A byte now and then must not hold a connection for hours; nor may a panel pay for the slowness of its last message. */
+Test(session, ends_a_panel_that_lets_its_message_trickle)
+{
+	struct desk *d = desk_open();
+	desk_text(d, "\n1234");
+	for (int i = 0; i < 3; i++) {
+		desk_later(d, 4000);
+		desk_text(d, "0");
+	}
+	cr_expect_eq(dc09_session_end(&d->s), DC09_END_CUT_SHORT);
+	desk_close(d);
+
+	d = desk_open();
+	const char *body = "\"NULL\"0000L0#4001[]";
+	char frame[64];
+	snprintf(frame, sizeof frame, "\n%04X%04X%s\r", (unsigned)dc09_crc(torap_bytes(body, strlen(body))),
+		(unsigned)strlen(body), body);
+	desk_feed(d, frame, 12);
+	for (int i = 0; i < 4; i++) { /* the end of one and the beginning of the next, each time */
+		desk_later(d, 6000);
+		desk_text(d, frame + 12);
+		desk_feed(d, frame, 12);
+		cr_expect_eq(dc09_session_end(&d->s), DC09_GOES_ON);
+	}
+	cr_expect_eq(d->counters.acked, 4);
+	desk_close(d);
+}
