@@ -151,8 +151,10 @@ static int read_accounts(struct ctl_panel_options *o, const char *path, unsigned
 	char line[128];
 	int r = 0;
 	while (!r && o->accounts_count < panels && fgets(line, sizeof line, f)) {
+		if (!strchr(line, '\n') && !feof(f))
+			r = ctl_fail("--accounts %s: is no list of accounts, one a line", path);
 		line[strcspn(line, "# \t\r\n")] = 0;
-		if (*line)
+		if (*line && !r)
 			r = add_account(o, line);
 	}
 	fclose(f);

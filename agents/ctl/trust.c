@@ -163,6 +163,8 @@ static int add(const char *path, const struct ctl_writer *w, struct torap_error 
 		return -EIO;
 	char *new = ctl_trust_text_add(old, w, err);
 	free(old);
+	if (!new)
+		torap_error_prefix(err, "%s: ", path);
 	int r = new ? check_text(path, new, err) : -EINVAL;
 	if (!r)
 		r = torap_file_replace(path, 0644, torap_bytes(new, strlen(new)), err);
@@ -217,6 +219,8 @@ static int set_version(const char *path, const char *version, struct torap_error
 		return torap_errorf(err, -EINVAL, "\"%s\" is no version; write a number from 1 on", version);
 	char *old = read_text(path, err);
 	char *new = old ? ctl_trust_text_version(old, n, err) : NULL;
+	if (old && !new)
+		torap_error_prefix(err, "%s: ", path);
 	int r = new ? torap_file_replace(path, 0644, torap_bytes(new, strlen(new)), err) : -EINVAL;
 	free(old);
 	free(new);
