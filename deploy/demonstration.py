@@ -5,6 +5,7 @@ trust file are made here, once, in .state/keys: the demonstration's own root, wh
 
 import argparse
 import csv
+import glob
 import json
 import os
 import shutil
@@ -46,7 +47,7 @@ def die(text):
 
 
 def torap(*args):
-    done = subprocess.run([os.path.join(BIN, "torap"), *args], capture_output=True, text=True)
+    done = subprocess.run([os.path.join(BIN, "torap"), *args], capture_output=True, text=True, start_new_session=True)
     if done.returncode != 0:
         die(f"torap {' '.join(args)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -82,6 +83,10 @@ def registry(name):
             return list(csv.DictReader(f))
     sites = {s["id"]: s for s in rows("sites.csv")}
     return [{**{k: sites[d["site"]][k] for k in ("facility", "region", "owner_kind")}, **d} for d in rows("devices.csv")]
+
+
+class Stopped(Exception):
+    """Ctrl-C or SIGTERM came while things were starting."""
 
 
 class Process:
@@ -169,7 +174,9 @@ class Demonstration:
 
     def wait(self, what, condition, seconds=20):
         end = time.monotonic() + seconds
-        while not self.stopping:
+        while True:
+            if self.stopping:
+                raise Stopped
             for p in self.processes:
                 p.must_live()
             try:
@@ -204,9 +211,9 @@ class Demonstration:
                 for row in registry(name):
                     if not row["key_name"] and (row["owner_kind"] == "public" or row["consent_ref"]):
                         f.write(row["address"] + "\n")
+            for old in glob.glob(os.path.join(STATE, f"panels-{name}*.jsonl")):
+                os.remove(old)
             log = os.path.join(STATE, f"panels-{name}.jsonl")
-            if os.path.exists(log):
-                os.remove(log)
             self.panels.append(self.start(f"panels-{name}", "torap", "panel", "--connect", f"127.0.0.1:{port}", "--accounts", accounts,
                                           "--rate", str(RATE), "--for", f"{self.seconds or 86400 * 365}s", "--log", log))
 
@@ -216,11 +223,8 @@ class Demonstration:
         for name, (region, *_) in NODES.items():
             devices = {row["address"]: row for row in registry(name)}
             seen = set()
-            path = os.path.join(STATE, f"panels-{name}.jsonl")
-            if not os.path.exists(path):
-                continue
-            with open(path) as f:
-                for line in f:
+            for path in glob.glob(os.path.join(STATE, f"panels-{name}*.jsonl")):  # ours, and those of whoever pressed a button
+                for line in open(path):
                     message = json.loads(line)
                     # What a node calls a repeat: the same content at the same time of the device, or with the same number.
                     key = tuple(message[k] for k in ("account", "code", "area", "zone", "user", "time" if message["dated"] else "sequence"))
@@ -310,7 +314,7 @@ def verification(port):
     try:
         batches, *wrong = (metric(port, f"torap_follow_{name}_total") for name in ("batches", "refused", "withheld", "beyond_rights", "proofs"))
     except OSError:
-        return "does not answer"
+        return "…"
     if not any(wrong):
         return f"{batches} batches verified"
     return ", ".join(f"{n} {word}" for n, word in zip(wrong, ("NOT VERIFIED", "WITHHELD", "BEYOND RIGHTS", "PROOFS OF A LIE")) if n)
@@ -332,17 +336,23 @@ def main():
     parser.add_argument("--for", dest="seconds", type=int, default=0, metavar="SECONDS", help="end after so many seconds and check the sums")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier one left in .state/")
     arguments = parser.parse_args()
-    if arguments.fresh:
-        shutil.rmtree(STATE, ignore_errors=True)
+    if arguments.seconds < 0:
+        parser.error("--for wants a number of seconds")
     demonstration = Demonstration(arguments.seconds)
-    make_keys()
 
     def stop(*_):
         demonstration.stopping = True
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    status = 0
     try:
+        if arguments.fresh:
+            shutil.rmtree(STATE, ignore_errors=True)
+            os.makedirs(os.path.join(STATE, "log"))
+        make_keys()
         status = demonstration.run()
+    except Stopped:
+        say("stopped before everything was up")
     finally:
         for p in reversed(demonstration.processes):
             p.stop()

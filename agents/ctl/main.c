@@ -5,7 +5,8 @@
 
 #include "agents/ctl/command.h"
 #include "agents/ctl/panel.h"
-#include "agents/ctl/panel.h"
+#include "base/error.h"
+#include "loop/app.h"
 
 int main(int argc, char **argv)
 {
@@ -20,6 +21,9 @@ int main(int argc, char **argv)
 		{ "status", "shows the links of running processes", ctl_status },
 		{ NULL, NULL, NULL },
 	};
+	struct torap_error err;
+	if (torap_app_hold_descriptors(&err))
+		return ctl_fail("%s", err.text);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("torap %s\n", TORAP_VERSION);
 		return 0;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,6 +25,18 @@ static int raise_file_limit(struct torap_error *err)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return torap_errorf(err, -errno, "cannot raise the limit of open files: %s", strerror(errno));
+	return 0;
+}
+
+int torap_app_hold_descriptors(struct torap_error *err)
+{
+	int fd;
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return torap_errorf(err, -errno, "/dev/null: %s", strerror(errno));
+	} while (fd <= STDERR_FILENO);
+	close(fd);
 	return 0;
 }
 

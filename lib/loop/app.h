@@ -11,6 +11,10 @@
 
 struct torap_error;
 
+/* Opens /dev/null as standard input, output and error where they are closed: else the next file or socket would be printed into.  First
+ * thing in main(); torap_app_arguments() does it. */
+int torap_app_hold_descriptors(struct torap_error *err);
+
 struct torap_app_options {
 	const char *program; /* "torap-node" */
 	const char *purpose; /* one line for --help */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/log.h"
 
 static void print_help(const struct torap_app_options *o)
@@ -111,6 +112,11 @@ static bool read_long(struct reading *r, const char *name)
 void torap_app_arguments(
 	struct torap_app_arguments *out, int argc, char **argv, const struct torap_app_options *options)
 {
+	struct torap_error err;
+	if (torap_app_hold_descriptors(&err)) {
+		fprintf(stderr, "%s: %s\n", options->program, err.text);
+		exit(EXIT_FAILURE);
+	}
 	char **first = argc > 0 ? argv + 1 : argv;
 	*out = (struct torap_app_arguments){ .rest = first };
 	struct reading r = { .out = out, .options = options, .next = first, .end = argv + argc };

@@ -184,6 +184,9 @@ class Federation:
             f.start()
         for n in self.nodes:
             n.wait_flowing()
+        for f in self.feeds:
+            if f.main.alive():
+                wait_for(f"{f.name} receives\n{f.main.tail()}", lambda: f.main.said("LINK-FLOWING"))
         return self
 
 
