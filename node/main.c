@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "loop/app.h"
 #include "node/node.h"
+#include "node/owner.h"
 #include "node/registry.h"
 
 static const struct torap_app_options options = {
@@ -49,11 +50,15 @@ static int check(const struct node_config *config)
 {
 	struct torap_error err;
 	struct node files = { 0 };
-	if (node_load_files(&files, config, &err)) {
+	int r = node_load_files(&files, config, &err);
+	if (r == 0) {
+		node_unload_files(&files);
+		r = node_owner_check_dir(config->journal, config->name, &err);
+	}
+	if (r) {
 		fprintf(stderr, "%s\n", err.text);
 		return EXIT_FAILURE;
 	}
-	node_unload_files(&files);
 	printf("%s: good\n", config->path);
 	return EXIT_SUCCESS;
 }

@@ -16,6 +16,7 @@
 #include "node/intake.h"
 #include "node/metrics.h"
 #include "node/node.h"
+#include "node/owner.h"
 #include "node/registry.h"
 #include "node/reissue.h"
 #include "node/subjects.h"
@@ -145,6 +146,8 @@ static int open_store(struct node *n, struct torap_error *err)
 	static const char *const tables[] = { NODE_TABLE_NAMES };
 	struct torap_kv_options options = { .tables = tables, .map_size = n->config->journal_size };
 	int r = torap_kv_open(&n->kv, n->config->journal, &options, err);
+	if (r == 0)
+		r = node_owner_check(n->kv, n->config->journal, n->config->name, err);
 	return r ? r : torap_committer_start(&n->committer, n->kv, on_commit, n, err);
 }
 
