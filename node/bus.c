@@ -175,16 +175,13 @@ static void tell_shed(struct node_bus *b, struct node_now now)
 	b->next_shed = torap_mono_add_ms(now.mono, SHED_EVERY_MS);
 	if (count == 0 || b->shed_pending)
 		return;
-	char text[24];
-	snprintf(text, sizeof text, "%" PRIu64, count);
-	struct node_own own = {
-		.kind = TORAP__KIND__KIND_SHED,
-		.count = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count,
-	};
-	node_fields_add(&own.detail, "count", text);
+	if (count > UINT32_MAX)
+		count = UINT32_MAX; /* The others are told with the next one. */
+	struct node_own own = { .kind = TORAP__KIND__KIND_SHED, .count = (uint32_t)count };
 	torap_warn("SHED",
-		"%s observations were refused for want of room; their devices were told nothing and repeat",
-		text);
+		"%" PRIu64
+		" observations were refused for want of room; their devices were told nothing and repeat",
+		count);
 	struct saying *s = begin(b);
 	if (s) {
 		s->then = on_shed;

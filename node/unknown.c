@@ -112,13 +112,10 @@ static void record(
 static struct node_event *make_event(const struct node_unknown *u, const struct node_account *a,
 	uint32_t count, struct torap_bytes raw, struct torap_wall at, struct node_now now)
 {
-	char text[16];
 	struct node_own own = {
 		.kind = TORAP__KIND__KIND_UNKNOWN_DEVICE, .at = at, .count = count, .raw = raw
 	};
-	snprintf(text, sizeof text, "%u", count);
 	node_fields_add(&own.detail, "address", a->address);
-	node_fields_add(&own.detail, "count", text);
 	node_fields_add(&own.detail, "protocol", a->key);
 	return node_own_event(u->options.region, &own, now);
 }
