@@ -156,8 +156,14 @@ class Tail:
 
 
 class Demonstration:
+    stopping = False
+
+    @classmethod
+    def stop(cls, *_):
+        cls.stopping = True
+
     def __init__(self, seconds):
-        self.seconds, self.processes, self.panels, self.stopping = seconds, [], [], False
+        self.seconds, self.processes, self.panels = seconds, [], []
         os.makedirs(os.path.join(STATE, "log"), exist_ok=True)
         for port in [7400, 9100] + [p for _, *ports in NODES.values() for p in ports] + [p for p, _ in FEEDS.values()]:
             with socket.socket() as s:
@@ -332,6 +338,8 @@ def severity(event):
 
 
 def main():
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, Demonstration.stop)
     parser = argparse.ArgumentParser(prog="deploy/up")
     parser.add_argument("--for", dest="seconds", type=int, default=0, metavar="SECONDS", help="end after so many seconds and check the sums")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier one left in .state/")
@@ -339,11 +347,6 @@ def main():
     if arguments.seconds < 0:
         parser.error("--for wants a number of seconds")
     demonstration = Demonstration(arguments.seconds)
-
-    def stop(*_):
-        demonstration.stopping = True
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
     status = 0
     try:
         if arguments.fresh:
