@@ -31,6 +31,7 @@ enum {
 
 	NODE_SEAL_EVENTS = 64,          /* so many do not wait any longer for others */
 	NODE_SEAL_BYTES = 256 << 10,    /* nor do so many bytes */
+	NODE_SEAL_BYTES_MIN = 4 << 10,  /* below, manifests would outweigh their events */
 	NODE_STREAMS_OF_LANE_MAX = 256, /* incarnations: one each time that a disk or a backup was lost */
 };
 
@@ -43,6 +44,9 @@ struct node_batcher_options {
 	const char *writer;               /* id in the trust file */
 	const struct torap_sign_key *key; /* borrowed for the batcher's life */
 	uint32_t seal_delay_ms[TORAP_LANES];
+	/* For a slow link, as a sealed batch cannot be split: the most that several events may take together, in every lane.
+	 * 0: no such link. */
+	size_t seal_bytes;
 	/* On the loop.  A batch is durable; batches come in order. */
 	void (*on_sealed)(void *hint, uint32_t lane, struct node_sealed *sealed);
 	/* A lane went over to a new stream: the last one of node_batcher_streams(). */

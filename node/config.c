@@ -1,5 +1,6 @@
 #include "node/config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "conf/yaml.h"
+#include "node/batcher.h"
 #include "proto/batch.pb-c.h"
 
 enum {
@@ -17,15 +19,18 @@ enum {
 	SEAL_NORMAL_MS = 200,
 	SEAL_BULK_MS = 1000,
 	SEAL_MS_MAX = 60 * 1000,
+	RATE_MAX = 1000 * 1000,      /* in any unit */
 	JOURNAL_SIZE_MIN = 16 << 20, /* a batch of the greatest size must fit */
 	ENDPOINT_MAX = 256,
+	SEAL_US =
+		131072, /* what this long fits into a slow link may be sealed together: 16 KiB at 1 Mbit/s */
 };
 static const char ipc[] = "ipc://";
 
 enum broker_kind { KIND_REQUIRED, KIND_BEST_EFFORT };
 
 struct file_broker {
-	char *name, *endpoint, *key;
+	char *name, *endpoint, *key, *rate;
 	enum broker_kind kind;
 };
 
@@ -51,6 +56,7 @@ static const cyaml_schema_field_t broker_fields[] = {
 	TEXT("name", struct file_broker, name, 63),
 	TEXT("endpoint", struct file_broker, endpoint, ENDPOINT_MAX),
 	TEXT("key", struct file_broker, key, 4096),
+	OPTIONAL_TEXT("rate", struct file_broker, rate, 64),
 	CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct file_broker, kind, kinds, 2),
 	CYAML_FIELD_END,
 };
@@ -119,6 +125,46 @@ static int judge_times(struct node_config *c, const struct file *f, struct torap
 			   err);
 }
 
+/* "512kbit", "1Mbit", "1Gbit": bits a second. */
+static bool parse_rate(uint64_t *out_bits, const char *text)
+{
+	static const struct {
+		const char *unit;
+		uint64_t bits;
+	} units[] = { { "kbit", 1000 }, { "Mbit", 1000 * 1000 }, { "Gbit", 1000 * 1000 * 1000 } };
+	char *end;
+	errno = 0;
+	unsigned long long n = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || errno || n == 0 || n > RATE_MAX)
+		return false;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (strcmp(end, units[i].unit) == 0) {
+			*out_bits = n * units[i].bits;
+			return true;
+		}
+	return false;
+}
+
+/* The slowest link decides: every broker gets the same batches. */
+static int judge_rate(
+	struct node_config *c, const struct file_broker *in, const char *where, struct torap_error *err)
+{
+	uint64_t bits;
+	if (!in->rate)
+		return 0;
+	if (!parse_rate(&bits, in->rate))
+		return torap_yaml_refuse(err, c->path, where,
+			"\"%s\" is not a rate such as 512kbit, 1Mbit or 1Gbit", in->rate);
+	uint64_t bytes = bits / 8 * SEAL_US / TORAP_US_PER_S;
+	if (bytes < NODE_SEAL_BYTES_MIN)
+		bytes = NODE_SEAL_BYTES_MIN;
+	if (bytes > NODE_SEAL_BYTES)
+		bytes = NODE_SEAL_BYTES;
+	if (c->seal_bytes == 0 || bytes < c->seal_bytes)
+		c->seal_bytes = (size_t)bytes;
+	return 0;
+}
+
 static int judge_broker(struct node_config *c, const struct file *f, size_t i, struct torap_error *err)
 {
 	char where[32];
@@ -131,6 +177,10 @@ static int judge_broker(struct node_config *c, const struct file *f, size_t i, s
 	snprintf(where, sizeof where, "brokers[%zu].endpoint", i);
 	if (strncmp(in->endpoint, "tcp://", 6) != 0 || !strrchr(in->endpoint + 6, ':'))
 		return torap_yaml_refuse(err, c->path, where, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
+	snprintf(where, sizeof where, "brokers[%zu].rate", i);
+	int r = judge_rate(c, in, where, err);
+	if (r)
+		return r;
 	struct node_config_broker *out = &c->brokers[c->brokers_count++];
 	out->required = in->kind == KIND_REQUIRED;
 	out->name = strdup(in->name);

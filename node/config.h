@@ -28,6 +28,7 @@ struct node_config {
 	struct node_config_broker brokers[NODE_BROKERS_MAX];
 	size_t brokers_count;
 	uint32_t seal_delay_ms[TORAP_LANES];
+	size_t seal_bytes; /* the most for a batch, by the slowest broker's rate; 0: none says one */
 	int64_t canary_us;
 };
 

@@ -95,12 +95,13 @@ static void open_sealer(struct node_lane *l, const struct node_stream *s)
 		die(l, err.text);
 }
 
-/* They were in one batch before, so they fit into one again. */
+/* They were in one batch before, so they fit into one again; perhaps not below the limit of this start. */
 static void add_unsealed(struct node_lane *l)
 {
 	for (struct node_event *e = l->unsealed.first; e; e = e->next)
 		if (torap_sealer_add(l->sealer, &e->event, &e->seq))
 			die(l, "events that were numbered already do not fit any more");
+	torap_sealer_limit(l->sealer, l->options->seal_bytes);
 }
 
 int node_lane_open(struct node_lane *l, const struct node_batcher_options *options, uint32_t lane,
@@ -153,10 +154,11 @@ static bool due_at(const struct node_lane *l, struct torap_mono *out)
 {
 	if (l->unsealed.count == 0 && l->waiting_events == 0)
 		return false;
+	size_t many_bytes = l->options->seal_bytes ? l->options->seal_bytes : NODE_SEAL_BYTES;
 	struct torap_mono since = l->unsealed.count ? l->unsealed_since : l->waiting_since;
 	bool at_once = l->flush || l->lane == TORAP__LANE__LANE_CRITICAL ||
 		       l->unsealed.count + l->waiting_events >= NODE_SEAL_EVENTS ||
-		       torap_sealer_size(l->sealer) >= NODE_SEAL_BYTES;
+		       torap_sealer_size(l->sealer) >= many_bytes;
 	*out = at_once ? since : torap_mono_add_ms(since, l->options->seal_delay_ms[l->lane]);
 	return true;
 }

@@ -158,6 +158,7 @@ static int create_batcher(struct node *n, struct node_now now, struct torap_erro
 		.committer = n->committer,
 		.writer = n->config->name,
 		.key = &n->keys.sign,
+		.seal_bytes = n->config->seal_bytes,
 		.on_sealed = on_sealed,
 		.on_stream = on_stream,
 		.on_head = on_head,

@@ -62,6 +62,7 @@ struct torap_sealer {
 	const struct torap_sign_key *key;
 	uint64_t last_batch, first_seq;
 	uint8_t last_digest[TORAP_DIGEST_SIZE];
+	size_t size_max; /* 0: none */
 
 	/* The open batch. */
 	uint32_t count;
@@ -121,17 +122,25 @@ struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s)
 	return NULL;
 }
 
+void torap_sealer_limit(struct torap_sealer *s, size_t size_max)
+{
+	s->size_max = size_max;
+}
+
 unsigned torap_sealer_count(const struct torap_sealer *s)
 {
 	return s->count;
 }
 
+static size_t batch_size_max(size_t frames_size, unsigned groups_count, unsigned parts_count)
+{
+	return frames_size + MANIFEST_BASE_SIZE + groups_count * MANIFEST_GROUP_SIZE +
+	       parts_count * MANIFEST_PART_SIZE;
+}
+
 size_t torap_sealer_size(const struct torap_sealer *s)
 {
-	if (s->count == 0)
-		return 0;
-	return s->frames_size + MANIFEST_BASE_SIZE + s->groups_count * MANIFEST_GROUP_SIZE +
-	       s->parts_count * MANIFEST_PART_SIZE;
+	return s->count ? batch_size_max(s->frames_size, s->groups_count, s->parts_count) : 0;
 }
 
 uint64_t torap_sealer_next_seq(const struct torap_sealer *s)
@@ -220,6 +229,7 @@ static size_t growth(size_t size, size_t length)
 static bool fits(const struct torap_sealer *s, const struct group *g, const struct messages *m)
 {
 	size_t frames_size = s->frames_size;
+	unsigned parts_count = s->parts_count;
 	for (unsigned i = 0; i < PARTS; i++) {
 		if (!m->message[i])
 			continue;
@@ -228,7 +238,11 @@ static bool fits(const struct torap_sealer *s, const struct group *g, const stru
 		if (size + more > part_size_max(i))
 			return false;
 		frames_size += more;
+		parts_count += size == 0;
 	}
+	if (s->size_max && s->count &&
+		batch_size_max(frames_size, s->groups_count + !g, parts_count) > s->size_max)
+		return false;
 	return frames_size <= TORAP_BATCH_SIZE_MAX;
 }
 

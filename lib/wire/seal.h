@@ -49,6 +49,9 @@ struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s); /* accepts NU
 /* *out_seq: the number it got.  0, an answer above, -EINVAL for a class of another lane or a region past 999999999, -ENOMEM: nothing
  * has changed then.  Texts must be UTF-8: readers in other languages refuse a whole frame for one that is not. */
 int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq);
+/* From now on a batch takes at most so many bytes, in the sense of torap_sealer_size(); 0: as many as the format allows.  An event
+ * that would pass them finds the batch FULL; one that does so alone is alone in its batch. */
+void torap_sealer_limit(struct torap_sealer *s, size_t size_max);
 unsigned torap_sealer_count(const struct torap_sealer *s); /* events in the open batch */
 /* What torap_batch_size() of the batch will not pass, manifest included; 0 when it is empty. */
 size_t torap_sealer_size(const struct torap_sealer *s);

@@ -143,6 +143,63 @@ Test(batcher, parts_what_does_not_fit_into_one_batch)
 	free(told);
 }
 
+/* A crowd of all severities comes in one round, for a link of 1 Mbit/s: whatever stands in front of an alarm is short. */
+Test(batcher, seals_small_batches_for_a_slow_link)
+{
+	enum { EVENTS = 1000, LIMIT = 16 << 10 };
+	static struct seen seen;
+	struct fixture f;
+	struct told *told = calloc(3 * EVENTS, sizeof *told);
+	fixture_begin(&f, MAP);
+	fixture_crash(&f);
+	f.seal_bytes = LIMIT;
+	fixture_open(&f);
+	for (int i = 0; i < EVENTS; i++) {
+		add_critical(&f, &told[3 * i], i);
+		add_normal(&f, &told[3 * i + 1], i);
+		fixture_add(&f, &told[3 * i + 2], TORAP__KIND__KIND_MOTION,
+			TORAP__SEVERITY__SEVERITY_INFORMATION, i);
+	}
+	fixture_settle(&f);
+	fixture_pass(&f, 1000);
+	fixture_settle(&f);
+	cr_expect_leq(f.biggest, LIMIT);
+	cr_expect_gt(f.biggest, LIMIT / 2, "nor smaller than need be");
+	for (uint32_t lane = CRITICAL; lane <= BULK; lane++) {
+		read_stream(&f, lane, &seen);
+		cr_assert_eq(seen.count, EVENTS);
+		for (size_t i = 0; i < EVENTS; i++)
+			cr_expect_eq(seen.zone[i], (int)i);
+	}
+	fixture_end(&f);
+	free(told);
+}
+
+/* The operator says of a link that it is slow, and what is unsealed was numbered before he did. */
+Test(batcher, starts_with_more_unsealed_than_a_new_limit_allows)
+{
+	static struct seen seen;
+	struct fixture f;
+	struct told told[NODE_SEAL_EVENTS - 1], one;
+	fixture_begin(&f, MAP);
+	for (int i = 0; i < NODE_SEAL_EVENTS - 1; i++)
+		add_normal(&f, &told[i], i);
+	fixture_settle(&f);
+	cr_assert_eq(node_batcher_counts(f.batcher, NORMAL).unsealed, NODE_SEAL_EVENTS - 1);
+	fixture_crash(&f);
+	f.seal_bytes = 1 << 10;
+	fixture_open(&f);
+	cr_assert_eq(add_normal(&f, &one, NODE_SEAL_EVENTS - 1), 0);
+	fixture_settle(&f);
+	fixture_pass(&f, 200);
+	fixture_settle(&f);
+	read_stream(&f, NORMAL, &seen);
+	cr_assert_eq(seen.count, NODE_SEAL_EVENTS);
+	for (int i = 0; i < NODE_SEAL_EVENTS; i++)
+		cr_expect_eq(seen.zone[i], i);
+	fixture_end(&f);
+}
+
 Test(batcher, refuses_an_event_that_no_batch_can_hold)
 {
 	struct fixture f;

@@ -68,6 +68,7 @@ Test(config, reads_a_whole_file_with_names_against_its_folder)
 	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_NORMAL], 100);
 	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_BULK], 2000);
 	cr_expect_eq(c.canary_us, 10 * TORAP_US_PER_S);
+	cr_expect_eq(c.seal_bytes, 0, "no broker says its rate");
 	node_config_finish(&c);
 }
 
@@ -82,6 +83,40 @@ Test(config, has_defaults_for_what_may_be_left_out)
 	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_BULK], 1000);
 	cr_expect_eq(c.canary_us, 30 * TORAP_US_PER_S);
 	node_config_finish(&c);
+}
+
+/* What is sealed cannot be split, so a batch must be small for the slowest of the links that carry it. */
+Test(config, derives_the_size_of_batches_from_the_slowest_rate)
+{
+	static const struct {
+		const char *one, *two;
+		size_t bytes;
+	} cases[] = {
+		{ "1Mbit", NULL, 16 << 10 },
+		{ "1Mbit", "512kbit", 8388 },
+		{ "1Gbit", "2Mbit", 32 << 10 },
+		{ "1Gbit", NULL, 256 << 10 },
+		{ "9kbit", "1Gbit", 4 << 10 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct node_config c;
+		struct torap_error err = { "" };
+		char path[64], brokers[512];
+		int size = snprintf(brokers, sizeof brokers,
+			"required, rate: %s }\n"
+			"  - { name: two, endpoint: \"tcp://10.0.0.1:7400\", key: two.pub, kind: best_effort",
+			cases[i].one);
+		if (cases[i].two)
+			snprintf(brokers + size, sizeof brokers - (size_t)size, ", rate: %s", cases[i].two);
+		cr_assert_eq(
+			load(&c, path,
+				"required }\n"
+				"  - { name: two, endpoint: \"tcp://10.0.0.1:7400\", key: two.pub, kind: best_effort",
+				brokers, &err),
+			0, "%s", err.text);
+		cr_expect_eq(c.seal_bytes, cases[i].bytes, "%s: %zu", cases[i].one, c.seal_bytes);
+		node_config_finish(&c);
+	}
 }
 
 Test(config, names_file_line_and_reason_of_what_is_wrong)
@@ -99,6 +134,10 @@ Test(config, names_file_line_and_reason_of_what_is_wrong)
 		{ "tcp://127.0.0.1:7400", "udp://127.0.0.1", 14, "is not tcp://HOST:PORT" },
 		{ "name: two", "name: one", 15, "named twice" },
 		{ "kind: best_effort", "kind: perhaps", 15, "" },
+		{ "required }", "required, rate: 1Mb }", 14, "is not a rate" },
+		{ "required }", "required, rate: 0Mbit }", 14, "is not a rate" },
+		{ "required }", "required, rate: -1Mbit }", 14, "is not a rate" },
+		{ "required }", "required, rate: 18446744073709551615Gbit }", 14, "is not a rate" },
 		{ "normal: 100ms", "normal: 100", 16, "" },
 		{ "normal: 100ms", "normal: 2h", 16, "is more than 60s" },
 		{ "canary: 10s", "canary: 1ms", 17, "is less than 100ms" },

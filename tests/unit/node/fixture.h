@@ -24,20 +24,23 @@ struct told {
 
 struct fixture {
 	char dir[64];
-	size_t map_size;
+	size_t map_size, seal_bytes;
 	struct torap_kv *kv;
 	struct torap_committer *committer;
 	struct node_batcher *batcher;
 	struct torap_sign_key key;
 	struct node_now now;
 	unsigned sealed, streams, heads;
+	size_t biggest; /* of the sealed */
 };
 
 static inline void fixture_on_sealed(void *hint, uint32_t lane, struct node_sealed *sealed)
 {
+	struct fixture *f = hint;
 	(void)lane;
-	(void)sealed;
-	((struct fixture *)hint)->sealed++;
+	f->sealed++;
+	if (sealed->bytes > f->biggest)
+		f->biggest = sealed->bytes;
 }
 
 static inline void fixture_on_stream(void *hint, uint32_t lane)
@@ -72,6 +75,7 @@ static inline void fixture_open(struct fixture *f)
 		.writer = "node-test",
 		.key = &f->key,
 		.seal_delay_ms = { 0, 0, 200, 1000 },
+		.seal_bytes = f->seal_bytes,
 		.on_sealed = fixture_on_sealed,
 		.on_stream = fixture_on_stream,
 		.on_head = fixture_on_head,
