@@ -1,8 +1,6 @@
 #include "node/unknown.h"
 
 #include "tests/unit/node/fixture.h"
-#include "store/journal.h"
-#include "wire/open.h"
 
 struct strangers {
 	struct fixture f;
@@ -92,21 +90,9 @@ static int on_event(void *hint, const struct torap_opened *e)
 static struct seen look(struct strangers *s)
 {
 	struct seen seen = { 0 };
-	struct torap_journal_head head = { 0 };
-	struct torap_kv_txn txn;
-	struct torap_error err;
 	node_batcher_flush(s->f.batcher);
 	fixture_settle(&s->f);
-	torap_kv_begin(&txn, s->f.kv, false);
-	if (torap_journal_head(&txn, &fixture_stream(&s->f, NORMAL)->id, &head) == 0)
-		for (uint64_t no = 1; no <= head.last_batch; no++) {
-			struct torap_batch *b = NULL;
-			struct torap_wall at;
-			cr_assert_eq(torap_journal_read(&txn, head.number, no, NULL, NULL, &b, &at, &err), 0);
-			cr_assert_eq(torap_batch_open(b, on_event, &seen, &err), 0, "%s", err.text);
-			torap_batch_destroy(b);
-		}
-	torap_kv_abort(&txn);
+	fixture_read(&s->f, NORMAL, on_event, &seen);
 	return seen;
 }
 
