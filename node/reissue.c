@@ -1,6 +1,7 @@
 #include "node/reissue.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "store/kv.h"
 #include "wire/open.h"
 
-enum { KEY_SIZE = 32 };
+enum { KEY_SIZE = 48 };
 
 struct node_reissue {
 	struct node_reissue_options options;
@@ -36,9 +37,16 @@ struct copy {
 	struct node_reissue *reissue;
 };
 
-static struct torap_bytes key_of(char text[static KEY_SIZE], uint32_t lane)
+static struct torap_bytes prefix_of(char text[static KEY_SIZE], uint32_t lane)
 {
-	int size = snprintf(text, KEY_SIZE, "reissue/%s", torap_lane_name(lane));
+	int size = snprintf(text, KEY_SIZE, "reissue/%s/", torap_lane_name(lane));
+	return torap_bytes(text, (size_t)size);
+}
+
+static struct torap_bytes key_of(char text[static KEY_SIZE], const struct torap_stream_id *old)
+{
+	int size = snprintf(
+		text, KEY_SIZE, "reissue/%s/%016" PRIx64, torap_lane_name(old->lane), old->incarnation);
 	return torap_bytes(text, (size_t)size);
 }
 
@@ -50,20 +58,20 @@ void node_reissue_write(
 	torap_write_u64(&value, old->incarnation);
 	torap_write_u64(&value, from);
 	torap_write_u64(&value, to);
-	node_writes_put(
-		writes, NODE_TABLE_STATE, key_of(key, old->lane), torap_bytes(value.data, value.size));
+	node_writes_put(writes, NODE_TABLE_STATE, key_of(key, old), torap_bytes(value.data, value.size));
 	writes->failed = writes->failed || value.failed;
 	torap_writer_finish(&value);
 }
 
-/* Reads the row.  False: there is nothing to do. */
+/* Reads a row; one stream comes after the other.  False: there is nothing to do. */
 static bool find_work(struct node_reissue *r)
 {
 	char key[KEY_SIZE];
 	struct torap_kv_txn txn;
-	struct torap_bytes value = { 0 };
+	struct torap_bytes found_key, value = { 0 };
 	torap_kv_begin(&txn, r->options.kv, false);
-	bool found = torap_kv_get(&txn, NODE_TABLE_STATE, key_of(key, r->options.lane), &value) == 0;
+	bool found = torap_kv_last(&txn, NODE_TABLE_STATE, prefix_of(key, r->options.lane), &found_key,
+			     &value) == 0;
 	if (found) {
 		struct torap_reader reader = torap_reader(value);
 		uint64_t incarnation = torap_read_u64(&reader);
@@ -160,11 +168,15 @@ static void on_noted(struct node_entry *entry, enum node_entry_result result)
 {
 	struct copy *c = (struct copy *)entry;
 	struct node_reissue *r = c->reissue;
-	r->noted = false;
-	r->active = false;
-	/* The next look reads the row again, whatever became of it. */
-	r->look = result == NODE_ENTRY_DURABLE;
 	free(c);
+	r->noted = false;
+	if (result != NODE_ENTRY_DURABLE)
+		return; /* The disk is full: with the next tick. */
+	r->active = false;
+	r->look = true; /* For the rest of this stream, and for others. */
+	if (r->next > r->to)
+		torap_notice("REISSUED", "lane %s: what the forked stream held is told again: %llu events",
+			torap_lane_name(r->options.lane), (unsigned long long)r->count);
 }
 
 /* A piece is durable: the row moves on, or goes. */
@@ -177,7 +189,7 @@ static void note(struct node_reissue *r, struct node_now now)
 	c->entry.done = on_noted;
 	c->reissue = r;
 	if (r->next > r->to)
-		node_writes_delete(&c->entry.writes, NODE_TABLE_STATE, key_of(key, r->options.lane));
+		node_writes_delete(&c->entry.writes, NODE_TABLE_STATE, key_of(key, &r->stream));
 	else
 		node_reissue_write(&r->stream, r->next, r->to, &c->entry.writes);
 	if (node_batcher_add(r->options.batcher, &c->entry, now)) {
@@ -186,9 +198,6 @@ static void note(struct node_reissue *r, struct node_now now)
 		return;
 	}
 	r->noted = true;
-	if (r->next > r->to)
-		torap_notice("REISSUED", "lane %s: what the forked stream held is told again: %llu events",
-			torap_lane_name(r->options.lane), (unsigned long long)r->count);
 }
 
 static void begin_piece(struct node_reissue *r)

@@ -5,8 +5,9 @@
  * old stream each event is numbered once more.  What the broker had received after all, and other brokers have, comes twice: twice
  * beats never.  Canaries are not told again.
  *
- * How far it has come stands in the table `state` ("reissue/critical"…): written with the new incarnation, so that a crash cannot
- * lose it, and moved on with each piece. */
+ * How far it has come stands in the table `state`, in a row for each old stream ("reissue/critical/" and its incarnation): written
+ * with the new incarnation, so that a crash cannot lose it, and moved on with each piece.  A stream that forks while it takes in
+ * what another held adds a row; both are told in the next. */
 #pragma once
 
 #include <stdint.h>

@@ -160,6 +160,33 @@ Test(reissue, loses_nothing_whenever_it_is_killed)
 	}
 }
 
+/* A second fork while the first is still being told again: what both streams held comes out in the third. */
+Test(reissue, tells_two_forked_streams_whatever_the_order)
+{
+	enum { BATCHES = 70, LATE = 99 };
+	for (int ticks = 0; ticks < 8; ticks++) {
+		struct forked k;
+		bool is_there[LATE + 1] = { false };
+		begin(&k, BATCHES, 2);
+		for (int i = 0; i < ticks; i++) {
+			tick(&k);
+			fixture_settle(&k.f);
+		}
+		add_panic(&k, LATE);
+		node_batcher_new_incarnation(k.f.batcher, CRITICAL, 1);
+		fixture_settle(&k.f);
+		node_reissue_look(k.reissue);
+		run(&k);
+		struct seen seen = look(&k);
+		for (size_t i = 0; i < seen.count; i++)
+			is_there[seen.zone[i]] = true;
+		for (int zone = 2; zone <= BATCHES; zone++)
+			cr_expect(is_there[zone], "forked after %d ticks: %d is missing", ticks, zone);
+		cr_expect(is_there[LATE], "forked after %d ticks: the second stream's is missing", ticks);
+		end(&k);
+	}
+}
+
 Test(reissue, keeps_the_personal_part_and_leaves_canaries_out)
 {
 	struct forked k;
