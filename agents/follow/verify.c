@@ -414,6 +414,17 @@ static int on_cursor_row(void *hint, const struct follow_cursor *c)
 
 /* Heads. */
 
+/* What is before a stream's begin was never asked for: a stream without batches lacks nothing before its cursor. */
+static uint64_t have_up_to(struct verifying *v, const struct torap_stream_id *stream)
+{
+	const struct torap_journal_head *head = find_stream(v, stream);
+	if (head)
+		return head->last_batch;
+	struct follow_cursor c;
+	bool pinned = follow_store_cursor(&v->txn, stream, &c) == 0 && c.at.next_batch;
+	return pinned ? c.at.next_batch - 1 : 0;
+}
+
 static int on_stored_head(void *hint, struct torap_bytes key, struct torap_bytes row)
 {
 	struct verifying *v = hint;
@@ -428,8 +439,7 @@ static int on_stored_head(void *hint, struct torap_bytes key, struct torap_bytes
 			torap_verdict_name(verdict));
 		return 0;
 	}
-	const struct torap_journal_head *head = find_stream(v, &h.stream);
-	uint64_t have = head ? head->last_batch : 0;
+	uint64_t have = have_up_to(v, &h.stream);
 	if (h.last_batch <= have)
 		return 0;
 	struct follow_lagging lagging = { h.stream, h.last_batch - have, h.at };

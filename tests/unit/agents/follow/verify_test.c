@@ -172,13 +172,12 @@ Test(verify, names_what_was_cut_off_the_tail)
 	cr_assert_not_null(strstr(found.first.text, "up to batch 7"), "%s", found.first.text);
 }
 
-static void store_head(struct torap_sealer *sealer)
+static void store_head(const struct torap_stream_id *stream, struct torap_sealer *sealer)
 {
-	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
 	struct torap_buffer *head = torap_sealer_head(sealer, sealed_at);
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, t.kv, true);
-	cr_assert_eq(follow_store_put_head(&txn, &stream, torap_buffer_bytes(head)), 0);
+	cr_assert_eq(follow_store_put_head(&txn, stream, torap_buffer_bytes(head)), 0);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 	torap_buffer_unref(head);
 }
@@ -187,10 +186,34 @@ Test(verify, says_how_far_a_head_is_ahead_without_calling_it_wrong)
 {
 	torap_batch_destroy(received_seal(&t, 1));
 	torap_batch_destroy(received_seal(&t, 1));
-	store_head(t.sealer);
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	store_head(&stream, t.sealer);
 	cr_assert_eq(verify().problems, 0);
 	cr_assert_eq(found.lagging, 1);
 	cr_assert_eq(found.behind, 2);
+}
+
+/* A feed that was asked for from "now" on: what came before was never to be here. */
+Test(verify, counts_a_stream_without_batches_from_where_it_was_to_begin)
+{
+	struct torap_sealer *other = fixture_sealer(TORAP__LANE__LANE_NORMAL, &t.key);
+	struct torap_stream_position begin = { .stream = fixture_stream(TORAP__LANE__LANE_NORMAL) };
+	struct torap_kv_txn txn;
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(fixture_add(other, fixture_class(RECEIVED_REGION, TORAP__KIND__KIND_DISARMED),
+				     "1", NULL, NULL),
+			0);
+		torap_batch_destroy(fixture_seal(other));
+	}
+	begin.at.next_batch = 3;
+	torap_kv_begin(&txn, t.kv, true);
+	cr_assert_eq(follow_store_pin(&txn, &begin, false), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	store_head(&begin.stream, other);
+	torap_sealer_destroy(other);
+	cr_assert_eq(verify().problems, 0);
+	cr_expect_eq(found.lagging, 1);
+	cr_expect_eq(found.behind, 1);
 }
 
 Test(verify, finds_a_fork_between_a_head_and_the_batch_of_its_number)
@@ -200,7 +223,8 @@ Test(verify, finds_a_fork_between_a_head_and_the_batch_of_its_number)
 		cr_assert_eq(fixture_add(other, fixture_class(RECEIVED_REGION, PANIC), "1", NULL, NULL), 0);
 		torap_batch_destroy(fixture_seal(other));
 	}
-	store_head(other);
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	store_head(&stream, other);
 	torap_sealer_destroy(other);
 	verify();
 	expect("fork", BATCHES - 1, -1);
