@@ -5,10 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* As the node compares addresses: without regard to ASCII case, in any locale. */
 static int compare(const void *a, const void *b)
 {
-	return strcmp(
-		((const struct dc09_account_row *)a)->account, ((const struct dc09_account_row *)b)->account);
+	const char *x = ((const struct dc09_account_row *)a)->account;
+	const char *y = ((const struct dc09_account_row *)b)->account;
+	while (*x && lower(*x) == lower(*y)) {
+		x++;
+		y++;
+	}
+	return (unsigned char)lower(*x) - (unsigned char)lower(*y);
 }
 
 void dc09_accounts_recount(struct dc09_accounts *a, const struct dc09_keys *keys)

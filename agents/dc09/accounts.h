@@ -1,4 +1,6 @@
-/* accounts.h: the registry's rows by account: which code page a panel writes, which key is its own. */
+/* accounts.h: the registry's rows by account: which code page a panel writes, which key is its own.
+ *
+ * "4aF0" and "4Af0" are one account, as they are one address in the registry. */
 #pragma once
 
 #include <stddef.h>
@@ -14,7 +16,7 @@ struct dc09_account_row {
 };
 
 struct dc09_accounts {
-	struct dc09_account_row *list; /* owned, sorted by account */
+	struct dc09_account_row *list; /* owned, sorted by account, without regard to ASCII case */
 	size_t count;
 	size_t left_out; /* rows that no panel can be: an account too long */
 	size_t keyless;  /* rows whose key is not in the file */

@@ -61,6 +61,27 @@ Test(keys, are_found_by_name)
 	remove_file();
 }
 
+/* The registry compares addresses so: a panel that the node knows must not lack its key here. */
+Test(accounts, are_the_same_in_capital_and_small_letters)
+{
+	struct dc09_keys keys = { 0 };
+	struct dc09_accounts accounts = { 0 };
+	const struct kit_row rows[] = { { "bEEf", 0, "cp1251", "" }, { "BEE", 0, "kz1048", "" },
+		{ "c0de", 0, "utf-8", "" } };
+	struct dc09_account account;
+	cr_assert_eq(dc09_accounts_set(&accounts, rows, 3, &keys), 0);
+	cr_expect_eq(accounts.unknown_pages, 0);
+	dc09_accounts_find(&accounts, &keys, "BeeF", &account);
+	cr_expect_eq(account.code_page, DC09_CP1251);
+	dc09_accounts_find(&accounts, &keys, "bee", &account);
+	cr_expect_eq(account.code_page, DC09_KZ1048);
+	dc09_accounts_find(&accounts, &keys, "C0DE", &account);
+	cr_expect_eq(account.code_page, DC09_UTF_8);
+	dc09_accounts_find(&accounts, &keys, "be", &account);
+	cr_expect_eq(account.code_page, DC09_CODE_PAGE_GUESS);
+	dc09_accounts_finish(&accounts);
+}
+
 Test(keys, of_a_file_that_others_may_read_are_refused)
 {
 	static const mode_t modes[] = { 0640, 0604, 0660 };
