@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/feed.h"
+#include "broker/pace.h"
 #include "broker/session.h"
 #include "broker/writer.h"
 #include "link/message.h"
@@ -36,6 +37,7 @@ struct broker_listener {
 	struct broker_session *buckets[BUCKETS]; /* by routing id */
 	size_t count;
 	struct leaving *leaving;
+	struct broker_pace *pace;
 };
 
 static size_t bucket_of(const uint8_t *peer, size_t size)
@@ -153,6 +155,7 @@ static void pulse(void *hint, struct broker_session *s)
 void broker_listener_tick(struct broker_listener *l, struct torap_mono now)
 {
 	broker_listener_each(l, pulse, &now);
+	broker_pace_sweep(l->pace, now);
 	for (struct leaving **at = &l->leaving; *at;) {
 		struct leaving *leaving = *at;
 		if (!torap_mono_reached(leaving->at, now)) {
@@ -240,10 +243,23 @@ static int admit(struct broker_session *s, struct torap_hello *h, const char **r
 						   : broker_feed_create(&s->feed, s, h, reason);
 }
 
+/* Before anything is said of it in events or in the log. */
+static bool is_paced(struct broker_listener *l, const struct torap_zmessage *m, const struct torap_hello *h)
+{
+	return !m->has_key || broker_pace_take(l->pace, m->key, h->role, h->lane, torap_app_mono());
+}
+
 static void on_hello(struct broker_listener *l, const struct torap_zmessage *m, struct torap_hello *h)
 {
 	struct broker *b = l->broker;
 	const char *reason = "";
+	b->counts.hellos++;
+	if (!is_paced(l, m, h)) {
+		b->counts.hellos_too_many++;
+		broker_listener_refuse(l, m->peer, m->peer_size, TORAP__REFUSAL__CODE__BUSY,
+			"too many hellos of this key, role and lane", NULL);
+		return;
+	}
 	int code = judge_hello(m, h, &reason);
 	if (!code && l->count >= BROKER_SESSIONS_MAX) {
 		reason = "too many sessions";
@@ -265,7 +281,6 @@ static void on_hello(struct broker_listener *l, const struct torap_zmessage *m, 
 		if (!code && !s->ended)
 			broker_listener_each(l, replace, s);
 	}
-	b->counts.hellos++;
 	if (!code)
 		return;
 	b->counts.hellos_refused++;
@@ -369,6 +384,11 @@ int broker_listener_open(struct broker_listener **out, struct broker *b, struct 
 	if (!l)
 		return torap_errorf(err, -1, "listener: out of memory");
 	l->broker = b;
+	l->pace = broker_pace_create();
+	if (!l->pace) {
+		free(l);
+		return torap_errorf(err, -1, "listener: out of memory");
+	}
 	struct torap_zsocket_options options = {
 		.secret_key = b->keys.curve_secret,
 		.public_key = b->keys.curve_public,
@@ -376,6 +396,7 @@ int broker_listener_open(struct broker_listener **out, struct broker *b, struct 
 	l->socket = torap_zsocket_listen(b->zmq, b->config->listen, &options, err);
 	if (!l->socket || torap_zloop_watch(&l->zloop, &b->app->loop, l->socket, on_ready, l, err)) {
 		torap_zsocket_close(l->socket);
+		broker_pace_destroy(l->pace);
 		free(l);
 		return -1;
 	}
@@ -392,6 +413,7 @@ static void on_closed(void *hint)
 	struct broker_listener *l = hint;
 	torap_zsocket_close(l->socket);
 	l->broker->listener = NULL;
+	broker_pace_destroy(l->pace);
 	free(l);
 }
 

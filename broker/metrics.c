@@ -83,6 +83,9 @@ static void links(struct torap_writer *body, const struct broker_counts *c)
 	one(body, "torap_broker_hellos_total", "counter", "Hellos heard", (double)c->hellos);
 	one(body, "torap_broker_hellos_refused_total", "counter", "Hellos refused",
 		(double)c->hellos_refused);
+	one(body, "torap_broker_hellos_too_many_total", "counter",
+		"Hellos answered by BUSY, for their key said more than one a second",
+		(double)c->hellos_too_many);
 	torap_metric_head(
 		body, "torap_broker_sessions_ended_total", "counter", "Sessions that ended, by why");
 	labelled(body, "torap_broker_sessions_ended_total", "reason", "replaced", (double)c->replaced);
