@@ -5,6 +5,8 @@
 
 #include "proto/session.pb-c.h"
 
+enum { SETTLED_MS = 10000 }; /* a link that flowed for so long has nothing to do with the BUSY before it */
+
 const struct torap_dial_options torap_dial_defaults = {
 	.heartbeat_ms = 1000,
 	.dead_ms = 4000,
@@ -100,6 +102,12 @@ static void retry_later(struct torap_dialler *d, enum torap_dial_reason reason, 
 	d->retry_ms = d->retry_ms * 2 < d->options->retry_ms_max ? d->retry_ms * 2 : d->options->retry_ms_max;
 }
 
+static void forgive(struct torap_dialler *d)
+{
+	d->retry_ms = d->options->retry_ms_min;
+	d->told_busy = false;
+}
+
 static void greet(struct torap_dialler *d, struct torap_mono now, struct torap_dial_out *out)
 {
 	enter(d, TORAP_DIAL_GREETING, d->reason, now, out);
@@ -121,6 +129,8 @@ static void on_tick(struct torap_dialler *d, struct torap_mono now, struct torap
 			retry_later(d, TORAP_DIAL_NO_ANSWER, now, out);
 		return;
 	case TORAP_DIAL_FLOWING:
+		if (torap_mono_reached(torap_mono_add_ms(d->since, SETTLED_MS), now))
+			forgive(d);
 		if (torap_mono_reached(torap_mono_add_ms(d->last_heard, d->options->dead_ms), now))
 			retry_later(d, TORAP_DIAL_SILENT, now, out);
 		else if (torap_mono_reached(torap_mono_add_ms(d->last_sent, d->options->heartbeat_ms), now))
@@ -144,6 +154,7 @@ static void on_refusal(struct torap_dialler *d, int code, struct torap_mono now,
 		}
 		return;
 	case TORAP__REFUSAL__CODE__BUSY:
+		d->told_busy = true;
 		retry_later(d, TORAP_DIAL_BUSY, now, out);
 		return;
 	case TORAP__REFUSAL__CODE__REPLACED:
@@ -186,7 +197,9 @@ void torap_dialler_step(struct torap_dialler *d, enum torap_dial_input in, int r
 		if (d->state != TORAP_DIAL_GREETING)
 			return; /* A second welcome says nothing new. */
 		enter(d, TORAP_DIAL_FLOWING, TORAP_DIAL_FINE, now, out);
-		d->retry_ms = d->options->retry_ms_min;
+		/* Who cannot take what we have says welcome all the same, and BUSY again at the first batch: pauses go on growing. */
+		if (!d->told_busy)
+			forgive(d);
 		d->last_heard = now;
 		d->times_flowing++;
 		out->began = true;
@@ -210,7 +223,7 @@ void torap_dialler_step(struct torap_dialler *d, enum torap_dial_input in, int r
 		enter(d, TORAP_DIAL_DOWN, TORAP_DIAL_RECONFIGURED, now, out);
 		out->reset = true;
 		d->next_try = now;
-		d->retry_ms = d->options->retry_ms_min;
+		forgive(d);
 		return;
 	}
 }

@@ -70,7 +70,8 @@ struct torap_dialler {
 	enum torap_dial_reason reason;
 	struct torap_mono since; /* in this state */
 	struct torap_mono last_heard, last_sent, next_try;
-	uint32_t retry_ms;
+	uint32_t retry_ms;      /* next pause; a welcome makes it the smallest again… */
+	bool told_busy;         /* …but not while the peer's last BUSY is younger than 10 s of flowing */
 	uint64_t random;        /* of the jitter: seeded by the caller */
 	uint64_t times_flowing; /* how often it came up */
 };

@@ -126,3 +126,60 @@ Test(dialler, doubles_its_pauses_up_to_a_limit_and_never_gives_up)
 	cr_assert_leq(longest, 3000 + 5000 + 5000 / 4 + 100);
 	cr_assert_geq(ms - last_try, 0);
 }
+
+/* A full store: the peer says welcome, and BUSY at the first batch. */
+Test(dialler, waits_longer_each_time_when_a_peer_welcomes_it_and_is_busy)
+{
+	struct torap_dialler d = flowing(0);
+	unsigned hellos = 0;
+	refuse(&d, TORAP__REFUSAL__CODE__BUSY, 0);
+	for (int64_t ms = 0; ms < 60000; ms += 50) {
+		if (!step(&d, TORAP_DIAL_IN_TICK, ms).say_hello)
+			continue;
+		hellos++;
+		step(&d, TORAP_DIAL_IN_WELCOME, ms);
+		cr_assert(refuse(&d, TORAP__REFUSAL__CODE__BUSY, ms).ended);
+	}
+	cr_assert_leq(hellos, 25, "%u hellos in a minute", hellos);
+	cr_assert_geq(hellos, 10);
+}
+
+/* Says hello as soon as it may, and is welcomed.  How long was the pause? */
+static int64_t comes_back(struct torap_dialler *d, int64_t from)
+{
+	int64_t ms = from;
+	while (!step(d, TORAP_DIAL_IN_TICK, ms).say_hello)
+		ms += 10;
+	cr_assert(step(d, TORAP_DIAL_IN_WELCOME, ms).began);
+	return ms - from;
+}
+
+Test(dialler, forgets_that_a_peer_was_busy_when_it_has_flowed_for_ten_seconds)
+{
+	struct torap_dialler d = flowing(0);
+	int64_t ms = 0;
+	for (int i = 0; i < 10; i++) {
+		refuse(&d, TORAP__REFUSAL__CODE__BUSY, ms);
+		ms += comes_back(&d, ms);
+	}
+	step(&d, TORAP_DIAL_IN_HEARD, ms + 9900);
+	step(&d, TORAP_DIAL_IN_TICK, ms + 9900);
+	cr_assert_eq(d.retry_ms, torap_dial_defaults.retry_ms_max, "not yet");
+	step(&d, TORAP_DIAL_IN_TICK, ms + 10000);
+	refuse(&d, TORAP__REFUSAL__CODE__BUSY, ms + 10000);
+	cr_assert_leq(comes_back(&d, ms + 10000), 135);
+}
+
+/* A broker that is started again and again: an alarm that waits must not wait for the pauses of a minute ago. */
+Test(dialler, comes_back_at_once_after_each_restart_of_a_peer_that_was_not_busy)
+{
+	struct torap_dialler d = flowing(0);
+	int64_t ms = 0;
+	for (int i = 0; i < 10; i++) {
+		ms += 500;
+		cr_assert(step(&d, TORAP_DIAL_IN_SEND_FAILED, ms).ended);
+		int64_t pause = comes_back(&d, ms);
+		cr_assert_leq(pause, 135);
+		ms += pause;
+	}
+}
