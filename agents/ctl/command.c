@@ -1,5 +1,6 @@
 #include "agents/ctl/command.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +27,17 @@ int ctl_misuse(const char *command, const char *format, ...)
 	va_end(args);
 	fprintf(stderr, "torap %s: %s; see torap %s --help\n", command, text, command);
 	return 2;
+}
+
+int ctl_close_output(int status)
+{
+	bool failed = ferror(stdout); /* Earlier: the reason is no longer known. */
+	errno = 0;
+	failed |= fclose(stdout) != 0;
+	if (!failed)
+		return status;
+	ctl_fail("standard output could not be written%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+	return status ? status : 1;
 }
 
 static void list(const struct ctl_command *table, const char *command)
@@ -96,7 +108,7 @@ int ctl_options(const char *command, const struct ctl_option *options, const cha
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			fputs(help, stdout);
-			exit(0);
+			exit(ctl_close_output(0));
 		}
 		if (argv[i][0] == '-' && argv[i][1]) {
 			int took = take(command, options, argc - i, argv + i);

@@ -15,6 +15,8 @@ struct ctl_command {
 int ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "torap COMMAND: TEXT; see torap COMMAND --help".  Returns 2. */
 int ctl_misuse(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The end of standard output: `status`, or 1 after a complaint when what was printed could not be written. */
+int ctl_close_output(int status);
 /* Runs the row of the table that argv[1] names; --help, or nothing, lists them. */
 int ctl_dispatch(const struct ctl_command *table, const char *command, int argc, char **argv);
 

@@ -26,9 +26,9 @@ int main(int argc, char **argv)
 		return ctl_fail("%s", err.text);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("torap %s\n", TORAP_VERSION);
-		return 0;
+		return ctl_close_output(0);
 	}
 	if (sodium_init() < 0)
 		return ctl_fail("libsodium does not start: no randomness");
-	return ctl_dispatch(table, "", argc, argv);
+	return ctl_close_output(ctl_dispatch(table, "", argc, argv));
 }

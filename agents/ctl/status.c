@@ -103,7 +103,16 @@ static bool show_link(json_t *status, json_t *link)
 	return strcmp(state, "flowing") == 0;
 }
 
-static bool show(CURL *curl, const char *given)
+/* Not before there is a row for it. */
+static void show_heading(bool *shown)
+{
+	if (!*shown)
+		printf("%-34s %-22s %-10s %-8s %-9s %-14s %10s %12s %9s\n", "PROCESS", "PEER", "ROLE", "LANE",
+			"STATE", "REASON", "LAG EVENTS", "LAG BYTES", "LAG S");
+	*shown = true;
+}
+
+static bool show(CURL *curl, const char *given, bool *heading_shown)
 {
 	char reason[CURL_ERROR_SIZE];
 	json_t *status = ask(curl, given, reason);
@@ -111,6 +120,7 @@ static bool show(CURL *curl, const char *given)
 		ctl_fail("%s: %s", given, reason);
 		return false;
 	}
+	show_heading(heading_shown);
 	bool fine = true;
 	size_t i;
 	json_t *link;
@@ -126,11 +136,9 @@ static int show_all(const char *const *urls, size_t count)
 	CURL *curl = curl_easy_init();
 	if (!curl)
 		return ctl_fail("out of memory");
-	printf("%-34s %-22s %-10s %-8s %-9s %-14s %10s %12s %9s\n", "PROCESS", "PEER", "ROLE", "LANE",
-		"STATE", "REASON", "LAG EVENTS", "LAG BYTES", "LAG S");
-	bool fine = true;
+	bool fine = true, heading_shown = false;
 	for (size_t i = 0; i < count; i++)
-		fine &= show(curl, urls[i]);
+		fine &= show(curl, urls[i], &heading_shown);
 	curl_easy_cleanup(curl);
 	curl_global_cleanup();
 	return fine ? 0 : 1;
