@@ -81,7 +81,15 @@ int main(int argc, char **argv)
 	torap_app_arguments(&arguments, argc, argv, &options);
 	if (arguments.rest_count == 2 && strcmp(arguments.rest[0], "--check-policy") == 0)
 		return check_policy(arguments.rest[1]);
-	if (arguments.rest_count || !arguments.config) {
+	if (arguments.rest_count) {
+		if (strcmp(arguments.rest[0], "--check-policy") == 0)
+			fprintf(stderr, "torap-broker: --check-policy needs one FILE; see --help\n");
+		else
+			fprintf(stderr, "torap-broker: no such option or argument: %s; see --help\n",
+				arguments.rest[0]);
+		return 2;
+	}
+	if (!arguments.config) {
 		fprintf(stderr, "torap-broker: -c FILE is needed; see --help\n");
 		return 2;
 	}

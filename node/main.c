@@ -107,7 +107,15 @@ int main(int argc, char **argv)
 	torap_app_arguments(&arguments, argc, argv, &options);
 	if (arguments.rest_count >= 3 && strcmp(arguments.rest[0], "--check-registry") == 0)
 		return check_registry(arguments.rest + 1, arguments.rest_count - 1);
-	if (arguments.rest_count || !arguments.config) {
+	if (arguments.rest_count) {
+		if (strcmp(arguments.rest[0], "--check-registry") == 0)
+			fprintf(stderr, "torap-node: --check-registry needs SITES and DEVICES; see --help\n");
+		else
+			fprintf(stderr, "torap-node: no such option or argument: %s; see --help\n",
+				arguments.rest[0]);
+		return 2;
+	}
+	if (!arguments.config) {
 		fprintf(stderr, "torap-node: -c FILE is needed; see --help\n");
 		return 2;
 	}

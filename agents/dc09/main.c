@@ -60,7 +60,12 @@ int main(int argc, char **argv)
 	struct torap_app_arguments arguments;
 	torap_app_arguments(&arguments, argc, argv, &options);
 	if (arguments.rest_count) {
-		fprintf(stderr, "torap-dc09: no such option or argument: %s\n", arguments.rest[0]);
+		fprintf(stderr, "torap-dc09: no such option or argument: %s; see --help\n",
+			arguments.rest[0]);
+		return 2;
+	}
+	if (!arguments.config) {
+		fprintf(stderr, "torap-dc09: -c FILE is needed; see --help\n");
 		return 2;
 	}
 	struct dc09_config config = { 0 };
