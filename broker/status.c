@@ -55,7 +55,7 @@ static void add_missing(struct broker *b, struct links *links)
 {
 	for (size_t i = 0; i < b->rules.policy->writers_count; i++) {
 		const char *id = b->rules.policy->writers[i].id;
-		for (uint8_t lane = 1; lane < TORAP_LANES; lane++) {
+		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
 			if (broker_listener_writer(b->listener, id, lane))
 				continue;
 			json_t *link = link_of(id, "writer", lane, "down", "no-session");

@@ -42,7 +42,8 @@ static bool crypt_blocks(const struct dc09_key *key, struct torap_bytes in, uint
 	bool ok = EVP_CipherInit_ex(context, cipher, NULL, key->bytes, zero_iv, encrypt) == 1 &&
 		  EVP_CIPHER_CTX_set_padding(context, 0) == 1 &&
 		  EVP_CipherUpdate(context, out, &done, in.data, (int)in.size) == 1 &&
-		  EVP_CipherFinal_ex(context, out + done, &rest) == 1 && (size_t)(done + rest) == in.size;
+		  EVP_CipherFinal_ex(context, out + done, &rest) == 1 &&
+		  (size_t)done + (size_t)rest == in.size;
 	EVP_CIPHER_CTX_free(context);
 	return ok;
 }

@@ -80,7 +80,7 @@ static bool take_decimal(const uint8_t **at, const uint8_t *end, double *out)
 	return any;
 }
 
-bool dc09_xdata_degrees(double *out, struct torap_bytes text, char plus, char minus, double most)
+bool dc09_xdata_degrees(double *out, struct torap_bytes text, uint8_t plus, uint8_t minus, double most)
 {
 	const uint8_t *at = text.data, *end = at + text.size;
 	double degrees, minutes;
