@@ -5,10 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
 
-static const char full[] = "the directory is full: raise dir_size, and start again";
+static void end_full(struct follow *f)
+{
+	struct torap_error err;
+	follow_store_full(f->kv, &err);
+	follow_end(f, err.text);
+}
 
 /* Batches. */
 
@@ -60,7 +66,7 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 		break;
 	}
 	case TORAP_KV_FULL:
-		follow_end(f, full);
+		end_full(f);
 		break;
 	case TORAP_JOURNAL_CROWDED:
 		follow_end(f, "the feed has more streams than one directory can hold");
@@ -129,7 +135,7 @@ static void on_welcome_done(struct torap_commit_job *job, int result)
 {
 	struct welcome_job *j = (struct welcome_job *)job;
 	if (result)
-		follow_end(j->f, full);
+		end_full(j->f);
 	torap_buffer_unref(j->grant.body);
 	torap_buffer_unref(j->trust);
 	free(j->positions);
@@ -193,7 +199,7 @@ static void on_document_done(struct torap_commit_job *job, int result)
 {
 	struct document_job *j = (struct document_job *)job;
 	if (result)
-		follow_end(j->f, full);
+		end_full(j->f);
 	torap_buffer_unref(j->document);
 	free(j);
 }

@@ -294,7 +294,8 @@ static void on_done(struct torap_commit_job *job, int result)
 	if (result == OUTPUT_FAILED) {
 		end(o, o->why.text);
 	} else if (result) {
-		end(o, "the directory is full: raise dir_size");
+		follow_store_full(o->kv, &o->why);
+		end(o, o->why.text);
 	} else {
 		if (o->is_file)
 			take_chunk(o);

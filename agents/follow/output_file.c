@@ -70,13 +70,13 @@ static int settle(int fd, const char *path, uint64_t length, struct torap_error 
 }
 
 /* Before the first byte is written: what is found after a kill must be known for ours. */
-static int claim(struct torap_kv *kv, const char *name, const char *path, struct torap_error *err)
+static int claim(struct torap_kv *kv, const char *name, struct torap_error *err)
 {
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, kv, true);
 	follow_store_put_length(&txn, name, 0);
 	int r = torap_kv_commit(&txn, err);
-	return r > 0 ? torap_errorf(err, -ENOSPC, "%s: the directory is full: raise dir_size", path) : r;
+	return r > 0 ? follow_store_full(kv, err) : r;
 }
 
 static int read_length(struct torap_kv *kv, const char *name, bool *known, uint64_t *length)
@@ -109,7 +109,7 @@ static int know(
 	if (known && (there || *length == 0))
 		return 0;
 	*length = 0;
-	return claim(kv, name, path, err);
+	return claim(kv, name, err);
 }
 
 int follow_output_file_open(int *out_fd, char name[static FOLLOW_OUTPUT_NAME_SIZE], uint64_t *out_length,

@@ -189,6 +189,26 @@ int follow_store_late(struct torap_kv_txn *txn, const struct torap_stream_id *st
 	return 0;
 }
 
+/* Room. */
+
+int follow_store_full(struct torap_kv *kv, struct torap_error *err)
+{
+	struct torap_kv_size size = torap_kv_size(kv);
+	uint64_t most = size.map_bytes / 100 * TORAP_KV_HIGH_PERCENT;
+	/* What did not fit is at most a batch; so near to the end it is dir_size that was in its way. */
+	uint64_t near = most / 4 < TORAP_BATCH_SIZE_MAX ? most / 4 : TORAP_BATCH_SIZE_MAX;
+	uint64_t used_mib = size.used_bytes >> 20, most_mib = most >> 20;
+	if (size.used_bytes + near >= most)
+		return torap_errorf(err, -ENOSPC,
+			"the directory is full: it holds %" PRIu64 " of the %" PRIu64
+			" MiB that dir_size leaves for what is received; raise dir_size, and start again",
+			used_mib, most_mib);
+	return torap_errorf(err, -ENOSPC,
+		"the file system of the directory is full: dir_size allows %" PRIu64
+		" MiB and the directory holds %" PRIu64 "; make room, and start again",
+		most_mib, used_mib);
+}
+
 /* Batches. */
 
 static int put_span(

@@ -139,3 +139,32 @@ Test(store, keeps_every_trust_file_and_gives_the_highest)
 	cr_assert(torap_bytes_equal(bytes, torap_bytes("new", 3)));
 	torap_kv_abort(&txn);
 }
+
+/* Fills the directory as far as it goes; the answer of the commit that no longer fits. */
+static int fill_up(void)
+{
+	static uint8_t document[256 << 10];
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	struct torap_error err;
+	int r = 0;
+	for (uint64_t n = 1; r == 0; n++) {
+		struct torap_kv_txn txn;
+		torap_kv_begin(&txn, t.kv, true);
+		follow_store_put_proof(
+			&txn, &stream, FOLLOW_PROOF_HEAD, n, torap_bytes(document, sizeof document));
+		r = torap_kv_commit(&txn, &err);
+	}
+	return r;
+}
+
+/* To raise dir_size helps nobody whose disk is full. */
+Test(store, says_whether_dir_size_or_the_file_system_is_in_the_way)
+{
+	struct torap_error err = { "" };
+	cr_assert_lt(follow_store_full(t.kv, &err), 0);
+	cr_expect_not_null(strstr(err.text, "file system"), "%s", err.text);
+	cr_expect_null(strstr(err.text, "raise dir_size"), "%s", err.text);
+	cr_assert_eq(fill_up(), TORAP_KV_FULL);
+	cr_assert_lt(follow_store_full(t.kv, &err), 0);
+	cr_expect_not_null(strstr(err.text, "raise dir_size"), "%s", err.text);
+}
