@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "agents/kit/offers.h"
 #include "agents/kit/rows.h"
 #include "agents/kit/waiting.h"
 #include "base/error.h"
@@ -25,8 +26,6 @@ enum {
 	TICK_MS = 100,
 	WAITING_MAX = 16384,
 	VERDICT_MS = 30000,
-	OFFERS_MAX = 256,         /* messages of one turn of the loop */
-	OFFER_SIZE_MAX = 1 << 20, /* bytes in one message: far below what a socket takes */
 };
 
 /* A node on the same host: worth asking often. */
@@ -37,12 +36,6 @@ static const struct torap_dial_options dial_options = {
 	.retry_ms_min = 50,
 	.retry_ms_max = 1000,
 	.refused_ms = 5000,
-};
-
-/* An Offer is nothing but repeated observations, so each is packed once, when it is offered, behind those before it. */
-struct offer {
-	struct torap_writer body;
-	unsigned count;
 };
 
 struct kit {
@@ -56,8 +49,7 @@ struct kit {
 	uv_idle_t idle;   /* runs while something was offered, so that the turn ends */
 	struct kit_waiting waiting;
 	struct kit_rows rows;
-	struct offer offers[OFFERS_MAX];
-	unsigned offers_count;
+	struct kit_offers offers;
 	struct kit_counters counters;
 	bool closing;
 	unsigned handles; /* that libuv has not let go of */
@@ -77,8 +69,7 @@ static void let_go(struct kit *k)
 	torap_zsocket_close(k->socket);
 	if (k->context)
 		zmq_ctx_term(k->context);
-	for (unsigned i = 0; i < OFFERS_MAX; i++)
-		torap_writer_finish(&k->offers[i].body);
+	kit_offers_clear(&k->offers);
 	kit_waiting_finish(&k->waiting);
 	kit_rows_clear(&k->rows);
 	free((char *)k->options.agent);
@@ -197,11 +188,7 @@ static void give_up(struct kit *k, struct torap_mono before, const char *reason)
 
 static void forget_offers(struct kit *k)
 {
-	for (unsigned i = 0; i < k->offers_count; i++) {
-		torap_writer_finish(&k->offers[i].body);
-		k->offers[i].count = 0;
-	}
-	k->offers_count = 0;
+	kit_offers_clear(&k->offers);
 	if (!k->closing)
 		uv_idle_stop(&k->idle);
 }
@@ -362,15 +349,10 @@ static void on_tick(uv_timer_t *timer)
 
 /* Offers. */
 
-static bool send_offer(struct kit *k, struct offer *offer)
+static bool send_offer(struct kit *k, unsigned i)
 {
-	struct torap_buffer *body =
-		torap_buffer_wrap(offer->body.data, offer->body.size, free, offer->body.data);
-	if (!body)
-		return false;
-	offer->body = (struct torap_writer){ 0 }; /* Its memory is the message's now. */
-	offer->count = 0;
-	bool sent = send_message(k, TORAP__MESSAGE_TYPE__MESSAGE_OFFER, body);
+	struct torap_buffer *body = kit_offers_take(&k->offers, i);
+	bool sent = body && send_message(k, TORAP__MESSAGE_TYPE__MESSAGE_OFFER, body);
 	torap_buffer_unref(body);
 	k->counters.messages += sent;
 	return sent;
@@ -379,11 +361,11 @@ static bool send_offer(struct kit *k, struct offer *offer)
 static void on_check(uv_check_t *check)
 {
 	struct kit *k = check->data;
-	if (!k->offers_count)
+	if (!k->offers.count)
 		return;
 	bool sent = true;
-	for (unsigned i = 0; i < k->offers_count && sent; i++)
-		sent = send_offer(k, &k->offers[i]);
+	for (unsigned i = 0; i < k->offers.count && sent; i++)
+		sent = send_offer(k, i);
 	forget_offers(k);
 	step(k, sent ? TORAP_DIAL_IN_SENT : TORAP_DIAL_IN_SEND_FAILED, 0);
 }
@@ -391,34 +373,6 @@ static void on_check(uv_check_t *check)
 static void on_idle(uv_idle_t *idle)
 {
 	(void)idle; /* Its being active is all: the loop does not sleep before on_check(). */
-}
-
-static struct offer *offer_with_room(struct kit *k, size_t size)
-{
-	struct offer *last = k->offers_count ? &k->offers[k->offers_count - 1] : NULL;
-	if (last && last->count < TORAP_OFFER_OBSERVATIONS_MAX && last->body.size + size <= OFFER_SIZE_MAX)
-		return last;
-	return k->offers_count < OFFERS_MAX ? &k->offers[k->offers_count++] : NULL;
-}
-
-static int put_observation(struct kit *k, const Torap__Observation *observation, size_t size)
-{
-	struct offer *offer = offer_with_room(k, size);
-	if (!offer)
-		return KIT_FULL;
-	size_t before = offer->body.size;
-	torap_write_u8(&offer->body, 1 << 3 | 2); /* field 1, with a length */
-	torap_write_varint(&offer->body, size);
-	uint8_t *room = torap_write_room(&offer->body, size);
-	if (!room) {
-		offer->body.size = before;
-		offer->body.failed = false;
-		return -ENOMEM;
-	}
-	torap__observation__pack(observation, room);
-	offer->count++;
-	uv_idle_start(&k->idle, on_idle);
-	return 0;
 }
 
 int kit_offer(struct kit *k, Torap__Observation *observation, struct kit_tag tag)
@@ -434,13 +388,15 @@ int kit_offer(struct kit *k, Torap__Observation *observation, struct kit_tag tag
 	}
 	observation->id = id;
 	size_t size = torap__observation__get_packed_size(observation);
-	int r = size > TORAP_OBSERVATION_SIZE_MAX ? KIT_TOO_BIG : put_observation(k, observation, size);
+	int r = size > TORAP_OBSERVATION_SIZE_MAX ? KIT_TOO_BIG
+						  : kit_offers_add(&k->offers, observation, size);
 	if (r) {
 		kit_waiting_take(&k->waiting, id, &tag);
 		k->counters.too_big += r == KIT_TOO_BIG;
 		k->counters.full += r == KIT_FULL;
 		return r;
 	}
+	uv_idle_start(&k->idle, on_idle);
 	k->counters.offered++;
 	return 0;
 }
