@@ -9,6 +9,7 @@
 #include "node/batcher.h"
 #include "node/consent.h"
 #include "node/registry.h"
+#include "node/tables.h"
 #include "node/writes.h"
 #include "store/kv.h"
 
@@ -146,15 +147,10 @@ int node_consents_create(struct node_consents **out, struct node_batcher *batche
 	if (!c)
 		return torap_errorf(err, -ENOMEM, "consents: out of memory");
 	c->batcher = batcher;
-	struct torap_kv_txn txn;
-	uint8_t zero = 0;
-	torap_kv_begin(&txn, kv, false);
-	int r = torap_kv_walk(&txn, NODE_TABLE_CONSENTS, torap_bytes(&zero, 1), on_row, c);
-	torap_kv_abort(&txn);
+	int r = node_table_read(kv, NODE_TABLE_CONSENTS, on_row, c, err);
 	if (r) {
 		node_consents_destroy(c);
-		return torap_errorf(err, r < 0 ? r : -EIO, "journal: the table consents cannot be read: %s",
-			strerror(abs(r)));
+		return r;
 	}
 	*out = c;
 	return 0;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "node/tables.h"
 #include "node/writes.h"
 #include "store/kv.h"
 
@@ -318,14 +319,7 @@ static int on_row(void *hint, struct torap_bytes bytes, struct torap_bytes value
 int node_dedup_load(struct node_dedup *d, struct torap_kv *kv, struct torap_wall now, struct torap_error *err)
 {
 	struct load load = { d, now };
-	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, false);
-	uint8_t zero = 0;
-	int r = torap_kv_walk(&txn, NODE_TABLE_REPEATS, torap_bytes(&zero, 1), on_row, &load);
-	torap_kv_abort(&txn);
-	return r ? torap_errorf(err, r < 0 ? r : -EIO, "journal: the table repeats cannot be read: %s",
-			   strerror(abs(r)))
-		 : 0;
+	return node_table_read(kv, NODE_TABLE_REPEATS, on_row, &load, err);
 }
 
 size_t node_dedup_count(const struct node_dedup *d)

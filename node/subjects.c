@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "node/registry.h"
+#include "node/tables.h"
 #include "node/writes.h"
 #include "store/kv.h"
 
@@ -127,15 +128,10 @@ int node_subjects_create(struct node_subjects **out, struct torap_kv *kv, struct
 	struct node_subjects *s = calloc(1, sizeof *s);
 	if (!s)
 		return torap_errorf(err, -ENOMEM, "subjects: out of memory");
-	struct torap_kv_txn txn;
-	uint8_t zero = 0;
-	torap_kv_begin(&txn, kv, false);
-	int r = torap_kv_walk(&txn, NODE_TABLE_SUBJECTS, torap_bytes(&zero, 1), on_row, s);
-	torap_kv_abort(&txn);
+	int r = node_table_read(kv, NODE_TABLE_SUBJECTS, on_row, s, err);
 	if (r) {
 		node_subjects_destroy(s);
-		return torap_errorf(err, r < 0 ? r : -EIO, "journal: the table subjects cannot be read: %s",
-			strerror(abs(r)));
+		return r;
 	}
 	*out = s;
 	return 0;

@@ -11,6 +11,7 @@
 #include "node/consent.h"
 #include "node/registry.h"
 #include "node/subjects.h"
+#include "node/tables.h"
 #include "node/writes.h"
 #include "store/kv.h"
 
@@ -444,15 +445,10 @@ int node_supervision_create(struct node_supervision **out, const struct node_sup
 	if (!s)
 		return torap_errorf(err, -ENOMEM, "supervision: out of memory");
 	s->options = *options;
-	struct torap_kv_txn txn;
-	uint8_t zero = 0;
-	torap_kv_begin(&txn, kv, false);
-	int r = torap_kv_walk(&txn, NODE_TABLE_SILENT, torap_bytes(&zero, 1), on_row, s);
-	torap_kv_abort(&txn);
+	int r = node_table_read(kv, NODE_TABLE_SILENT, on_row, s, err);
 	if (r) {
 		node_supervision_destroy(s);
-		return torap_errorf(err, r < 0 ? r : -EIO, "journal: the table silent cannot be read: %s",
-			strerror(abs(r)));
+		return r;
 	}
 	*out = s;
 	return 0;

@@ -12,7 +12,10 @@
  *     state     text                                         "incarnation/critical"…, "clean", "clock", "reissue/critical/…"… */
 #pragma once
 
+#include "base/bytes.h"
 #include "store/journal.h"
+
+struct torap_error;
 
 enum node_table {
 	NODE_TABLE_UNSEALED = TORAP_JOURNAL_TABLES,
@@ -29,3 +32,8 @@ enum node_table {
 #define NODE_TABLE_NAMES                                                                                     \
 	TORAP_JOURNAL_TABLE_NAMES, "unsealed", "repeats", "silent", "subjects", "consents", "unknown",       \
 		"receipts", "marks", "state", NULL
+
+/* Shows every row of a table to `each`, which returns 0 to go on; anything else it returns refuses the table.  For the start: it blocks. */
+int node_table_read(struct torap_kv *kv, enum node_table table,
+	int (*each)(void *hint, struct torap_bytes key, struct torap_bytes value), void *hint,
+	struct torap_error *err);

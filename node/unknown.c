@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "node/batcher.h"
 #include "node/own.h"
+#include "node/tables.h"
 #include "node/writes.h"
 #include "store/kv.h"
 
@@ -277,15 +278,10 @@ int node_unknown_create(struct node_unknown **out, const struct node_unknown_opt
 		return torap_errorf(err, -ENOMEM, "unknown devices: out of memory");
 	u->options = *options;
 	struct load load = { u, now };
-	struct torap_kv_txn txn;
-	uint8_t zero = 0;
-	torap_kv_begin(&txn, kv, false);
-	int r = torap_kv_walk(&txn, NODE_TABLE_UNKNOWN, torap_bytes(&zero, 1), on_row, &load);
-	torap_kv_abort(&txn);
+	int r = node_table_read(kv, NODE_TABLE_UNKNOWN, on_row, &load, err);
 	if (r) {
 		node_unknown_destroy(u);
-		return torap_errorf(err, r < 0 ? r : -EIO, "journal: the table unknown cannot be read: %s",
-			strerror(abs(r)));
+		return r;
 	}
 	*out = u;
 	return 0;
