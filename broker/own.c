@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/commit.h"
+#include "broker/links.h"
 #include "broker/streams.h"
 #include "loop/app.h"
 #include "wire/seal.h"
@@ -18,7 +19,6 @@ enum {
 	HEAD_EVERY_MS = 2000,
 	RIGHTS_EVERY_MS = 1000,
 	FIELDS_MAX = 4,
-	LINKS_MAX = 3 * 4096, /* lost links that are remembered: every lane of every writer */
 };
 
 struct lane {
@@ -31,18 +31,11 @@ struct lane {
 	uint64_t canaries;
 };
 
-struct lost_link {
-	struct lost_link *next;
-	char writer[TORAP_WRITER_ID_MAX + 1];
-	uint32_t lane;
-};
-
 struct broker_own {
 	struct broker *broker;
 	struct lane lanes[TORAP_LANES]; /* 0 is unused */
 	struct torap_mono canary_due, head_due;
-	struct lost_link *lost_links;
-	size_t lost_links_count;
+	struct broker_links *links;
 	uint64_t lost;
 };
 
@@ -195,30 +188,24 @@ static void note_link(
 		fields);
 }
 
-void broker_own_link(struct broker_own *o, const char *writer, uint32_t lane, bool here, const char *reason)
+static void link_back(void *hint, const char *writer, uint32_t lane)
 {
-	struct lost_link **at = &o->lost_links;
-	while (*at && ((*at)->lane != lane || strcmp((*at)->writer, writer) != 0))
-		at = &(*at)->next;
-	struct lost_link *known = *at;
-	if (here && known) {
-		*at = known->next;
-		free(known);
-		o->lost_links_count--;
-		torap_notice("LINK-BACK", "writer %s, lane %s is back", writer, torap_lane_name(lane));
-		note_link(o, writer, lane, TORAP__STATE__STATE_END, reason);
-	} else if (!here && !known) {
-		struct lost_link *lost = o->lost_links_count < LINKS_MAX ? calloc(1, sizeof *lost) : NULL;
-		torap_warn("LINK-LOST", "writer %s, lane %s: %s", writer, torap_lane_name(lane), reason);
-		note_link(o, writer, lane, TORAP__STATE__STATE_START, reason);
-		if (!lost)
-			return; /* Its return will go without a word. */
-		snprintf(lost->writer, sizeof lost->writer, "%s", writer);
-		lost->lane = lane;
-		lost->next = o->lost_links;
-		o->lost_links = lost;
-		o->lost_links_count++;
-	}
+	torap_notice("LINK-BACK", "writer %s, lane %s is back", writer, torap_lane_name(lane));
+	note_link(hint, writer, lane, TORAP__STATE__STATE_END, "hello");
+}
+
+void broker_own_link_here(struct broker_own *o, const char *writer, uint32_t lane)
+{
+	if (broker_links_here(o->links, writer, lane, torap_app_mono()))
+		link_back(o, writer, lane);
+}
+
+void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lane, const char *reason)
+{
+	if (!broker_links_gone(o->links, writer, lane, reason))
+		return;
+	torap_warn("LINK-LOST", "writer %s, lane %s: %s", writer, torap_lane_name(lane), reason);
+	note_link(o, writer, lane, TORAP__STATE__STATE_START, reason);
 }
 
 void broker_own_turn(struct broker_own *o)
@@ -262,6 +249,7 @@ void broker_own_tick(struct broker_own *o, struct torap_mono now)
 	if (canaries_due)
 		o->canary_due.us = now.us + o->broker->config->canary_us;
 	rights_tick(o, now);
+	broker_links_settle(o->links, now, link_back, o);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
 		struct lane *l = &o->lanes[lane];
 		struct torap_batch *again = l->unflushed;
@@ -305,6 +293,11 @@ int broker_own_create(struct broker_own **out, struct broker *b, struct torap_er
 	if (!o)
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	o->broker = b;
+	o->links = broker_links_create();
+	if (!o->links) {
+		broker_own_destroy(o);
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	}
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
 		int r = open_lane(o, lane, err);
 		if (r) {
@@ -324,11 +317,7 @@ struct broker_own *broker_own_destroy(struct broker_own *o)
 		torap_sealer_destroy(o->lanes[lane].sealer);
 		torap_batch_destroy(o->lanes[lane].unflushed);
 	}
-	while (o->lost_links) {
-		struct lost_link *next = o->lost_links->next;
-		free(o->lost_links);
-		o->lost_links = next;
-	}
+	broker_links_destroy(o->links);
 	free(o);
 	return NULL;
 }

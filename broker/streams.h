@@ -50,6 +50,7 @@ struct broker_stream {
 	struct torap_position flushed, accepted;
 	unsigned waiting;             /* batches accepted and not yet flushed… */
 	size_t waiting_bytes;         /* …and their bytes */
+	bool full_told;               /* the log knows that the store has no room for it */
 	struct broker_writer *writer; /* the session that acknowledgements go to; NULL: none */
 	/* Groups beyond the writer's rights that no event has told of yet, and when the last did. */
 	unsigned beyond_groups;

@@ -109,7 +109,7 @@ int broker_writer_create(struct broker_writer **out, struct broker_session *s, c
 	*out = w;
 	if (send_welcome(s, h)) {
 		torap_info("WRITER-HERE", "%s (%s), lane %s", s->name, s->software, torap_lane_name(s->lane));
-		broker_own_link(s->broker->own, s->name, s->lane, true, "hello");
+		broker_own_link_here(s->broker->own, s->name, s->lane);
 	}
 	return 0;
 }
@@ -135,7 +135,7 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w)
 			streams->lanes[s->lane][i]->writer = NULL;
 	unlist(w);
 	if (!s->broker->stopping && !broker_listener_writer(s->broker->listener, s->name, s->lane))
-		broker_own_link(s->broker->own, s->name, s->lane, false, s->why);
+		broker_own_link_gone(s->broker->own, s->name, s->lane, s->why);
 	free(w);
 	return NULL;
 }
@@ -175,13 +175,16 @@ void broker_writers_turn(struct broker *b)
 	}
 }
 
-static void refuse_full(struct broker *b, const struct broker_stream *stream)
+/* Said once for each stream until something of it finds room again: its writer comes back every few seconds. */
+static void refuse_full(struct broker *b, struct broker_stream *stream)
 {
 	b->counts.refused_full++;
 	struct broker_session *s = stream->writer ? stream->writer->session : NULL;
 	if (!s)
 		return;
-	torap_fail("STORE-FULL", "no room for batches of %s; it keeps them and tries again", s->name);
+	if (!stream->full_told)
+		torap_fail("STORE-FULL", "no room for batches of %s; it keeps them and tries again", s->name);
+	stream->full_told = true;
 	broker_session_end(s, "store full", TORAP__REFUSAL__CODE__BUSY, "the broker's store is full");
 }
 
@@ -196,6 +199,7 @@ static void on_done(struct broker_commit *c, enum broker_commit_result result)
 	}
 	if (result != BROKER_COMMIT_FLUSHED)
 		return;
+	stream->full_told = false;
 	broker_flushed(b, stream, &c->batch, c->received_at);
 	if (stream->writer)
 		owe(stream->writer, stream);
