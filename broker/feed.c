@@ -307,6 +307,21 @@ struct broker_feed *broker_feed_destroy(struct broker_feed *f)
 	return NULL;
 }
 
+/* Only who has read a batch knows its digest: one that acknowledges unread would fill its own socket without an end.  Past what was
+ * sent in this session is allowed, for what an older one sent may be flushed after the hello. */
+static int judge_ack(
+	const struct broker_stream *stream, const struct torap_position *at, struct torap_error *err)
+{
+	uint8_t digest[TORAP_DIGEST_SIZE];
+	if (at->next_batch - 1 > broker_stream_last(stream))
+		return torap_errorf(err, -EBADMSG, "an acknowledgement of batches that are not here");
+	if (has_digest_before(stream, at->next_batch, digest) &&
+		(!at->has_digest || memcmp(at->last_digest, digest, sizeof digest) != 0))
+		return torap_errorf(
+			err, -EBADMSG, "an acknowledgement with another digest than that of its batch");
+	return 0;
+}
+
 static int on_ack(struct broker_feed *f, struct torap_bytes body, struct torap_error *err)
 {
 	struct torap_stream_position *positions = NULL;
@@ -321,13 +336,15 @@ static int on_ack(struct broker_feed *f, struct torap_bytes body, struct torap_e
 		struct broker_follow *w = stream ? follow_of(f, stream) : NULL;
 		if (!w || acked <= w->acked)
 			continue; /* It may have it from another broker; said twice it frees nothing. */
+		r = judge_ack(stream, &positions[i].at, err);
+		if (r)
+			break;
 		torap_window_acked(&f->window, stream->index, acked, torap_app_mono());
-		if (acked > w->acked && acked < w->next)
-			w->acked = acked;
+		w->acked = acked < w->next ? acked : w->next - 1;
 	}
 	torap_positions_destroy(positions, count);
 	broker_feed_ready(f);
-	return 0;
+	return r;
 }
 
 int broker_feed_message(struct broker_feed *f, const struct torap_envelope *envelope,
