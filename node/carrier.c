@@ -9,10 +9,10 @@
 #include "base/log.h"
 #include "conf/keys.h"
 #include "link/message.h"
+#include "loop/zdealer.h"
 #include "loop/zsocket.h"
 #include "node/batcher.h"
 #include "node/carrier_flow.h"
-#include "node/connection.h"
 #include "proto/session.pb-c.h"
 #include "wire/envelope.h"
 
@@ -53,9 +53,8 @@ static void connect_anew(struct node_carrier *c)
 		.server_key = o->broker_key,
 		.buffer_bytes = o->lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
 	};
-	node_connection_close(c->connection);
-	c->connection = node_connection_open(o->loop, o->context, o->endpoint, &z, on_ready, c, &err);
-	if (!c->connection)
+	c->connection = torap_zdealer_close(c->connection, NULL, NULL);
+	if (torap_zdealer_open(&c->connection, o->loop, o->context, o->endpoint, &z, on_ready, c, &err))
 		torap_fail("LINK-FAILED", "broker %s: %s; tries again by itself", o->broker, err.text);
 }
 
@@ -64,7 +63,7 @@ int node_carrier_send(
 {
 	if (!c->connection)
 		return -ENOTCONN;
-	int r = torap_zmessage_send(c->connection->socket, NULL, 0, frames, count);
+	int r = torap_zmessage_send(torap_zdealer_socket(c->connection), NULL, 0, frames, count);
 	if (r == TORAP_ZSOCKET_GONE)
 		return -EHOSTUNREACH;
 	if (r == 0) {
@@ -291,11 +290,11 @@ static void on_ready(void *hint, int events)
 	struct node_now now;
 	(void)events;
 	c->options.now(c->options.hint, &now);
-	const struct node_connection *connection = c->connection;
+	const struct torap_zdealer *connection = c->connection;
 	/* A message may end the connection that it came over. */
 	for (int i = 0; i < TORAP_ZLOOP_BURST && c->connection == connection; i++) {
 		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, connection->socket, false);
+		int r = torap_zmessage_receive(&m, torap_zdealer_socket(connection), false);
 		if (r == TORAP_ZSOCKET_NONE)
 			return;
 		if (r) {
@@ -343,7 +342,7 @@ void node_carrier_close(struct node_carrier *c)
 {
 	c->closing = true;
 	node_flow_reset(c);
-	c->connection = node_connection_close(c->connection);
+	c->connection = torap_zdealer_close(c->connection, NULL, NULL);
 }
 
 void node_carrier_finish(struct node_carrier *c)

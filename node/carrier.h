@@ -16,7 +16,7 @@
 #include "node/replay.h"
 
 struct node_batcher;
-struct node_connection;
+struct torap_zdealer;
 struct torap_buffer;
 struct torap_keys;
 struct torap_zmessage;
@@ -57,7 +57,7 @@ struct node_carrier {
 	struct torap_dialler dialler;
 	struct torap_window window;
 	bool has_window;
-	struct node_connection *connection;
+	struct torap_zdealer *connection;
 	struct node_carried *streams; /* beside node_batcher_streams() */
 	size_t streams_count;
 	struct node_sent *sent; /* a ring, by order of sending */

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "link/message.h"
 #include "loop/app.h"
-#include "loop/zloop.h"
+#include "loop/zdealer.h"
 #include "loop/zsocket.h"
 
 enum {
@@ -30,8 +30,7 @@ struct follow_link {
 	struct torap_mono dialled; /* when the socket was made */
 	struct torap_mono waits_since;
 	enum torap_dial_reason told; /* to the operator, since it flowed last */
-	void *socket;
-	struct torap_zloop *watch;
+	struct torap_zdealer *connection;
 	uv_timer_t timer;
 	bool closing;
 	unsigned open_handles; /* that libuv has not let go of yet */
@@ -61,12 +60,7 @@ bool follow_link_flowing(const struct follow_link *l)
 	return l->dialler.state == TORAP_DIAL_FLOWING;
 }
 
-/* Sockets.  A socket is closed after its watcher; a new one may be there long before. */
-
-struct leaving {
-	struct follow_link *link;
-	void *socket;
-};
+/* Connections.  A new one may be there long before the loop has let go of the old. */
 
 static void let_go(struct follow_link *l)
 {
@@ -80,24 +74,15 @@ static void let_go(struct follow_link *l)
 		on_closed(hint);
 }
 
-static void on_watch_closed(void *hint)
+static void on_hung_up(void *hint)
 {
-	struct leaving *leaving = hint;
-	torap_zsocket_close(leaving->socket);
-	let_go(leaving->link);
-	free(leaving);
+	let_go(hint);
 }
 
 static void hang_up(struct follow_link *l)
 {
-	if (!l->socket)
-		return;
-	struct leaving *leaving = malloc(sizeof *leaving);
-	assert(leaving); /* sixteen bytes, once a failure */
-	*leaving = (struct leaving){ l, l->socket };
-	l->socket = NULL;
-	torap_zloop_close(l->watch, on_watch_closed, leaving);
-	l->watch = NULL;
+	if (l->connection)
+		l->connection = torap_zdealer_close(l->connection, on_hung_up, l);
 }
 
 static void on_ready(void *hint, int zmq_events);
@@ -111,15 +96,10 @@ static int dial(struct follow_link *l, struct torap_error *err)
 		.server_key = b->key,
 		.buffer_bytes = l->lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
 	};
-	void *socket = torap_zsocket_dial(l->context, b->endpoint, &options, err);
-	if (!socket)
-		return -EIO;
-	int r = torap_zloop_watch(&l->watch, l->loop, socket, on_ready, l, err);
-	if (r) {
-		torap_zsocket_close(socket);
+	int r = torap_zdealer_open(
+		&l->connection, l->loop, l->context, b->endpoint, &options, on_ready, l, err);
+	if (r)
 		return r;
-	}
-	l->socket = socket;
 	l->open_handles++;
 	l->dialled = torap_app_mono();
 	return 0;
@@ -140,7 +120,8 @@ static bool send_frames(struct follow_link *l, uint32_t type, struct torap_buffe
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
 	bool sent =
-		l->socket && frames[0] && torap_zmessage_send(l->socket, NULL, 0, frames, body ? 2 : 1) == 0;
+		l->connection && frames[0] &&
+		torap_zmessage_send(torap_zdealer_socket(l->connection), NULL, 0, frames, body ? 2 : 1) == 0;
 	torap_buffer_unref(frames[0]);
 	return sent;
 }
@@ -216,7 +197,7 @@ static void on_tick(uv_timer_t *timer)
 	bool stuck = l->config->brokers_count > 1 && !follow_link_flowing(l) &&
 		     l->dialler.reason == TORAP_DIAL_UNREACHABLE &&
 		     torap_mono_reached(torap_mono_add_ms(l->dialled, UNREACHABLE_MS_MAX), now);
-	if (!l->socket || stuck)
+	if (!l->connection || stuck)
 		dial_next(l);
 	step(l, TORAP_DIAL_IN_TICK, 0);
 	tell_waiting(l, now);
@@ -281,9 +262,9 @@ static void on_ready(void *hint, int zmq_events)
 {
 	struct follow_link *l = hint;
 	(void)zmq_events;
-	for (int i = 0; i < TORAP_ZLOOP_BURST && l->socket; i++) {
+	for (int i = 0; i < TORAP_ZLOOP_BURST && l->connection; i++) {
 		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, l->socket, false);
+		int r = torap_zmessage_receive(&m, torap_zdealer_socket(l->connection), false);
 		if (r == TORAP_ZSOCKET_NONE)
 			return;
 		if (r) {
@@ -292,10 +273,10 @@ static void on_ready(void *hint, int zmq_events)
 			step(l, TORAP_DIAL_IN_BROKEN, 0);
 			return;
 		}
-		void *socket = l->socket;
+		const struct torap_zdealer *connection = l->connection;
 		on_message(l, &m);
 		torap_zmessage_finish(&m);
-		if (l->socket != socket)
+		if (l->connection != connection)
 			return; /* It was dropped meanwhile. */
 	}
 }

@@ -17,7 +17,7 @@
 #include "link/message.h"
 #include "loop/app.h"
 #include "loop/http.h"
-#include "loop/zloop.h"
+#include "loop/zdealer.h"
 #include "loop/zsocket.h"
 #include "proto/session.pb-c.h"
 #include "wire/envelope.h"
@@ -40,8 +40,8 @@ static const struct torap_dial_options dial_options = {
 
 struct kit {
 	struct kit_options options; /* strings owned */
-	void *context, *socket;
-	struct torap_zloop *watch;
+	void *context;
+	struct torap_zdealer *connection;
 	struct torap_dialler dialler;
 	uv_loop_t *loop;
 	uv_timer_t timer;
@@ -66,7 +66,6 @@ static void let_go(struct kit *k)
 {
 	if (--k->handles)
 		return;
-	torap_zsocket_close(k->socket);
 	if (k->context)
 		zmq_ctx_term(k->context);
 	kit_offers_clear(&k->offers);
@@ -87,50 +86,26 @@ static void on_handle_closed(uv_handle_t *handle)
 	let_go(handle->data);
 }
 
-static void on_watch_closed(void *hint)
+static void on_hung_up(void *hint)
 {
 	let_go(hint);
 }
 
 /* The connection. */
 
-struct old_socket {
-	struct kit *kit;
-	void *socket;
-};
-
-static void on_old_closed(void *hint)
-{
-	struct old_socket *old = hint;
-	torap_zsocket_close(old->socket);
-	let_go(old->kit);
-	free(old);
-}
-
 static void hang_up(struct kit *k)
 {
-	if (!k->socket)
-		return;
-	struct old_socket *old = malloc(sizeof *old);
-	assert(old); /* two words, once a failure */
-	*old = (struct old_socket){ k, k->socket };
-	torap_zloop_close(k->watch, on_old_closed, old);
-	k->watch = NULL;
-	k->socket = NULL;
+	if (k->connection)
+		k->connection = torap_zdealer_close(k->connection, on_hung_up, k);
 }
 
 static int dial(struct kit *k, struct torap_error *err)
 {
 	struct torap_zsocket_options options = { 0 };
-	void *socket = torap_zsocket_dial(k->context, k->options.endpoint, &options, err);
-	if (!socket)
-		return -EIO;
-	int r = torap_zloop_watch(&k->watch, k->loop, socket, on_ready, k, err);
-	if (r) {
-		torap_zsocket_close(socket);
+	int r = torap_zdealer_open(
+		&k->connection, k->loop, k->context, k->options.endpoint, &options, on_ready, k, err);
+	if (r)
 		return r;
-	}
-	k->socket = socket;
 	k->handles++;
 	return 0;
 }
@@ -147,7 +122,8 @@ static bool send_message(struct kit *k, uint32_t type, struct torap_buffer *body
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
 	bool sent =
-		k->socket && frames[0] && torap_zmessage_send(k->socket, NULL, 0, frames, body ? 2 : 1) == 0;
+		k->connection && frames[0] &&
+		torap_zmessage_send(torap_zdealer_socket(k->connection), NULL, 0, frames, body ? 2 : 1) == 0;
 	torap_buffer_unref(frames[0]);
 	return sent;
 }
@@ -294,9 +270,9 @@ static void on_ready(void *hint, int zmq_events)
 {
 	struct kit *k = hint;
 	(void)zmq_events;
-	for (int i = 0; i < TORAP_ZLOOP_BURST && k->socket && !k->closing; i++) {
+	for (int i = 0; i < TORAP_ZLOOP_BURST && k->connection && !k->closing; i++) {
 		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, k->socket, false);
+		int r = torap_zmessage_receive(&m, torap_zdealer_socket(k->connection), false);
 		if (r == TORAP_ZSOCKET_NONE)
 			return;
 		if (r == TORAP_ZSOCKET_BAD)
@@ -486,7 +462,5 @@ void kit_close(struct kit *k, void (*on_closed)(void *hint), void *hint)
 	uv_close((uv_handle_t *)&k->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&k->check, on_handle_closed);
 	uv_close((uv_handle_t *)&k->idle, on_handle_closed);
-	if (k->watch)
-		torap_zloop_close(k->watch, on_watch_closed, k);
-	k->watch = NULL;
+	hang_up(k);
 }

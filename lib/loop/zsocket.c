@@ -17,6 +17,9 @@ enum {
 	SEND_MARK = 1 << 16,
 	/* Four bursts of the loop: enough that a wire never waits for us, little enough that TCP holds the sender back. */
 	RECEIVE_MARK = 4 * 64,
+	/* Not 0, or libzmq aborts (zdealer.h).  Less than the least wait before a reconnect, so that nothing old is sent to a new
+	 * connection. */
+	LINGER_MS = 20,
 	RECONNECT_MS = 100, /* libzmq doubles it and adds up to as much again at random */
 	RECONNECT_MS_MAX = 2000,
 	/* How long a refused dialler waits before it asks again (zap.c), and a scanner may hold a descriptor. */
@@ -46,7 +49,7 @@ static int set_key(void *socket, int option, const uint8_t *key)
 static int set_common(void *socket, const char *endpoint, const struct torap_zsocket_options *o)
 {
 	int64_t message_max = TORAP_MESSAGE_SIZE_MAX;
-	if (set_int(socket, ZMQ_LINGER, 0) < 0 ||
+	if (set_int(socket, ZMQ_LINGER, LINGER_MS) < 0 ||
 		zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_max, sizeof message_max) < 0 ||
 		set_int(socket, ZMQ_SNDHWM, SEND_MARK) < 0 || set_int(socket, ZMQ_RCVHWM, RECEIVE_MARK) < 0 ||
 		set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) < 0 ||
@@ -107,15 +110,14 @@ static int check_port(const char *endpoint, struct torap_error *err)
 	return 0;
 }
 
-void *torap_zsocket_dial(void *context, const char *endpoint, const struct torap_zsocket_options *options,
+void *torap_zsocket_dealer(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err)
 {
 	assert(!options->server_key || (options->secret_key && options->public_key));
 	if (check_port(endpoint, err) != 0)
 		return NULL;
 	void *socket = zmq_socket(context, ZMQ_DEALER);
-	if (socket && set_common(socket, endpoint, options) == 0 && set_dialler(socket, options) == 0 &&
-		zmq_connect(socket, endpoint) == 0)
+	if (socket && set_common(socket, endpoint, options) == 0 && set_dialler(socket, options) == 0)
 		return socket;
 	torap_errorf(err, -errno, "cannot connect to %s: %s", endpoint, zmq_strerror(errno));
 	torap_zsocket_close(socket);

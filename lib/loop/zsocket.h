@@ -1,9 +1,7 @@
 /* zsocket.h: the sockets of DESIGN.md, "Links", and whole messages on them.
  *
- * All sends and receives are non-blocking.  LINGER 0, MAXMSGSIZE TORAP_MESSAGE_SIZE_MAX, TCP keep-alive on; dialler
- * DEALER; listener ROUTER with MANDATORY and a send mark above any window.
- * A dialler takes messages also while it has no connection, and keeps those that a lost connection had not taken: the peer that then
- * gets them knows no session, and says so.  Only a new socket is empty. */
+ * All sends and receives are non-blocking.  A short LINGER, MAXMSGSIZE TORAP_MESSAGE_SIZE_MAX, TCP keep-alive on; dialler
+ * DEALER (zdealer.h); listener ROUTER with MANDATORY and a send mark above any window. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,11 +20,10 @@ struct torap_zsocket_options {
 	int buffer_bytes;                       /* SNDBUF and RCVBUF; 0: the system's */
 };
 
-/* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.
- * The dialler reconnects by itself, 100 ms to 2 s apart; one that the ZAP handler refused asks again every 5 s. */
-void *torap_zsocket_dial(void *context, const char *endpoint, const struct torap_zsocket_options *options,
+/* For zdealer.h alone: a DEALER that is not connected yet, NULL on failure. */
+void *torap_zsocket_dealer(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);
-/* With keys: a CURVE server whose clients the process's ZAP handler (zap.h) admits; without a handler it is refused.  An ipc:// path
+/* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.  With keys: a CURVE server whose clients the process's ZAP handler (zap.h) admits; without a handler it is refused.  An ipc:// path
  * gets mode 0660 and an old socket file is replaced; a file that is no socket is not. */
 void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "bench/load.h"
 #include "bench/samples.h"
+#include "loop/zdealer.h"
 #include "loop/zsocket.h"
 #include "proto/observation.pb-c.h"
 #include "wire/envelope.h"
@@ -35,6 +36,7 @@ struct options {
 
 struct offer {
 	void *context, *socket;
+	struct torap_zdealer *dealer; /* owns the socket */
 	struct options options;
 	struct bench_load *load;
 	int64_t began_us, began_wall_us, last_sent_us, last_heard_us;
@@ -380,14 +382,14 @@ int main(int argc, char **argv)
 	if (!o.sent_us || !o.critical || !o.context)
 		bench_fail("out of memory");
 	struct torap_zsocket_options plain = { 0 };
-	o.socket = torap_zsocket_dial(o.context, o.options.endpoint, &plain, &err);
-	if (!o.socket)
+	if (torap_zdealer_open(&o.dealer, NULL, o.context, o.options.endpoint, &plain, NULL, NULL, &err))
 		bench_fail("%s", err.text);
+	o.socket = torap_zdealer_socket(o.dealer);
 	greet(&o);
 	wait_for_rows(&o);
 	run(&o);
 	print(&o);
-	torap_zsocket_close(o.socket);
+	torap_zdealer_close(o.dealer, NULL, NULL);
 	zmq_ctx_term(o.context);
 	bench_load_destroy(o.load);
 	bench_samples_finish(&o.latency);

@@ -302,7 +302,7 @@ class Link:
         s.curve_secretkey = zmq.utils.z85.encode(bytes.fromhex(self.keys["curve_secret"]))
         s.curve_publickey = zmq.utils.z85.encode(bytes.fromhex(self.keys["curve_public"]))
         s.curve_serverkey = zmq.utils.z85.encode(bytes.fromhex(self.subscriber.args.server_key))
-        s.linger, s.maxmsgsize = 0, 9 << 20
+        s.linger, s.maxmsgsize = 20, 9 << 20
         s.connect(self.subscriber.args.endpoint)
         self.socket, self.welcomed = s, False
         self.greeted = self.sent = 0.0

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "loop/zdealer.h"
 #include "loop/zsocket.h"
 
 enum { WAIT_MS = 20000 };

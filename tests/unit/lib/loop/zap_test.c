@@ -86,7 +86,8 @@ static void gate_finish(struct gate *g)
 }
 
 /* Says `text` at once: it arrives when, and only when, the dialler is let in. */
-static void *dial(struct gate *g, const struct keys *keys, const uint8_t *server_key, const char *text)
+static struct torap_zdealer *dial(
+	struct gate *g, const struct keys *keys, const uint8_t *server_key, const char *text)
 {
 	struct torap_error err;
 	struct torap_zsocket_options options = { 0 };
@@ -96,9 +97,10 @@ static void *dial(struct gate *g, const struct keys *keys, const uint8_t *server
 			.public_key = keys->public_key,
 			.server_key = server_key,
 		};
-	void *dialler = torap_zsocket_dial(g->context, g->endpoint, &options, &err);
-	cr_assert(dialler, "%s", err.text);
-	send_text(dialler, text);
+	struct torap_zdealer *dialler;
+	cr_assert_eq(torap_zdealer_open(&dialler, NULL, g->context, g->endpoint, &options, NULL, NULL, &err),
+		0, "%s", err.text);
+	send_text(torap_zdealer_socket(dialler), text);
 	return dialler;
 }
 
@@ -135,7 +137,7 @@ Test(zap, admits_a_known_key_and_tells_the_receiver_which)
 	gate_init(&g);
 	make_keys(&peer);
 	g.admitted = peer.public_key;
-	void *dialler = dial(&g, &peer, g.own.public_key, "hello");
+	struct torap_zdealer *dialler = dial(&g, &peer, g.own.public_key, "hello");
 	run_until_heard(&g, g.listener, "hello", &m);
 	cr_assert(m.has_key);
 	cr_assert_eq(memcmp(m.key, peer.public_key, sizeof m.key), 0);
@@ -144,7 +146,7 @@ Test(zap, admits_a_known_key_and_tells_the_receiver_which)
 	cr_assert_eq(g.asked, 1);
 	cr_assert_str_eq(g.address, "127.0.0.1");
 	cr_assert_eq(torap_zap_refused(g.zap), 0);
-	torap_zsocket_close(dialler);
+	torap_zdealer_close(dialler, NULL, NULL);
 	gate_finish(&g);
 }
 
@@ -156,14 +158,14 @@ Test(zap, refuses_an_unknown_key_until_it_is_admitted)
 	struct torap_zmessage m;
 	gate_init(&g);
 	make_keys(&peer);
-	void *dialler = dial(&g, &peer, g.own.public_key, "hello");
+	struct torap_zdealer *dialler = dial(&g, &peer, g.own.public_key, "hello");
 	run_until_refused(&g, 1);
 	cr_assert_not(is_heard(&m, g.listener));
 	g.admitted = peer.public_key;
 	run_until_heard(&g, g.listener, "hello", &m);
 	torap_zmessage_finish(&m);
 	cr_assert_eq(torap_zap_refused(g.zap), 1);
-	torap_zsocket_close(dialler);
+	torap_zdealer_close(dialler, NULL, NULL);
 	gate_finish(&g);
 }
 
@@ -177,20 +179,20 @@ Test(zap, lets_nothing_through_from_a_wrong_key_or_without_one)
 	make_keys(&known);
 	make_keys(&stranger);
 	g.admitted = known.public_key;
-	void *refused = dial(&g, &stranger, g.own.public_key, "refused");
-	void *misled = dial(&g, &known, stranger.public_key, "misled");
-	void *plain = dial(&g, NULL, NULL, "plain");
+	struct torap_zdealer *refused = dial(&g, &stranger, g.own.public_key, "refused");
+	struct torap_zdealer *misled = dial(&g, &known, stranger.public_key, "misled");
+	struct torap_zdealer *plain = dial(&g, NULL, NULL, "plain");
 	run_until_refused(&g, 1);
-	void *dialler = dial(&g, &known, g.own.public_key, "known");
+	struct torap_zdealer *dialler = dial(&g, &known, g.own.public_key, "known");
 	run_until_heard(&g, g.listener, "known", &m);
 	torap_zmessage_finish(&m);
 	for (int i = 0; i < 40; i++) {
 		uv_run(&g.loop, UV_RUN_NOWAIT);
 		cr_assert_not(is_heard(&m, g.listener));
 	}
-	void *all[] = { refused, misled, plain, dialler };
+	struct torap_zdealer *all[] = { refused, misled, plain, dialler };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		torap_zsocket_close(all[i]);
+		torap_zdealer_close(all[i], NULL, NULL);
 	gate_finish(&g);
 }
 
@@ -203,11 +205,11 @@ Test(zap, leaves_the_gate_shut_when_it_closes_before_its_listener)
 	make_keys(&peer);
 	g.admitted = peer.public_key;
 	close_zap(&g);
-	void *dialler = dial(&g, &peer, g.own.public_key, "hello");
+	struct torap_zdealer *dialler = dial(&g, &peer, g.own.public_key, "hello");
 	struct torap_zmessage m;
 	for (int i = 0; i < 40; i++)
 		cr_assert_not(is_heard(&m, g.listener));
-	torap_zsocket_close(dialler);
+	torap_zdealer_close(dialler, NULL, NULL);
 	gate_finish(&g);
 }
 
@@ -221,12 +223,12 @@ Test(zap, is_not_asked_about_listeners_without_keys)
 	void *listener = torap_zsocket_listen(g.context, "tcp://127.0.0.1:*", &options, &err);
 	cr_assert(listener, "%s", err.text);
 	cr_assert(torap_zsocket_endpoint(listener, g.endpoint, sizeof g.endpoint));
-	void *dialler = dial(&g, NULL, NULL, "hello");
+	struct torap_zdealer *dialler = dial(&g, NULL, NULL, "hello");
 	struct torap_zmessage m;
 	run_until_heard(&g, listener, "hello", &m);
 	torap_zmessage_finish(&m);
 	cr_assert_eq(g.asked, 0);
-	torap_zsocket_close(dialler);
+	torap_zdealer_close(dialler, NULL, NULL);
 	torap_zsocket_close(listener);
 	gate_finish(&g);
 }

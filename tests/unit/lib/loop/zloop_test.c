@@ -12,6 +12,7 @@
 #include <zmq.h>
 
 #include "base/error.h"
+#include "loop/zdealer.h"
 #include "loop/zloop.h"
 #include "loop/zsocket.h"
 
@@ -31,6 +32,7 @@ struct pair {
 	uv_timer_t watchdog, tick;
 	void *context;
 	struct side side[SIDES];
+	struct torap_zdealer *dealer; /* owns the socket of side 1 */
 	uint8_t peer[TORAP_ZPEER_MAX];
 	size_t peer_size;
 	int progress, seen, goal;
@@ -48,7 +50,10 @@ static uint32_t next_random(struct pair *p)
 static void on_side_closed(void *hint)
 {
 	struct side *s = hint;
-	torap_zsocket_close(s->socket);
+	if (s == &s->pair->side[1])
+		s->pair->dealer = torap_zdealer_close(s->pair->dealer, NULL, NULL);
+	else
+		torap_zsocket_close(s->socket);
 	s->pair->closed++;
 }
 
@@ -133,8 +138,9 @@ static void pair_init(struct pair *p, torap_zloop_ready on_ready)
 	p->side[0].socket = torap_zsocket_listen(p->context, "tcp://127.0.0.1:*", &options, &err);
 	cr_assert(p->side[0].socket, "%s", err.text);
 	cr_assert(torap_zsocket_endpoint(p->side[0].socket, endpoint, sizeof endpoint));
-	p->side[1].socket = torap_zsocket_dial(p->context, endpoint, &options, &err);
-	cr_assert(p->side[1].socket, "%s", err.text);
+	cr_assert_eq(torap_zdealer_open(&p->dealer, NULL, p->context, endpoint, &options, NULL, NULL, &err),
+		0, "%s", err.text);
+	p->side[1].socket = torap_zdealer_socket(p->dealer);
 
 	/* Connected, and the ROUTER knows its peer. */
 	zmq_pollitem_t up = { p->side[1].socket, 0, ZMQ_POLLOUT, 0 };
