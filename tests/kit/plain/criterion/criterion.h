@@ -1,5 +1,6 @@
 /* criterion.h: as much of Criterion as our tests use, without its machinery, for ThreadSanitizer: Criterion maps its memory where the
- * sanitizer keeps its own, and cannot start.  Each test is a fork, one after the other; the summary line has Criterion's form. */
+ * sanitizer keeps its own, and cannot start.  Each test is a fork, one after the other; the summary line has Criterion's form.
+ * PLAIN_ONCE: a program of several files includes this in each, and has one of everything. */
 #pragma once
 
 #include <math.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define PLAIN_ONCE __attribute__((weak))
 
 struct plain_options {
 	void (*init)(void);
@@ -27,8 +30,8 @@ struct plain_test {
 	struct plain_test *next;
 };
 
-static struct plain_test *plain_tests;
-static int plain_failures; /* of cr_expect in this test */
+PLAIN_ONCE struct plain_test *plain_tests;
+PLAIN_ONCE int plain_failures; /* of cr_expect in this test */
 
 #define PLAIN_ADD(id, suite_, name_, run_, ...)                                                              \
 	static const struct plain_options id##_options = { __VA_ARGS__ };                                    \
@@ -44,7 +47,7 @@ static int plain_failures; /* of cr_expect in this test */
 	static void suite_##_##name_(void)
 #define TestSuite(suite_, ...) PLAIN_ADD(suite_, #suite_, NULL, NULL, .begin = true, ##__VA_ARGS__)
 
-static void plain_fail(const char *file, int line, const char *text, const char *format, ...)
+PLAIN_ONCE void plain_fail(const char *file, int line, const char *text, const char *format, ...)
 {
 	va_list args;
 	fprintf(stderr, "%s:%d: %s ", file, line, text);
@@ -98,7 +101,7 @@ static void plain_fail(const char *file, int line, const char *text, const char 
 	PLAIN_CHECK(fabs((a) - (b)) <= (e), #a " is about " #b, false, ##__VA_ARGS__)
 #define cr_expect_fail(...) PLAIN_CHECK(false, "reached", false, ##__VA_ARGS__)
 
-static const struct plain_options *plain_suite(const char *suite)
+PLAIN_ONCE const struct plain_options *plain_suite(const char *suite)
 {
 	static const struct plain_options none;
 	for (struct plain_test *t = plain_tests; t; t = t->next)
@@ -107,7 +110,7 @@ static const struct plain_options *plain_suite(const char *suite)
 	return &none;
 }
 
-static bool plain_run(const struct plain_test *t)
+PLAIN_ONCE bool plain_run(const struct plain_test *t)
 {
 	const struct plain_options *suite = plain_suite(t->suite);
 	fflush(NULL);
@@ -132,7 +135,7 @@ static bool plain_run(const struct plain_test *t)
 	return good;
 }
 
-int main(void)
+PLAIN_ONCE int main(void)
 {
 	int tested = 0, passing = 0;
 	for (struct plain_test *t = plain_tests; t; t = t->next)
