@@ -262,20 +262,40 @@ static void reload_refused(struct broker *b, const char *why)
 	broker_own_policy(b->own, b->config->policy, NULL, why);
 }
 
+/* Our key for signing may be another now.  That for links belongs to the socket, and to what peers have in their files. */
+static int load_own_again(struct broker *b, struct torap_keys *keys, struct torap_error *err)
+{
+	int r = torap_keys_load(keys, b->config->keys, err);
+	if (r == 0 && memcmp(keys->curve_public, b->keys.curve_public, sizeof keys->curve_public) != 0)
+		r = torap_errorf(err, -EPERM,
+			"%s: another CURVE key; that of a listener changes with a restart only",
+			b->config->keys);
+	return r;
+}
+
 static int load_again(struct broker *b, struct broker_rules *rules, struct torap_error *err)
 {
-	int r = broker_rules_load(rules, b->config, b->root, b->state.trust_version, torap_app_wall(), err);
-	if (r)
+	struct torap_keys keys = { 0 };
+	int r = load_own_again(b, &keys, err);
+	if (!r)
+		r = broker_rules_load(
+			rules, b->config, b->root, b->state.trust_version, torap_app_wall(), err);
+	if (r) {
+		torap_keys_wipe(&keys);
 		return r;
-	r = check_own(b->config, &b->keys, rules->trust, err);
+	}
+	r = check_own(b->config, &keys, rules->trust, err);
 	struct broker_audience *audience = r ? NULL : broker_audience_create(rules->policy->feeds_count);
 	if (!r && (!audience || broker_routing_policy(b->routing, rules->policy)))
 		r = torap_errorf(err, -ENOMEM, "out of memory");
 	if (r) {
 		broker_audience_destroy(audience);
 		broker_rules_finish(rules);
+		torap_keys_wipe(&keys);
 		return r;
 	}
+	b->keys = keys; /* The sealers of our own stream read it when they sign. */
+	torap_keys_wipe(&keys);
 	broker_audience_destroy(b->audience);
 	b->audience = audience;
 	return 0;

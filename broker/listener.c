@@ -197,22 +197,29 @@ static int judge_hello(const struct torap_zmessage *m, const struct torap_hello 
 	return 0;
 }
 
-/* The older session of the same key, role and lane, or of the same connection. */
+/* A writer has one session a lane, also while it goes over to another key; a feed's keys are different subscribers. */
+static bool is_same_session(const struct broker_session *a, const struct broker_session *b)
+{
+	if (a->role != b->role || a->lane != b->lane)
+		return false;
+	return memcmp(a->key, b->key, sizeof a->key) == 0 ||
+	       (a->role == TORAP__ROLE__ROLE_WRITER && strcmp(a->name, b->name) == 0);
+}
+
+/* The older session of the same peer, or of the same connection. */
 static void replace(void *hint, struct broker_session *s)
 {
 	const struct broker_session *newer = hint;
 	bool same_peer = s->peer_size == newer->peer_size && memcmp(s->peer, newer->peer, s->peer_size) == 0;
-	bool same_session = s->role == newer->role && s->lane == newer->lane &&
-			    memcmp(s->key, newer->key, sizeof s->key) == 0;
 	if (s == newer)
 		return;
 	if (same_peer) {
 		s->keep_wire = true;
 		broker_session_end(s, "said hello again", 0, NULL);
-	} else if (same_session) {
+	} else if (is_same_session(s, newer)) {
 		s->broker->counts.replaced++;
 		broker_session_end(
-			s, "replaced", TORAP__REFUSAL__CODE__REPLACED, "a newer session of the same key");
+			s, "replaced", TORAP__REFUSAL__CODE__REPLACED, "a newer session of the same peer");
 	}
 }
 

@@ -42,7 +42,7 @@ static bool is_admitted(const struct broker_session *s, const char **reason)
 {
 	const struct torap_trust_writer *w = broker_rules_writer(&s->broker->rules, s->name);
 	*reason = !w ? "not among this broker's writers" : "not the key of this writer";
-	return w && memcmp(w->curve_key, s->key, sizeof s->key) == 0;
+	return w && torap_trust_has_curve(w, s->key);
 }
 
 static struct torap_stream_position position_of(const struct broker_stream *s)

@@ -1,6 +1,7 @@
 #include "node/carrier.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ enum {
 	SAME_RESUME_MS = 2000,   /* one gap makes a refusal for each batch in flight; they mean the same */
 	STALLED_US = 30 * TORAP_US_PER_S,
 	CREDIT_MIN = 1 << 10,
+	REKEY_MS_MAX = 5000,
 };
 
 static void on_ready(void *hint, int events);
@@ -306,6 +308,12 @@ static void on_ready(void *hint, int events)
 	}
 }
 
+void node_carrier_rekey(struct node_carrier *c, struct node_now now)
+{
+	c->rekey = true;
+	c->rekey_at = torap_mono_add_ms(now.mono, randombytes_uniform(REKEY_MS_MAX));
+}
+
 int node_carrier_streams(struct node_carrier *c)
 {
 	size_t count;
@@ -360,6 +368,10 @@ void node_carrier_tick(struct node_carrier *c, struct node_now now)
 	/* A broker that beats its heart and acknowledges nothing is as good as gone. */
 	if (c->has_window && torap_window_age_us(&c->window, now.mono) > STALLED_US)
 		node_carrier_step(c, TORAP_DIAL_IN_CLOSE, 0, now);
+	if (c->rekey && torap_mono_reached(c->rekey_at, now.mono)) {
+		c->rekey = false;
+		node_carrier_step(c, TORAP_DIAL_IN_CLOSE, 0, now);
+	}
 	node_carrier_step(c, TORAP_DIAL_IN_TICK, 0, now);
 }
 

@@ -73,6 +73,8 @@ struct node_carrier {
 	bool resumed;               /* the claims have been judged */
 	struct torap_mono resumed_at;
 	struct torap_wall behind_since; /* when the oldest batch that is not acknowledged was sealed */
+	bool rekey;                     /* our CURVE key has changed: at… */
+	struct torap_mono rekey_at;     /* …this moment the link begins anew */
 	bool closing;
 	char refusal[256]; /* what the broker said last, "" for nothing */
 	uint64_t batches_sent, bytes_sent, frames_refused, strange;
@@ -89,6 +91,8 @@ void node_carrier_finish(struct node_carrier *c);
 
 /* At least every 100 ms. */
 void node_carrier_tick(struct node_carrier *c, struct node_now now);
+/* Our CURVE key is another now: begins anew with it, within some seconds, so that not all links of a region do so at once. */
+void node_carrier_rekey(struct node_carrier *c, struct node_now now);
 /* A batch of the lane is durable. */
 void node_carrier_sealed(struct node_carrier *c, const struct node_sealed *s, struct node_now now);
 /* The lane has a further stream. */

@@ -271,23 +271,43 @@ struct node *node_destroy(struct node *n)
 
 /* Reloading. */
 
+/* Whoever signs or dials reads them where they are. */
+static void take_keys(struct node *n, struct torap_keys *keys, struct node_now now)
+{
+	bool sign = memcmp(keys->sign.public, n->keys.sign.public, sizeof keys->sign.public) != 0;
+	bool curve = memcmp(keys->curve_public, n->keys.curve_public, sizeof keys->curve_public) != 0;
+	n->keys = *keys;
+	torap_keys_wipe(keys);
+	for (size_t i = 0; curve && i < n->uplinks_count; i++)
+		node_uplink_rekey(n->uplinks[i], now);
+	if (sign || curve)
+		torap_notice("KEYS-CHANGED", "node %s: %s%s%s", n->config->name,
+			sign ? "signs with another key from here on" : "", sign && curve ? "; " : "",
+			curve ? "its links begin anew with another CURVE key, within some seconds" : "");
+}
+
 void node_reload(struct node *n)
 {
 	struct torap_error err;
+	struct torap_keys keys;
 	struct node_rules rules;
 	if (n->stage != NODE_RUNNING)
 		return;
 	struct node_now now = node_now(n);
-	int r = node_rules_load(&rules, n->config, &n->keys, &n->root, &n->rules, now.wall, &err);
+	int r = torap_keys_load(&keys, n->config->keys, &err);
+	if (r == 0)
+		r = node_rules_load(&rules, n->config, &keys, &n->root, &n->rules, now.wall, &err);
 	if (r == 0 && node_supervision_registry(n->supervision, rules.registry, now)) {
 		node_rules_finish(&rules);
 		r = torap_errorf(&err, -ENOMEM, "out of memory");
 	}
 	if (r) {
+		torap_keys_wipe(&keys);
 		n->reloads_refused++;
 		torap_fail("RELOAD-REFUSED", "%s; what was in force stays in force", err.text);
 		return;
 	}
+	take_keys(n, &keys, now);
 	struct node_rules old = n->rules;
 	n->rules = rules;
 	node_acceptance_rules(n->acceptance, rules.registry, rules.mapping);

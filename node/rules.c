@@ -17,9 +17,9 @@ static int check_writer(const struct node_config *config, const struct torap_tru
 	const struct torap_trust_writer *w = torap_trust_writer(trust, config->name);
 	if (!w)
 		return torap_errorf(err, -EPERM, "%s: no writer \"%s\" in it", config->trust, config->name);
-	if (memcmp(w->curve_key, keys->curve_public, sizeof w->curve_key) != 0)
-		return torap_errorf(err, -EPERM, "%s: the curve_key of \"%s\" is not that of %s",
-			config->trust, config->name, config->keys);
+	if (!torap_trust_has_curve(w, keys->curve_public))
+		return torap_errorf(err, -EPERM, "%s: \"%s\" has not the CURVE key of %s", config->trust,
+			config->name, config->keys);
 	if (!torap_trust_lookup((void *)trust, config->name, keys->sign.id, now))
 		return torap_errorf(err, -EPERM, "%s: \"%s\" may not sign now with the key of %s",
 			config->trust, config->name, config->keys);

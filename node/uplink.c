@@ -113,6 +113,12 @@ void node_uplink_tick(struct node_uplink *u, struct node_now now)
 		node_carrier_tick(&u->carriers[lane], now);
 }
 
+void node_uplink_rekey(struct node_uplink *u, struct node_now now)
+{
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++)
+		node_carrier_rekey(&u->carriers[lane], now);
+}
+
 static void on_written(struct node_entry *entry, enum node_entry_result result)
 {
 	(void)result; /* A receipt that is not kept is only an older one. */

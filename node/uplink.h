@@ -26,7 +26,8 @@ void node_uplink_close(struct node_uplink *u); /* stops at once; accepts NULL */
 struct node_uplink *node_uplink_destroy(
 	struct node_uplink *u); /* after the loop has run out; accepts NULL, returns NULL */
 
-void node_uplink_tick(struct node_uplink *u, struct node_now now); /* every 100 ms */
+void node_uplink_tick(struct node_uplink *u, struct node_now now);  /* every 100 ms */
+void node_uplink_rekey(struct node_uplink *u, struct node_now now); /* node_carrier_rekey() of each lane */
 /* Every few seconds, and once before the end: writes down how far the broker has come. */
 void node_uplink_receipts(struct node_uplink *u, struct node_now now);
 void node_uplink_sealed(

@@ -318,7 +318,10 @@ static void show_writer(const struct torap_trust_writer *w)
 	printf("%s\n    regions:", w->id);
 	for (size_t i = 0; i < w->regions_count; i++)
 		printf(" %s", torap_region_format(w->regions[i], region));
-	printf("\n    curve_key: %s\n", torap_hex(key, torap_bytes(w->curve_key, sizeof w->curve_key)));
+	putchar('\n');
+	for (size_t i = 0; i < w->curve_keys_count; i++)
+		printf("    curve_key: %s\n",
+			torap_hex(key, torap_bytes(w->curve_keys[i], TORAP_CURVE_KEY_SIZE)));
 	for (size_t i = 0; i < w->keys_count; i++)
 		printf("    key: %s from %s until %s\n",
 			torap_hex(key, torap_bytes(w->keys[i].key, sizeof w->keys[i].key)),

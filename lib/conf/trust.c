@@ -37,15 +37,25 @@ static void *room(size_t count, size_t size)
 	return calloc(count ? count : 1, size);
 }
 
+struct torap_trust_curve {
+	const uint8_t *key;
+	const struct torap_trust_writer *writer;
+};
+
 static bool copy_writer(struct torap_trust_writer *to, const Torap__TrustedWriter *from)
 {
 	memcpy(to->id, from->id, strlen(from->id) + 1); /* checked: it fits */
-	memcpy(to->curve_key, from->curve_key.data, TORAP_CURVE_KEY_SIZE);
+	to->curve_keys = room(1 + from->n_more_curve_keys, sizeof *to->curve_keys);
 	to->regions = room(from->n_regions, sizeof *to->regions);
 	to->keys = room(from->n_keys, sizeof *to->keys);
 	to->last_good = room(from->n_last_good, sizeof *to->last_good);
-	if (!to->regions || !to->keys || !to->last_good)
+	if (!to->curve_keys || !to->regions || !to->keys || !to->last_good)
 		return false;
+
+	memcpy(to->curve_keys[0], from->curve_key.data, TORAP_CURVE_KEY_SIZE);
+	to->curve_keys_count = 1 + from->n_more_curve_keys;
+	for (size_t i = 0; i < from->n_more_curve_keys; i++)
+		memcpy(to->curve_keys[i + 1], from->more_curve_keys[i].data, TORAP_CURVE_KEY_SIZE);
 
 	to->regions_count = from->n_regions;
 	if (from->n_regions)
@@ -75,8 +85,24 @@ static int compare_ids(const void *a, const void *b)
 
 static int compare_curves(const void *a, const void *b)
 {
-	const struct torap_trust_writer *const *x = a, *const *y = b;
-	return memcmp((*x)->curve_key, (*y)->curve_key, TORAP_CURVE_KEY_SIZE);
+	const struct torap_trust_curve *x = a, *y = b;
+	return memcmp(x->key, y->key, TORAP_CURVE_KEY_SIZE);
+}
+
+static bool index_curves(struct torap_trust *t)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < t->writers_count; i++)
+		count += t->writers[i].curve_keys_count;
+	t->by_curve = room(count, sizeof *t->by_curve);
+	if (!t->by_curve)
+		return false;
+	for (size_t i = 0; i < t->writers_count; i++)
+		for (size_t k = 0; k < t->writers[i].curve_keys_count; k++)
+			t->by_curve[t->by_curve_count++] =
+				(struct torap_trust_curve){ t->writers[i].curve_keys[k], &t->writers[i] };
+	qsort(t->by_curve, count, sizeof *t->by_curve, compare_curves);
+	return true;
 }
 
 static bool fill(struct torap_trust *t, const Torap__Trust *from)
@@ -84,8 +110,7 @@ static bool fill(struct torap_trust *t, const Torap__Trust *from)
 	t->version = from->version;
 	t->valid_until.us = from->valid_until_us;
 	t->writers = room(from->n_writers, sizeof *t->writers);
-	t->by_curve = room(from->n_writers, sizeof *t->by_curve);
-	if (!t->writers || !t->by_curve)
+	if (!t->writers)
 		return false;
 	for (size_t i = 0; i < from->n_writers; i++) {
 		t->writers_count++;
@@ -93,10 +118,7 @@ static bool fill(struct torap_trust *t, const Torap__Trust *from)
 			return false;
 	}
 	qsort(t->writers, t->writers_count, sizeof *t->writers, compare_ids);
-	for (size_t i = 0; i < t->writers_count; i++)
-		t->by_curve[i] = &t->writers[i];
-	qsort(t->by_curve, t->writers_count, sizeof *t->by_curve, compare_curves);
-	return true;
+	return index_curves(t);
 }
 
 static int create(struct torap_trust **out, const Torap__Trust *from, struct torap_bytes signed_trust,
@@ -193,6 +215,7 @@ struct torap_trust *torap_trust_unref(struct torap_trust *t)
 	if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
 		return NULL;
 	for (size_t i = 0; i < t->writers_count; i++) {
+		free(t->writers[i].curve_keys);
 		free(t->writers[i].regions);
 		free(t->writers[i].keys);
 		free(t->writers[i].last_good);
@@ -217,16 +240,25 @@ const struct torap_trust_writer *torap_trust_writer(const struct torap_trust *t,
 
 static int compare_with_curve(const void *key, const void *place)
 {
-	const struct torap_trust_writer *const *w = place;
-	return memcmp(key, (*w)->curve_key, TORAP_CURVE_KEY_SIZE);
+	const struct torap_trust_curve *c = place;
+	return memcmp(key, c->key, TORAP_CURVE_KEY_SIZE);
 }
 
 const struct torap_trust_writer *torap_trust_writer_by_curve(
 	const struct torap_trust *t, const uint8_t curve_key[static 32])
 {
-	const struct torap_trust_writer **place =
-		bsearch(curve_key, t->by_curve, t->writers_count, sizeof *t->by_curve, compare_with_curve);
-	return place ? *place : NULL;
+	const struct torap_trust_curve *place =
+		bsearch(curve_key, t->by_curve, t->by_curve_count, sizeof *t->by_curve, compare_with_curve);
+	return place ? place->writer : NULL;
+}
+
+bool torap_trust_has_curve(
+	const struct torap_trust_writer *w, const uint8_t curve_key[static TORAP_CURVE_KEY_SIZE])
+{
+	for (size_t i = 0; i < w->curve_keys_count; i++)
+		if (memcmp(w->curve_keys[i], curve_key, TORAP_CURVE_KEY_SIZE) == 0)
+			return true;
+	return false;
 }
 
 bool torap_trust_may_speak(const struct torap_trust_writer *w, uint32_t region)

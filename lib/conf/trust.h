@@ -18,7 +18,8 @@ struct torap_error;
 
 enum {
 	TORAP_TRUST_WRITERS_MAX = 4096,
-	TORAP_TRUST_KEYS_MAX = 64,      /* of one writer */
+	TORAP_TRUST_KEYS_MAX = 64,      /* of one writer, for signing */
+	TORAP_TRUST_CURVE_KEYS_MAX = 4, /* of one writer */
 	TORAP_TRUST_REGIONS_MAX = 256,  /* of one writer */
 	TORAP_TRUST_LAST_GOOD_MAX = 64, /* of one writer */
 	TORAP_TRUST_RULES_MAX = 256,    /* of retention */
@@ -41,12 +42,15 @@ struct torap_trust_writer {
 	char id[TORAP_WRITER_ID_MAX + 1];
 	uint32_t *regions;
 	size_t regions_count;
-	uint8_t curve_key[TORAP_CURVE_KEY_SIZE];
+	uint8_t (*curve_keys)[TORAP_CURVE_KEY_SIZE]; /* one, or several while a key is exchanged */
+	size_t curve_keys_count;
 	struct torap_trust_key *keys;
 	size_t keys_count;
 	struct torap_trust_last_good *last_good;
 	size_t last_good_count;
 };
+
+struct torap_trust_curve;
 
 struct torap_trust {
 	uint64_t version;
@@ -55,7 +59,8 @@ struct torap_trust {
 	size_t writers_count;
 	struct torap_buffer *signed_bytes; /* as they came: what welcome passes on */
 	/* private */
-	const struct torap_trust_writer **by_curve;
+	struct torap_trust_curve *by_curve;
+	size_t by_curve_count;
 	_Atomic unsigned refs;
 };
 
@@ -70,6 +75,8 @@ struct torap_trust *torap_trust_unref(struct torap_trust *t); /* accepts NULL, r
 const struct torap_trust_writer *torap_trust_writer(const struct torap_trust *t, const char *id);
 const struct torap_trust_writer *torap_trust_writer_by_curve(
 	const struct torap_trust *t, const uint8_t curve_key[static 32]);
+bool torap_trust_has_curve(
+	const struct torap_trust_writer *w, const uint8_t curve_key[static TORAP_CURVE_KEY_SIZE]);
 bool torap_trust_may_speak(const struct torap_trust_writer *w, uint32_t region);
 /* A torap_key_lookup; hint is the struct torap_trust. */
 const uint8_t *torap_trust_lookup(void *trust, const char *writer,
@@ -87,6 +94,7 @@ bool torap_trust_believes(
  *       - id: node-kostanay
  *         regions: ["391010000"]
  *         curve_key: 64 hexadecimal digits
+ *         more_curve_keys: [64 hexadecimal digits]                                        (optional)
  *         keys: [{ key: 64 hexadecimal digits, from: 2026-11-01T00:00:00Z, until: 2027-11-01T00:00:00Z }]
  *         last_good: [{ stream: node-kostanay/bulk/00f3a9c4d2e1b687, batch: 4711 }]        (optional)
  *     retention:                                                                          (optional)

@@ -130,6 +130,27 @@ static int check_last_good(struct check *c, const Torap__TrustedWriter *w, unsig
 	return 0;
 }
 
+static int check_curve(struct check *c, const Torap__TrustedWriter *w, ProtobufCBinaryData key)
+{
+	if (key.len != TORAP_CURVE_KEY_SIZE || all_zero(key))
+		return torap_errorf(c->err, -EINVAL, "a CURVE key of writer \"%s\" is not %d bytes, or zero",
+			w->id, TORAP_CURVE_KEY_SIZE);
+	return 0;
+}
+
+static int check_more_curves(struct check *c, const Torap__TrustedWriter *w, unsigned index)
+{
+	at(c, "writers[%u].more_curve_keys", index);
+	if (w->n_more_curve_keys >= TORAP_TRUST_CURVE_KEYS_MAX)
+		return torap_errorf(c->err, -EINVAL, "more than %d CURVE keys", TORAP_TRUST_CURVE_KEYS_MAX);
+	int r = 0;
+	for (unsigned i = 0; !r && i < w->n_more_curve_keys; i++) {
+		at(c, "writers[%u].more_curve_keys[%u]", index, i);
+		r = check_curve(c, w, w->more_curve_keys[i]);
+	}
+	return r;
+}
+
 static int check_writer(struct check *c, const Torap__TrustedWriter *w, unsigned index)
 {
 	at(c, "writers[%u].id", index);
@@ -137,10 +158,11 @@ static int check_writer(struct check *c, const Torap__TrustedWriter *w, unsigned
 		return torap_errorf(c->err, -EINVAL, "the id of a writer is 1 to %d of a-z, 0-9 and -",
 			TORAP_WRITER_ID_MAX);
 	at(c, "writers[%u].curve_key", index);
-	if (w->curve_key.len != TORAP_CURVE_KEY_SIZE || all_zero(w->curve_key))
-		return torap_errorf(c->err, -EINVAL, "curve_key of writer \"%s\" is not %d bytes, or zero",
-			w->id, TORAP_CURVE_KEY_SIZE);
-	int r = check_regions(c, w->regions, w->n_regions, "writers", index);
+	int r = check_curve(c, w, w->curve_key);
+	if (!r)
+		r = check_more_curves(c, w, index);
+	if (!r)
+		r = check_regions(c, w->regions, w->n_regions, "writers", index);
 	if (!r)
 		r = check_keys(c, w, index);
 	if (!r)
@@ -151,10 +173,9 @@ static int check_writer(struct check *c, const Torap__TrustedWriter *w, unsigned
 /* An id, a CURVE key and a signing key say who speaks, so no two writers share one. */
 static int check_doubled(struct check *c, const Torap__Trust *t)
 {
-	size_t keys = 0, n = 0;
+	size_t room = 1, n = 0;
 	for (size_t i = 0; i < t->n_writers; i++)
-		keys += t->writers[i]->n_keys;
-	size_t room = (keys > t->n_writers ? keys : t->n_writers) + 1;
+		room += t->writers[i]->n_keys + t->writers[i]->n_more_curve_keys + 1;
 	struct claim *claims = calloc(room, sizeof *claims);
 	if (!claims)
 		return torap_errorf(c->err, -ENOMEM, "out of memory");
@@ -171,14 +192,20 @@ static int check_doubled(struct check *c, const Torap__Trust *t)
 			c->err, -EINVAL, "writer \"%s\" stands twice", t->writers[doubled->writer]->id);
 		goto done;
 	}
-	for (unsigned i = 0; i < t->n_writers; i++)
-		claims[i] = (struct claim){ t->writers[i]->curve_key.data, TORAP_CURVE_KEY_SIZE, i };
-	if ((doubled = find_doubled(claims, t->n_writers))) {
+	for (unsigned i = 0; i < t->n_writers; i++) {
+		claims[n++] = (struct claim){ t->writers[i]->curve_key.data, TORAP_CURVE_KEY_SIZE, i };
+		for (size_t k = 0; k < t->writers[i]->n_more_curve_keys; k++)
+			claims[n++] = (struct claim){ t->writers[i]->more_curve_keys[k].data,
+				TORAP_CURVE_KEY_SIZE, i };
+	}
+	if ((doubled = find_doubled(claims, n))) {
 		at(c, "writers[%u].curve_key", doubled->writer);
-		r = torap_errorf(c->err, -EINVAL, "curve_key of writer \"%s\" is another writer's",
+		r = torap_errorf(c->err, -EINVAL,
+			"a CURVE key of writer \"%s\" stands twice, here or with another writer",
 			t->writers[doubled->writer]->id);
 		goto done;
 	}
+	n = 0;
 	for (unsigned i = 0; i < t->n_writers; i++)
 		for (size_t k = 0; k < t->writers[i]->n_keys; k++)
 			claims[n++] =

@@ -26,7 +26,8 @@ struct writer_text {
 	char **regions;
 	struct key_text *keys;
 	struct good_text *last_good;
-	unsigned regions_count, keys_count, last_good_count;
+	char **more_curve_keys;
+	unsigned regions_count, keys_count, last_good_count, more_curve_keys_count;
 };
 struct rule_text {
 	char **regions, **facilities, **kinds, **parts;
@@ -69,6 +70,8 @@ static const cyaml_schema_field_t writer_fields[] = {
 	TEXT("id", 0, struct writer_text, id),
 	LIST("regions", 0, struct writer_text, regions, &word, TORAP_TRUST_REGIONS_MAX),
 	TEXT("curve_key", 0, struct writer_text, curve_key),
+	LIST("more_curve_keys", CYAML_FLAG_OPTIONAL, struct writer_text, more_curve_keys, &word,
+		TORAP_TRUST_CURVE_KEYS_MAX - 1),
 	LIST("keys", 0, struct writer_text, keys, &key, TORAP_TRUST_KEYS_MAX),
 	LIST("last_good", CYAML_FLAG_OPTIONAL, struct writer_text, last_good, &good,
 		TORAP_TRUST_LAST_GOOD_MAX),
@@ -232,6 +235,12 @@ static void read_writer(
 	out->id = in->id;
 	snprintf(where, sizeof where, "writers[%u].curve_key", index);
 	out->curve_key = read_key(c, where, in->curve_key);
+	out->more_curve_keys = take(c, in->more_curve_keys_count, sizeof *out->more_curve_keys);
+	out->n_more_curve_keys = out->more_curve_keys ? in->more_curve_keys_count : 0;
+	for (unsigned i = 0; i < out->n_more_curve_keys; i++) {
+		snprintf(where, sizeof where, "writers[%u].more_curve_keys[%u]", index, i);
+		out->more_curve_keys[i] = read_key(c, where, in->more_curve_keys[i]);
+	}
 	snprintf(where, sizeof where, "writers[%u].regions", index);
 	out->regions = read_regions(c, where, in->regions, in->regions_count);
 	out->n_regions = out->regions ? in->regions_count : 0;

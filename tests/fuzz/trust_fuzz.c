@@ -18,7 +18,8 @@ static void check(struct torap_trust *t)
 	for (size_t i = 0; i < t->writers_count; i++) {
 		const struct torap_trust_writer *w = &t->writers[i];
 		assert(torap_trust_writer(t, w->id) == w);
-		assert(torap_trust_writer_by_curve(t, w->curve_key) == w);
+		for (size_t k = 0; k < w->curve_keys_count; k++)
+			assert(torap_trust_writer_by_curve(t, w->curve_keys[k]) == w);
 		for (size_t k = 0; k < w->keys_count; k++)
 			assert(torap_trust_lookup(t, w->id, w->keys[k].id, w->keys[k].from));
 		torap_trust_may_speak(w, 391010000);

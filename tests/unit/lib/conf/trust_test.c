@@ -107,8 +107,8 @@ Test(trust, says_who_may_write_what)
 	const struct torap_trust_writer *broker = torap_trust_writer(t, "broker");
 	cr_assert(a && broker);
 	cr_expect_null(torap_trust_writer(t, "node-b"));
-	cr_expect_eq(torap_trust_writer_by_curve(t, a->curve_key), a);
-	cr_expect_eq(torap_trust_writer_by_curve(t, broker->curve_key), broker);
+	cr_expect_eq(torap_trust_writer_by_curve(t, a->curve_keys[0]), a);
+	cr_expect_eq(torap_trust_writer_by_curve(t, broker->curve_keys[0]), broker);
 	cr_expect_null(torap_trust_writer_by_curve(t, a->keys[0].key));
 
 	cr_expect(torap_trust_may_speak(a, 391010000));
@@ -231,7 +231,7 @@ Test(trust, is_checked_although_it_is_signed)
 	check_document_refused(&t, "more than 9 digits");
 	regions[0] = 391010000;
 	w.curve_key.len = 31;
-	check_document_refused(&t, "writers[0].curve_key: curve_key of writer \"node-a\" is not 32 bytes");
+	check_document_refused(&t, "writers[0].curve_key: a CURVE key of writer \"node-a\" is not 32 bytes");
 	w.curve_key.len = 32;
 	key.key.len = 0;
 	check_document_refused(&t, "writers[0].keys[0]: a key of writer \"node-a\" is not 32 bytes");
@@ -269,10 +269,32 @@ Test(trust, compiling_refuses_a_key_that_two_writers_share)
 {
 	check_source_refused(HEAD "writers:\n" NODE_A "  - id: node-b\n    regions: []\n    curve_key: " KEY_A
 				  "\n    keys: []\n",
-		":11: curve_key of writer \"node-b\" is another writer's");
+		":11: a CURVE key of writer \"node-b\" stands twice, here or with another writer");
+	check_source_refused(HEAD "writers:\n" NODE_A "  - id: node-b\n    regions: []\n    curve_key: " KEY_C
+				  "\n    more_curve_keys: [" KEY_A "]\n    keys: []\n",
+		":11: a CURVE key of writer \"node-b\" stands twice, here or with another writer");
 	check_source_refused(HEAD "writers:\n" NODE_A "  - id: node-b\n    regions: []\n    curve_key: " KEY_C
 				  "\n    keys: [{ key: " KEY_B ", from: 2026-11-01, until: 2027-02-01 }]\n",
 		":12: a key of writer \"node-b\" stands twice");
+}
+
+/* While a key is exchanged both are the writer's, and nobody else's. */
+Test(trust, knows_a_writer_by_each_of_its_curve_keys)
+{
+	struct torap_trust *t =
+		decoded(HEAD "writers:\n" NODE_A BROKER "    more_curve_keys: [" KEY_B ", " KEY_D "]\n");
+	const struct torap_trust_writer *a = torap_trust_writer(t, "node-a");
+	const struct torap_trust_writer *broker = torap_trust_writer(t, "broker");
+	cr_assert_eq(broker->curve_keys_count, 3);
+	for (size_t i = 0; i < broker->curve_keys_count; i++) {
+		cr_expect_eq(torap_trust_writer_by_curve(t, broker->curve_keys[i]), broker);
+		cr_expect(torap_trust_has_curve(broker, broker->curve_keys[i]));
+		cr_expect_not(torap_trust_has_curve(a, broker->curve_keys[i]));
+	}
+	cr_expect_eq(torap_trust_writer_by_curve(t, a->curve_keys[0]), a);
+	torap_trust_unref(t);
+	check_source_refused(HEAD "writers:\n" BROKER "    more_curve_keys: [" KEY_A ", " KEY_B ", short]\n",
+		":8: a key is 64 hexadecimal digits");
 }
 
 /* Writes a file of `writers` writers, the first with `keys` keys and `regions` regions. */
@@ -307,7 +329,7 @@ Test(trust, holds_as_much_as_it_promises)
 		snprintf(id, sizeof id, "node-%u", i);
 		const struct torap_trust_writer *w = torap_trust_writer(t, id);
 		cr_assert(w && strcmp(w->id, id) == 0);
-		cr_assert_eq(torap_trust_writer_by_curve(t, w->curve_key), w);
+		cr_assert_eq(torap_trust_writer_by_curve(t, w->curve_keys[0]), w);
 	}
 	cr_expect_eq(torap_trust_writer(t, "node-0")->keys_count, 64);
 	cr_expect_eq(torap_trust_writer(t, "node-0")->regions_count, 256);
