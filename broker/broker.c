@@ -157,12 +157,33 @@ static void judge_trust(struct broker *b, struct torap_wall now)
 			b->config->trust, b->rules.trust->version, torap_wall_format(until, text));
 }
 
+/* What is signed beyond the key's time is dated inside of it: wire/seal.h. */
+static void judge_key(struct broker *b, struct torap_wall now)
+{
+	char clock[TORAP_WALL_TEXT_SIZE], from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE];
+	const struct torap_sign_key *key = &b->keys.sign;
+	bool said = b->key_out_of_time;
+	b->key_out_of_time = !torap_sign_key_good(key, now);
+	if (b->key_out_of_time && !said)
+		torap_fail("KEY-OUT-OF-TIME",
+			"this host's clock says %s, the signing key of %s is good from %s until %s; batches are dated "
+			"inside: set the clock right, or exchange the key",
+			torap_wall_format(now, clock), b->config->name, torap_wall_format(key->from, from),
+			torap_wall_format(key->until, until));
+}
+
+static void judge_rules(struct broker *b, struct torap_wall now)
+{
+	judge_trust(b, now);
+	judge_key(b, now);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct broker *b = timer->data;
 	struct torap_mono now = torap_app_mono();
 	if (b->ticks++ % TICKS_PER_JUDGING == 0)
-		judge_trust(b, torap_app_wall());
+		judge_rules(b, torap_app_wall());
 	broker_own_tick(b->own, now);
 	broker_listener_tick(b->listener, now);
 	broker_listener_each(b->listener, tick_session, b);
@@ -294,6 +315,7 @@ static int load_again(struct broker *b, struct broker_rules *rules, struct torap
 		torap_keys_wipe(&keys);
 		return r;
 	}
+	torap_trust_date_key(rules->trust, b->config->name, &keys.sign);
 	b->keys = keys; /* The sealers of our own stream read it when they sign. */
 	torap_keys_wipe(&keys);
 	broker_audience_destroy(b->audience);
@@ -374,8 +396,10 @@ static int load_rules(struct broker *b, struct torap_error *err)
 		&b->rules, b->config, b->root, b->state.trust_version, torap_app_wall(), err);
 	if (!r)
 		r = check_own(b->config, &b->keys, b->rules.trust, err);
-	if (!r)
+	if (!r) {
+		torap_trust_date_key(b->rules.trust, b->config->name, &b->keys.sign);
 		r = broker_state_trust(&b->state, b->kv, b->rules.trust->version, err);
+	}
 	if (!r)
 		r = broker_routing_create(&b->routing, b->rules.policy, err);
 	if (r)

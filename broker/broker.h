@@ -58,6 +58,7 @@ struct broker {
 	uv_timer_t tick;
 	bool commits_open, tick_open, stopping;
 	bool trust_expired; /* and the log knows */
+	bool key_out_of_time; /* likewise */
 	unsigned ticks;
 
 	/* What the end of the turn has to do. */

@@ -83,10 +83,27 @@ static void on_turn(uv_prepare_t *turn)
 	}
 }
 
+/* What is signed under a clock that is beyond the key's time is dated inside of it (wire/seal.h), so the clock is as good as unknown. */
+static void look_at_clock(struct node *n, struct torap_wall wall)
+{
+	char clock[TORAP_WALL_TEXT_SIZE], from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE];
+	const struct torap_sign_key *key = &n->keys.sign;
+	bool said = n->clock_beyond_key;
+	n->clock = torap_app_clock();
+	n->clock_beyond_key = !torap_sign_key_good(key, wall);
+	n->clock.known = n->clock.known && !n->clock_beyond_key;
+	if (n->clock_beyond_key && !said)
+		torap_fail("KEY-OUT-OF-TIME",
+			"this host's clock says %s, the signing key of %s is good from %s until %s; batches are dated "
+			"inside: set the clock right, or exchange the key",
+			torap_wall_format(wall, clock), n->config->name, torap_wall_format(key->from, from),
+			torap_wall_format(key->until, until));
+}
+
 static void on_second(struct node *n, struct node_now now)
 {
 	n->next_second = torap_mono_add_ms(now.mono, SECOND_MS);
-	n->clock = torap_app_clock();
+	look_at_clock(n, now.wall);
 	node_supervision_tick(n->supervision, now);
 	node_unknown_tick(n->unknown, now);
 	node_consents_tick(n->consents, n->rules.registry, now);
@@ -310,6 +327,7 @@ void node_reload(struct node *n)
 	take_keys(n, &keys, now);
 	struct node_rules old = n->rules;
 	n->rules = rules;
+	torap_trust_date_key(rules.trust, n->config->name, &n->keys.sign);
 	node_acceptance_rules(n->acceptance, rules.registry, rules.mapping);
 	node_intake_registry(n->intake, rules.registry);
 	node_consents_tick(n->consents, rules.registry, now);

@@ -54,6 +54,7 @@ struct node {
 	enum node_stage stage;
 	struct torap_mono stage_until;
 	struct torap_app_clock clock; /* read once a second */
+	bool clock_beyond_key;        /* it says a time at which our signing key is not good */
 	struct torap_mono next_second, next_heads, next_receipts;
 	uint64_t reloads, reloads_refused;
 };

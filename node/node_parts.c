@@ -6,6 +6,7 @@
 #include <zmq.h>
 
 #include "base/error.h"
+#include "conf/trust.h"
 #include "base/log.h"
 #include "node/acceptance.h"
 #include "node/batcher.h"
@@ -45,6 +46,8 @@ int node_load_files(struct node *n, const struct node_config *config, struct tor
 		r = node_rules_load(&n->rules, config, &n->keys, &n->root, NULL, torap_app_wall(), err);
 	if (r)
 		node_unload_files(n);
+	else
+		torap_trust_date_key(n->rules.trust, config->name, &n->keys.sign);
 	return r;
 }
 

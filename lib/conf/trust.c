@@ -278,6 +278,19 @@ bool torap_trust_believes(
 	return true;
 }
 
+bool torap_trust_date_key(const struct torap_trust *t, const char *writer, struct torap_sign_key *key)
+{
+	const struct torap_trust_writer *w = torap_trust_writer(t, writer);
+	for (size_t i = 0; w && i < w->keys_count; i++) {
+		if (memcmp(w->keys[i].key, key->public, TORAP_SIGN_KEY_SIZE) != 0)
+			continue;
+		key->from = w->keys[i].from;
+		key->until = w->keys[i].until;
+		return true;
+	}
+	return false;
+}
+
 const uint8_t *torap_trust_lookup(
 	void *trust, const char *writer, const uint8_t key_id[static TORAP_KEY_ID_SIZE], struct torap_wall at)
 {

@@ -82,6 +82,9 @@ bool torap_trust_may_speak(const struct torap_trust_writer *w, uint32_t region);
 const uint8_t *torap_trust_lookup(void *trust, const char *writer,
 	const uint8_t key_id[static TORAP_KEY_ID_SIZE], struct torap_wall at);
 
+/* Writes into the key when it is good.  False: it is none of the writer's, and nothing has changed. */
+bool torap_trust_date_key(const struct torap_trust *t, const char *writer, struct torap_sign_key *key);
+
 /* False: the batch is beyond the last good one of its stream. */
 bool torap_trust_believes(
 	const struct torap_trust_writer *w, const struct torap_stream_id *stream, uint64_t batch_no);

@@ -90,6 +90,20 @@ void torap_sign_key_make(struct torap_sign_key *out, const uint8_t seed[static 3
 {
 	crypto_sign_seed_keypair(out->public, out->secret, seed);
 	torap_key_id(out->id, out->public);
+	out->from.us = INT64_MIN;
+	out->until.us = INT64_MAX;
+}
+
+bool torap_sign_key_good(const struct torap_sign_key *key, struct torap_wall at)
+{
+	return at.us >= key->from.us && at.us < key->until.us;
+}
+
+static struct torap_wall dated(const struct torap_sign_key *key, struct torap_wall at)
+{
+	if (at.us < key->from.us)
+		return key->from;
+	return at.us < key->until.us ? at : (struct torap_wall){ key->until.us - 1 };
 }
 
 int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id *stream, uint64_t last_batch,
@@ -378,7 +392,7 @@ static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall seale
 	m.batch_no = s->last_batch + 1;
 	m.first_seq = s->first_seq;
 	m.count = s->count;
-	m.sealed_at_us = sealed_at.us;
+	m.sealed_at_us = dated(s->key, sealed_at).us;
 	if (s->last_batch != 0)
 		m.previous = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, s->last_digest };
 	m.key_id = (ProtobufCBinaryData){ TORAP_KEY_ID_SIZE, (uint8_t *)s->key->id };
@@ -454,7 +468,7 @@ struct torap_buffer *torap_sealer_head(const struct torap_sealer *s, struct tora
 	head.stream = &id;
 	head.last_batch = s->last_batch;
 	head.next_seq = s->first_seq;
-	head.at_us = at.us;
+	head.at_us = dated(s->key, at).us;
 	if (s->last_batch != 0)
 		head.last_digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, (uint8_t *)s->last_digest };
 	size_t size = torap__head__get_packed_size(&head);

@@ -18,9 +18,13 @@ struct torap_sign_key {
 	uint8_t secret[64]; /* libsodium's Ed25519 secret key: seed and public key */
 	uint8_t public[TORAP_SIGN_KEY_SIZE];
 	uint8_t id[TORAP_KEY_ID_SIZE];
+	/* When it is good, by the trust file: whatever is signed is dated inside, with the nearest moment when the clock is outside.  A
+	 * clock that jumped would else seal a batch that nobody may believe, and its stream could never go on. */
+	struct torap_wall from, until;
 };
-/* From a 32-byte seed. */
+/* From a 32-byte seed; good at any time. */
 void torap_sign_key_make(struct torap_sign_key *out, const uint8_t seed[static 32]);
+bool torap_sign_key_good(const struct torap_sign_key *key, struct torap_wall at);
 void torap_key_id(uint8_t id[static TORAP_KEY_ID_SIZE], const uint8_t public[static TORAP_SIGN_KEY_SIZE]);
 
 /* An event on its way into a batch.  `offset` of the protobuf structs is set by the sealer. */
@@ -57,7 +61,7 @@ unsigned torap_sealer_count(const struct torap_sealer *s); /* events in the open
 size_t torap_sealer_size(const struct torap_sealer *s);
 uint64_t torap_sealer_next_seq(const struct torap_sealer *s);
 uint64_t torap_sealer_last_batch(const struct torap_sealer *s);
-/* Closes the batch.  It must not be empty.  Salts are random.  After a failure the batch is still open. */
+/* Closes the batch.  It must not be empty.  Salts are random.  `sealed_at` is kept within the key's time.  After a failure the batch is still open. */
 int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
 	struct torap_error *err);
 /* A signed head of what has been sealed so far: the bytes of a SignedHead. */

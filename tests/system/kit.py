@@ -51,14 +51,15 @@ def free_port():
 
 class Process:
     def __init__(self, name, argv, folder):
-        self.name, self.argv, self.folder = name, argv, folder
+        self.name, self.argv, self.folder, self.environment = name, argv, folder, {}
         self.log = os.path.join(folder, name + ".log")
         self.child = None
 
     def start(self):
         check(self.child is None, f"{self.name} runs already")
         with open(self.log, "ab") as log:
-            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          env={**os.environ, **self.environment})
         return self
 
     def signal(self, number):

@@ -348,3 +348,33 @@ Test(seal, signs_a_head_of_what_was_sealed)
 	torap_batch_destroy(b);
 	torap_sealer_destroy(s);
 }
+
+/* A clock that jumped out of the key's time: nobody could believe what it dates, and the stream could never go on. */
+Test(seal, dates_what_it_signs_within_the_time_of_its_key)
+{
+	static const struct torap_wall from = { 1000 }, until = { 2000 };
+	static const struct {
+		int64_t clock, dated;
+	} cases[] = { { -5, 1000 }, { 999, 1000 }, { 1000, 1000 }, { 1999, 1999 }, { 2000, 1999 },
+		{ INT64_MAX, 1999 } };
+	struct torap_sign_key timed = key;
+	timed.from = from;
+	timed.until = until;
+	struct torap_sealer *s = fixture_sealer(TORAP__LANE__LANE_CRITICAL, &timed);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct torap_error err;
+		struct torap_batch *b;
+		struct torap_head head;
+		struct torap_wall clock = { cases[i].clock };
+		cr_assert_eq(fixture_add(s, fixture_class(391010000, 1), "1", NULL, NULL), 0);
+		cr_assert_eq(torap_sealer_seal(s, clock, &b, &err), 0, "%s", err.text);
+		cr_expect_eq(b->manifest->sealed_at_us, cases[i].dated);
+		struct torap_buffer *bytes = torap_sealer_head(s, clock);
+		cr_assert_eq(torap_verify_head(&head, torap_buffer_bytes(bytes), fixture_lookup, &timed),
+			TORAP_VERDICT_GOOD);
+		cr_expect_eq(head.at.us, cases[i].dated);
+		torap_buffer_unref(bytes);
+		torap_batch_destroy(b);
+	}
+	torap_sealer_destroy(s);
+}
