@@ -57,7 +57,7 @@ struct broker {
 	uv_async_t commits; /* the committer has something for us */
 	uv_timer_t tick;
 	bool commits_open, tick_open, stopping;
-	bool trust_expired; /* and the log knows */
+	bool trust_expired;   /* and the log knows */
 	bool key_out_of_time; /* likewise */
 	unsigned ticks;
 
