@@ -269,6 +269,32 @@ uint64_t broker_own_lost(const struct broker_own *o)
 	return o->lost;
 }
 
+static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)
+{
+	(void)hint, (void)batch, (void)group, (void)part;
+	return false;
+}
+
+/* When the last batch of the lane's stream was sealed. */
+static int read_latest(struct lane *l, struct torap_error *err)
+{
+	struct torap_kv_txn txn;
+	struct torap_batch *last;
+	uint64_t batch_no = broker_stream_last(l->stream);
+	if (!l->stream->stored || batch_no == 0)
+		return 0;
+	torap_kv_begin(&txn, l->own->broker->kv, false);
+	int r = torap_journal_read(&txn, l->stream->number, batch_no, want_none, NULL, &last, NULL, err);
+	torap_kv_abort(&txn);
+	if (r)
+		return r < 0 ? r
+			     : torap_errorf(err, -EBADMSG,
+				       "the store has lost the last batch of this broker's own stream");
+	torap_sealer_not_before(l->sealer, (struct torap_wall){ last->manifest->sealed_at_us });
+	torap_batch_destroy(last);
+	return 0;
+}
+
 static int open_lane(struct broker_own *o, uint32_t lane, struct torap_error *err)
 {
 	struct broker *b = o->broker;
@@ -283,8 +309,9 @@ static int open_lane(struct broker_own *o, uint32_t lane, struct torap_error *er
 	if (!l->stream)
 		return torap_errorf(err, -ENOSPC, "the store holds too many streams");
 	const struct torap_position *at = &l->stream->flushed;
-	return torap_sealer_create(
+	int r = torap_sealer_create(
 		&l->sealer, &id, at->next_batch - 1, at->next_seq, at->last_digest, &b->keys.sign, err);
+	return r ? r : read_latest(l, err);
 }
 
 int broker_own_create(struct broker_own **out, struct broker *b, struct torap_error *err)

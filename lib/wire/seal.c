@@ -62,7 +62,8 @@ struct torap_sealer {
 	const struct torap_sign_key *key;
 	uint64_t last_batch, first_seq;
 	uint8_t last_digest[TORAP_DIGEST_SIZE];
-	size_t size_max; /* 0: none */
+	size_t size_max;          /* 0: none */
+	struct torap_wall latest; /* what was dated last */
 
 	/* The open batch. */
 	uint32_t count;
@@ -99,11 +100,17 @@ bool torap_sign_key_good(const struct torap_sign_key *key, struct torap_wall at)
 	return at.us >= key->from.us && at.us < key->until.us;
 }
 
-static struct torap_wall dated(const struct torap_sign_key *key, struct torap_wall at)
+/* The key's time wins: a batch that nobody may believe would be the stream's last. */
+static struct torap_wall date(struct torap_sealer *s, struct torap_wall at)
 {
-	if (at.us < key->from.us)
-		return key->from;
-	return at.us < key->until.us ? at : (struct torap_wall){ key->until.us - 1 };
+	if (at.us < s->latest.us)
+		at = s->latest;
+	if (at.us < s->key->from.us)
+		at = s->key->from;
+	if (at.us >= s->key->until.us)
+		at.us = s->key->until.us - 1;
+	s->latest = at;
+	return at;
 }
 
 int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id *stream, uint64_t last_batch,
@@ -118,6 +125,7 @@ int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id 
 		return torap_errorf(err, -ENOMEM, "sealer: out of memory");
 	s->stream = *stream;
 	s->key = key;
+	s->latest.us = INT64_MIN;
 	s->last_batch = last_batch;
 	s->first_seq = next_seq;
 	memcpy(s->last_digest, last_digest, TORAP_DIGEST_SIZE);
@@ -382,6 +390,17 @@ static bool seal_group(struct scratch *x, unsigned i, struct group *g)
 	return true;
 }
 
+void torap_sealer_not_before(struct torap_sealer *s, struct torap_wall at)
+{
+	if (at.us > s->latest.us)
+		s->latest = at;
+}
+
+struct torap_wall torap_sealer_latest(const struct torap_sealer *s)
+{
+	return s->latest;
+}
+
 /* The signed manifest of the groups in the scratch. */
 static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall sealed_at)
 {
@@ -392,7 +411,7 @@ static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall seale
 	m.batch_no = s->last_batch + 1;
 	m.first_seq = s->first_seq;
 	m.count = s->count;
-	m.sealed_at_us = dated(s->key, sealed_at).us;
+	m.sealed_at_us = date(s, sealed_at).us;
 	if (s->last_batch != 0)
 		m.previous = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, s->last_digest };
 	m.key_id = (ProtobufCBinaryData){ TORAP_KEY_ID_SIZE, (uint8_t *)s->key->id };
@@ -459,7 +478,7 @@ out:
 	return r == -ENOMEM ? torap_errorf(err, r, "seal: out of memory") : r;
 }
 
-struct torap_buffer *torap_sealer_head(const struct torap_sealer *s, struct torap_wall at)
+struct torap_buffer *torap_sealer_head(struct torap_sealer *s, struct torap_wall at)
 {
 	Torap__StreamId id;
 	Torap__Head head = TORAP__HEAD__INIT;
@@ -468,7 +487,7 @@ struct torap_buffer *torap_sealer_head(const struct torap_sealer *s, struct tora
 	head.stream = &id;
 	head.last_batch = s->last_batch;
 	head.next_seq = s->first_seq;
-	head.at_us = dated(s->key, at).us;
+	head.at_us = date(s, at).us;
 	if (s->last_batch != 0)
 		head.last_digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, (uint8_t *)s->last_digest };
 	size_t size = torap__head__get_packed_size(&head);

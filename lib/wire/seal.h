@@ -61,8 +61,13 @@ unsigned torap_sealer_count(const struct torap_sealer *s); /* events in the open
 size_t torap_sealer_size(const struct torap_sealer *s);
 uint64_t torap_sealer_next_seq(const struct torap_sealer *s);
 uint64_t torap_sealer_last_batch(const struct torap_sealer *s);
-/* Closes the batch.  It must not be empty.  Salts are random.  `sealed_at` is kept within the key's time.  After a failure the batch is still open. */
+/* What a stream's batches and heads are dated never goes back, or an old head that a lagging broker still shows would look later than
+ * a newer one: a rollback that never was.  So the clock may go back, and the dates wait for it.  `at`: when the stream's last batch
+ * was sealed, which a sealer that continues it does not know. */
+void torap_sealer_not_before(struct torap_sealer *s, struct torap_wall at);
+struct torap_wall torap_sealer_latest(const struct torap_sealer *s);
+/* Closes the batch.  It must not be empty.  Salts are random.  `sealed_at` is kept within the key's time, and from going back.  After a failure the batch is still open. */
 int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
 	struct torap_error *err);
 /* A signed head of what has been sealed so far: the bytes of a SignedHead. */
-struct torap_buffer *torap_sealer_head(const struct torap_sealer *s, struct torap_wall at);
+struct torap_buffer *torap_sealer_head(struct torap_sealer *s, struct torap_wall at);

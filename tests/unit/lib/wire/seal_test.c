@@ -349,18 +349,20 @@ Test(seal, signs_a_head_of_what_was_sealed)
 	torap_sealer_destroy(s);
 }
 
-/* A clock that jumped out of the key's time: nobody could believe what it dates, and the stream could never go on. */
-Test(seal, dates_what_it_signs_within_the_time_of_its_key)
+/* A clock that jumped out of the key's time: nobody could believe what it dates, and the stream could never go on.  One that went back:
+ * an older head of a broker that lags would look like a rollback. */
+Test(seal, dates_what_it_signs_within_the_time_of_its_key_and_never_back)
 {
 	static const struct torap_wall from = { 1000 }, until = { 2000 };
 	static const struct {
 		int64_t clock, dated;
-	} cases[] = { { -5, 1000 }, { 999, 1000 }, { 1000, 1000 }, { 1999, 1999 }, { 2000, 1999 },
-		{ INT64_MAX, 1999 } };
+	} cases[] = { { -5, 1000 }, { 999, 1000 }, { 1000, 1000 }, { 1500, 1500 }, { 1200, 1500 },
+		{ 1999, 1999 }, { 2000, 1999 }, { INT64_MAX, 1999 }, { 1100, 1999 } };
 	struct torap_sign_key timed = key;
 	timed.from = from;
 	timed.until = until;
 	struct torap_sealer *s = fixture_sealer(TORAP__LANE__LANE_CRITICAL, &timed);
+	torap_sealer_not_before(s, (struct torap_wall){ 700 });
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct torap_error err;
 		struct torap_batch *b;
