@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "proto/session.pb-c.h"
 
-enum { STEPS = 1500, CALM_STEPS = 1500, STEP_US_MAX = 60000 };
+enum { STEPS = 1500, CALM_STEPS = 1500, STEP_US_MAX = 60000, SEEDS = 25 };
 
 uint64_t sim_random(struct sim_world *w, uint64_t below)
 {
@@ -32,6 +32,11 @@ bool sim_chance(struct sim_world *w, unsigned per_mille)
 struct torap_wall sim_wall(const struct sim_world *w)
 {
 	return (struct torap_wall){ w->now.us + (int64_t)1800000000 * TORAP_US_PER_S };
+}
+
+const struct torap_stream_id *sim_stream(const struct sim_world *w, size_t stream)
+{
+	return &w->nodes[stream / SIM_LANES].lanes[stream % SIM_LANES].stream;
 }
 
 void sim_note(struct sim_world *w, const char *format, ...)
@@ -62,7 +67,7 @@ static void make_trust(struct sim_world *w)
 {
 	Torap__TrustedWriter writers[SIM_NODES], *list[SIM_NODES];
 	Torap__TrustedKey keys[SIM_NODES], *key_list[SIM_NODES];
-	uint8_t curve[SIM_NODES][32] = { { 1 }, { 2 } };
+	uint8_t curve[SIM_NODES][32] = { { 1 }, { 2 }, { 3 } };
 	for (size_t n = 0; n < SIM_NODES; n++) {
 		torap__trusted_key__init(&keys[n]);
 		keys[n].key = (ProtobufCBinaryData){ 32, w->nodes[n].key.public };
@@ -105,27 +110,44 @@ static void begin(struct sim_world *w, uint64_t seed, bool verbose)
 {
 	static uint16_t prison[] = { TORAP__FACILITY__FACILITY_PRISON };
 	static uint32_t almaty[] = { 750000000 };
-	static const struct sim_feed feeds[SIM_FEEDS] = {
+	static const struct sim_feed feeds[SIM_SUBSCRIBERS] = {
 		{ .name = "centre",
+			.brokers = { 0, 1 },
+			.brokers_count = 2,
 			.row = { .parts = { [TORAP__PART_KIND__PART_OPEN] = true,
 					 [TORAP__PART_KIND__PART_PERSONAL] = true } } },
 		{ .name = "prosecutor",
+			.brokers = { 1, 0 },
+			.brokers_count = 2,
 			.row = { .facilities = prison,
 				.facilities_count = 1,
 				.parts = { [TORAP__PART_KIND__PART_OPEN] = true } } },
 		{ .name = "almaty",
+			.brokers = { 0 },
+			.brokers_count = 1,
 			.row = { .regions = almaty,
 				.regions_count = 1,
 				.facilities = prison,
 				.facilities_count = 1,
 				.parts = { [TORAP__PART_KIND__PART_OPEN] = true,
 					[TORAP__PART_KIND__PART_PERSONAL] = true } } },
+		{ .name = "ministry",
+			.brokers = { SIM_NATION },
+			.brokers_count = 1,
+			.row = { .parts = { [TORAP__PART_KIND__PART_OPEN] = true,
+					 [TORAP__PART_KIND__PART_PERSONAL] = true } } },
+		/* No personal parts: what the nation's broker gives are partial copies. */
+		[SIM_UPSTREAM] = { .name = "nation",
+			.brokers = { 0, 1 },
+			.brokers_count = 2,
+			.row = { .parts = { [TORAP__PART_KIND__PART_OPEN] = true } } },
 	};
-	*w = (struct sim_world){ .seed = seed, .random = seed, .verbose = verbose };
+	static const uint32_t regions[SIM_NODES] = { 751310000, 391010000, 392410000 };
+	*w = (struct sim_world){ .seed = seed, .random = seed, .verbose = verbose, .almaty_personal = true };
 	for (size_t n = 0; n < SIM_NODES; n++) {
 		struct sim_node *node = &w->nodes[n];
 		snprintf(node->name, sizeof node->name, "node-%zu", n);
-		node->region = n ? 391010000 : 751310000;
+		node->region = regions[n];
 		uint8_t key_seed[32] = { (uint8_t)n, 77 };
 		torap_sign_key_make(&node->key, key_seed);
 		for (size_t i = 0; i < SIM_LANES; i++)
@@ -135,26 +157,30 @@ static void begin(struct sim_world *w, uint64_t seed, bool verbose)
 	}
 	make_trust(w);
 	memcpy(w->feeds, feeds, sizeof feeds);
-	w->broker = sim_broker_create(w);
-	for (size_t f = 0; f < SIM_FEEDS; f++)
+	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)
 		w->feeds[f].subscriber = sim_subscriber_create(w, &w->feeds[f]);
+	for (size_t b = 0; b < SIM_BROKERS; b++)
+		w->brokers[b] = sim_broker_create(w, b);
 }
 
 static void end(struct sim_world *w)
 {
-	for (size_t f = 0; f < SIM_FEEDS; f++) {
+	for (size_t b = 0; b < SIM_BROKERS; b++)
+		sim_broker_destroy(w->brokers[b]);
+	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++) {
 		sim_subscriber_destroy(w->feeds[f].subscriber);
 		for (size_t i = 0; i < SIM_LANES; i++)
 			sim_line_reset(&w->feeds[f].lines[i]);
 	}
-	sim_broker_destroy(w->broker);
 	for (size_t n = 0; n < SIM_NODES; n++)
 		for (size_t i = 0; i < SIM_LANES; i++) {
 			struct sim_writer *l = &w->nodes[n].lanes[i];
 			torap_sealer_destroy(l->sealer);
-			torap_window_finish(&l->window);
 			sim_disk_finish(&l->disk);
-			sim_line_reset(&l->line);
+			for (size_t b = 0; b < SIM_CITIES; b++) {
+				torap_window_finish(&l->uplinks[b].window);
+				sim_line_reset(&l->uplinks[b].line);
+			}
 		}
 	torap_trust_unref(w->trust);
 }
@@ -164,8 +190,14 @@ static void step(struct sim_world *w)
 	w->now.us += 1000 + (int64_t)sim_random(w, STEP_US_MAX);
 	for (size_t n = 0; n < SIM_NODES; n++)
 		sim_node_step(w, &w->nodes[n]);
-	sim_broker_step(w, w->broker);
-	for (size_t f = 0; f < SIM_FEEDS; f++)
+	if (sim_chance(w, 3)) {
+		w->almaty_personal = !w->almaty_personal;
+		w->policies++;
+		sim_note(w, "the policy %s almaty personal parts", w->almaty_personal ? "grants" : "denies");
+	}
+	for (size_t b = 0; b < SIM_BROKERS; b++)
+		sim_broker_step(w, w->brokers[b]);
+	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)
 		sim_subscriber_step(w, w->feeds[f].subscriber);
 	sim_check_step(w);
 }
@@ -184,11 +216,12 @@ static bool run(uint64_t seed, bool verbose)
 	if (!*w.failure)
 		sim_check_end(&w);
 	if (verbose || *w.failure)
-		printf("seed %" PRIu64 ": %" PRIu64 " events, %" PRIu64 " messages (%" PRIu64
-		       " lost, %" PRIu64 " doubled, %" PRIu64 " reordered), %" PRIu64 " crashes, %" PRIu64
-		       " half-open links: %s\n",
-			seed, w.events, w.messages, w.lost, w.doubled, w.reordered, w.crashes, w.cuts,
-			*w.failure ? w.failure : "good");
+		printf("seed %" PRIu64 ": %" PRIu64 " events (%" PRIu64 " refused), %" PRIu64
+		       " messages (%" PRIu64 " lost, %" PRIu64 " doubled, %" PRIu64 " reordered), %" PRIu64
+		       " crashes, %" PRIu64 " links half-open or slow, %" PRIu64 " clock jumps, %" PRIu64
+		       " policies: %s\n",
+			seed, w.events, w.refused, w.messages, w.lost, w.doubled, w.reordered, w.crashes,
+			w.cuts, w.jumps, w.policies, *w.failure ? w.failure : "good");
 	bool good = !*w.failure;
 	end(&w);
 	return good;
@@ -199,7 +232,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "seed", required_argument, NULL, 's' },
 		{ "seeds", required_argument, NULL, 'n' }, { "from", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' }, { 0 } };
-	uint64_t from = 1, seeds = 60;
+	uint64_t from = 1, seeds = SEEDS;
 	bool one = false;
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
 		switch (c) {
@@ -215,7 +248,8 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			printf("sim [--seeds N] [--from SEED] | sim --seed SEED\n\nRuns the federation from "
-			       "N seeds (60), or one with all that happens.\n");
+			       "N seeds (%d), or one with all that happens.\n",
+				SEEDS);
 			return 0;
 		default:
 			return 2;

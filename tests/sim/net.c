@@ -5,6 +5,8 @@
 
 #include "wire/envelope.h"
 
+enum { SLOW_US_A_BYTE = 8 };
+
 static void enqueue(struct sim_line *line, enum sim_way way, struct torap_buffer *const *frames, size_t count,
 	struct torap_mono at)
 {
@@ -23,6 +25,14 @@ static void enqueue(struct sim_line *line, enum sim_way way, struct torap_buffer
 	*place = m;
 }
 
+static size_t bytes_of(struct torap_buffer *const *frames, size_t count)
+{
+	size_t bytes = 0;
+	for (size_t i = 0; i < count; i++)
+		bytes += frames[i] ? frames[i]->size : 0;
+	return bytes;
+}
+
 void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 	struct torap_buffer *const *frames, size_t count)
 {
@@ -33,6 +43,11 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 	}
 	int64_t delay_us = 200 + (int64_t)sim_random(w, 20000);
 	struct torap_mono at = { w->now.us + delay_us };
+	if (line->slow && !w->calm) {
+		/* What is sent stands behind what was sent before, and takes its own time. */
+		int64_t begin_us = line->last_at[way].us > w->now.us ? line->last_at[way].us : w->now.us;
+		at.us = begin_us + (int64_t)bytes_of(frames, count) * SLOW_US_A_BYTE;
+	}
 	if (sim_chance(w, 20)) {
 		at.us += (int64_t)sim_random(w, 500000); /* Those sent later overtake it. */
 		w->reordered++;
@@ -66,7 +81,7 @@ void sim_line_reset(struct sim_line *line)
 		sim_message_destroy(m);
 	}
 	line->connection++;
-	line->cut = false;
+	line->cut = line->slow = false;
 }
 
 struct sim_message *sim_receive(struct sim_world *w, struct sim_line *line, enum sim_way way)
@@ -85,4 +100,12 @@ void sim_message_destroy(struct sim_message *m)
 	for (size_t i = 0; i < m->count; i++)
 		torap_buffer_unref(m->frames[i]);
 	free(m);
+}
+
+void sim_line_suffers(struct sim_world *w, struct sim_line *line)
+{
+	bool cut = sim_chance(w, 1), slow = sim_chance(w, 1);
+	line->cut |= cut;
+	line->slow |= slow;
+	w->cuts += cut + slow;
 }

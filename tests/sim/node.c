@@ -31,10 +31,16 @@ void sim_node_start(struct sim_world *w, struct sim_node *n)
 		int r = torap_sealer_create(&l->sealer, &l->stream, l->disk.count,
 			m ? m->first_seq + m->count : 1, m ? m->digest : nothing, &n->key, &err);
 		assert(r == 0);
-		l->next_batch = 0;
-		torap_dialler_init(&l->dialler, &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
-		torap_window_init(&l->window, 1 << 20, w->now);
-		sim_line_reset(&l->line);
+		if (m)
+			torap_sealer_not_before(l->sealer, (struct torap_wall){ m->sealed_at_us });
+		for (size_t b = 0; b < SIM_CITIES; b++) {
+			struct sim_uplink *u = &l->uplinks[b];
+			u->next_batch = 0;
+			torap_dialler_init(
+				&u->dialler, &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
+			torap_window_init(&u->window, 1 << 20, w->now);
+			sim_line_reset(&u->line);
+		}
 	}
 }
 
@@ -46,9 +52,11 @@ void sim_node_crash(struct sim_world *w, struct sim_node *n)
 	for (size_t i = 0; i < SIM_LANES; i++) {
 		struct sim_writer *l = &n->lanes[i];
 		l->sealer = torap_sealer_destroy(l->sealer);
-		torap_window_finish(&l->window);
 		sim_disk_crash(&l->disk);
-		sim_line_reset(&l->line);
+		for (size_t b = 0; b < SIM_CITIES; b++) {
+			torap_window_finish(&l->uplinks[b].window);
+			sim_line_reset(&l->uplinks[b].line);
+		}
 	}
 }
 
@@ -78,11 +86,16 @@ static void make_event(struct sim_world *w, struct sim_node *n, struct sim_write
 	assert(r == 0);
 }
 
-static void seal(struct sim_world *w, struct sim_writer *l)
+static struct torap_wall wall_of(const struct sim_world *w, const struct sim_node *n)
+{
+	return (struct torap_wall){ sim_wall(w).us + n->clock_off_us };
+}
+
+static void seal(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
 {
 	struct torap_batch *batch;
 	struct torap_error err;
-	int r = torap_sealer_seal(l->sealer, sim_wall(w), &batch, &err);
+	int r = torap_sealer_seal(l->sealer, wall_of(w, n), &batch, &err);
 	assert(r == 0);
 	sim_disk_append(&l->disk, batch);
 }
@@ -94,7 +107,7 @@ static void flush(struct sim_writer *l)
 	l->events_flushed = m ? m->first_seq + m->count - 1 : 0;
 }
 
-static void say_hello(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
+static void say_hello(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u)
 {
 	struct torap_stream_position at = { .stream = l->stream,
 		.at = { .next_batch = l->disk.flushed + 1 } };
@@ -109,132 +122,190 @@ static void say_hello(struct sim_world *w, struct sim_node *n, struct sim_writer
 		.positions = &at,
 		.positions_count = 1 };
 	strcpy(hello.name, n->name);
-	sim_say(w, &l->line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, torap_hello_encode(&hello));
+	sim_say(w, &u->line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, torap_hello_encode(&hello));
 }
 
-static void dial(
-	struct sim_world *w, struct sim_node *n, struct sim_writer *l, enum torap_dial_input in, int refusal)
+static void begin_window(struct sim_world *w, struct sim_uplink *u, uint64_t credit)
+{
+	torap_window_finish(&u->window);
+	torap_window_init(&u->window, credit, w->now);
+}
+
+static void dial(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u,
+	enum torap_dial_input in, int refusal)
 {
 	struct torap_dial_out out;
-	torap_dialler_step(&l->dialler, in, refusal, w->now, &out);
+	torap_dialler_step(&u->dialler, in, refusal, w->now, &out);
 	if (out.ended) {
-		l->next_batch = 0;
-		torap_window_finish(&l->window);
-		torap_window_init(&l->window, 0, w->now);
+		u->next_batch = 0;
+		begin_window(w, u, 0);
 	}
 	if (out.reset)
-		sim_line_reset(&l->line);
+		sim_line_reset(&u->line);
 	if (out.say_hello) {
-		say_hello(w, n, l);
-		torap_dialler_step(&l->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
+		say_hello(w, n, l, u);
+		torap_dialler_step(&u->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
 	}
 	if (out.heartbeat) {
-		sim_say(w, &l->line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
-		torap_dialler_step(&l->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
+		sim_say(w, &u->line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
+		torap_dialler_step(&u->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
 	}
 }
 
-static void on_welcome(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct torap_bytes body)
+static void on_welcome(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u,
+	struct torap_bytes body)
 {
 	struct torap_welcome welcome;
 	struct torap_error err;
 	int r = torap_welcome_decode(&welcome, body, &err);
 	assert(r == 0);
-	bool fresh = l->dialler.state == TORAP_DIAL_GREETING;
-	dial(w, n, l, TORAP_DIAL_IN_WELCOME, 0);
-	if (fresh && l->dialler.state == TORAP_DIAL_FLOWING) {
-		l->next_batch = welcome.positions_count ? welcome.positions[0].at.next_batch : 1;
-		if (l->next_batch > l->disk.flushed + 1)
+	bool fresh = u->dialler.state == TORAP_DIAL_GREETING;
+	dial(w, n, l, u, TORAP_DIAL_IN_WELCOME, 0);
+	if (fresh && u->dialler.state == TORAP_DIAL_FLOWING) {
+		u->next_batch = welcome.positions_count ? welcome.positions[0].at.next_batch : 1;
+		if (u->next_batch > l->disk.flushed + 1)
 			sim_fail(w,
-				"the broker has batch %" PRIu64
+				"a broker has batch %" PRIu64
 				" of %s, whose journal ends at %zu: a number was used before its flush",
-				l->next_batch - 1, n->name, l->disk.flushed);
-		torap_window_finish(&l->window);
-		torap_window_init(&l->window, welcome.credit_bytes, w->now);
+				u->next_batch - 1, n->name, l->disk.flushed);
+		begin_window(w, u, welcome.credit_bytes);
 	}
 	torap_welcome_finish(&welcome);
 }
 
-static void on_message(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_message *m)
+static void on_ack(struct sim_world *w, struct sim_uplink *u, struct torap_bytes body)
+{
+	struct torap_stream_position *p;
+	size_t count;
+	struct torap_error err;
+	int r = torap_ack_decode(&p, &count, body, &err);
+	assert(r == 0);
+	for (size_t i = 0; i < count; i++) {
+		torap_window_acked(&u->window, 0, p[i].at.next_batch - 1, w->now);
+		if (p[i].at.next_batch - 1 > u->acked)
+			u->acked = p[i].at.next_batch - 1;
+	}
+	torap_positions_destroy(p, count);
+}
+
+static void on_refusal(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u,
+	struct torap_bytes body)
+{
+	struct torap_refusal refusal;
+	struct torap_error err;
+	int r = torap_refusal_decode(&refusal, body, &err);
+	assert(r == 0);
+	dial(w, n, l, u, TORAP_DIAL_IN_REFUSED, refusal.code);
+	if (refusal.code == TORAP__REFUSAL__CODE__RESUME && u->next_batch &&
+		refusal.resume.at.next_batch <= l->disk.flushed + 1) {
+		u->next_batch = refusal.resume.at.next_batch;
+		begin_window(w, u, u->window.credit_bytes);
+	}
+	torap_refusal_finish(&refusal);
+}
+
+static void on_message(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u,
+	struct sim_message *m)
 {
 	struct torap_envelope envelope;
 	struct torap_error err;
 	int r = torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err);
 	assert(r == 0);
-	dial(w, n, l, TORAP_DIAL_IN_HEARD, 0);
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME) {
-		on_welcome(w, n, l, torap_buffer_bytes(m->frames[1]));
-	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK) {
-		struct torap_stream_position *p;
-		size_t count;
-		r = torap_ack_decode(&p, &count, torap_buffer_bytes(m->frames[1]), &err);
-		assert(r == 0);
-		for (size_t i = 0; i < count; i++) {
-			torap_window_acked(&l->window, 0, p[i].at.next_batch - 1, w->now);
-			if (p[i].at.next_batch - 1 > l->acked)
-				l->acked = p[i].at.next_batch - 1;
-		}
-		torap_positions_destroy(p, count);
-	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL) {
-		struct torap_refusal refusal;
-		r = torap_refusal_decode(&refusal, torap_buffer_bytes(m->frames[1]), &err);
-		assert(r == 0);
-		dial(w, n, l, TORAP_DIAL_IN_REFUSED, refusal.code);
-		if (refusal.code == TORAP__REFUSAL__CODE__RESUME && l->next_batch &&
-			refusal.resume.at.next_batch <= l->disk.flushed + 1) {
-			l->next_batch = refusal.resume.at.next_batch;
-			uint64_t credit = l->window.credit_bytes;
-			torap_window_finish(&l->window);
-			torap_window_init(&l->window, credit, w->now);
-		}
-		torap_refusal_finish(&refusal);
-	}
+	dial(w, n, l, u, TORAP_DIAL_IN_HEARD, 0);
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME)
+		on_welcome(w, n, l, u, torap_buffer_bytes(m->frames[1]));
+	else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK)
+		on_ack(w, u, torap_buffer_bytes(m->frames[1]));
+	else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL)
+		on_refusal(w, n, l, u, torap_buffer_bytes(m->frames[1]));
 }
 
-static void send_batches(struct sim_world *w, struct sim_writer *l)
+static void send_batches(struct sim_world *w, struct sim_writer *l, struct sim_uplink *u)
 {
-	while (l->next_batch && l->next_batch <= l->disk.flushed) {
-		const struct torap_batch *b = l->disk.batches[l->next_batch - 1];
+	while (u->next_batch && u->next_batch <= l->disk.flushed) {
+		const struct torap_batch *b = l->disk.batches[u->next_batch - 1];
 		size_t size = torap_batch_size(b);
-		if (!torap_window_open(&l->window, size))
+		if (!torap_window_open(&u->window, size))
 			return;
 		struct torap_buffer *frames[SIM_FRAMES_MAX] = { torap_envelope_batch(b), b->signed_manifest };
 		memcpy(frames + 2, b->frames, b->manifest->frames_count * sizeof *frames);
-		sim_send(w, &l->line, SIM_TO_LISTENER, frames, 2 + b->manifest->frames_count);
+		sim_send(w, &u->line, SIM_TO_LISTENER, frames, 2 + b->manifest->frames_count);
 		torap_buffer_unref(frames[0]);
-		torap_window_sent(&l->window, 0, l->next_batch++, size, w->now);
+		torap_window_sent(&u->window, 0, u->next_batch++, size, w->now);
+	}
+}
+
+static void send_head(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u)
+{
+	struct torap_buffer *frames[2] = { torap_envelope_stream(
+						   TORAP__MESSAGE_TYPE__MESSAGE_HEAD, &l->stream, 0),
+		torap_sealer_head(l->sealer, wall_of(w, n)) };
+	sim_send(w, &u->line, SIM_TO_LISTENER, frames, 2);
+	torap_buffer_unref(frames[0]);
+	torap_buffer_unref(frames[1]);
+	u->next_head = torap_mono_add_ms(w->now, 2000);
+}
+
+static void step_uplink(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u)
+{
+	sim_line_suffers(w, &u->line);
+	for (struct sim_message *m; (m = sim_receive(w, &u->line, SIM_TO_DIALLER)); sim_message_destroy(m))
+		on_message(w, n, l, u, m);
+	dial(w, n, l, u, TORAP_DIAL_IN_TICK, 0);
+	if (torap_window_age_us(&u->window, w->now) > STALL_US)
+		dial(w, n, l, u, TORAP_DIAL_IN_CLOSE, 0); /* Connected, but nothing moves. */
+	send_batches(w, l, u);
+	if (u->next_batch && l->disk.flushed == l->disk.count && torap_mono_reached(u->next_head, w->now))
+		send_head(w, n, l, u);
+}
+
+/* A full disk takes nothing: the event is refused, and its device hears no "durable". */
+static void make_events(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
+{
+	bool full = !torap_mono_reached(n->full_until, w->now);
+	for (uint64_t events = sim_random(w, 3); events > 0; events--) {
+		if (full)
+			w->refused++;
+		else
+			make_event(w, n, l);
 	}
 }
 
 static void step_lane(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
 {
-	for (struct sim_message *m; (m = sim_receive(w, &l->line, SIM_TO_DIALLER)); sim_message_destroy(m))
-		on_message(w, n, l, m);
-	dial(w, n, l, TORAP_DIAL_IN_TICK, 0);
-	if (torap_window_age_us(&l->window, w->now) > STALL_US)
-		dial(w, n, l, TORAP_DIAL_IN_CLOSE, 0); /* Connected, but nothing moves. */
-
 	if (!w->calm)
-		for (uint64_t events = sim_random(w, 3); events > 0; events--)
-			make_event(w, n, l);
+		make_events(w, n, l);
 	if (torap_sealer_count(l->sealer) && (w->calm || sim_random(w, 4) == 0))
-		seal(w, l);
+		seal(w, n, l);
 	if (sim_random(w, 3) == 0)
 		flush(l);
-	send_batches(w, l);
-	if (l->next_batch && l->disk.flushed == l->disk.count && torap_mono_reached(l->next_head, w->now)) {
-		struct torap_buffer *frames[2] = { torap_envelope_stream(
-							   TORAP__MESSAGE_TYPE__MESSAGE_HEAD, &l->stream, 0),
-			torap_sealer_head(l->sealer, sim_wall(w)) };
-		sim_send(w, &l->line, SIM_TO_LISTENER, frames, 2);
-		torap_buffer_unref(frames[0]);
-		torap_buffer_unref(frames[1]);
-		l->next_head = torap_mono_add_ms(w->now, 2000);
-	}
+	for (size_t b = 0; b < SIM_CITIES; b++)
+		step_uplink(w, n, l, &l->uplinks[b]);
+}
+
+/* A day, an hour or a moment, in either direction, or back to the truth. */
+static void jump(struct sim_world *w, struct sim_node *n)
+{
+	static const int64_t steps_s[] = { 86400, -86400, 3600, -3600, 1, -1 };
+	uint64_t which = sim_random(w, sizeof steps_s / sizeof steps_s[0] + 1);
+	w->jumps++;
+	if (which == sizeof steps_s / sizeof steps_s[0])
+		n->clock_off_us = 0;
+	else
+		n->clock_off_us += steps_s[which] * TORAP_US_PER_S;
+	sim_note(w, "the clock of %s is off by %" PRId64 " s", n->name, n->clock_off_us / TORAP_US_PER_S);
 }
 
 void sim_node_step(struct sim_world *w, struct sim_node *n)
 {
+	if (!w->calm && !torap_mono_reached(n->stuck_until, w->now))
+		return;
+	if (sim_chance(w, 1))
+		n->stuck_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 12000));
+	if (sim_chance(w, 1))
+		n->full_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 8000));
+	if (sim_chance(w, 4))
+		jump(w, n);
 	if (!n->up) {
 		if (!torap_mono_reached(n->back_at, w->now))
 			return;
@@ -245,10 +316,6 @@ void sim_node_step(struct sim_world *w, struct sim_node *n)
 			sim_node_crash(w, n); /* Between any two steps of its lanes. */
 			w->crashes++;
 			return;
-		}
-		if (sim_chance(w, 1)) {
-			n->lanes[i].line.cut = true;
-			w->cuts++;
 		}
 		step_lane(w, n, &n->lanes[i]);
 	}

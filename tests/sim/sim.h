@@ -1,9 +1,10 @@
-/* sim.h: a whole federation in one process, from a seed: nodes, a broker, subscribers, on links that lose, double, delay and reorder,
- * with crashes at any step.
+/* sim.h: a whole federation in one process, from a seed: three nodes that send to two brokers side by side, a third broker behind them,
+ * four feeds, on links that lose, double, delay, reorder, throttle and fall silent, with crashes at any step, full disks, stuck
+ * processes, clocks that jump, and a policy that changes under way.
  *
  * What is under test are the machines that think: sealing and verifying (lib/wire), diallers, windows and messages (lib/link), the
- * broker's admission and course, the subscriber's streams.  What the simulator itself brings is what lies: the network, the disk, the
- * clock, the moment of death.  Checkers look after every step; see check.h. */
+ * broker's admission, course, routing and cut, the subscriber's streams.  What the simulator itself brings is what lies: the network,
+ * the disk, the clock, the moment of death.  Checkers look after every step; see check.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,7 +20,18 @@
 #include "wire/batch.h"
 #include "wire/seal.h"
 
-enum { SIM_NODES = 2, SIM_FEEDS = 3, SIM_LANES = 3, SIM_FRAMES_MAX = 64 };
+enum {
+	SIM_NODES = 3,
+	SIM_LANES = 3,
+	SIM_CITIES = 2, /* brokers side by side: every node sends to each */
+	SIM_NATION = 2, /* the broker behind them: it has what its own subscription brings */
+	SIM_BROKERS = 3,
+	SIM_FEEDS = 4,
+	SIM_UPSTREAM = 4, /* the nation's subscription, like a feed's */
+	SIM_SUBSCRIBERS = 5,
+	SIM_STREAMS = SIM_NODES * SIM_LANES, /* node n, lane i: n * SIM_LANES + i */
+	SIM_FRAMES_MAX = 64,
+};
 
 struct sim_world;
 
@@ -39,6 +51,7 @@ struct sim_message {
 struct sim_line {
 	uint32_t connection;
 	bool cut;                      /* half-open: everything vanishes, nobody is told */
+	bool slow;                     /* 1 Mbit/s */
 	struct sim_message *under_way; /* by rising `at` */
 	struct torap_mono last_at[2];
 };
@@ -50,6 +63,8 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 void sim_say(struct sim_world *w, struct sim_line *line, enum sim_way way, uint32_t type,
 	struct torap_buffer *body);
 void sim_line_reset(struct sim_line *line);
+/* Now and then a line goes half-open or slow. */
+void sim_line_suffers(struct sim_world *w, struct sim_line *line);
 /* The next message that has arrived; NULL: none.  The caller destroys it. */
 struct sim_message *sim_receive(struct sim_world *w, struct sim_line *line, enum sim_way way);
 void sim_message_destroy(struct sim_message *m);
@@ -67,11 +82,7 @@ void sim_disk_finish(struct sim_disk *d);
 
 /* --- node.c ------------------------------------------------------------------------------------------------------ */
 
-struct sim_writer { /* a node's stream of one lane, and its uplink */
-	struct torap_stream_id stream;
-	struct torap_sealer *sealer;
-	struct sim_disk disk;
-	uint64_t events_flushed; /* answered "durable" up to this number */
+struct sim_uplink { /* of one lane to one broker */
 	struct sim_line line;
 	struct torap_dialler dialler;
 	struct torap_window window;
@@ -80,13 +91,22 @@ struct sim_writer { /* a node's stream of one lane, and its uplink */
 	struct torap_mono next_head;
 };
 
+struct sim_writer { /* a node's stream of one lane */
+	struct torap_stream_id stream;
+	struct torap_sealer *sealer;
+	struct sim_disk disk;
+	uint64_t events_flushed; /* answered "durable" up to this number */
+	struct sim_uplink uplinks[SIM_CITIES];
+};
+
 struct sim_node {
 	char name[TORAP_WRITER_ID_MAX + 1];
 	uint32_t region;
 	struct torap_sign_key key;
 	struct sim_writer lanes[SIM_LANES];
 	bool up;
-	struct torap_mono back_at;
+	struct torap_mono back_at, stuck_until, full_until;
+	int64_t clock_off_us; /* of its wall clock */
 };
 
 void sim_node_start(struct sim_world *w, struct sim_node *n);
@@ -96,28 +116,32 @@ void sim_node_step(struct sim_world *w, struct sim_node *n);
 /* --- broker.c ---------------------------------------------------------------------------------------------------- */
 
 struct sim_broker;
-struct sim_broker *sim_broker_create(struct sim_world *w);
+/* Number SIM_NATION has the disk of the subscriber SIM_UPSTREAM. */
+struct sim_broker *sim_broker_create(struct sim_world *w, size_t number);
 void sim_broker_destroy(struct sim_broker *b);
 void sim_broker_crash(struct sim_world *w, struct sim_broker *b);
 void sim_broker_step(struct sim_world *w, struct sim_broker *b);
+const struct sim_disk *sim_broker_disk(const struct sim_broker *b, size_t stream);
 
 /* --- subscriber.c ------------------------------------------------------------------------------------------------- */
 
 struct sim_feed {
 	const char *name;
 	struct torap_grant_row row;
+	size_t brokers[SIM_CITIES], brokers_count; /* it moves on to the next at a failure */
+	size_t at[SIM_LANES];                      /* where it is: a place in brokers */
 	struct sim_subscriber *subscriber;
 	struct sim_line lines[SIM_LANES];
-	uint64_t acked[SIM_NODES][SIM_LANES]; /* the subscriber said that it flushed so many batches */
+	uint64_t acked[SIM_STREAMS]; /* the subscriber said that it flushed so many batches */
 };
 
 struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_feed *feed);
 void sim_subscriber_destroy(struct sim_subscriber *s);
 void sim_subscriber_crash(struct sim_world *w, struct sim_subscriber *s);
 void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s);
-/* What it holds on its disk of a stream; NULL: nothing. */
-const struct sim_disk *sim_subscriber_disk(
-	const struct sim_subscriber *s, const struct torap_stream_id *stream);
+/* What it holds of a stream, and the newest head that it took; NULL: none. */
+const struct sim_disk *sim_subscriber_disk(const struct sim_subscriber *s, size_t stream);
+struct torap_buffer *sim_subscriber_head(const struct sim_subscriber *s, size_t stream);
 
 /* --- world ------------------------------------------------------------------------------------------------------- */
 
@@ -128,15 +152,17 @@ struct sim_world {
 	bool verbose;
 	struct torap_trust *trust;
 	struct sim_node nodes[SIM_NODES];
-	struct sim_broker *broker;
-	struct sim_feed feeds[SIM_FEEDS];
-	uint64_t events, crashes, messages, lost, doubled, reordered, cuts;
+	struct sim_broker *brokers[SIM_BROKERS];
+	struct sim_feed feeds[SIM_SUBSCRIBERS];
+	bool almaty_personal; /* is the feed "almaty" granted personal parts, now?  The policy changes its mind */
+	uint64_t events, refused, crashes, messages, lost, doubled, reordered, cuts, jumps, policies;
 	char failure[512]; /* the first thing that a checker found */
 };
 
 uint64_t sim_random(struct sim_world *w, uint64_t below); /* 0 to below - 1 */
 bool sim_chance(struct sim_world *w, unsigned per_mille); /* never while calm */
 struct torap_wall sim_wall(const struct sim_world *w);
+const struct torap_stream_id *sim_stream(const struct sim_world *w, size_t stream);
 void sim_note(struct sim_world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim_world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -147,6 +173,8 @@ static inline uint32_t sim_lane(size_t i)
 
 /* --- check.c: what must always be true ------------------------------------------------------------------------------ */
 
+/* May subscriber `f` be sent this part, by the policy in force now?  By the rows of the feeds, not by the broker's own judgement. */
+bool sim_is_granted(const struct sim_world *w, size_t f, const struct torap_group *group, unsigned part);
 /* After each step: what nobody may see changed, no byte beyond a grant. */
 void sim_check_step(struct sim_world *w);
 /* After the calm: everything durable is everywhere where it belongs, once, in order. */

@@ -12,25 +12,23 @@
 #include "wire/envelope.h"
 #include "wire/verify.h"
 
-enum { STREAMS = SIM_NODES * SIM_LANES };
-
 struct sim_subscriber {
 	struct sim_feed *feed;
 	bool up;
-	struct torap_mono back_at;
+	struct torap_mono back_at, stuck_until;
 	struct torap_dialler diallers[SIM_LANES];
 	struct follow_streams streams; /* in memory: as it verified them */
 	struct {
 		struct torap_stream_id id;
 		struct sim_disk disk; /* batches; their number is the cursor */
 		uint64_t acked;
-	} held[STREAMS];
+	} held[SIM_STREAMS];
 };
 
 static void start(struct sim_world *w, struct sim_subscriber *s)
 {
 	s->up = true;
-	for (size_t i = 0; i < STREAMS; i++) {
+	for (size_t i = 0; i < SIM_STREAMS; i++) {
 		struct torap_position at = { .next_batch = 1 };
 		for (size_t k = 0; k < s->held[i].disk.count; k++)
 			torap_position_advance(&at, s->held[i].disk.batches[k]->manifest);
@@ -50,8 +48,8 @@ struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_fee
 	struct sim_subscriber *s = calloc(1, sizeof *s);
 	assert(s);
 	s->feed = feed;
-	for (size_t i = 0; i < STREAMS; i++)
-		s->held[i].id = w->nodes[i / SIM_LANES].lanes[i % SIM_LANES].stream;
+	for (size_t i = 0; i < SIM_STREAMS; i++)
+		s->held[i].id = *sim_stream(w, i);
 	start(w, s);
 	return s;
 }
@@ -59,7 +57,7 @@ struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_fee
 void sim_subscriber_destroy(struct sim_subscriber *s)
 {
 	follow_streams_finish(&s->streams);
-	for (size_t i = 0; i < STREAMS; i++)
+	for (size_t i = 0; i < SIM_STREAMS; i++)
 		sim_disk_finish(&s->held[i].disk);
 	free(s);
 }
@@ -70,22 +68,24 @@ void sim_subscriber_crash(struct sim_world *w, struct sim_subscriber *s)
 	s->up = false;
 	s->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
 	follow_streams_finish(&s->streams);
-	for (size_t i = 0; i < STREAMS; i++) {
+	for (size_t i = 0; i < SIM_STREAMS; i++) {
 		sim_disk_crash(&s->held[i].disk);
-		if (s->feed->acked[i / SIM_LANES][i % SIM_LANES] > s->held[i].disk.flushed)
+		if (s->feed->acked[i] > s->held[i].disk.flushed)
 			sim_fail(w, "%s acknowledged a batch and lost it", s->feed->name);
 	}
 	for (size_t i = 0; i < SIM_LANES; i++)
 		sim_line_reset(&s->feed->lines[i]);
 }
 
-const struct sim_disk *sim_subscriber_disk(
-	const struct sim_subscriber *s, const struct torap_stream_id *stream)
+const struct sim_disk *sim_subscriber_disk(const struct sim_subscriber *s, size_t stream)
 {
-	for (size_t i = 0; i < STREAMS; i++)
-		if (torap_stream_id_equal(&s->held[i].id, stream))
-			return &s->held[i].disk;
-	return NULL;
+	return &s->held[stream].disk;
+}
+
+struct torap_buffer *sim_subscriber_head(const struct sim_subscriber *s, size_t stream)
+{
+	const struct follow_stream *f = follow_streams_find(&s->streams, &s->held[stream].id);
+	return f ? f->head_bytes : NULL;
 }
 
 static void say_hello(struct sim_world *w, struct sim_subscriber *s, size_t lane)
@@ -113,8 +113,10 @@ static void dial(
 	struct torap_dial_out out;
 	struct sim_line *line = &s->feed->lines[lane];
 	torap_dialler_step(&s->diallers[lane], in, refusal, w->now, &out);
-	if (out.reset)
+	if (out.reset) {
 		sim_line_reset(line);
+		s->feed->at[lane] = (s->feed->at[lane] + 1) % s->feed->brokers_count;
+	}
 	if (out.say_hello)
 		say_hello(w, s, lane);
 	if (out.heartbeat)
@@ -133,7 +135,7 @@ static void take_batch(struct sim_world *w, struct sim_subscriber *s, size_t lan
 	}
 	enum torap_verdict v = follow_stream_check(stream, w->trust, batch);
 	if (v == TORAP_VERDICT_GOOD) {
-		for (size_t i = 0; i < STREAMS; i++)
+		for (size_t i = 0; i < SIM_STREAMS; i++)
 			if (torap_stream_id_equal(&s->held[i].id, &stream->id))
 				sim_disk_append(&s->held[i].disk, batch);
 		return;
@@ -202,7 +204,7 @@ static void on_message(struct sim_world *w, struct sim_subscriber *s, size_t lan
 
 static void flush_and_acknowledge(struct sim_world *w, struct sim_subscriber *s)
 {
-	for (size_t i = 0; i < STREAMS; i++) {
+	for (size_t i = 0; i < SIM_STREAMS; i++) {
 		struct follow_stream *stream = follow_streams_find(&s->streams, &s->held[i].id);
 		struct sim_disk *disk = &s->held[i].disk;
 		disk->flushed = disk->count;
@@ -217,23 +219,30 @@ static void flush_and_acknowledge(struct sim_world *w, struct sim_subscriber *s)
 	}
 }
 
+/* The nation's subscription dies with its broker. */
+static bool dies(struct sim_world *w, const struct sim_subscriber *s)
+{
+	return s->feed != &w->feeds[SIM_UPSTREAM] && sim_chance(w, 1);
+}
+
 void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
 {
+	if (!w->calm && !torap_mono_reached(s->stuck_until, w->now))
+		return;
+	if (sim_chance(w, 1))
+		s->stuck_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 12000));
 	if (!s->up) {
 		if (!torap_mono_reached(s->back_at, w->now))
 			return;
 		start(w, s);
 	}
 	for (size_t lane = 0; lane < SIM_LANES; lane++) {
-		if (sim_chance(w, 1)) {
+		if (dies(w, s)) {
 			sim_subscriber_crash(w, s);
 			w->crashes++;
 			return;
 		}
-		if (sim_chance(w, 1)) {
-			s->feed->lines[lane].cut = true;
-			w->cuts++;
-		}
+		sim_line_suffers(w, &s->feed->lines[lane]);
 		for (struct sim_message *m; (m = sim_receive(w, &s->feed->lines[lane], SIM_TO_DIALLER));
 			sim_message_destroy(m))
 			on_message(w, s, lane, m);
