@@ -290,7 +290,7 @@ static int read_latest(struct lane *l, struct torap_error *err)
 		return r < 0 ? r
 			     : torap_errorf(err, -EBADMSG,
 				       "the store has lost the last batch of this broker's own stream");
-	torap_sealer_not_before(l->sealer, (struct torap_wall){ last->manifest->sealed_at_us });
+	torap_sealer_dated(l->sealer, (struct torap_wall){ last->manifest->sealed_at_us }, NULL);
 	torap_batch_destroy(last);
 	return 0;
 }

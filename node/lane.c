@@ -89,12 +89,13 @@ static void give_back_all(struct node_entries *list, enum node_entry_result resu
 static void open_sealer(struct node_lane *l, const struct node_stream *s)
 {
 	struct torap_error err;
-	struct torap_wall latest = l->sealer ? torap_sealer_latest(l->sealer) : s->sealed.sealed_at;
-	l->sealer = torap_sealer_destroy(l->sealer);
+	struct torap_sealer *before = l->sealer;
 	if (torap_sealer_create(&l->sealer, &s->id, s->sealed.batch_no, s->sealed.next_seq, s->digest,
 		    l->options->key, &err))
 		die(l, err.text);
-	torap_sealer_not_before(l->sealer, latest);
+	if (before || s->sealed.batch_no)
+		torap_sealer_dated(l->sealer, s->sealed.sealed_at, before);
+	torap_sealer_destroy(before);
 }
 
 /* They were in one batch before, so they fit into one again; perhaps not below the limit of this start. */

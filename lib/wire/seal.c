@@ -62,8 +62,9 @@ struct torap_sealer {
 	const struct torap_sign_key *key;
 	uint64_t last_batch, first_seq;
 	uint8_t last_digest[TORAP_DIGEST_SIZE];
-	size_t size_max;          /* 0: none */
-	struct torap_wall latest; /* what was dated last */
+	size_t size_max;             /* 0: none */
+	struct torap_wall sealed_at; /* of the last batch */
+	struct torap_wall latest;    /* what was dated last, be it a head */
 
 	/* The open batch. */
 	uint32_t count;
@@ -390,15 +391,24 @@ static bool seal_group(struct scratch *x, unsigned i, struct group *g)
 	return true;
 }
 
-void torap_sealer_not_before(struct torap_sealer *s, struct torap_wall at)
+static struct torap_wall head_latest(struct torap_wall sealed_at)
 {
-	if (at.us > s->latest.us)
-		s->latest = at;
+	return (struct torap_wall){ sealed_at.us + (int64_t)TORAP_HEAD_AHEAD_S * TORAP_US_PER_S };
 }
 
-struct torap_wall torap_sealer_latest(const struct torap_sealer *s)
+void torap_sealer_dated(
+	struct torap_sealer *s, struct torap_wall last_sealed_at, const struct torap_sealer *before)
 {
-	return s->latest;
+	s->sealed_at = last_sealed_at;
+	s->latest = before ? before->latest : head_latest(last_sealed_at);
+}
+
+static struct torap_wall date_head(struct torap_sealer *s, struct torap_wall at)
+{
+	if (s->last_batch == 0)
+		return (struct torap_wall){ s->key->from.us > 0 ? s->key->from.us : 0 };
+	struct torap_wall latest = head_latest(s->sealed_at);
+	return date(s, at.us < latest.us ? at : latest);
 }
 
 /* The signed manifest of the groups in the scratch. */
@@ -411,7 +421,8 @@ static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall seale
 	m.batch_no = s->last_batch + 1;
 	m.first_seq = s->first_seq;
 	m.count = s->count;
-	m.sealed_at_us = date(s, sealed_at).us;
+	s->sealed_at = date(s, sealed_at);
+	m.sealed_at_us = s->sealed_at.us;
 	if (s->last_batch != 0)
 		m.previous = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, s->last_digest };
 	m.key_id = (ProtobufCBinaryData){ TORAP_KEY_ID_SIZE, (uint8_t *)s->key->id };
@@ -487,7 +498,7 @@ struct torap_buffer *torap_sealer_head(struct torap_sealer *s, struct torap_wall
 	head.stream = &id;
 	head.last_batch = s->last_batch;
 	head.next_seq = s->first_seq;
-	head.at_us = date(s, at).us;
+	head.at_us = date_head(s, at).us;
 	if (s->last_batch != 0)
 		head.last_digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, (uint8_t *)s->last_digest };
 	size_t size = torap__head__get_packed_size(&head);

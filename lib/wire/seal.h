@@ -62,10 +62,14 @@ size_t torap_sealer_size(const struct torap_sealer *s);
 uint64_t torap_sealer_next_seq(const struct torap_sealer *s);
 uint64_t torap_sealer_last_batch(const struct torap_sealer *s);
 /* What a stream's batches and heads are dated never goes back, or an old head that a lagging broker still shows would look later than
- * a newer one: a rollback that never was.  So the clock may go back, and the dates wait for it.  `at`: when the stream's last batch
- * was sealed, which a sealer that continues it does not know. */
-void torap_sealer_not_before(struct torap_sealer *s, struct torap_wall at);
-struct torap_wall torap_sealer_latest(const struct torap_sealer *s);
+ * a newer one: a rollback that never was.  So the clock may go back, and the dates wait for it.  Over a restart too: a head is dated at
+ * most TORAP_HEAD_AHEAD_S after its stream's last batch (that of an empty stream not at all), so whoever continues the stream knows how
+ * late any head of it can be, without having kept it. */
+enum { TORAP_HEAD_AHEAD_S = 120 };
+/* For a sealer that continues a stream: when the last batch that is durable was sealed.  `before` is the sealer of this process that
+ * it takes over from; NULL after a restart. */
+void torap_sealer_dated(
+	struct torap_sealer *s, struct torap_wall last_sealed_at, const struct torap_sealer *before);
 /* Closes the batch.  It must not be empty.  Salts are random.  `sealed_at` is kept within the key's time, and from going back.  After a failure the batch is still open. */
 int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
 	struct torap_error *err);

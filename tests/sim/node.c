@@ -32,7 +32,7 @@ void sim_node_start(struct sim_world *w, struct sim_node *n)
 			m ? m->first_seq + m->count : 1, m ? m->digest : nothing, &n->key, &err);
 		assert(r == 0);
 		if (m)
-			torap_sealer_not_before(l->sealer, (struct torap_wall){ m->sealed_at_us });
+			torap_sealer_dated(l->sealer, (struct torap_wall){ m->sealed_at_us }, NULL);
 		for (size_t b = 0; b < SIM_CITIES; b++) {
 			struct sim_uplink *u = &l->uplinks[b];
 			u->next_batch = 0;

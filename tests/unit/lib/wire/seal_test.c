@@ -349,34 +349,66 @@ Test(seal, signs_a_head_of_what_was_sealed)
 	torap_sealer_destroy(s);
 }
 
-/* A clock that jumped out of the key's time: nobody could believe what it dates, and the stream could never go on.  One that went back:
- * an older head of a broker that lags would look like a rollback. */
-Test(seal, dates_what_it_signs_within_the_time_of_its_key_and_never_back)
+static int64_t dated(struct torap_sealer *s, int64_t clock_us)
 {
-	static const struct torap_wall from = { 1000 }, until = { 2000 };
-	static const struct {
-		int64_t clock, dated;
-	} cases[] = { { -5, 1000 }, { 999, 1000 }, { 1000, 1000 }, { 1500, 1500 }, { 1200, 1500 },
-		{ 1999, 1999 }, { 2000, 1999 }, { INT64_MAX, 1999 }, { 1100, 1999 } };
+	struct torap_batch *b;
+	struct torap_error err;
+	cr_assert_eq(fixture_add(s, fixture_class(391010000, 1), "1", NULL, NULL), 0);
+	cr_assert_eq(torap_sealer_seal(s, (struct torap_wall){ clock_us }, &b, &err), 0, "%s", err.text);
+	int64_t at_us = b->manifest->sealed_at_us;
+	torap_batch_destroy(b);
+	return at_us;
+}
+
+static int64_t dated_head(struct torap_sealer *s, int64_t clock_us)
+{
+	struct torap_head head;
+	struct torap_buffer *bytes = torap_sealer_head(s, (struct torap_wall){ clock_us });
+	cr_assert_eq(torap_verify_head(&head, torap_buffer_bytes(bytes), fixture_lookup, &key),
+		TORAP_VERDICT_GOOD);
+	torap_buffer_unref(bytes);
+	return head.at.us;
+}
+
+/* A clock that jumped out of the key's time: nobody could believe what it dates, and the stream could never go on. */
+Test(seal, dates_what_it_signs_within_the_time_of_its_key)
+{
 	struct torap_sign_key timed = key;
-	timed.from = from;
-	timed.until = until;
+	timed.from.us = 1000;
+	timed.until.us = 2000;
 	struct torap_sealer *s = fixture_sealer(TORAP__LANE__LANE_CRITICAL, &timed);
-	torap_sealer_not_before(s, (struct torap_wall){ 700 });
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct torap_error err;
-		struct torap_batch *b;
-		struct torap_head head;
-		struct torap_wall clock = { cases[i].clock };
-		cr_assert_eq(fixture_add(s, fixture_class(391010000, 1), "1", NULL, NULL), 0);
-		cr_assert_eq(torap_sealer_seal(s, clock, &b, &err), 0, "%s", err.text);
-		cr_expect_eq(b->manifest->sealed_at_us, cases[i].dated);
-		struct torap_buffer *bytes = torap_sealer_head(s, clock);
-		cr_assert_eq(torap_verify_head(&head, torap_buffer_bytes(bytes), fixture_lookup, &timed),
-			TORAP_VERDICT_GOOD);
-		cr_expect_eq(head.at.us, cases[i].dated);
-		torap_buffer_unref(bytes);
-		torap_batch_destroy(b);
-	}
+	cr_expect_eq(dated_head(s, 1500), 1000, "of nothing nothing is dated");
+	cr_expect_eq(dated(s, -5), 1000);
+	cr_expect_eq(dated_head(s, 999), 1000);
+	cr_expect_eq(dated(s, 1500), 1500);
+	cr_expect_eq(dated(s, 2000), 1999);
+	cr_expect_eq(dated_head(s, INT64_MAX), 1999);
 	torap_sealer_destroy(s);
+}
+
+/* An older head that a broker which lags still shows must not look later than a newer one: neither when the clock goes back, nor when it
+ * does so while the process is down. */
+Test(seal, dates_nothing_before_what_was_dated_earlier)
+{
+	const int64_t ahead_us = (int64_t)TORAP_HEAD_AHEAD_S * TORAP_US_PER_S;
+	struct torap_sealer *s = fixture_sealer(TORAP__LANE__LANE_CRITICAL, &key);
+	cr_expect_eq(dated(s, 5000), 5000);
+	cr_expect_eq(dated_head(s, 7000), 7000);
+	cr_expect_eq(dated(s, 6000), 7000);
+	cr_expect_eq(dated_head(s, 100), 7000);
+	int64_t last_us = dated(s, 8000);
+	cr_expect_eq(dated_head(s, INT64_MAX), last_us + ahead_us,
+		"a head cannot be later than the next process knows");
+
+	struct torap_sealer *same = fixture_sealer(TORAP__LANE__LANE_CRITICAL, &key);
+	torap_sealer_dated(same, (struct torap_wall){ last_us }, s);
+	cr_expect_eq(dated(same, 0), last_us + ahead_us);
+	torap_sealer_destroy(same);
+	torap_sealer_destroy(s);
+
+	struct torap_sealer *next = fixture_sealer(TORAP__LANE__LANE_CRITICAL, &key);
+	torap_sealer_dated(next, (struct torap_wall){ last_us }, NULL);
+	cr_expect_eq(dated(next, 0), last_us + ahead_us);
+	cr_expect_eq(dated(next, last_us + ahead_us + 7), last_us + ahead_us + 7);
+	torap_sealer_destroy(next);
 }
