@@ -7,12 +7,16 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/policy.h"
+#include "conf/examine.h"
 #include "loop/app.h"
 
 static const struct torap_app_options options = {
 	.program = "torap-broker",
 	.purpose = "takes batches from writers, stores them, and routes them to feeds",
-	.extra = "  --check-policy FILE   check a policy file alone, and exit 0 or 1",
+	.extra =
+		"  --check-policy FILE   check a policy file alone, and exit 0 or 1\n"
+		"  --check DIR [--trust FILE --root FILE]\n"
+		"                        examine a store, read-only; exit 0 sound, 1 findings, 2 it cannot be examined",
 };
 
 static int check_policy(const char *path)
@@ -81,6 +85,8 @@ int main(int argc, char **argv)
 	torap_app_arguments(&arguments, argc, argv, &options);
 	if (arguments.rest_count == 2 && strcmp(arguments.rest[0], "--check-policy") == 0)
 		return check_policy(arguments.rest[1]);
+	if (torap_examine_is_asked(arguments.check_only, arguments.config, arguments.rest_count))
+		return torap_examine(options.program, arguments.rest_count, arguments.rest);
 	if (arguments.rest_count) {
 		if (strcmp(arguments.rest[0], "--check-policy") == 0)
 			fprintf(stderr, "torap-broker: --check-policy needs one FILE; see --help\n");

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "conf/examine.h"
 #include "loop/app.h"
 #include "node/node.h"
 #include "node/owner.h"
@@ -15,6 +16,8 @@ static const struct torap_app_options options = {
 	.purpose = "turns what devices say into sealed batches and carries them to brokers",
 	.extra =
 		"  --check-registry SITES DEVICES [REGION…]   check these two files alone, and exit 0 or 1\n"
+		"  --check DIR [--trust FILE --root FILE]\n"
+		"      examine a journal, read-only; exit 0 sound, 1 findings, 2 it cannot be examined\n"
 		"\n"
 		"SIGHUP reloads trust file, sites, devices and mapping; a bad file is refused and the old ones stay.",
 };
@@ -107,6 +110,8 @@ int main(int argc, char **argv)
 	torap_app_arguments(&arguments, argc, argv, &options);
 	if (arguments.rest_count >= 3 && strcmp(arguments.rest[0], "--check-registry") == 0)
 		return check_registry(arguments.rest + 1, arguments.rest_count - 1);
+	if (torap_examine_is_asked(arguments.check_only, arguments.config, arguments.rest_count))
+		return torap_examine(options.program, arguments.rest_count, arguments.rest);
 	if (arguments.rest_count) {
 		if (strcmp(arguments.rest[0], "--check-registry") == 0)
 			fprintf(stderr, "torap-node: --check-registry needs SITES and DEVICES; see --help\n");

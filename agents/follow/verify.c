@@ -11,15 +11,9 @@
 #include "agents/follow/streams.h"
 #include "base/error.h"
 #include "conf/trust.h"
+#include "store/check.h"
 #include "wire/open.h"
 #include "wire/verify.h"
-
-enum {
-	BATCHES_A_TRANSACTION =
-		64,          /* a long read would keep a subscriber's old pages from being used again */
-	MANIFESTS_TABLE = 1, /* store/journal.h */
-	FRAMES_TABLE = 2,
-};
 
 struct stream_list {
 	struct torap_journal_head *list;
@@ -30,7 +24,8 @@ struct verifying {
 	const struct follow_verify_options *options;
 	struct follow_verified *out;
 	struct torap_kv *kv;
-	struct torap_kv_txn txn;
+	struct torap_kv_txn txn;      /* of what stands beside the batches */
+	struct torap_kv_txn *reading; /* of the batch that is being looked at */
 	struct torap_trust *trust;
 	struct stream_list streams;
 	/* The rows of the grant that was last used. */
@@ -98,13 +93,13 @@ static int check_trust(struct verifying *v, const char *dir, struct torap_error 
 static bool load_grant(struct verifying *v, uint64_t batch_no)
 {
 	uint32_t grant;
-	if (follow_store_grant_of(&v->txn, v->head->number, batch_no, &grant))
+	if (follow_store_grant_of(v->reading, v->head->number, batch_no, &grant))
 		return false;
 	if (v->grant == grant)
 		return true;
 	struct torap_grant_row *rows;
 	size_t count;
-	if (follow_store_grant_rows(&v->txn, grant, &rows, &count))
+	if (follow_store_grant_rows(v->reading, grant, &rows, &count))
 		return false;
 	torap_grant_rows_destroy(v->rows, v->rows_count);
 	v->rows = rows;
@@ -115,38 +110,22 @@ static bool load_grant(struct verifying *v, uint64_t batch_no)
 
 /* Frames. */
 
-static bool frame_stored(struct verifying *v, uint64_t batch_no, unsigned frame)
-{
-	struct torap_writer key = { 0 };
-	torap_write_u32(&key, v->head->number);
-	torap_write_u64(&key, batch_no);
-	torap_write_u8(&key, (uint8_t)(frame >> 8));
-	torap_write_u8(&key, (uint8_t)frame);
-	struct torap_bytes row;
-	int r = torap_kv_get(&v->txn, FRAMES_TABLE, torap_bytes(key.data, key.size), &row);
-	torap_writer_finish(&key);
-	return r == 0;
-}
-
+/* What is granted, not there, and given no reason.  What is damaged or gone was found by the walk. */
 static void check_absent(
 	struct verifying *v, const struct torap_batch *b, unsigned frame, bool granted, const char *part)
 {
 	const struct torap_manifest *m = b->manifest;
 	int reason = b->omissions[frame];
-	struct follow_problem p = problem(&m->stream, m->batch_no, "missing-frame");
+	if (!granted || reason == TORAP__OMISSION_REASON__OMISSION_DAMAGED)
+		return;
+	if (reason != TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED) {
+		v->out->omitted++;
+		return;
+	}
+	struct follow_problem p = problem(&m->stream, m->batch_no, "withheld-frame");
 	p.frame = (int)frame;
 	sign_by(&p, m->key_id);
-	if (frame_stored(v, m->batch_no, frame)) {
-		p.what = "bad-digest";
-		report(v, &p, "the %s part is not what was signed", part);
-	} else if (reason == TORAP__OMISSION_REASON__OMISSION_DAMAGED) {
-		report(v, &p, "the %s part was received and is gone, or came as damaged", part);
-	} else if (granted && reason == TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED) {
-		p.what = "withheld-frame";
-		report(v, &p, "the %s part is granted and was left out without a reason", part);
-	} else if (granted) {
-		v->out->omitted++;
-	}
+	report(v, &p, "the %s part is granted and was left out without a reason", part);
 }
 
 static void check_frames(struct verifying *v, const struct torap_batch *b)
@@ -180,16 +159,6 @@ static int on_event(void *hint, const struct torap_opened *event)
 
 /* Batches. */
 
-static void check_chain(struct verifying *v, const struct torap_manifest *m)
-{
-	enum torap_verdict verdict = torap_verify_chain(&v->at, m);
-	if (verdict == TORAP_VERDICT_GOOD)
-		return;
-	struct follow_problem p = problem(&m->stream, m->batch_no, torap_verdict_name(verdict));
-	sign_by(&p, m->key_id);
-	report(v, &p, "does not continue batch %" PRIu64, m->batch_no - 1);
-}
-
 static void check_head_digest(struct verifying *v, const struct torap_manifest *m)
 {
 	const struct torap_head *h = &v->stored_head;
@@ -201,108 +170,37 @@ static void check_head_digest(struct verifying *v, const struct torap_manifest *
 	report(v, &p, "the writer's head names another batch under this number");
 }
 
-static void check_batch(
-	struct verifying *v, const struct torap_batch *b, const struct torap_stream_id *stream)
+/* What only a subscriber asks of a batch; signature, chain and frames were checked by the walk. */
+static void on_batch(void *hint, struct torap_kv_txn *txn, const struct torap_batch *b)
 {
+	struct verifying *v = hint;
 	const struct torap_manifest *m = b->manifest;
 	struct torap_error err;
-	struct follow_problem p = problem(stream, m->batch_no, "malformed");
+	struct follow_problem p = problem(&v->head->stream, m->batch_no, "beyond-last-good");
 	sign_by(&p, m->key_id);
-	if (!torap_stream_id_equal(&m->stream, stream)) {
-		report(v, &p, "is a batch of another stream");
-		return;
-	}
-	enum torap_verdict verdict = torap_verify_manifest(b, torap_trust_lookup, v->trust);
-	if (verdict != TORAP_VERDICT_GOOD) {
-		p.what = torap_verdict_name(verdict);
-		report(v, &p, "the manifest is not what its writer signed");
-	} else if (!follow_believed(v->trust, m)) {
-		p.what = "beyond-last-good";
+	v->reading = txn;
+	if (!follow_believed(v->trust, m))
 		report(v, &p, "the trust file believes this stream no longer here");
-	}
-	check_chain(v, m);
 	check_head_digest(v, m);
 	check_frames(v, b);
 	if (torap_batch_open(b, on_event, v, &err)) {
 		p.what = "malformed";
 		report(v, &p, "%s", err.text);
 	}
-	torap_position_advance(&v->at, m);
 	v->out->batches++;
 }
 
-struct stored_batch {
-	uint32_t stream_number;
-	uint64_t batch_no; /* 0: the stream has no further one */
-};
-
-static int on_stored_batch(void *hint, struct torap_bytes key, struct torap_bytes row)
+static void on_finding(void *hint, const struct torap_check_finding *f)
 {
-	struct stored_batch *found = hint;
-	struct torap_reader r = torap_reader(key);
-	(void)row;
-	if (torap_read_u32(&r) == found->stream_number)
-		found->batch_no = torap_read_u64(&r);
-	return 1;
-}
-
-/* The last batch of a hole that begins at `from`: a damaged number must not make us look for each of 2^64 batches. */
-static uint64_t end_of_hole(struct verifying *v, uint64_t from)
-{
-	uint64_t last = v->head->last_batch;
-	struct stored_batch found = { .stream_number = v->head->number };
-	struct torap_writer key = { 0 };
-	torap_write_u32(&key, v->head->number);
-	torap_write_u64(&key, from);
-	torap_kv_walk(&v->txn, MANIFESTS_TABLE, torap_bytes(key.data, key.size), on_stored_batch, &found);
-	torap_writer_finish(&key);
-	return found.batch_no > from && found.batch_no <= last ? found.batch_no - 1 : last;
-}
-
-/* The chain cannot be followed over a hole; the next batch begins it anew. */
-static void go_on_after(struct verifying *v, uint64_t batch_no)
-{
-	v->at = (struct torap_position){ .next_batch = batch_no + 1 };
-}
-
-static void miss_batches(struct verifying *v, uint64_t from)
-{
-	struct follow_problem p = problem(&v->head->stream, from, "missing-batch");
-	uint64_t last = end_of_hole(v, from);
-	if (last == from)
-		report(v, &p, "was received, and is gone");
-	else
-		report(v, &p, "and all up to batch %" PRIu64 " were received, and are gone", last);
-	go_on_after(v, last);
-}
-
-/* Leaves v->at behind the batch, or behind the hole that is there in its place. */
-static void check_number(struct verifying *v, uint64_t batch_no)
-{
-	struct torap_batch *b;
-	struct torap_wall received_at;
-	struct torap_error err;
-	int r = torap_journal_read(&v->txn, v->head->number, batch_no, NULL, NULL, &b, &received_at, &err);
-	if (r == TORAP_KV_MISSING) {
-		miss_batches(v, batch_no);
-	} else if (r) {
-		struct follow_problem p = problem(&v->head->stream, batch_no, "malformed");
-		report(v, &p, "%s", err.text);
-		go_on_after(v, batch_no);
-	} else {
-		check_batch(v, b, &v->head->stream);
-		v->at.next_batch = batch_no + 1;
-		torap_batch_destroy(b);
-	}
+	struct verifying *v = hint;
+	struct follow_problem p = problem(&f->stream, f->batch_no, f->what);
+	p.frame = f->frame;
+	if (f->has_signer)
+		sign_by(&p, f->signer);
+	report(v, &p, "%s", f->text);
 }
 
 /* Streams. */
-
-static void renew(struct verifying *v)
-{
-	torap_kv_abort(&v->txn);
-	torap_kv_begin(&v->txn, v->kv, false);
-}
 
 static bool same_position(const struct torap_position *a, const struct torap_position *b)
 {
@@ -348,6 +246,12 @@ static void check_begin(struct verifying *v, const struct follow_cursor *c)
 
 static void check_stream(struct verifying *v, const struct torap_journal_head *head)
 {
+	struct torap_check_options walk = { .lookup = torap_trust_lookup,
+		.lookup_hint = v->trust,
+		.on_finding = on_finding,
+		.on_batch = on_batch,
+		.hint = v };
+	struct torap_check_counts counts = { 0 };
 	v->head = head;
 	v->out->streams++;
 	struct follow_cursor c;
@@ -360,13 +264,10 @@ static void check_stream(struct verifying *v, const struct torap_journal_head *h
 	check_begin(v, &c);
 	load_stored_head(v);
 	v->at = c.begin;
-	/* As far as anyone says that there is something: the journal's own word, or the cursor's. */
-	uint64_t last = head->last_batch;
-	for (unsigned looked = 1; v->at.next_batch <= last && v->at.next_batch; looked++) {
-		if (looked % BATCHES_A_TRANSACTION == 0)
-			renew(v);
-		check_number(v, v->at.next_batch);
-	}
+	/* A long read would keep a subscriber's old pages from being used again: the walk has short ones of its own. */
+	torap_kv_abort(&v->txn);
+	torap_check_stream(v->kv, head, &v->at, &walk, &counts);
+	torap_kv_begin(&v->txn, v->kv, false);
 	if (r == 0)
 		check_cursor(v, &c);
 }
