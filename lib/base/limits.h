@@ -28,7 +28,8 @@ enum {
 	TORAP_MESSAGE_SIZE_MAX = 9 << 20, /* ZMQ_MAXMSGSIZE: the largest frame and some */
 	TORAP_POSITIONS_MAX = 4096,       /* streams in one hello or ack */
 	TORAP_STREAMS_MAX = 4096,         /* that one process stores */
-	TORAP_HOLES_MAX = 65536,
+	TORAP_HOLES_MAX = 65536,          /* of one stream, remembered */
+	TORAP_HOLES_ASKED_MAX = 1024,     /* of one stream in one message: what an answer is kept ready for */
 
 	/* Agents. */
 	TORAP_OBSERVATION_SIZE_MAX = 64 << 10,

@@ -59,6 +59,21 @@ static int store(struct torap_kv_txn *txn, const struct torap_batch *batch, stru
 	return torap_rows_head_put(txn, head);
 }
 
+static int drop_row(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame)
+{
+	struct torap_rows_key key = torap_rows_frame_key(number, batch_no, frame);
+	int r = torap_kv_delete(txn, ROWS_FRAMES, torap_rows_key_bytes(&key));
+	return r == TORAP_KV_MISSING ? 0 : r;
+}
+
+/* Will nobody ever fill this hole of ours?  Then it is none any more. */
+static bool is_given_up(const struct torap_batch *batch, const struct torap_batch *ours, unsigned frame)
+{
+	return torap_omission_is_hole(ours->omissions[frame]) &&
+	       batch->omissions[frame] != TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED &&
+	       !torap_omission_is_hole(batch->omissions[frame]);
+}
+
 /* Stores what `batch` has and `ours` lacks.  A frame of ours that is damaged was read as lacking. */
 static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
 	const struct torap_batch *ours)
@@ -69,10 +84,17 @@ static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_b
 	bool merged = false;
 	for (unsigned i = 0; !r && i < m->frames_count; i++) {
 		bool final = notes.of[i] != ROWS_NOTE_HELD && notes.of[i] & ROWS_NOTE_FINAL;
-		if (!batch->frames[i] || ours->frames[i] || final)
+		if (ours->frames[i] || final)
 			continue;
-		r = put_frame(txn, number, batch, i);
-		notes.of[i] = ROWS_NOTE_HELD;
+		if (batch->frames[i]) {
+			r = put_frame(txn, number, batch, i);
+			notes.of[i] = ROWS_NOTE_HELD;
+		} else if (is_given_up(batch, ours, i)) {
+			r = drop_row(txn, number, m->batch_no, i);
+			notes.of[i] = batch->omissions[i] & ROWS_NOTE_REASON;
+		} else {
+			continue;
+		}
 		merged = true;
 	}
 	if (r || !merged)
@@ -81,20 +103,63 @@ static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_b
 	return r ? r : TORAP_JOURNAL_MERGED;
 }
 
-static int compare(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch)
+/* The digest that a manifest must have, by what stands behind it: the next manifest, or the head.  False: that cannot be read.
+ * *received_at becomes about when it came, for the row that said so may be damaged. */
+static bool chain_names(struct torap_kv_txn *txn, const struct torap_journal_head *head, uint64_t batch_no,
+	uint8_t digest[static TORAP_DIGEST_SIZE], struct torap_wall *received_at)
 {
+	struct torap_rows_manifest row;
+	struct torap_manifest *next = NULL;
+	if (batch_no == head->last_batch) {
+		memcpy(digest, head->last_digest, TORAP_DIGEST_SIZE);
+		return true;
+	}
+	if (torap_rows_manifest_get(txn, head->number, batch_no + 1, &row))
+		return false;
+	bool known = torap_manifest_decode(&next, row.signed_manifest, NULL) == 0 && next->has_previous;
+	if (known)
+		memcpy(digest, next->previous, TORAP_DIGEST_SIZE);
+	*received_at = row.received_at;
+	torap_manifest_destroy(next);
+	return known;
+}
+
+/* What stands under this number is damaged, and `batch` is the one that was there: the chain names its digest. */
+static int mend(struct torap_kv_txn *txn, const struct torap_journal_head *head,
+	const struct torap_batch *batch, struct torap_wall received_at)
+{
+	const struct torap_manifest *m = batch->manifest;
+	struct torap_rows_notes notes = { .count = m->frames_count };
 	struct torap_batch *ours = NULL;
-	struct torap_wall received_at;
-	int r = torap_journal_read(
-		txn, number, batch->manifest->batch_no, NULL, NULL, &ours, &received_at, NULL);
-	if (r == -EBADMSG)
-		return TORAP_JOURNAL_OTHER; /* What stands there cannot be read any more: it is not this batch. */
-	if (r)
-		return r == TORAP_KV_MISSING ? -EBADMSG : r; /* No manifest is ever deleted. */
-	if (memcmp(ours->manifest->digest, batch->manifest->digest, TORAP_DIGEST_SIZE))
-		r = TORAP_JOURNAL_OTHER;
+	int r = torap_rows_manifest_put(txn, head->number, batch, received_at);
+	if (!r && torap_rows_notes_get(txn, head->number, m->batch_no, m->frames_count, &notes) == -EBADMSG) {
+		memset(notes.of, ROWS_NOTE_HELD, m->frames_count);
+		r = torap_rows_notes_put(txn, head->number, m->batch_no, &notes);
+	}
+	if (!r)
+		r = torap_journal_read(txn, head->number, m->batch_no, NULL, NULL, &ours, NULL, NULL);
+	if (!r)
+		r = merge(txn, head->number, batch, ours);
+	torap_batch_destroy(ours);
+	return r == TORAP_JOURNAL_OLD ? TORAP_JOURNAL_MERGED : r;
+}
+
+static int compare(struct torap_kv_txn *txn, const struct torap_journal_head *head,
+	const struct torap_batch *batch, struct torap_wall received_at)
+{
+	const struct torap_manifest *m = batch->manifest;
+	uint8_t named[TORAP_DIGEST_SIZE];
+	struct torap_batch *ours = NULL;
+	int r = torap_journal_read(txn, head->number, m->batch_no, NULL, NULL, &ours, NULL, NULL);
+	if (r && r != -EBADMSG && r != TORAP_KV_MISSING)
+		return r;
+	if (!r && memcmp(ours->manifest->digest, m->digest, TORAP_DIGEST_SIZE) == 0)
+		r = merge(txn, head->number, batch, ours);
+	else if (chain_names(txn, head, m->batch_no, named, &received_at) &&
+		 memcmp(named, m->digest, sizeof named) == 0)
+		r = mend(txn, head, batch, received_at);
 	else
-		r = merge(txn, number, batch, ours);
+		r = TORAP_JOURNAL_OTHER;
 	torap_batch_destroy(ours);
 	return r;
 }
@@ -122,7 +187,7 @@ int torap_journal_append(
 	if (m->batch_no < head.first_batch || m->batch_no > head.last_batch + 1)
 		return TORAP_JOURNAL_GAP;
 	if (m->batch_no <= head.last_batch)
-		return compare(txn, head.number, batch);
+		return compare(txn, &head, batch, received_at);
 	if (!chained(&head, m))
 		return TORAP_JOURNAL_BROKEN;
 	return store(txn, batch, received_at, &head);

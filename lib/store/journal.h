@@ -31,8 +31,9 @@ enum { TORAP_JOURNAL_TABLES = 4 };
 enum torap_journal_answer {
 	TORAP_JOURNAL_OLD = 10, /* the batch is there already, the same.  Nothing was written. */
 	TORAP_JOURNAL_GAP,      /* the batch does not continue its stream.  Nothing was written. */
-	TORAP_JOURNAL_OTHER, /* another batch stands under this number, or one that is damaged.  Nothing was written. */
-	TORAP_JOURNAL_MERGED,  /* the batch is there already; frames that were not there now are. */
+	TORAP_JOURNAL_OTHER, /* another batch stands under this number, or one that is damaged and not proven to be this one.  Nothing
+				was written. */
+	TORAP_JOURNAL_MERGED, /* the batch is there already; frames that were not there now are, or are known never to come. */
 	TORAP_JOURNAL_BROKEN,  /* the number fits, `previous` or first_seq does not.  Nothing was written. */
 	TORAP_JOURNAL_CROWDED, /* a new stream where there are TORAP_STREAMS_MAX.  Nothing was written. */
 };
@@ -51,7 +52,9 @@ struct torap_journal_head {
  * that are NULL in it are noted with their omission's reason.
  *
  * A batch that is there already is merged: frames that we do not have, or have damaged, are stored, except those that
- * torap_journal_drop_frame() took away, for a deletion is final.  A batch before first_batch is a GAP.
+ * torap_journal_drop_frame() took away, for a deletion is final.  One that is missing on both sides takes over a reason why it will
+ * never come (expired, erased, refused).  A manifest that is damaged or gone is mended when the chain behind it names this very batch.
+ * A batch before first_batch is a GAP.
  * Returns 0, an answer above, or what kv returned. */
 int torap_journal_append(
 	struct torap_kv_txn *txn, const struct torap_batch *batch, struct torap_wall received_at);

@@ -58,6 +58,20 @@ struct torap_batch *torap_batch_clone(const struct torap_batch *b)
 	return clone;
 }
 
+bool torap_omission_is_hole(int reason)
+{
+	return reason == TORAP__OMISSION_REASON__OMISSION_DAMAGED ||
+	       reason == TORAP__OMISSION_REASON__OMISSION_NOT_HELD;
+}
+
+bool torap_batch_lacks(const struct torap_batch *b)
+{
+	for (unsigned i = 0; i < b->manifest->frames_count; i++)
+		if (!b->frames[i] && torap_omission_is_hole(b->omissions[i]))
+			return true;
+	return false;
+}
+
 size_t torap_batch_size(const struct torap_batch *b)
 {
 	size_t size = b->signed_manifest->size;

@@ -65,6 +65,9 @@ int torap_batch_create(
 struct torap_batch *torap_batch_destroy(struct torap_batch *b);
 /* Another batch object over the same buffers. */
 struct torap_batch *torap_batch_clone(const struct torap_batch *b);
+/* Are frames missing that somebody may still have: damaged, or not held where the batch came from? */
+bool torap_batch_lacks(const struct torap_batch *b);
+bool torap_omission_is_hole(int reason); /* an OmissionReason of that kind */
 /* Bytes of all frames and the manifest: what it costs of a window. */
 size_t torap_batch_size(const struct torap_batch *b);
 /* Which group, and which of its parts, a frame belongs to. */

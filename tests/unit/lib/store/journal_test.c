@@ -289,16 +289,6 @@ Test(journal, names_a_damaged_frame_and_takes_a_good_one_for_it)
 	torap_batch_destroy(b);
 }
 
-/* Only the middle of the manifest's row is touched: whatever it hits, the batch is not taken for what was written. */
-Test(journal, does_not_pass_off_a_damaged_manifest_for_the_one_that_was_written)
-{
-	struct torap_batch *b = seal();
-	cr_assert_eq(append(b), 0);
-	change_row(ROWS_MANIFESTS, torap_rows_batch_key(1, 1), false);
-	cr_assert_eq(append(b), TORAP_JOURNAL_OTHER);
-	torap_batch_destroy(b);
-}
-
 static void cut_manifest(uint64_t batch_no)
 {
 	struct torap_kv_txn txn;
@@ -307,6 +297,59 @@ static void cut_manifest(uint64_t batch_no)
 	torap_kv_begin(&txn, kv, true);
 	torap_kv_put(&txn, ROWS_MANIFESTS, torap_rows_key_bytes(&k), torap_bytes(junk, sizeof junk));
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+}
+
+/* Whatever a damage hits, another batch under its number is not taken for what was written; the very batch that the chain names is. */
+Test(journal, mends_a_damaged_manifest_with_the_batch_that_the_chain_names_and_no_other)
+{
+	struct torap_sign_key other_key = fixture_key(2);
+	struct torap_sealer *others = fixture_sealer(LANE, &other_key);
+	struct torap_batch *b[3];
+	for (int i = 0; i < 3; i++) {
+		b[i] = seal();
+		cr_assert_eq(append(b[i]), 0);
+	}
+	change_row(ROWS_MANIFESTS, torap_rows_batch_key(1, 1), false);
+	cut_manifest(2);
+	change_row(ROWS_FRAMES, torap_rows_frame_key(1, 2, 1), true);
+	cut_manifest(3);
+	struct torap_batch *other = seal_with(others);
+	cr_assert_eq(append(other), TORAP_JOURNAL_OTHER);
+	cr_assert_eq(append(b[1]), TORAP_JOURNAL_OTHER, "what is behind it names nothing yet");
+	for (int i = 2; i >= 0; i--)
+		cr_assert_eq(append(b[i]), TORAP_JOURNAL_MERGED);
+	cr_assert_eq(append(other), TORAP_JOURNAL_OTHER);
+	for (int i = 0; i < 3; i++) {
+		struct torap_batch *got = read_batch((uint64_t)i + 1, NULL);
+		check_same(b[i], got);
+		torap_batch_destroy(got);
+		torap_batch_destroy(b[i]);
+	}
+	torap_batch_destroy(other);
+	torap_sealer_destroy(others);
+}
+
+/* A peer that says "expired" of what we have damaged closes the hole; one that has it fills it all the same, later. */
+Test(journal, takes_over_why_a_missing_frame_will_never_come)
+{
+	struct torap_batch *full = seal(), *part = torap_batch_clone(full), *late = torap_batch_clone(full);
+	leave_out(part, 0, NOT_HELD);
+	leave_out(late, 0, EXPIRED);
+	leave_out(late, 1, EXPIRED);
+	cr_assert_eq(append(part), 0);
+	change_row(ROWS_FRAMES, torap_rows_frame_key(1, 1, 1), false);
+	cr_assert_eq(append(part), TORAP_JOURNAL_MERGED, "its good copy of frame 1");
+	cr_assert_eq(append(part), TORAP_JOURNAL_OLD);
+	cr_assert_eq(append(late), TORAP_JOURNAL_MERGED);
+	struct torap_batch *got = read_batch(1, NULL);
+	cr_assert(
+		!got->frames[0] && got->omissions[0] == EXPIRED && got->frames[1] && !torap_batch_lacks(got));
+	torap_batch_destroy(got);
+	cr_assert_eq(append(late), TORAP_JOURNAL_OLD);
+	cr_assert_eq(append(full), TORAP_JOURNAL_MERGED);
+	torap_batch_destroy(full);
+	torap_batch_destroy(part);
+	torap_batch_destroy(late);
 }
 
 Test(journal, says_which_manifest_cannot_be_decoded)
