@@ -68,8 +68,12 @@ struct broker_admission broker_admission_judge(const struct broker_rules *rules,
 			"batch %" PRIu64 " is beyond the last good one of its stream", m->batch_no);
 
 	verdict = torap_verify_chain(at, m);
-	if (verdict == TORAP_VERDICT_OLD)
-		return (struct broker_admission){ .answer = BROKER_ADMIT_OLD, .verdict = verdict };
+	if (verdict == TORAP_VERDICT_OLD) {
+		/* It may fill a hole: with nothing that would not have come in at first. */
+		struct broker_admission old = { .answer = BROKER_ADMIT_OLD, .verdict = verdict };
+		leave_out(batch, trusted, named, &old);
+		return old;
+	}
 	if (verdict == TORAP_VERDICT_GAP)
 		return (struct broker_admission){ .answer = BROKER_ADMIT_GAP, .verdict = verdict };
 	if (verdict != TORAP_VERDICT_GOOD)

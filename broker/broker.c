@@ -14,6 +14,7 @@
 #include "broker/listener.h"
 #include "broker/own.h"
 #include "broker/routing.h"
+#include "broker/scan.h"
 #include "broker/session.h"
 #include "broker/status.h"
 #include "broker/streams.h"
@@ -182,8 +183,11 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct broker *b = timer->data;
 	struct torap_mono now = torap_app_mono();
-	if (b->ticks++ % TICKS_PER_JUDGING == 0)
+	if (b->ticks++ % TICKS_PER_JUDGING == 0) {
 		judge_rules(b, torap_app_wall());
+		broker_scan_tick(b->scan, now);
+		broker_mend_tick(b, now);
+	}
 	broker_own_tick(b->own, now);
 	broker_listener_tick(b->listener, now);
 	broker_listener_each(b->listener, tick_session, b);
@@ -429,6 +433,9 @@ static int open_loop(struct broker *b, struct torap_error *err)
 		return torap_errorf(err, r, "loop: %s", uv_strerror(r));
 	b->tick.data = b;
 	b->tick_open = true;
+	b->scan = broker_scan_create(b);
+	if (!b->scan)
+		return torap_errorf(err, -ENOMEM, "out of memory");
 	r = torap_committer_start(&b->committer, b->kv, wake, b, err);
 	return r ? r : broker_own_create(&b->own, b, err);
 }
@@ -510,6 +517,7 @@ struct broker *broker_destroy(struct broker *b)
 		return NULL;
 	b->committer = torap_committer_stop(b->committer);
 	b->own = broker_own_destroy(b->own);
+	b->scan = broker_scan_destroy(b->scan);
 	if (b->zmq)
 		zmq_ctx_term(b->zmq);
 	b->streams = broker_streams_destroy(b->streams);

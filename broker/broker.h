@@ -13,6 +13,7 @@
 
 #include "base/time.h"
 #include "broker/config.h"
+#include "broker/mend.h"
 #include "broker/metrics.h"
 #include "broker/rules.h"
 #include "broker/state.h"
@@ -24,6 +25,7 @@ struct broker_feed;
 struct broker_listener;
 struct broker_own;
 struct broker_routing;
+struct broker_scan;
 struct broker_stream;
 struct broker_streams;
 struct broker_writer;
@@ -50,6 +52,8 @@ struct broker {
 	struct broker_routing *routing;
 	struct broker_audience *audience;
 	struct broker_own *own;
+	struct broker_mend mend;
+	struct broker_scan *scan;
 	void *zmq;
 	struct torap_zap *zap;
 	struct broker_listener *listener;

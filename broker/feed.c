@@ -153,6 +153,8 @@ static void begin(struct broker_feed *f, const struct broker_search *found)
 					 encode_welcome(f, found)))
 		return;
 	f->welcomed = true;
+	for (size_t i = 0; i < f->cursor_count; i++)
+		broker_feed_asked(f, &f->cursor[i]);
 	broker_feed_tick(f, true);
 }
 
@@ -296,6 +298,7 @@ struct broker_feed *broker_feed_destroy(struct broker_feed *f)
 	broker_audience_leave(f->broker->audience, f);
 	broker_feed_forget_reads(f);
 	f->reading = broker_read_abandon(f->reading);
+	broker_feed_again_finish(f);
 	if (f->search)
 		f->search->on_done = NULL;
 	for (size_t i = 0; i < f->follows_room; i++)
@@ -334,6 +337,10 @@ static int on_ack(struct broker_feed *f, struct torap_bytes body, struct torap_e
 		const struct broker_stream *stream =
 			broker_streams_find(f->broker->streams, &positions[i].stream);
 		struct broker_follow *w = stream ? follow_of(f, stream) : NULL;
+		if (w) {
+			broker_feed_again_acked(f, w);
+			broker_feed_asked(f, &positions[i]);
+		}
 		if (!w || acked <= w->acked)
 			continue; /* It may have it from another broker; said twice it frees nothing. */
 		r = judge_ack(stream, &positions[i].at, err);

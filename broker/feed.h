@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/time.h"
+#include "broker/feed_again.h"
 #include "link/window.h"
 
 struct broker;
@@ -61,6 +62,11 @@ struct broker_feed {
 	struct broker_read *reading;    /* under way… */
 	struct broker_read *held;       /* …and read, not yet all sent */
 	struct broker_follow *read_for; /* whose they are */
+
+	struct broker_again *again; /* a ring of what goes out once more, when there is any */
+	size_t again_first, again_count;
+	struct broker_read *again_reading;      /* under way, of the first */
+	const struct broker_follow *again_sent; /* one of its batches is not acknowledged yet */
 
 	bool ready; /* in the broker's list */
 	struct broker_feed *next_ready;

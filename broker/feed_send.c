@@ -8,6 +8,7 @@
 #include "broker/course.h"
 #include "broker/cut.h"
 #include "broker/feed.h"
+#include "broker/mend.h"
 #include "broker/reader.h"
 #include "broker/routing.h"
 #include "broker/session.h"
@@ -103,22 +104,27 @@ static bool sent(struct broker_feed *f, struct broker_follow *w, uint64_t last, 
 	return true;
 }
 
+bool broker_feed_send_view(struct broker_feed *f, const struct torap_batch *view)
+{
+	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2] = { torap_envelope_batch(view),
+		view->signed_manifest };
+	if (!frames[0]) {
+		broker_session_end(f->session, "out of memory", 0, NULL);
+		return false;
+	}
+	for (unsigned i = 0; i < view->manifest->frames_count; i++)
+		frames[i + 2] = view->frames[i];
+	bool ok = broker_session_send_frames(f->session, frames, view->manifest->frames_count + 2);
+	torap_buffer_unref(frames[0]);
+	return ok;
+}
+
 static bool send_batch(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no)
 {
 	const struct torap_batch *batch = batch_at(f, w, batch_no, &w->sent_received_at);
 	struct torap_batch view;
 	size_t bytes = broker_cut_make(&view, f->broker->routing, f->place, batch);
-	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2] = { torap_envelope_batch(&view),
-		view.signed_manifest };
-	if (!frames[0]) {
-		broker_session_end(f->session, "out of memory", 0, NULL);
-		return false;
-	}
-	for (unsigned i = 0; i < view.manifest->frames_count; i++)
-		frames[i + 2] = view.frames[i];
-	bool ok = broker_session_send_frames(f->session, frames, view.manifest->frames_count + 2);
-	torap_buffer_unref(frames[0]);
-	if (!ok || !sent(f, w, batch_no, bytes))
+	if (!broker_feed_send_view(f, &view) || !sent(f, w, batch_no, bytes))
 		return false;
 	f->count->batches++;
 	return true;
@@ -169,6 +175,8 @@ void broker_feed_forget_reads(struct broker_feed *f)
 	f->held = broker_read_destroy(f->held);
 	if (f->reading)
 		f->reading->stale = true;
+	if (f->again_reading)
+		f->again_reading->stale = true;
 }
 
 static void read_failed(struct broker_feed *f, struct broker_follow *w, const struct broker_read *r)
@@ -177,14 +185,23 @@ static void read_failed(struct broker_feed *f, struct broker_follow *w, const st
 	f->broker->counts.reads_failed++;
 	w->damaged = true;
 	w->again = torap_mono_add_ms(torap_app_mono(), READ_AGAIN_MS);
+	broker_mend_found(f->broker, w->stream, r->from);
 	if (w->told)
 		return;
 	w->told = true;
 	torap_fail("STORE-DAMAGED",
 		"%s batch %" PRIu64
-		" cannot be read: %s; feed %s gets no more of this stream until it can, tried every 10 s",
+		" cannot be read: %s; asked for again from its writer; feed %s gets no more of this stream until then, tried every 10 s",
 		torap_stream_id_format(&w->stream->id, text), r->from,
 		r->result ? r->error.text : "it is gone", f->session->name);
+}
+
+/* A frame that is missing stops nothing: it goes out as damaged, and again when it has come again. */
+static void look_for_holes(struct broker_feed *f, struct broker_follow *w, const struct broker_read *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (torap_batch_lacks(r->entries[i].batch))
+			broker_mend_found(f->broker, w->stream, r->from + i);
 }
 
 static void on_read(struct broker_read *r, void *hint)
@@ -195,6 +212,7 @@ static void on_read(struct broker_read *r, void *hint)
 	f->reading = NULL;
 	b->counts.reads++;
 	b->counts.read_batches += r->count;
+	look_for_holes(f, w, r);
 	if (r->count > 0 && !r->stale) {
 		f->held = r;
 		w->told = false;
@@ -282,4 +300,5 @@ void broker_feed_pump(struct broker_feed *f)
 		push(f, w);
 		blocked = outcome == BLOCKED ? blocked + 1 : 0;
 	}
+	broker_feed_again_pump(f);
 }

@@ -98,6 +98,14 @@ static void links(struct torap_writer *body, const struct broker_counts *c)
 	labelled(body, "torap_broker_odd_messages_total", "reason", "no-session", (double)c->strangers);
 }
 
+static uint64_t holes(const struct broker *b)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < b->streams->count; i++)
+		count += b->streams->all[i]->holes.count;
+	return count;
+}
+
 static void store(struct torap_writer *body, struct broker *b)
 {
 	const struct broker_counts *c = &b->counts;
@@ -112,6 +120,13 @@ static void store(struct torap_writer *body, struct broker *b)
 	one(body, "torap_broker_reads_total", "counter", "Reads of the store for feeds", (double)c->reads);
 	one(body, "torap_broker_reads_failed_total", "counter", "Reads that found the store damaged",
 		(double)c->reads_failed);
+	one(body, "torap_broker_damaged_total", "counter",
+		"Batches found with frames or manifests that are damaged or missing", (double)c->damaged);
+	one(body, "torap_broker_mended_total", "counter",
+		"Batches that came again and filled what was missing", (double)c->mended);
+	one(body, "torap_broker_holes", "gauge", "Batches of which something is missing", (double)holes(b));
+	one(body, "torap_broker_scanned_total", "counter", "Batches that the slow scan has looked at",
+		(double)c->scanned);
 	one(body, "torap_broker_recent_bytes", "gauge", "Bytes of batches kept in memory",
 		(double)b->streams->recent_bytes);
 	one(body, "torap_broker_streams", "gauge", "Streams in the store", (double)b->streams->count);
@@ -222,6 +237,10 @@ static void feeds(struct torap_writer *body, const struct broker_counts *c)
 		body, "torap_broker_feed_runs_total", "counter", "Runs of manifests sent to a feed");
 	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
 		labelled(body, "torap_broker_feed_runs_total", "feed", f->name, (double)f->runs);
+	torap_metric_head(body, "torap_broker_feed_again_total", "counter",
+		"Batches sent to a feed once more, for frames that were missing");
+	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
+		labelled(body, "torap_broker_feed_again_total", "feed", f->name, (double)f->again);
 	torap_metric_head(body, "torap_broker_feed_bytes_total", "counter", "Bytes sent to a feed");
 	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
 		labelled(body, "torap_broker_feed_bytes_total", "feed", f->name, (double)f->bytes);

@@ -14,7 +14,8 @@ enum { BROKER_VERDICTS = TORAP_VERDICT_FRAME_MISSING + 1 };
 struct broker_feed_count {
 	struct broker_feed_count *next;
 	char name[64];
-	uint64_t batches, runs, bytes, sessions;
+	uint64_t batches, runs, again, bytes,
+		sessions; /* again: batches sent once more, for frames they lacked */
 };
 
 struct broker_counts {
@@ -27,6 +28,8 @@ struct broker_counts {
 	uint64_t hellos, hellos_refused, hellos_too_many, replaced, gone, silent, revoked;
 	uint64_t malformed, unknown_types, strangers; /* messages */
 	uint64_t reads, read_batches, reads_failed;   /* of the store, for feeds */
+	uint64_t damaged, mended,
+		scanned; /* batches: found to lack something, come again, looked at by the scan */
 	uint64_t reloads, reloads_refused;
 	struct broker_feed_count *feeds;
 };

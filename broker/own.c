@@ -179,6 +179,19 @@ static void rights_tick(struct broker_own *o, struct torap_mono now)
 			note_rights(o, streams->all[i], now);
 }
 
+void broker_own_storage(struct broker_own *o, const char *what, const struct broker_stream *stream,
+	uint64_t batch_no, unsigned batches)
+{
+	char text[TORAP_STREAM_TEXT_SIZE], batch[24], count[16];
+	snprintf(batch, sizeof batch, "%" PRIu64, batch_no);
+	snprintf(count, sizeof count, "%u", batches);
+	torap_stream_id_format(&stream->id, text);
+	const char *fields[][2] = { { "what", what }, { "stream", text }, { "batch", batch },
+		{ "batches", count } };
+	note(o, TORAP__KIND__KIND_STORAGE_FAULT, torap_kind_severity(TORAP__KIND__KIND_STORAGE_FAULT),
+		TORAP__STATE__STATE_PULSE, 4, fields);
+}
+
 static void note_link(
 	struct broker_own *o, const char *writer, uint32_t lane, Torap__State state, const char *reason)
 {

@@ -28,6 +28,9 @@ void broker_own_policy(struct broker_own *o, const char *file, const char *diges
 /* Summed up: a writer that claims what is not its own may not fill our stream with its every batch. */
 void broker_own_rights_exceeded(
 	struct broker_own *o, struct broker_stream *stream, uint64_t batch_no, unsigned groups);
+/* `what`: "damaged" or "mended": so many batches, this one the last. */
+void broker_own_storage(struct broker_own *o, const char *what, const struct broker_stream *stream,
+	uint64_t batch_no, unsigned batches);
 /* A writer's link came or went; links.h says what of that is an event.  The reason is a constant. */
 void broker_own_link_here(struct broker_own *o, const char *writer, uint32_t lane);
 void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lane, const char *reason);

@@ -73,10 +73,10 @@ static json_t *streams_of(const struct broker *b)
 	for (size_t i = 0; i < b->streams->count; i++) {
 		const struct broker_stream *s = b->streams->all[i];
 		char text[TORAP_STREAM_TEXT_SIZE];
-		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I}", "stream", torap_stream_id_format(&s->id, text),
-				      "last_batch", (json_int_t)broker_stream_last(s), "next_seq",
-				      (json_int_t)s->flushed.next_seq));
+		json_array_append_new(list,
+			json_pack("{s:s, s:I, s:I, s:I}", "stream", torap_stream_id_format(&s->id, text),
+				"last_batch", (json_int_t)broker_stream_last(s), "next_seq",
+				(json_int_t)s->flushed.next_seq, "holes", (json_int_t)s->holes.count));
 	}
 	return list;
 }

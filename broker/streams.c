@@ -44,6 +44,7 @@ struct broker_streams *broker_streams_destroy(struct broker_streams *streams)
 	for (size_t i = 0; i < streams->count; i++) {
 		torap_buffer_unref(streams->all[i]->head);
 		torap_buffer_unref(streams->all[i]->run);
+		torap_holes_finish(&streams->all[i]->holes);
 		free(streams->all[i]);
 	}
 	free(streams);
@@ -132,6 +133,19 @@ struct broker_recent *broker_stream_flushed(struct broker_streams *streams, stru
 	*place = e;
 	streams->recent_bytes += size;
 	return e;
+}
+
+void broker_stream_merged(
+	struct broker_streams *streams, struct broker_stream *s, const struct torap_batch *batch)
+{
+	struct broker_recent *e = broker_stream_recent(s, batch->manifest->batch_no);
+	for (unsigned i = 0; e && i < batch->manifest->frames_count; i++) {
+		if (e->batch->frames[i] || !batch->frames[i])
+			continue;
+		e->batch->frames[i] = torap_buffer_ref(batch->frames[i]);
+		e->size += batch->frames[i]->size;
+		streams->recent_bytes += batch->frames[i]->size;
+	}
 }
 
 void broker_stream_fall_back(struct broker_stream *s)

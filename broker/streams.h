@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "link/holes.h"
 #include "wire/batch.h"
 #include "wire/stream.h"
 #include "wire/verify.h"
@@ -58,8 +59,9 @@ struct broker_stream {
 	struct torap_mono beyond_told;
 	struct torap_buffer *head; /* newest SignedHead, verified; or NULL */
 	struct torap_head head_read;
-	bool rolled_back; /* its newest head is lower than what is here: said once */
-	uint64_t heads;   /* how many were taken; tells whether a feed has the newest */
+	bool rolled_back;         /* its newest head is lower than what is here: said once */
+	uint64_t heads;           /* how many were taken; tells whether a feed has the newest */
+	struct torap_holes holes; /* batches that this broker lacks frames of */
 	struct broker_recent *recent[BROKER_RECENT_MAX]; /* by number modulo; NULL: not in memory */
 	uint64_t recent_from;            /* from here to flushed.next_batch - 1 they are there */
 	uint64_t batches, events, bytes; /* since the process started */
@@ -95,6 +97,9 @@ uint64_t broker_stream_last(const struct broker_stream *s); /* newest flushed ba
  * disk, and feeds read it there. */
 struct broker_recent *broker_stream_flushed(struct broker_streams *streams, struct broker_stream *s,
 	struct torap_batch **take, struct torap_wall received_at);
+/* A batch that came again was merged in the store: what is in memory of it gets the frames, too. */
+void broker_stream_merged(
+	struct broker_streams *streams, struct broker_stream *s, const struct torap_batch *batch);
 /* A commit failed: what was accepted after the flushed head must be sent again. */
 void broker_stream_fall_back(struct broker_stream *s);
 /* NULL: not in memory. */

@@ -12,6 +12,7 @@
 #include "broker/broker.h"
 #include "broker/commit.h"
 #include "broker/listener.h"
+#include "broker/mend.h"
 #include "broker/own.h"
 #include "broker/session.h"
 #include "broker/streams.h"
@@ -50,6 +51,15 @@ static struct torap_stream_position position_of(const struct broker_stream *s)
 	return (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
 }
 
+/* What we lack of the stream, and ask for with this.  Without memory it is asked for later. */
+static void add_holes(struct torap_stream_position *p, struct broker_stream *s)
+{
+	size_t most = s->holes.count < TORAP_HOLES_ASKED_MAX ? s->holes.count : TORAP_HOLES_ASKED_MAX;
+	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
+	if (p->holes)
+		p->holes_count = torap_holes_ask(&s->holes, p->holes, most, torap_app_mono());
+}
+
 /* Where we stand in each of the streams that the writer named. */
 static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 {
@@ -63,6 +73,8 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 		if (!stream)
 			continue;
 		positions[i] = position_of(stream);
+		torap_holes_hurry(&stream->holes, torap_app_mono());
+		add_holes(&positions[i], stream);
 		/* What an older session sent and is not flushed yet is acknowledged to this one. */
 		stream->writer = s->writer;
 	}
@@ -76,7 +88,7 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 	};
 	snprintf(welcome.broker, sizeof welcome.broker, "%s", s->broker->config->name);
 	struct torap_buffer *body = torap_welcome_encode(&welcome);
-	free(positions);
+	torap_positions_destroy(positions, h->positions_count);
 	return broker_session_send(s, TORAP__MESSAGE_TYPE__MESSAGE_WELCOME, body);
 }
 
@@ -143,9 +155,13 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w)
 static void acknowledge(struct broker_writer *w)
 {
 	struct torap_stream_position positions[OWED_MAX];
-	for (size_t i = 0; i < w->owed_count; i++)
+	for (size_t i = 0; i < w->owed_count; i++) {
 		positions[i] = position_of(w->owed[i]);
+		add_holes(&positions[i], w->owed[i]);
+	}
 	struct torap_buffer *body = torap_ack_encode(positions, w->owed_count);
+	for (size_t i = 0; i < w->owed_count; i++)
+		free(positions[i].holes);
 	w->owed_count = 0;
 	broker_session_send(w->session, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
 }
@@ -164,6 +180,11 @@ static void owe(struct broker_writer *w, struct broker_stream *stream)
 		b->owing = w;
 	}
 	w->owed[w->owed_count++] = stream;
+}
+
+void broker_writer_owe(struct broker_stream *stream)
+{
+	owe(stream->writer, stream);
 }
 
 void broker_writers_turn(struct broker *b)
@@ -200,6 +221,8 @@ static void on_done(struct broker_commit *c, enum broker_commit_result result)
 	if (result != BROKER_COMMIT_FLUSHED)
 		return;
 	stream->full_told = false;
+	if (torap_batch_lacks(c->batch))
+		broker_mend_found(b, stream, c->batch->manifest->batch_no);
 	broker_flushed(b, stream, &c->batch, c->received_at);
 	if (stream->writer)
 		owe(stream->writer, stream);
@@ -263,6 +286,21 @@ static bool differs(const struct broker_stream *stream, const struct torap_manif
 	return e && memcmp(e->batch->manifest->digest, m->digest, sizeof m->digest) != 0;
 }
 
+/* Beside the order: one that we asked for, or one that came twice. */
+static void on_old(struct broker_writer *w, struct broker_stream *stream, struct torap_batch **take)
+{
+	struct broker_session *s = w->session;
+	if (!torap_holes_has(&stream->holes, (*take)->manifest->batch_no)) {
+		owe(w, stream);
+		return;
+	}
+	if (stream->waiting_bytes + torap_batch_size(*take) > IN_FLIGHT_MAX)
+		broker_session_end(s, "beyond its credit", TORAP__REFUSAL__CODE__LIMIT,
+			"more in flight than the credit");
+	else if (broker_mend_take(s->broker, stream, take))
+		broker_session_end(s, "out of memory", TORAP__REFUSAL__CODE__BUSY, "out of memory");
+}
+
 static void on_batch(struct broker_writer *w, struct torap_batch **take)
 {
 	static const struct torap_position begin = { .next_batch = 1, .next_seq = 1 };
@@ -294,7 +332,7 @@ static void on_batch(struct broker_writer *w, struct torap_batch **take)
 	}
 	stream->writer = w;
 	if (a.answer == BROKER_ADMIT_OLD)
-		owe(w, stream);
+		on_old(w, stream, take);
 	else if (a.answer == BROKER_ADMIT_GAP)
 		send_back(w, stream);
 	else

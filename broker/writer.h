@@ -8,6 +8,7 @@
 
 struct broker;
 struct broker_session;
+struct broker_stream;
 struct broker_writer;
 struct torap_buffer;
 struct torap_envelope;
@@ -23,6 +24,8 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w);
 /* 0, or -EBADMSG with the reason: the session ends. */
 int broker_writer_message(struct broker_writer *w, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t count, struct torap_error *err);
+/* The stream's writer, which must be there, gets an acknowledgement, and with it the holes that are due. */
+void broker_writer_owe(struct broker_stream *stream);
 /* Sends the acknowledgements that are due to any writer. */
 void broker_writers_turn(struct broker *b);
 /* Trust file or policy changed: ends the session when the writer is not admitted any more. */

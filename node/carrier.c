@@ -159,6 +159,24 @@ static struct node_claim *make_claims(
 	return claims;
 }
 
+static void take_welcome(struct node_carrier *c, const struct torap_welcome *welcome, struct node_now now)
+{
+	struct node_claim *claims = make_claims(c, welcome->positions, welcome->positions_count);
+	uint64_t credit = welcome->credit_bytes < CREDIT_MIN ? CREDIT_MIN : welcome->credit_bytes;
+	if (welcome->version != PROTOCOL_VERSION) {
+		free(claims);
+		node_carrier_step(c, TORAP_DIAL_IN_REFUSED, TORAP__REFUSAL__CODE__VERSION, now);
+		return;
+	}
+	if (!claims)
+		return; /* Out of memory: the greeting runs out of time and is tried again. */
+	*c->refusal = 0;
+	node_carrier_step(c, TORAP_DIAL_IN_WELCOME, 0, now);
+	node_flow_resume(c, claims, c->streams_count, credit, now);
+	for (size_t i = 0; i < welcome->positions_count; i++)
+		node_flow_asked(c, &welcome->positions[i]);
+}
+
 static void on_welcome(struct node_carrier *c, struct torap_bytes body, struct node_now now)
 {
 	struct torap_welcome welcome;
@@ -170,20 +188,8 @@ static void on_welcome(struct node_carrier *c, struct torap_bytes body, struct n
 		node_carrier_step(c, TORAP_DIAL_IN_BROKEN, 0, now);
 		return;
 	}
-	struct node_claim *claims = make_claims(c, welcome.positions, welcome.positions_count);
-	uint64_t credit = welcome.credit_bytes < CREDIT_MIN ? CREDIT_MIN : welcome.credit_bytes;
-	bool speaks = welcome.version == PROTOCOL_VERSION;
+	take_welcome(c, &welcome, now);
 	torap_welcome_finish(&welcome);
-	if (!speaks) {
-		free(claims);
-		node_carrier_step(c, TORAP_DIAL_IN_REFUSED, TORAP__REFUSAL__CODE__VERSION, now);
-		return;
-	}
-	if (!claims)
-		return; /* Out of memory: the greeting runs out of time and is tried again. */
-	*c->refusal = 0;
-	node_carrier_step(c, TORAP_DIAL_IN_WELCOME, 0, now);
-	node_flow_resume(c, claims, c->streams_count, credit, now);
 }
 
 static void on_ack(struct node_carrier *c, struct torap_bytes body, struct node_now now)
@@ -358,6 +364,7 @@ void node_carrier_finish(struct node_carrier *c)
 	free(c->claims);
 	free(c->next_claims);
 	free(c->sent);
+	free(c->again);
 	free(c->streams);
 }
 

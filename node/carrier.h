@@ -43,8 +43,15 @@ struct node_carrier_options {
 struct node_carried {
 	bool skipped; /* not ours there: never continued */
 	bool receipt_due;
+	uint64_t damage_told; /* batches up to this one whose damage the log knows */
 	uint64_t next_send;
 	struct node_mark acked;
+};
+
+/* A batch that the broker lacks frames of, to be sent once more beside the order. */
+struct node_again {
+	uint32_t stream;
+	uint64_t batch_no;
 };
 
 struct node_sent {
@@ -64,6 +71,11 @@ struct node_carrier {
 	size_t sent_first, sent_count, sent_room;
 	struct node_sealed *fetched; /* read back, of stream fetched_stream */
 	uint32_t fetched_stream;
+	struct node_again *again; /* a ring, made when there is any */
+	size_t again_first, again_count;
+	bool asked_again;      /* the replay's question is for one of them */
+	bool again_sent;       /* one is not acknowledged yet… */
+	uint32_t again_stream; /* …of this stream */
 	struct node_replay replay;
 	struct node_claim *claims; /* of the welcome */
 	size_t claims_count;
@@ -77,7 +89,8 @@ struct node_carrier {
 	struct torap_mono rekey_at;     /* …this moment the link begins anew */
 	bool closing;
 	char refusal[256]; /* what the broker said last, "" for nothing */
-	uint64_t batches_sent, bytes_sent, frames_refused, strange;
+	uint64_t batches_sent, batches_again, batches_unreadable, bytes_sent, frames_refused, frames_damaged,
+		strange;
 };
 
 /* Before the loop runs; reads nothing.  0 or -ENOMEM. */

@@ -2,12 +2,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "node/batcher.h"
 #include "wire/envelope.h"
+
+enum {
+	AGAIN_MAX = TORAP_HOLES_ASKED_MAX, /* what finds no room is asked for again by the broker */
+	WINDOW_AGAIN = 1u << 31,           /* beside a stream's number: acknowledged by another rule */
+};
 
 static const struct node_stream *stream_of(const struct node_carrier *c, size_t i)
 {
@@ -32,6 +38,8 @@ void node_flow_reset(struct node_carrier *c)
 	c->has_window = false;
 	c->resumed = false;
 	c->sent_first = c->sent_count = 0;
+	c->again_first = c->again_count = 0;
+	c->again_sent = false;
 	node_sealed_unref_list(c->fetched);
 	c->fetched = NULL;
 }
@@ -90,12 +98,18 @@ static int send_frames(struct node_carrier *c, const struct torap_batch *batch, 
 	return r;
 }
 
-static int send_batch(struct node_carrier *c, uint32_t stream, struct node_sealed *s, struct node_now now)
+static int send_cleared(struct node_carrier *c, struct node_sealed *s, struct node_now now)
 {
 	struct torap_batch *copy = NULL;
 	const struct torap_batch *batch = clear(c, s->batch, &copy);
 	int r = batch ? send_frames(c, batch, now) : -ENOMEM;
 	torap_batch_destroy(copy);
+	return r;
+}
+
+static int send_batch(struct node_carrier *c, uint32_t stream, struct node_sealed *s, struct node_now now)
+{
+	int r = send_cleared(c, s, now);
 	if (r == 0)
 		r = torap_window_sent(&c->window, stream, s->mark.batch_no, s->bytes, now.mono);
 	if (r == 0)
@@ -124,6 +138,7 @@ static void read_back(struct node_carrier *c, uint32_t stream, uint64_t from, ui
 	if (c->replay.busy)
 		return;
 	c->asked_in = c->session;
+	c->asked_again = false;
 	c->fetched_stream = stream;
 	c->replay.claims = NULL;
 	c->replay.stream = stream_of(c, stream)->id;
@@ -132,16 +147,21 @@ static void read_back(struct node_carrier *c, uint32_t stream, uint64_t from, ui
 	node_replay_ask(&c->replay);
 }
 
+/* In memory, or read back. */
+static struct node_sealed *at_hand(struct node_carrier *c, uint32_t stream, uint64_t batch_no)
+{
+	struct node_sealed *s =
+		node_batcher_recent(c->options.batcher, c->options.lane, &stream_of(c, stream)->id, batch_no);
+	return s ? s : take_fetched(c, stream, batch_no);
+}
+
 /* 0: all of the stream has been sent.  1: later.  Negative: no connection. */
 static int pump_stream(struct node_carrier *c, uint32_t i, struct node_now now)
 {
 	const struct node_stream *stream = stream_of(c, i);
 	struct node_carried *at = &c->streams[i];
 	while (at->next_send <= stream->sealed.batch_no) {
-		struct node_sealed *s =
-			node_batcher_recent(c->options.batcher, c->options.lane, &stream->id, at->next_send);
-		if (!s)
-			s = take_fetched(c, i, at->next_send);
+		struct node_sealed *s = at_hand(c, i, at->next_send);
 		if (!s) {
 			read_back(c, i, at->next_send, stream->sealed.batch_no);
 			return 1;
@@ -156,12 +176,68 @@ static int pump_stream(struct node_carrier *c, uint32_t i, struct node_now now)
 	return 0;
 }
 
+void node_flow_asked(struct node_carrier *c, const struct torap_stream_position *at)
+{
+	int stream = at->holes_count ? node_flow_find(c, &at->stream) : -1;
+	if (stream < 0)
+		return;
+	if (!c->again)
+		c->again = calloc(AGAIN_MAX, sizeof *c->again);
+	for (size_t i = 0; c->again && i < at->holes_count && c->again_count < AGAIN_MAX; i++)
+		c->again[(c->again_first + c->again_count++) % AGAIN_MAX] =
+			(struct node_again){ (uint32_t)stream, at->holes[i] };
+}
+
+static void drop_again(struct node_carrier *c)
+{
+	c->again_first = (c->again_first + 1) % AGAIN_MAX;
+	c->again_count--;
+}
+
+/* One of the batches that the broker asked for again.  It has been acknowledged long ago, so it stands beside the order and the ring of
+ * what was sent; in the window, one at a time, under a number of its own.  Only when nothing else is to be sent: the replay's one question
+ * is free then, and what it read ahead is of no use. */
+static int pump_again(struct node_carrier *c, struct node_now now)
+{
+	while (c->again_count && !c->again_sent && !c->replay.busy) {
+		const struct node_again next = c->again[c->again_first];
+		const struct node_carried *at = &c->streams[next.stream];
+		bool is_sent = !at->skipped && next.batch_no && next.batch_no < at->next_send;
+		struct node_sealed *s = is_sent ? at_hand(c, next.stream, next.batch_no) : NULL;
+		if (is_sent && !s) {
+			node_sealed_unref_list(c->fetched);
+			c->fetched = NULL;
+			read_back(c, next.stream, next.batch_no, next.batch_no);
+			c->asked_again = true;
+			return 0;
+		}
+		if (s && !torap_window_open(&c->window, s->bytes))
+			return 0;
+		drop_again(c);
+		if (!s)
+			continue; /* It claims to lack what was never sent. */
+		int r = send_cleared(c, s, now);
+		if (r == 0)
+			r = torap_window_sent(
+				&c->window, next.stream | WINDOW_AGAIN, s->mark.batch_no, s->bytes, now.mono);
+		if (r)
+			return r;
+		c->batches_again++;
+		c->bytes_sent += s->bytes;
+		c->again_sent = true;
+		c->again_stream = next.stream;
+	}
+	return 0;
+}
+
 int node_flow_pump(struct node_carrier *c, struct node_now now)
 {
 	int r = 0;
 	for (uint32_t i = 0; c->resumed && i < c->streams_count && r == 0; i++)
 		if (!c->streams[i].skipped)
 			r = pump_stream(c, i, now);
+	if (c->resumed && r == 0)
+		r = pump_again(c, now);
 	return r < 0 ? r : 0;
 }
 
@@ -238,11 +314,49 @@ static void on_claims(struct node_carrier *c)
 	c->resumed = true;
 }
 
+/* What is damaged here goes out as damaged: the rest of the batch, and of the stream, must not wait for it. */
+static void look_for_damage(struct node_carrier *c, const struct node_sealed *s)
+{
+	struct node_carried *at = &c->streams[c->fetched_stream];
+	const struct torap_batch *b = s->batch;
+	unsigned damaged = 0;
+	for (unsigned i = 0; i < b->manifest->frames_count; i++)
+		damaged += !b->frames[i] && b->omissions[i] == TORAP__OMISSION_REASON__OMISSION_DAMAGED;
+	c->frames_damaged += damaged;
+	if (!damaged || s->mark.batch_no <= at->damage_told)
+		return;
+	char text[TORAP_STREAM_TEXT_SIZE];
+	at->damage_told = s->mark.batch_no;
+	torap_fail("BATCH-DAMAGED",
+		"%s batch %" PRIu64
+		": %u frames are damaged in the journal; broker %s gets the batch without them",
+		torap_stream_id_format(&b->manifest->stream, text), s->mark.batch_no, damaged,
+		c->options.broker);
+}
+
 static void on_batches(struct node_carrier *c)
 {
 	assert(!c->fetched);
 	c->fetched = c->replay.batches;
 	c->replay.batches = NULL;
+	for (const struct node_sealed *s = c->fetched; s; s = s->next)
+		look_for_damage(c, s);
+}
+
+/* The broker lacks it and so do we: what is asked for next may be there. */
+static void cannot_give_again(struct node_carrier *c)
+{
+	const struct node_again *first = &c->again[c->again_first];
+	struct node_carried *at = &c->streams[first->stream];
+	c->batches_unreadable++;
+	if (first->batch_no > at->damage_told) {
+		at->damage_told = first->batch_no;
+		torap_fail("BATCH-DAMAGED", "broker %s, lane %s lacks a batch that cannot be read here: %s",
+			c->options.broker, torap_lane_name(c->options.lane), c->replay.err.text);
+	}
+	node_sealed_unref_list(c->replay.batches);
+	c->replay.batches = NULL;
+	drop_again(c);
 }
 
 void node_flow_answered(struct node_replay *r)
@@ -263,7 +377,9 @@ void node_flow_answered(struct node_replay *r)
 		ask_claims(c);
 		return;
 	}
-	if (r->failed) {
+	if (r->failed && !r->claims && c->asked_again) {
+		cannot_give_again(c);
+	} else if (r->failed) {
 		/* The journal itself is in trouble: say so, and try again with the next session. */
 		torap_fail("REPLAY-FAILED", "broker %s, lane %s: %s", c->options.broker,
 			torap_lane_name(c->options.lane), r->err.text);
@@ -274,7 +390,7 @@ void node_flow_answered(struct node_replay *r)
 	}
 	if (r->claims)
 		on_claims(c);
-	else
+	else if (!r->failed)
 		on_batches(c);
 	if (node_flow_pump(c, now))
 		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
@@ -310,6 +426,11 @@ int node_flow_ack(struct node_carrier *c, const struct torap_stream_position *at
 	if (at->at.next_batch > c->streams[i].next_send || at->at.next_batch == 0)
 		return -EBADMSG;
 	torap_window_acked(&c->window, (uint32_t)i, at->at.next_batch - 1, now.mono);
+	if (c->again_sent && c->again_stream == (uint32_t)i) {
+		torap_window_acked(&c->window, (uint32_t)i | WINDOW_AGAIN, UINT64_MAX, now.mono);
+		c->again_sent = false;
+	}
+	node_flow_asked(c, at);
 	forget_sent(c, (uint32_t)i, at->at.next_batch - 1);
 	if (c->sent_count)
 		c->behind_since = c->sent[c->sent_first].mark.sealed_at;

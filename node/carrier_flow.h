@@ -13,6 +13,8 @@ void node_flow_resume(struct node_carrier *c, struct node_claim *claims, size_t 
 int node_flow_pump(struct node_carrier *c, struct node_now now);
 /* 0, or -EBADMSG: it acknowledges what was never sent. */
 int node_flow_ack(struct node_carrier *c, const struct torap_stream_position *at, struct node_now now);
+/* The broker lacks frames of these batches: they go out once more, when there is room. */
+void node_flow_asked(struct node_carrier *c, const struct torap_stream_position *at);
 /* The carrier's number of a stream; -1: not one of ours. */
 int node_flow_find(const struct node_carrier *c, const struct torap_stream_id *id);
 

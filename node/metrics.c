@@ -204,6 +204,21 @@ static double link_withheld(const struct link_value *v)
 	return (double)v->carrier->frames_refused;
 }
 
+static double link_again(const struct link_value *v)
+{
+	return (double)v->carrier->batches_again;
+}
+
+static double link_damaged(const struct link_value *v)
+{
+	return (double)v->carrier->frames_damaged;
+}
+
+static double link_unreadable(const struct link_value *v)
+{
+	return (double)v->carrier->batches_unreadable;
+}
+
 static double link_times_up(const struct link_value *v)
 {
 	return (double)v->carrier->dialler.times_flowing;
@@ -221,6 +236,12 @@ static void links(struct torap_writer *body, const struct node *n)
 	link_metric(body, n, "torap_node_link_lag_seconds", "gauge",
 		"Age of the oldest batch that the broker lacks.", link_lag_seconds);
 	link_metric(body, n, "torap_node_link_batches_total", "counter", "Batches sent.", link_batches);
+	link_metric(body, n, "torap_node_link_batches_again_total", "counter",
+		"Batches sent once more, for frames that the broker lacked.", link_again);
+	link_metric(body, n, "torap_node_link_frames_damaged_total", "counter",
+		"Frames left out because they are damaged in the journal.", link_damaged);
+	link_metric(body, n, "torap_node_link_batches_unreadable_total", "counter",
+		"Batches that the broker lacked and that cannot be read here.", link_unreadable);
 	link_metric(body, n, "torap_node_link_bytes_total", "counter", "Bytes of batches sent.", link_bytes);
 	link_metric(body, n, "torap_node_link_frames_withheld_total", "counter",
 		"Frames left out because their owner's consent has ended.", link_withheld);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "agents/follow/mended.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
@@ -41,11 +42,12 @@ static void acknowledge_lane(struct follow *f, uint8_t n)
 		if (s->id.lane != n || !s->ack_due)
 			continue;
 		s->ack_due = false;
-		positions[count++] = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+		positions[count] = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+		follow_ask_holes(s, &positions[count++]);
 	}
 	lane->ack_due = false;
 	struct torap_buffer *body = torap_ack_encode(positions, count);
-	free(positions);
+	torap_positions_destroy(positions, count);
 	if (body)
 		follow_link_send(lane->link, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
 	torap_buffer_unref(body);
@@ -108,9 +110,22 @@ static void look_for_silence(struct follow *f)
 	}
 }
 
+/* An acknowledgement that says nothing new asks for what is missing. */
+static void look_for_holes(struct follow *f)
+{
+	struct torap_mono now = torap_app_mono();
+	for (size_t i = 0; i < f->streams.count; i++) {
+		struct follow_stream *s = f->streams.list[i];
+		if (torap_holes_due(&s->holes, now))
+			s->ack_due = f->lanes[s->id.lane].ack_due = true;
+	}
+	follow_acknowledge(f);
+}
+
 static void on_second(uv_timer_t *timer)
 {
 	struct follow *f = timer->data;
+	look_for_holes(f);
 	store_heads(f);
 	look_for_silence(f);
 }
@@ -142,6 +157,16 @@ static int on_stored_cursor(void *hint, const struct follow_cursor *c)
 	if (!s)
 		return -ENOMEM;
 	follow_stream_begin(s, &c->at);
+	return 0;
+}
+
+static int on_stored_hole(void *hint, const struct torap_stream_id *stream, uint64_t batch_no)
+{
+	struct follow *f = hint;
+	struct follow_stream *s = follow_streams_find(&f->streams, stream);
+	/* Of more than are remembered, the others have their turn after a restart. */
+	if (s)
+		torap_holes_add(&s->holes, batch_no, torap_app_mono());
 	return 0;
 }
 
@@ -181,6 +206,8 @@ static int load(struct follow *f, struct torap_error *err)
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, f->kv, false);
 	int r = follow_store_cursors(&txn, on_stored_cursor, f);
+	if (r == 0)
+		r = follow_holes(&txn, on_stored_hole, f);
 	if (r == 0)
 		r = follow_store_last_grant(&txn, &f->last_grant);
 	for (int n = TORAP__LANE__LANE_CRITICAL; r == 0 && n < TORAP_LANES; n++)

@@ -43,6 +43,8 @@ struct follow_totals {
 	uint64_t refused;                /* batches, heads and trust files that did not verify */
 	uint64_t withheld;               /* granted frames that came empty without a reason */
 	uint64_t beyond; /* frames of classes that their writer may not speak for; not stored */
+	uint64_t holes;  /* batches that came without granted frames that somebody may still have */
+	uint64_t mended; /* batches that came again with frames that were missing */
 	uint64_t proofs; /* of forks and rollbacks */
 	uint64_t printed;
 };

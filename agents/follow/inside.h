@@ -35,6 +35,7 @@ struct follow {
 	struct follow_grant last_grant; /* the newest in the store */
 	struct follow_totals totals;
 	struct torap_mono last_complaint; /* of withheld frames: one line a second */
+	struct torap_mono hole_told;      /* likewise */
 
 	bool ended, closing;
 	unsigned closing_parts;
@@ -46,6 +47,8 @@ struct follow {
 void follow_receive(struct follow *f, struct follow_link *l, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t count);
 /* welcome.c: welcome, grant, trust. */
+/* The holes of the stream that are due, into a position; the caller frees them.  Without memory they are asked for later. */
+void follow_ask_holes(struct follow_stream *s, struct torap_stream_position *p);
 struct torap_buffer *follow_hello(struct follow *f, uint8_t lane);
 void follow_receive_welcome(struct follow *f, struct follow_link *l, struct torap_bytes body);
 void follow_receive_grant(struct follow *f, struct follow_link *l, struct torap_bytes body);

@@ -1,5 +1,6 @@
 /* What goes to the committer's thread, and what comes back from it.  A job owns all that its `apply` reads. */
 #include "agents/follow/inside.h"
+#include "agents/follow/mended.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,12 +26,18 @@ struct batch_job {
 	struct torap_batch *batch;
 	struct torap_wall received_at;
 	uint32_t grant;
+	bool is_hole; /* afterwards: granted frames of it are missing */
 };
 
 static int apply_batch(struct torap_commit_job *job, struct torap_kv_txn *txn)
 {
 	struct batch_job *j = (struct batch_job *)job;
-	return follow_store_append(txn, j->batch, j->received_at, j->grant);
+	const struct torap_manifest *m = j->batch->manifest;
+	int r = follow_store_append(txn, j->batch, j->received_at, j->grant);
+	if (r && r != TORAP_JOURNAL_MERGED && r != TORAP_JOURNAL_OLD)
+		return r;
+	int found = follow_hole_has(txn, &m->stream, m->batch_no, &j->is_hole);
+	return found ? found : r;
 }
 
 static void count_batch(struct follow *f, const struct batch_job *j)
@@ -38,6 +45,30 @@ static void count_batch(struct follow *f, const struct batch_job *j)
 	f->totals.batches++;
 	f->totals.events += j->batch->manifest->count;
 	f->totals.bytes += torap_batch_size(j->batch);
+}
+
+/* The broker that said so is asked again in a while, another one at once. */
+static void note_hole(struct follow *f, const struct batch_job *j)
+{
+	const struct torap_manifest *m = j->batch->manifest;
+	struct torap_mono now = torap_app_mono();
+	char text[TORAP_STREAM_TEXT_SIZE];
+	if (!j->is_hole) {
+		torap_holes_remove(&j->stream->holes, m->batch_no);
+		return;
+	}
+	if (torap_holes_add(&j->stream->holes, m->batch_no, torap_mono_add_ms(now, TORAP_HOLES_AGAIN_MS)) !=
+		TORAP_HOLES_NEW)
+		return;
+	f->totals.holes++;
+	if (!torap_mono_reached(torap_mono_add_ms(f->hole_told, 1000), now))
+		return;
+	f->hole_told = now;
+	torap_warn("FRAMES-MISSING",
+		"%s batch %" PRIu64
+		" came without granted frames, damaged or not held at the broker; asked for again; %" PRIu64
+		" such batches in all",
+		torap_stream_id_format(&m->stream, text), m->batch_no, f->totals.holes);
 }
 
 static void on_batch_done(struct torap_commit_job *job, int result)
@@ -51,6 +82,8 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 		count_batch(f, j);
 		break;
 	case TORAP_JOURNAL_MERGED:
+		f->totals.mended++;
+		break;
 	case TORAP_JOURNAL_OLD:
 		f->totals.duplicates++;
 		break;
@@ -76,6 +109,7 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 		break;
 	}
 	if (result == 0 || result == TORAP_JOURNAL_MERGED || result == TORAP_JOURNAL_OLD) {
+		note_hole(f, j);
 		j->stream->ack_due = true;
 		f->lanes[m->stream.lane].ack_due = true;
 	}

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agents/follow/mended.h"
 #include "agents/follow/output_file.h"
 #include "agents/follow/store.h"
 #include "base/error.h"
@@ -46,6 +47,9 @@ struct follow_output {
 	struct track *tracks; /* the worker's while it works, else the loop's */
 	size_t tracks_count, tracks_room;
 	struct torap_writer chunk;
+	/* The last merge (mended.h) of which the output shows what came: committed, rendered, and of this round. */
+	uint64_t mended_kept, mended_at, mended_next;
+	bool mended_loaded;
 	uint64_t chunk_events, events;
 	bool chunk_full;
 	int failure;
@@ -118,6 +122,7 @@ static int on_head(void *hint, const struct torap_journal_head *head)
 struct rendering {
 	struct follow_output *o;
 	struct track *track;
+	uint64_t batch_no;
 };
 
 static int on_event(void *hint, const struct torap_opened *event)
@@ -129,7 +134,88 @@ static int on_event(void *hint, const struct torap_opened *event)
 	o->options.render(o->options.hint, &r->track->stream, event, &o->chunk);
 	r->track->next.next_seq = event->seq + 1;
 	o->chunk_events++;
-	return o->options.count_max && o->events + o->chunk_events == o->options.count_max;
+	return o->options.count_max && o->events + o->chunk_events >= o->options.count_max;
+}
+
+/* Merges.
+ *
+ * A batch was rendered in an earlier round, from what was there then.  Whatever merge has come since, and only that, brought events that
+ * could not be shown: those whose open frame came with it.  A batch that this round or a later one renders has them in its place. */
+
+static int on_mended_event(void *hint, const struct torap_opened *event)
+{
+	struct rendering *r = hint;
+	struct follow_output *o = r->o;
+	const struct follow_printed *at = &r->track->at;
+	if (!event->open || (r->batch_no == at->next_batch && event->seq >= at->next_seq))
+		return 0;
+	o->options.render(o->options.hint, &r->track->stream, event, &o->chunk);
+	o->chunk_events++;
+	return 0;
+}
+
+/* Leaves of the batch the groups whose open frame came with the merge. */
+static void keep_what_came(struct torap_batch *batch, const struct follow_mended *m)
+{
+	for (unsigned g = 0; g < batch->manifest->groups_count; g++) {
+		const struct torap_group *group = &batch->manifest->groups[g];
+		for (unsigned i = 0; i < group->parts_count && !m->came[group->first_frame]; i++)
+			batch->frames[group->first_frame + i] =
+				torap_buffer_unref(batch->frames[group->first_frame + i]);
+	}
+}
+
+static const struct track *track_of(const struct follow_output *o, const struct follow_mended *m)
+{
+	for (size_t i = 0; i < o->tracks_count; i++)
+		if (o->tracks[i].number == m->stream_number)
+			return &o->tracks[i];
+	return NULL;
+}
+
+static int render_merge(struct follow_output *o, struct torap_kv_txn *txn, uint64_t number)
+{
+	struct follow_mended m;
+	struct torap_batch *batch;
+	int r = follow_mended_get(txn, number, &m);
+	if (r)
+		return torap_errorf(&o->why, -EBADMSG, "what came later cannot be read: run torap verify");
+	const struct track *t = track_of(o, &m);
+	if (!t || m.batch_no > t->at.next_batch)
+		return 0;
+	r = torap_journal_read(txn, t->number, m.batch_no, NULL, NULL, &batch, NULL, &o->why);
+	if (r)
+		return r < 0 ? r : torap_errorf(&o->why, -EBADMSG, "a batch is gone: run torap verify");
+	struct rendering rendering = { o, (struct track *)t, m.batch_no };
+	keep_what_came(batch, &m);
+	r = torap_batch_open(batch, on_mended_event, &rendering, &o->why);
+	torap_batch_destroy(batch);
+	return r == -EBADMSG ? 0 : r; /* Its writer's fault; said when it came. */
+}
+
+/* All that came up to this round's snapshot, before anything else is rendered from it: what is rendered then has it already.  0: all;
+ * positive: the chunk is full, or the count is reached (a batch that came later is never cut, so by some events too many). */
+static int render_merges(struct follow_output *o, struct torap_kv_txn *txn)
+{
+	uint64_t last;
+	int r = o->mended_loaded ? 0 : follow_mended_seen(txn, o->name, &o->mended_at);
+	if (!r)
+		r = follow_mended_last(txn, &last);
+	if (r)
+		return torap_errorf(&o->why, r < 0 ? r : -EIO, "what came later cannot be read");
+	if (!o->mended_loaded)
+		o->mended_kept = o->mended_at;
+	o->mended_loaded = true;
+	for (o->mended_next = o->mended_at; o->mended_next < last;) {
+		r = render_merge(o, txn, o->mended_next + 1);
+		if (r)
+			return r;
+		o->mended_next++;
+		if (o->chunk.size >= CHUNK_SIZE ||
+			(o->options.count_max && o->events + o->chunk_events >= o->options.count_max))
+			return 1;
+	}
+	return 0;
 }
 
 static int render_batch(struct follow_output *o, struct torap_kv_txn *txn, struct track *t)
@@ -143,7 +229,7 @@ static int render_batch(struct follow_output *o, struct torap_kv_txn *txn, struc
 			&o->why, -EBADMSG, "a batch is gone from the directory: run torap verify");
 	if (r)
 		return r;
-	struct rendering rendering = { o, t };
+	struct rendering rendering = { o, t, t->next.next_batch };
 	r = torap_batch_open(batch, on_event, &rendering, &o->why);
 	if (r == -EBADMSG) {
 		/* Signed, and no events all the same: its writer's fault.  It stays stored for proof; what follows must still come out. */
@@ -190,6 +276,8 @@ static int render_all(struct follow_output *o)
 	int r = torap_journal_heads(&txn, on_head, &look);
 	if (r)
 		r = torap_errorf(&o->why, r < 0 ? r : -EIO, "the positions of the output cannot be read");
+	if (r == 0)
+		r = render_merges(o, &txn);
 	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; r == 0 && lane <= TORAP__LANE__LANE_BULK; lane++)
 		r = render_lane(o, &txn, lane);
 	torap_kv_abort(&txn);
@@ -243,7 +331,7 @@ static int put_positions(struct follow_output *o, struct torap_kv_txn *txn)
 		if (r)
 			return r;
 	}
-	return 0;
+	return o->mended_next == o->mended_kept ? 0 : follow_mended_put_seen(txn, o->name, o->mended_next);
 }
 
 static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
@@ -274,6 +362,7 @@ static void take_chunk(struct follow_output *o)
 {
 	for (size_t i = 0; i < o->tracks_count; i++)
 		o->tracks[i].at = o->tracks[i].next;
+	o->mended_at = o->mended_next;
 	o->length += o->chunk.size;
 	o->events += o->chunk_events;
 	torap_writer_finish(&o->chunk);
@@ -284,6 +373,7 @@ static void clean(struct follow_output *o)
 {
 	for (size_t i = 0; i < o->tracks_count; i++)
 		o->tracks[i].dirty = false;
+	o->mended_kept = o->mended_at;
 	o->dirty = false;
 }
 
@@ -320,7 +410,7 @@ static bool any_moved(const struct follow_output *o)
 	for (size_t i = 0; i < o->tracks_count; i++)
 		if (o->tracks[i].dirty)
 			return true;
-	return false;
+	return o->mended_next != o->mended_kept;
 }
 
 static void on_worked(uv_work_t *work, int status)
@@ -334,6 +424,7 @@ static void on_worked(uv_work_t *work, int status)
 		/* What was not written is not remembered as written. */
 		for (size_t i = 0; i < o->tracks_count; i++)
 			o->tracks[i].next = o->tracks[i].at;
+		o->mended_next = o->mended_at;
 		if (o->failure != -ECANCELED)
 			end(o, o->why.text);
 	} else if (o->is_file && o->chunk.size) {

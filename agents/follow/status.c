@@ -49,12 +49,20 @@ static json_t *streams_of(const struct follow *f)
 	for (size_t i = 0; i < f->streams.count; i++) {
 		const struct follow_stream *s = f->streams.list[i];
 		char text[TORAP_STREAM_TEXT_SIZE];
-		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I}", "stream", torap_stream_id_format(&s->id, text),
-				      "last_batch", (json_int_t)(s->flushed.next_batch - 1), "next_seq",
-				      (json_int_t)s->flushed.next_seq));
+		json_array_append_new(list,
+			json_pack("{s:s, s:I, s:I, s:I}", "stream", torap_stream_id_format(&s->id, text),
+				"last_batch", (json_int_t)(s->flushed.next_batch - 1), "next_seq",
+				(json_int_t)s->flushed.next_seq, "holes", (json_int_t)s->holes.count));
 	}
 	return list;
+}
+
+static size_t holes(const struct follow *f)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < f->streams.count; i++)
+		count += f->streams.list[i]->holes.count;
+	return count;
 }
 
 static int write_part(const char *bytes, size_t size, void *hint)
@@ -95,6 +103,10 @@ static void metrics_page(void *hint, struct torap_writer *body)
 		{ "torap_follow_withheld_total", "Granted frames that came empty without a reason.",
 			t.withheld },
 		{ "torap_follow_beyond_rights_total", "Frames beyond their writer's rights.", t.beyond },
+		{ "torap_follow_holes_total",
+			"Batches that came without granted frames, damaged or not held.", t.holes },
+		{ "torap_follow_mended_total", "Batches that came again with frames that were missing.",
+			t.mended },
 		{ "torap_follow_proofs_total", "Proofs of forks and rollbacks.", t.proofs },
 		{ "torap_follow_printed_total", "Events written to the output.", t.printed },
 	};
@@ -110,6 +122,9 @@ static void metrics_page(void *hint, struct torap_writer *body)
 			torap_metric(
 				body, "torap_follow_flowing", labels, follow_link_flowing(f->lanes[n].link));
 	}
+	torap_metric_head(
+		body, "torap_follow_holes", "gauge", "Batches of which granted frames are missing.");
+	torap_metric(body, "torap_follow_holes", NULL, (double)holes(f));
 	torap_metric_head(body, "torap_follow_lag_events", "gauge",
 		"Events that the writers have numbered and are not here.");
 	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/follow/mended.h"
 #include "base/error.h"
 
-/* In the table meta: "started/LANE", "late/STREAM" (that they are there is all they say), "length/OUTPUT" (u64). */
+/* In the table meta, beside what mended.h has there: "started/LANE", "late/STREAM" (that they are there is all they say), "length/OUTPUT" (u64). */
 
 enum { KEY_MAX = 192, POSITION_SIZE = 8 + 8 + 1 + TORAP_DIGEST_SIZE, GRANT_HEADER_SIZE = 8 };
 
@@ -232,6 +233,57 @@ static int put_span(
 	return torap_kv_put(txn, FOLLOW_SPANS, key_bytes(&k), key_bytes(&value));
 }
 
+/* Did any open frame come? */
+static bool compare_frames(
+	struct follow_mended *m, const struct torap_batch *before, const struct torap_batch *after)
+{
+	bool any = false;
+	for (unsigned g = 0; g < after->manifest->groups_count; g++) {
+		unsigned open = after->manifest->groups[g].first_frame; /* always listed, and first */
+		m->came[open] = after->frames[open] && !before->frames[open];
+		any = any || m->came[open];
+	}
+	return any;
+}
+
+static int note_merge(
+	struct torap_kv_txn *txn, const struct torap_journal_head *head, const struct torap_batch *before)
+{
+	uint64_t batch_no = before->manifest->batch_no;
+	struct follow_mended m = { .stream_number = head->number, .batch_no = batch_no };
+	struct torap_batch *after = NULL;
+	int r = torap_journal_read(txn, head->number, batch_no, NULL, NULL, &after, NULL, NULL);
+	if (r)
+		return r;
+	if (compare_frames(&m, before, after))
+		r = follow_mended_add(txn, &m);
+	if (!r && !torap_batch_lacks(after))
+		r = follow_hole_delete(txn, &head->stream, batch_no);
+	torap_batch_destroy(after);
+	return r;
+}
+
+/* A batch that is there already.  What of it comes only now is kept for the outputs; what nobody can give any more is no hole. */
+static int append_old(
+	struct torap_kv_txn *txn, const struct torap_batch *batch, struct torap_wall received_at)
+{
+	struct torap_journal_head head;
+	struct torap_batch *before = NULL;
+	int r = torap_journal_head(txn, &batch->manifest->stream, &head);
+	if (r)
+		return r == TORAP_KV_MISSING ? TORAP_JOURNAL_GAP : r;
+	r = torap_journal_read(txn, head.number, batch->manifest->batch_no, NULL, NULL, &before, NULL, NULL);
+	if (r && r != -EBADMSG && r != TORAP_KV_MISSING)
+		return r;
+	r = torap_journal_append(txn, batch, received_at);
+	if (r == TORAP_JOURNAL_MERGED && before) {
+		int noted = note_merge(txn, &head, before);
+		r = noted ? noted : r;
+	}
+	torap_batch_destroy(before);
+	return r;
+}
+
 int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batch,
 	struct torap_wall received_at, uint32_t grant)
 {
@@ -250,12 +302,16 @@ int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batc
 		return TORAP_JOURNAL_GAP;
 	if (m->batch_no < c.begin.next_batch)
 		return TORAP_JOURNAL_OLD;
+	if (m->batch_no < c.at.next_batch)
+		return append_old(txn, batch, received_at);
 
 	r = torap_journal_append(txn, batch, received_at);
 	if (r)
 		return r;
 	torap_position_advance(&c.at, m);
 	r = put_cursor(txn, &c);
+	if (!r && torap_batch_lacks(batch))
+		r = follow_hole_put(txn, &m->stream, m->batch_no);
 	return r ? r : put_span(txn, &m->stream, m->batch_no, grant);
 }
 

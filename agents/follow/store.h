@@ -8,7 +8,7 @@
  *     grants   number (u32)                   since when, and the rows of the grant, as GRANT's body
  *     spans    stream number, batch number    from this batch on the grant of that number held
  *     trust    version (u64)                  every SignedTrust that was in force here
- *     meta     name                           see store.c
+ *     meta     name                           see store.c and mended.h
  *     printed  output, stream (text)          how far an output has written
  *
  * Functions with a txn run inside the caller's transaction; a batch and its cursor are always in the same one. */
@@ -54,7 +54,8 @@ int follow_store_open(
 /* After TORAP_KV_FULL: says which of the two is full, what dir_size allows or the file system, and what to do.  Returns -ENOSPC. */
 int follow_store_full(struct torap_kv *kv, struct torap_error *err);
 
-/* Stores the batch, its stream's cursor and the grant it came under.  A stream without a cursor must begin at batch 1.
+/* Stores the batch, its stream's cursor and the grant it came under; whether it is a hole, or fills one (mended.h).  A stream without a
+ * cursor must begin at batch 1.
  * Returns 0, an answer of torap_journal_append(), or what kv returned. */
 int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batch,
 	struct torap_wall received_at, uint32_t grant);

@@ -7,6 +7,7 @@ void follow_streams_finish(struct follow_streams *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		torap_buffer_unref(s->list[i]->head_bytes);
+		torap_holes_finish(&s->list[i]->holes);
 		free(s->list[i]);
 	}
 	free(s->list);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "conf/trust.h"
+#include "link/holes.h"
 #include "wire/batch.h"
 #include "wire/verify.h"
 
@@ -17,6 +18,8 @@ struct follow_stream {
 	struct torap_position at;      /* verified and handed to the store */
 	struct torap_position flushed; /* on the disk: what may be acknowledged */
 	bool ack_due;
+
+	struct torap_holes holes; /* batches of which granted frames are missing */
 
 	bool has_head;
 	struct torap_head head; /* the newest, verified */

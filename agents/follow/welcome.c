@@ -10,6 +10,14 @@
 #include "base/log.h"
 #include "loop/app.h"
 
+void follow_ask_holes(struct follow_stream *s, struct torap_stream_position *p)
+{
+	size_t most = s->holes.count < TORAP_HOLES_ASKED_MAX ? s->holes.count : TORAP_HOLES_ASKED_MAX;
+	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
+	if (p->holes)
+		p->holes_count = torap_holes_ask(&s->holes, p->holes, most, torap_app_mono());
+}
+
 struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
 {
 	struct torap_hello hello = {
@@ -30,13 +38,17 @@ struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
 		return NULL;
 	/* What is on the disk, not what is on its way there: a batch that comes twice is dropped by its number. */
 	for (size_t i = 0; i < f->streams.count; i++) {
-		const struct follow_stream *s = f->streams.list[i];
-		if (s->pinned && s->id.lane == lane)
-			hello.positions[hello.positions_count++] =
-				(struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+		struct follow_stream *s = f->streams.list[i];
+		if (!s->pinned || s->id.lane != lane)
+			continue;
+		struct torap_stream_position *p = &hello.positions[hello.positions_count++];
+		*p = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+		/* Perhaps another broker than the one that lacked them. */
+		torap_holes_hurry(&s->holes, torap_app_mono());
+		follow_ask_holes(s, p);
 	}
 	struct torap_buffer *body = torap_hello_encode(&hello);
-	free(hello.positions);
+	torap_positions_destroy(hello.positions, hello.positions_count);
 	return body;
 }
 

@@ -77,6 +77,13 @@ bool torap_holes_due(const struct torap_holes *h, struct torap_mono now)
 	return false;
 }
 
+void torap_holes_hurry_one(struct torap_holes *h, uint64_t batch_no, struct torap_mono now)
+{
+	size_t i = place(h, batch_no);
+	if (is_at(h, i, batch_no))
+		h->list[i].again = now;
+}
+
 void torap_holes_hurry(struct torap_holes *h, struct torap_mono now)
 {
 	for (size_t i = 0; i < h->count; i++)

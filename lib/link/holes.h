@@ -41,6 +41,8 @@ bool torap_holes_has(const struct torap_holes *h, uint64_t batch_no);
 bool torap_holes_remove(struct torap_holes *h, uint64_t batch_no); /* false: it was none */
 /* Is any to be asked for, now? */
 bool torap_holes_due(const struct torap_holes *h, struct torap_mono now);
+/* This one, if it is a hole, is to be asked for now: what stood in its way has changed. */
+void torap_holes_hurry_one(struct torap_holes *h, uint64_t batch_no, struct torap_mono now);
 /* Another peer may have what the last had not: all are to be asked for, now. */
 void torap_holes_hurry(struct torap_holes *h, struct torap_mono now);
 /* Those to be asked for now, at most `room`, by rising number; they are asked for with this.  Returns how many. */

@@ -1,0 +1,146 @@
+#include "broker/feed_again.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "broker/cut.h"
+#include "broker/feed.h"
+#include "broker/feed_send.h"
+#include "broker/reader.h"
+#include "broker/routing.h"
+#include "broker/session.h"
+#include "broker/streams.h"
+#include "link/message.h"
+#include "loop/app.h"
+
+enum {
+	ONE_BATCH = 1,           /* bytes of a read: the first batch always is read */
+	WINDOW_AGAIN = 1u << 31, /* beside a stream's index: acknowledged by another rule */
+};
+
+static struct broker_again *at(struct broker_feed *f, size_t i)
+{
+	return &f->again[(f->again_first + i) % BROKER_AGAIN_MAX];
+}
+
+static void push(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no)
+{
+	if (!f->again)
+		f->again = calloc(BROKER_AGAIN_MAX, sizeof *f->again);
+	if (!f->again || f->again_count == BROKER_AGAIN_MAX)
+		return;
+	for (size_t i = 0; i < f->again_count; i++)
+		if (at(f, i)->follow == w && at(f, i)->batch_no == batch_no)
+			return;
+	*at(f, f->again_count++) = (struct broker_again){ w, batch_no };
+	broker_feed_ready(f);
+}
+
+static void pop(struct broker_feed *f)
+{
+	f->again_first = (f->again_first + 1) % BROKER_AGAIN_MAX;
+	f->again_count--;
+}
+
+static struct broker_follow *follow_of(const struct broker_feed *f, const struct broker_stream *stream)
+{
+	return stream && stream->id.lane == f->lane && stream->place < f->follows_room
+		       ? f->follows[stream->place]
+		       : NULL;
+}
+
+void broker_feed_asked(struct broker_feed *f, const struct torap_stream_position *position)
+{
+	const struct broker_stream *stream =
+		position->holes_count ? broker_streams_find(f->broker->streams, &position->stream) : NULL;
+	struct broker_follow *w = follow_of(f, stream);
+	for (size_t i = 0; w && i < position->holes_count && i < TORAP_HOLES_ASKED_MAX; i++)
+		if (position->holes[i] >= stream->first_batch && position->holes[i] < w->next)
+			push(f, w, position->holes[i]);
+}
+
+void broker_feed_mended(struct broker_feed *f, struct broker_stream *stream, uint64_t batch_no)
+{
+	struct broker_follow *w = follow_of(f, stream);
+	if (!w || f->session->ended)
+		return;
+	if (batch_no < w->next) {
+		push(f, w, batch_no);
+		return;
+	}
+	if (f->read_for == w)
+		broker_feed_forget_reads(f);
+	w->damaged = false;
+	broker_feed_activate(f, w);
+}
+
+void broker_feed_again_acked(struct broker_feed *f, const struct broker_follow *w)
+{
+	if (f->again_sent != w)
+		return;
+	torap_window_acked(&f->window, w->stream->index | WINDOW_AGAIN, UINT64_MAX, torap_app_mono());
+	f->again_sent = NULL;
+}
+
+/* Is it worth sending: is there a granted frame, or word that none will come? */
+static bool is_answer(const struct torap_batch *view)
+{
+	for (unsigned i = 0; i < view->manifest->frames_count; i++)
+		if (view->frames[i])
+			return true;
+	return !torap_batch_lacks(view);
+}
+
+static void send_once_more(struct broker_feed *f, struct broker_follow *w, const struct torap_batch *batch)
+{
+	struct torap_batch view;
+	struct broker_routing *routing = f->broker->routing;
+	if (!w->relevant || !broker_cut_matches(routing, f->place, batch))
+		return;
+	size_t bytes = broker_cut_make(&view, routing, f->place, batch);
+	if (!is_answer(&view) || !broker_feed_send_view(f, &view))
+		return;
+	if (torap_window_sent(&f->window, w->stream->index | WINDOW_AGAIN, batch->manifest->batch_no, bytes,
+		    torap_app_mono())) {
+		broker_session_end(f->session, "out of memory", 0, NULL);
+		return;
+	}
+	f->again_sent = w;
+	f->count->bytes += bytes;
+	f->count->again++;
+}
+
+static void on_read(struct broker_read *r, void *hint)
+{
+	struct broker_feed *f = hint;
+	struct broker *b = f->broker;
+	f->again_reading = NULL;
+	/* What was read under another policy is read once more. */
+	if (!r->stale && !f->session->ended) {
+		if (r->count)
+			send_once_more(f, at(f, 0)->follow, r->entries[0].batch);
+		pop(f);
+	}
+	broker_read_destroy(r);
+	broker_feed_ready(f);
+	broker_turn(b);
+}
+
+void broker_feed_again_pump(struct broker_feed *f)
+{
+	if (!f->again_count || f->again_reading || f->again_sent || f->session->ended ||
+		!torap_window_open(&f->window, TORAP_WINDOW_MIN / 2))
+		return;
+	struct broker *b = f->broker;
+	const struct broker_again *next = at(f, 0);
+	if (broker_read_start(&f->again_reading, &b->app->loop, b->kv, next->follow->stream->number,
+		    next->batch_no, ONE_BATCH, broker_routing_in_force(b->routing), f->place, on_read, f))
+		broker_session_end(f->session, "out of memory", 0, NULL);
+}
+
+void broker_feed_again_finish(struct broker_feed *f)
+{
+	f->again_reading = broker_read_abandon(f->again_reading);
+	free(f->again);
+}
