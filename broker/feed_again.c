@@ -135,7 +135,7 @@ void broker_feed_again_pump(struct broker_feed *f)
 	struct broker *b = f->broker;
 	const struct broker_again *next = at(f, 0);
 	if (broker_read_start(&f->again_reading, &b->app->loop, b->kv, next->follow->stream->number,
-		    next->batch_no, ONE_BATCH, broker_routing_in_force(b->routing), f->place, on_read, f))
+		    next->batch_no, ONE_BATCH, &b->rules, f->place, on_read, f))
 		broker_session_end(f->session, "out of memory", 0, NULL);
 }
 

@@ -236,8 +236,8 @@ static void start_reading(struct broker_feed *f, struct broker_follow *w)
 		room = READ_BYTES_MAX;
 	struct broker *b = f->broker;
 	f->read_for = w;
-	if (broker_read_start(&f->reading, &b->app->loop, b->kv, w->stream->number, w->next, room,
-		    broker_routing_in_force(b->routing), f->place, on_read, f))
+	if (broker_read_start(&f->reading, &b->app->loop, b->kv, w->stream->number, w->next, room, &b->rules,
+		    f->place, on_read, f))
 		broker_session_end(f->session, "out of memory", 0, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/policy.h"
+#include "broker/rules.h"
 #include "store/kv.h"
 
 static bool want(void *hint, const struct torap_batch *batch, size_t group, size_t part)
@@ -18,6 +19,37 @@ static bool want(void *hint, const struct torap_batch *batch, size_t group, size
 	return g->parts[part].part < 4 && parts[g->parts[part].part];
 }
 
+/* Not what its writer signed.  A key that is not known says nothing of the manifest. */
+static bool is_forged(const struct broker_read *r, const struct torap_batch *batch)
+{
+	return torap_verify_manifest(batch, torap_trust_lookup, r->trust) == TORAP_VERDICT_BAD_SIGNATURE;
+}
+
+static bool is_named_by(const struct torap_batch *batch, const struct torap_batch *next)
+{
+	return next->manifest->has_previous &&
+	       memcmp(next->manifest->previous, batch->manifest->digest, TORAP_DIGEST_SIZE) == 0;
+}
+
+/* One signature proves all: the last one's, and each manifest names the digest of the one before.  Only where that breaks, because a
+ * manifest was damaged on the disk, the one before is asked for its own signature. */
+static void prove(struct broker_read *r)
+{
+	size_t bad = r->count;
+	bool proven = false; /* the one behind */
+	for (size_t i = r->count; i-- > 0;) {
+		const struct torap_batch *batch = r->entries[i].batch;
+		bool named = proven && is_named_by(batch, r->entries[i + 1].batch);
+		proven = named || !is_forged(r, batch);
+		if (!proven)
+			bad = i;
+	}
+	for (; r->count > bad; r->count--)
+		torap_batch_destroy(r->entries[r->count - 1].batch);
+	if (bad == 0 && !r->result)
+		r->result = torap_errorf(&r->error, -EBADMSG, "its manifest is not what its writer signed");
+}
+
 /* On a worker thread. */
 static void read_batches(uv_work_t *work)
 {
@@ -26,6 +58,8 @@ static void read_batches(uv_work_t *work)
 		want, r, r->entries, &r->count, &r->error);
 	if (r->result < 0)
 		r->count = 0;
+	if (r->count)
+		prove(r);
 }
 
 static void on_read(uv_work_t *work, int status)
@@ -40,7 +74,7 @@ static void on_read(uv_work_t *work, int status)
 }
 
 int broker_read_start(struct broker_read **out, uv_loop_t *loop, struct torap_kv *kv, uint32_t number,
-	uint64_t from, size_t bytes_max, struct broker_policy *policy, uint32_t feed,
+	uint64_t from, size_t bytes_max, struct broker_rules *rules, uint32_t feed,
 	void (*on_done)(struct broker_read *r, void *hint), void *hint)
 {
 	struct broker_read *r = calloc(1, sizeof *r);
@@ -51,7 +85,8 @@ int broker_read_start(struct broker_read **out, uv_loop_t *loop, struct torap_kv
 	r->number = number;
 	r->from = from;
 	r->bytes_max = bytes_max;
-	r->policy = broker_policy_ref(policy);
+	r->policy = broker_policy_ref(rules->policy);
+	r->trust = torap_trust_ref(rules->trust);
 	r->feed = feed;
 	r->on_done = on_done;
 	r->hint = hint;
@@ -68,6 +103,7 @@ struct broker_read *broker_read_destroy(struct broker_read *r)
 	for (size_t i = 0; i < r->count; i++)
 		torap_batch_destroy(r->entries[i].batch);
 	broker_policy_unref(r->policy);
+	torap_trust_unref(r->trust);
 	free(r);
 	return NULL;
 }

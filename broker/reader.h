@@ -15,8 +15,10 @@
 #include "wire/verify.h"
 
 struct broker_policy;
+struct broker_rules;
 struct broker_stream;
 struct torap_kv;
+struct torap_trust;
 
 /* Batches of one stream, with what one feed was granted when the read began. */
 struct broker_read {
@@ -25,7 +27,8 @@ struct broker_read {
 	uint32_t number;
 	uint64_t from;
 	size_t bytes_max;
-	struct broker_policy *policy; /* a reference: a worker thread reads it */
+	struct broker_policy *policy; /* references: a worker thread reads them */
+	struct torap_trust *trust;
 	uint32_t feed;
 	void (*on_done)(struct broker_read *r, void *hint); /* NULL: abandoned */
 	void *hint;
@@ -37,9 +40,9 @@ struct broker_read {
 	size_t count;
 };
 
-/* 0 or -ENOMEM. */
+/* What is read is what its writers signed: a manifest that is not ends the read before it, and fails it as the first.  0 or -ENOMEM. */
 int broker_read_start(struct broker_read **out, uv_loop_t *loop, struct torap_kv *kv, uint32_t number,
-	uint64_t from, size_t bytes_max, struct broker_policy *policy, uint32_t feed,
+	uint64_t from, size_t bytes_max, struct broker_rules *rules, uint32_t feed,
 	void (*on_done)(struct broker_read *r, void *hint), void *hint);
 /* Only when it is done.  Accepts NULL.  Returns NULL. */
 struct broker_read *broker_read_destroy(struct broker_read *r);

@@ -13,28 +13,6 @@ static void fail(struct node_replay *r, const char *what, int code)
 	torap_errorf(&r->err, code, "journal: %s cannot be read: %s", what, strerror(code < 0 ? -code : EIO));
 }
 
-static bool want_nothing(void *hint, const struct torap_batch *batch, size_t group, size_t part)
-{
-	(void)hint;
-	(void)batch;
-	(void)group;
-	(void)part;
-	return false;
-}
-
-static int digest_of(struct node_replay *r, struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no,
-	uint8_t digest[static TORAP_DIGEST_SIZE])
-{
-	struct torap_batch *batch = NULL;
-	struct torap_wall received_at;
-	int answer =
-		torap_journal_read(txn, number, batch_no, want_nothing, NULL, &batch, &received_at, &r->err);
-	if (answer == 0)
-		memcpy(digest, batch->manifest->digest, TORAP_DIGEST_SIZE);
-	torap_batch_destroy(batch);
-	return answer;
-}
-
 static int judge_claim(struct node_replay *r, struct torap_kv_txn *txn, struct node_claim *c)
 {
 	c->word = NODE_CLAIM_TRUE;
@@ -49,7 +27,7 @@ static int judge_claim(struct node_replay *r, struct torap_kv_txn *txn, struct n
 		return 0;
 	}
 	uint8_t digest[TORAP_DIGEST_SIZE];
-	answer = digest_of(r, txn, head.number, c->next_batch - 1, digest);
+	answer = torap_journal_digest(txn, &head, c->next_batch - 1, digest, &r->err);
 	if (answer)
 		return answer;
 	if (c->has_digest && memcmp(digest, c->digest, sizeof digest) != 0) {

@@ -124,6 +124,20 @@ static bool chain_names(struct torap_kv_txn *txn, const struct torap_journal_hea
 	return known;
 }
 
+int torap_journal_digest(struct torap_kv_txn *txn, const struct torap_journal_head *head, uint64_t batch_no,
+	uint8_t digest[static TORAP_DIGEST_SIZE], struct torap_error *err)
+{
+	struct torap_wall received_at;
+	struct torap_batch *batch = NULL;
+	if (batch_no <= head->last_batch && chain_names(txn, head, batch_no, digest, &received_at))
+		return 0;
+	int r = torap_journal_read(txn, head->number, batch_no, NULL, NULL, &batch, NULL, err);
+	if (!r)
+		memcpy(digest, batch->manifest->digest, TORAP_DIGEST_SIZE);
+	torap_batch_destroy(batch);
+	return r;
+}
+
 /* What stands under this number is damaged, and `batch` is the one that was there: the chain names its digest. */
 static int mend(struct torap_kv_txn *txn, const struct torap_journal_head *head,
 	const struct torap_batch *batch, struct torap_wall received_at)

@@ -77,6 +77,11 @@ int torap_journal_read(struct torap_kv_txn *txn, uint32_t stream_number, uint64_
 	torap_journal_want want, void *hint, struct torap_batch **out, struct torap_wall *received_at,
 	struct torap_error *err);
 
+/* The digest of a manifest, as what stands behind it names it, or else by itself: so that one that is damaged has its digest still.
+ * `head` is of the stream.  As torap_journal_read(). */
+int torap_journal_digest(struct torap_kv_txn *txn, const struct torap_journal_head *head, uint64_t batch_no,
+	uint8_t digest[static TORAP_DIGEST_SIZE], struct torap_error *err);
+
 struct torap_journal_entry {
 	struct torap_batch *batch; /* the caller's */
 	struct torap_wall received_at;
