@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "agents/follow/line.h"
+#include "agents/follow/mended.h"
 #include "store/committer.h"
 #include "tests/unit/agents/follow/received.h"
 
@@ -53,13 +54,20 @@ int fdatasync(int fd)
 
 static struct received t;
 static struct torap_batch *batches[BATCHES];
+/* What is received, in this order.  In a test of late frames the second batch comes without its open frame, and again, full, after the
+ * fourth. */
+static struct torap_batch *script[BATCHES + 1], *lacking;
+static int script_count;
+enum { LACKING = 1, COMES_AGAIN_AT = 4 };
 static char path[PATH_MAX + 16];
 
 static void make(void)
 {
 	received_make(&t);
 	for (int i = 0; i < BATCHES; i++)
-		batches[i] = received_seal(&t, EVENTS);
+		script[i] = batches[i] = received_seal(&t, EVENTS);
+	script_count = BATCHES;
+	lacking = NULL;
 	received_close(&t);
 	snprintf(path, sizeof path, "%s/out", t.place.root);
 }
@@ -68,6 +76,7 @@ static void clean(void)
 {
 	for (int i = 0; i < BATCHES; i++)
 		torap_batch_destroy(batches[i]);
+	lacking = torap_batch_destroy(lacking);
 	unlink(path);
 	received_remove(&t);
 }
@@ -81,7 +90,7 @@ struct receiver {
 	struct torap_committer *committer;
 	struct follow_output *output;
 	struct torap_commit_job job;
-	int next; /* of `batches` */
+	int next; /* of the script */
 	bool ended;
 	char why[TORAP_ERROR_TEXT_MAX];
 };
@@ -91,7 +100,7 @@ static struct receiver receiver;
 static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
 {
 	(void)job;
-	return follow_store_append(txn, batches[receiver.next], sealed_at, 1);
+	return follow_store_append(txn, script[receiver.next], sealed_at, 1);
 }
 
 static void receive_next(void);
@@ -99,14 +108,14 @@ static void receive_next(void);
 static void on_received(struct torap_commit_job *job, int result)
 {
 	(void)job;
-	assert(result == 0);
+	assert(result == (lacking && receiver.next == COMES_AGAIN_AT ? TORAP_JOURNAL_MERGED : 0));
 	receiver.next++;
 	receive_next();
 }
 
 static void receive_next(void)
 {
-	if (receiver.next == BATCHES)
+	if (receiver.next >= script_count)
 		return;
 	receiver.job = (struct torap_commit_job){ .apply = apply, .done = on_received };
 	torap_committer_submit(receiver.committer, &receiver.job);
@@ -161,9 +170,13 @@ static void load_cursor(void)
 	struct follow_cursor c;
 	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
 	torap_kv_begin(&txn, t.kv, false);
+	bool is_hole = false;
 	int r = follow_store_cursor(&txn, &stream, &c);
+	follow_hole_has(&txn, &stream, LACKING + 1, &is_hole);
 	torap_kv_abort(&txn);
 	receiver.next = r ? 0 : (int)c.at.next_batch - 1;
+	if (lacking && receiver.next >= COMES_AGAIN_AT && !is_hole)
+		receiver.next++;
 }
 
 static void (*before_run)(void); /* on the loop that run() has made; then lines are long */
@@ -218,17 +231,20 @@ static uint64_t committed_lines(void)
 {
 	received_open(&t);
 	struct torap_kv_txn txn;
-	struct torap_bytes none = torap_bytes(NULL, 0), key, value;
+	struct torap_bytes prefix = torap_bytes("length/", 7), key, value;
 	torap_kv_begin(&txn, t.kv, false);
-	uint64_t lines = 0;
-	if (torap_kv_last(&txn, FOLLOW_PRINTED, none, &key, &value) == 0) {
+	uint64_t lines = 0, length = 0;
+	if (torap_kv_last(&txn, FOLLOW_META, prefix, &key, &value) == 0) {
 		struct torap_reader r = torap_reader(value);
-		torap_read_u64(&r); /* next_batch */
-		uint64_t next_seq = torap_read_u64(&r);
-		lines = next_seq ? next_seq - 1 : 0;
+		length = torap_read_u64(&r);
 	}
 	torap_kv_abort(&txn);
 	received_close(&t);
+	FILE *f = length ? fopen(path, "r") : NULL;
+	for (int c; f && length-- && (c = getc(f)) != EOF;)
+		lines += c == '\n';
+	if (f)
+		fclose(f);
 	return lines;
 }
 
@@ -253,12 +269,17 @@ static void check_file(const char *file, const char *when)
 	cr_assert_not_null(f);
 	char line[2048];
 	unsigned seq = 0;
+	bool seen[BATCHES * EVENTS + 1] = { false };
 	while (fgets(line, sizeof line, f)) {
 		unsigned got;
 		const char *at = strstr(line, "\"seq\":");
 		cr_assert(at && sscanf(at, "\"seq\":%u", &got) == 1 && line[strlen(line) - 1] == '\n',
 			"%s: no whole line: %s", when, line);
-		cr_assert_eq(got, ++seq, "%s: %u stands where %u is due", when, got, seq);
+		seq++;
+		cr_assert(got <= BATCHES * EVENTS && !seen[got], "%s: %u is there twice", when, got);
+		seen[got] = true;
+		if (!lacking)
+			cr_assert_eq(got, seq, "%s: %u stands where %u is due", when, got, seq);
 	}
 	fclose(f);
 	cr_assert_eq(seq, BATCHES * EVENTS, "%s: %u events", when, seq);
@@ -280,7 +301,7 @@ static void begin_anew(void)
 	received_close(&t);
 }
 
-Test(output, has_each_event_in_the_file_once_whichever_step_it_dies_at)
+static void die_at_each_step(void)
 {
 	int deaths = 0;
 	for (long long step = 0;; step++) {
@@ -298,6 +319,46 @@ Test(output, has_each_event_in_the_file_once_whichever_step_it_dies_at)
 			break; /* It lived: there are no further steps. */
 	}
 	cr_assert_gt(deaths, BATCHES, "each batch is at least one flush");
+}
+
+Test(output, has_each_event_in_the_file_once_whichever_step_it_dies_at)
+{
+	die_at_each_step();
+}
+
+static void make_lacking(void)
+{
+	lacking = torap_batch_clone(batches[LACKING]);
+	lacking->frames[0] = torap_buffer_unref(lacking->frames[0]);
+	lacking->omissions[0] = TORAP__OMISSION_REASON__OMISSION_DAMAGED;
+	script[LACKING] = lacking;
+	for (int i = BATCHES; i > COMES_AGAIN_AT; i--)
+		script[i] = batches[i - 1];
+	script[COMES_AGAIN_AT] = batches[LACKING];
+	script_count = BATCHES + 1;
+}
+
+/* The second batch cannot be shown until it has come again, between two others that can: then once, wherever it dies. */
+Test(output, shows_once_what_comes_later_whichever_step_it_dies_at, .timeout = 120)
+{
+	make_lacking();
+	die_at_each_step();
+}
+
+/* A merge before anything was written: the output begins when all is there, and shows nothing twice. */
+Test(output, that_begins_after_the_merge_shows_it_in_its_place)
+{
+	make_lacking();
+	received_open(&t);
+	for (int i = 0; i < script_count; i++)
+		cr_assert_eq(received_append(&t, script[i]), i == COMES_AGAIN_AT ? TORAP_JOURNAL_MERGED : 0);
+	received_close(&t);
+	lacking = torap_batch_destroy(lacking); /* In order, then. */
+	script_count = 0;
+	receiver.next = 0;
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS), 0);
+	check_file(path, "after the merge");
+	script_count = BATCHES;
 }
 
 /* Not only one death: again and again, each a few steps after the last. */
