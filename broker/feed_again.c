@@ -7,6 +7,7 @@
 #include "broker/cut.h"
 #include "broker/feed.h"
 #include "broker/feed_send.h"
+#include "broker/mend.h"
 #include "broker/reader.h"
 #include "broker/routing.h"
 #include "broker/session.h"
@@ -118,8 +119,11 @@ static void on_read(struct broker_read *r, void *hint)
 	f->again_reading = NULL;
 	/* What was read under another policy is read once more. */
 	if (!r->stale && !f->session->ended) {
+		struct broker_follow *w = at(f, 0)->follow;
+		if (r->count == 0 || torap_batch_lacks(r->entries[0].batch))
+			broker_mend_found(b, w->stream, r->from);
 		if (r->count)
-			send_once_more(f, at(f, 0)->follow, r->entries[0].batch);
+			send_once_more(f, w, r->entries[0].batch);
 		pop(f);
 	}
 	broker_read_destroy(r);

@@ -34,7 +34,7 @@ static void acknowledge_lane(struct follow *f, uint8_t n)
 {
 	struct follow_lane *lane = &f->lanes[n];
 	struct torap_stream_position *positions = calloc(f->streams.count + 1, sizeof *positions);
-	size_t count = 0;
+	size_t count = 0, asked = 0;
 	if (!positions)
 		return; /* Stays due: the next commit tries again. */
 	for (size_t i = 0; i < f->streams.count; i++) {
@@ -43,7 +43,9 @@ static void acknowledge_lane(struct follow *f, uint8_t n)
 			continue;
 		s->ack_due = false;
 		positions[count] = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
-		follow_ask_holes(s, &positions[count++]);
+		if (asked < TORAP_HOLES_MAX)
+			follow_ask_holes(s, &positions[count]);
+		asked += positions[count++].holes_count;
 	}
 	lane->ack_due = false;
 	struct torap_buffer *body = torap_ack_encode(positions, count);

@@ -36,6 +36,7 @@ struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
 	hello.positions = calloc(f->streams.count + 1, sizeof *hello.positions);
 	if (!hello.positions)
 		return NULL;
+	size_t asked = 0; /* over all streams: a message has a most */
 	/* What is on the disk, not what is on its way there: a batch that comes twice is dropped by its number. */
 	for (size_t i = 0; i < f->streams.count; i++) {
 		struct follow_stream *s = f->streams.list[i];
@@ -45,7 +46,9 @@ struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
 		*p = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
 		/* Perhaps another broker than the one that lacked them. */
 		torap_holes_hurry(&s->holes, torap_app_mono());
-		follow_ask_holes(s, p);
+		if (asked < TORAP_HOLES_MAX)
+			follow_ask_holes(s, p);
+		asked += p->holes_count;
 	}
 	struct torap_buffer *body = torap_hello_encode(&hello);
 	torap_positions_destroy(hello.positions, hello.positions_count);
