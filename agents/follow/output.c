@@ -165,7 +165,7 @@ static void keep_what_came(struct torap_batch *batch, const struct follow_mended
 	}
 }
 
-static const struct track *track_of(const struct follow_output *o, const struct follow_mended *m)
+static struct track *track_of(struct follow_output *o, const struct follow_mended *m)
 {
 	for (size_t i = 0; i < o->tracks_count; i++)
 		if (o->tracks[i].number == m->stream_number)
@@ -180,13 +180,13 @@ static int render_merge(struct follow_output *o, struct torap_kv_txn *txn, uint6
 	int r = follow_mended_get(txn, number, &m);
 	if (r)
 		return torap_errorf(&o->why, -EBADMSG, "what came later cannot be read: run torap verify");
-	const struct track *t = track_of(o, &m);
+	struct track *t = track_of(o, &m);
 	if (!t || m.batch_no > t->at.next_batch)
 		return 0;
 	r = torap_journal_read(txn, t->number, m.batch_no, NULL, NULL, &batch, NULL, &o->why);
 	if (r)
 		return r < 0 ? r : torap_errorf(&o->why, -EBADMSG, "a batch is gone: run torap verify");
-	struct rendering rendering = { o, (struct track *)t, m.batch_no };
+	struct rendering rendering = { o, t, m.batch_no };
 	keep_what_came(batch, &m);
 	r = torap_batch_open(batch, on_mended_event, &rendering, &o->why);
 	torap_batch_destroy(batch);

@@ -163,3 +163,28 @@ Test(streams, take_the_newest_head_and_name_a_rollback)
 	cr_expect_eq(s->heads, 4);
 	broker_streams_destroy(streams);
 }
+
+/* A batch that came with a frame damaged, and again with it: feeds that read memory get it, and what memory costs is known. */
+Test(streams, give_a_batch_in_memory_the_frames_that_came_again)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id id = stream_id("node-a", 1);
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	struct torap_batch *first = batch(1, 10, 100), *again = batch(1, 10, 100);
+	first->manifest->frames_count = again->manifest->frames_count = 2;
+	first->frames[1] = torap_buffer_create(30);
+	again->frames[0] = torap_buffer_create(50);
+	again->frames[1] = torap_buffer_create(30);
+	struct torap_buffer *kept = first->frames[1];
+	struct broker_recent *e = broker_stream_flushed(streams, s, &first, (struct torap_wall){ 1 });
+	size_t before = streams->recent_bytes;
+	broker_stream_merged(streams, s, again);
+	broker_stream_merged(streams, s, again);
+	cr_expect_eq(e->batch->frames[0], again->frames[0]);
+	cr_expect_eq(e->batch->frames[1], kept, "what was there stays");
+	cr_expect_eq(streams->recent_bytes, before + 50);
+	flush(streams, s, 2, 100);
+	broker_stream_merged(streams, s, again);
+	torap_batch_destroy(again);
+	broker_streams_destroy(streams);
+}
