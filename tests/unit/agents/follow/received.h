@@ -46,6 +46,7 @@ static inline void received_trust(struct received *t)
 	cr_assert_eq(torap_trust_decode(&t->trust, torap_buffer_bytes(t->signed_trust), t->root.sign.public,
 			     sealed_at, &err),
 		0, "%s", err.text);
+	cr_assert(torap_trust_date_key(t->trust, "node-kostanay", &t->key));
 }
 
 static inline void received_open(struct received *t)
