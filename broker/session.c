@@ -7,6 +7,7 @@
 #include "broker/listener.h"
 #include "link/message.h"
 #include "loop/app.h"
+#include "loop/ztraffic.h"
 #include "wire/envelope.h"
 
 struct broker_wire broker_wire(int fd)
@@ -17,11 +18,28 @@ struct broker_wire broker_wire(int fd)
 	return (struct broker_wire){ .fd = fd, .inode = st.st_ino };
 }
 
-void broker_wire_cut(struct broker_wire wire)
+static bool is_same(struct broker_wire wire)
 {
 	struct stat st;
-	if (wire.fd >= 0 && fstat(wire.fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == wire.inode)
+	return wire.fd >= 0 && fstat(wire.fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == wire.inode;
+}
+
+void broker_wire_cut(struct broker_wire wire)
+{
+	if (is_same(wire))
 		torap_zsocket_drop(wire.fd);
+}
+
+int64_t broker_wire_quiet_ms(struct broker_wire wire)
+{
+	struct torap_ztraffic traffic;
+	return is_same(wire) && torap_ztraffic_read(&traffic, wire.fd) ? traffic.quiet_ms : INT64_MAX;
+}
+
+void broker_wire_buffer(struct broker_wire wire, int bytes)
+{
+	if (is_same(wire))
+		torap_ztraffic_buffer(wire.fd, bytes);
 }
 
 bool broker_session_send_frames(struct broker_session *s, struct torap_buffer *const *frames, size_t count)

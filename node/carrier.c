@@ -12,6 +12,7 @@
 #include "link/message.h"
 #include "loop/zdealer.h"
 #include "loop/zsocket.h"
+#include "loop/ztraffic.h"
 #include "node/batcher.h"
 #include "node/carrier_flow.h"
 #include "proto/session.pb-c.h"
@@ -21,7 +22,8 @@ enum {
 	PROTOCOL_VERSION = 1,
 	SMALL_BUFFER = 64 << 10, /* of normal and bulk: what lies in the kernel cannot be overtaken */
 	SAME_RESUME_MS = 2000,   /* one gap makes a refusal for each batch in flight; they mean the same */
-	STALLED_US = 30 * TORAP_US_PER_S,
+	STALL_LOOK_US = 15 * TORAP_US_PER_S, /* two looks make a stall */
+	STALL_BYTES = 16 << 10, /* between two looks: more than heartbeats and heads, which say nothing of the batch in front */
 	CREDIT_MIN = 1 << 10,
 	REKEY_MS_MAX = 5000,
 };
@@ -368,13 +370,40 @@ void node_carrier_finish(struct node_carrier *c)
 	free(c->streams);
 }
 
+/* Bytes of a message that is not here yet are a sign of life, too. */
+static void hear_bytes(struct node_carrier *c, const struct torap_ztraffic *traffic, struct node_now now)
+{
+	struct node_now then = now;
+	then.mono.us -= traffic->quiet_ms * TORAP_US_PER_MS;
+	if (then.mono.us > c->dialler.last_heard.us)
+		node_carrier_step(c, TORAP_DIAL_IN_HEARD, 0, then);
+}
+
+/* A broker that beats its heart and acknowledges nothing is as good as gone, unless what it is to acknowledge is still on its way. */
+static bool is_stalled(struct node_carrier *c, const struct torap_ztraffic *traffic, struct node_now now)
+{
+	if (!c->has_window || torap_window_age_us(&c->window, now.mono) <= STALL_LOOK_US) {
+		c->looked_at.us = 0;
+		return false;
+	}
+	if (c->looked_at.us && now.mono.us - c->looked_at.us < STALL_LOOK_US)
+		return false;
+	bool stalled = c->looked_at.us && traffic->delivered - c->delivered < STALL_BYTES;
+	c->looked_at = now.mono;
+	c->delivered = traffic->delivered;
+	return stalled;
+}
+
 void node_carrier_tick(struct node_carrier *c, struct node_now now)
 {
 	if (c->closing)
 		return;
-	/* A broker that beats its heart and acknowledges nothing is as good as gone. */
-	if (c->has_window && torap_window_age_us(&c->window, now.mono) > STALLED_US)
-		node_carrier_step(c, TORAP_DIAL_IN_CLOSE, 0, now);
+	struct torap_ztraffic traffic;
+	if (c->connection && torap_ztraffic_read(&traffic, torap_zdealer_fd(c->connection))) {
+		hear_bytes(c, &traffic, now);
+		if (is_stalled(c, &traffic, now))
+			node_carrier_step(c, TORAP_DIAL_IN_CLOSE, 0, now);
+	}
 	if (c->rekey && torap_mono_reached(c->rekey_at, now.mono)) {
 		c->rekey = false;
 		node_carrier_step(c, TORAP_DIAL_IN_CLOSE, 0, now);

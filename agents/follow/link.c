@@ -11,6 +11,7 @@
 #include "loop/app.h"
 #include "loop/zdealer.h"
 #include "loop/zsocket.h"
+#include "loop/ztraffic.h"
 
 enum {
 	TICK_MS = 100,
@@ -190,6 +191,18 @@ static void step(struct follow_link *l, enum torap_dial_input in, int refusal)
 		follow_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
 }
 
+/* Bytes of a message that is not here yet are a sign of life, too. */
+static void hear_bytes(struct follow_link *l, struct torap_mono now)
+{
+	struct torap_ztraffic traffic;
+	struct torap_dial_out out;
+	if (!l->connection || !torap_ztraffic_read(&traffic, torap_zdealer_fd(l->connection)))
+		return;
+	now.us -= traffic.quiet_ms * TORAP_US_PER_MS;
+	if (now.us > l->dialler.last_heard.us)
+		torap_dialler_step(&l->dialler, TORAP_DIAL_IN_HEARD, 0, now, &out);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct follow_link *l = timer->data;
@@ -199,6 +212,7 @@ static void on_tick(uv_timer_t *timer)
 		     torap_mono_reached(torap_mono_add_ms(l->dialled, UNREACHABLE_MS_MAX), now);
 	if (!l->connection || stuck)
 		dial_next(l);
+	hear_bytes(l, now);
 	step(l, TORAP_DIAL_IN_TICK, 0);
 	tell_waiting(l, now);
 }

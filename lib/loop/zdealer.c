@@ -11,7 +11,8 @@
 
 struct torap_zdealer {
 	void *socket;
-	void *monitor; /* a PAIR that tells of connections made and lost; read at the end only */
+	void *monitor; /* a PAIR that tells of connections made and lost */
+	int fd;        /* by what was read of it so far; -1: no connection */
 	struct torap_zloop *watch;
 	void (*on_closed)(void *hint);
 	void *closed_hint;
@@ -30,21 +31,19 @@ static int monitor(struct torap_zdealer *d, void *context)
 		       : -1;
 }
 
-/* The descriptor of the connection that there is, -1 when there is none. */
-static int connected_fd(struct torap_zdealer *d)
+int torap_zdealer_fd(struct torap_zdealer *d)
 {
-	int fd = -1;
 	for (;;) {
 		/* zmq_socket_monitor(3): a frame of the event's number (16 bits) and its value (32 bits), and one of the endpoint. */
 		uint8_t event[6], endpoint[1];
 		if (zmq_recv(d->monitor, event, sizeof event, ZMQ_DONTWAIT) != sizeof event ||
 			zmq_recv(d->monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT) < 0)
-			return fd;
+			return d->fd;
 		uint16_t number;
 		uint32_t value;
 		memcpy(&number, event, sizeof number);
 		memcpy(&value, event + sizeof number, sizeof value);
-		fd = number == ZMQ_EVENT_CONNECTED ? (int)value : -1;
+		d->fd = number == ZMQ_EVENT_CONNECTED ? (int)value : -1;
 	}
 }
 
@@ -52,7 +51,7 @@ static void finish(struct torap_zdealer *d)
 {
 	if (d->monitor) {
 		zmq_socket_monitor(d->socket, NULL, 0); /* No event comes after this. */
-		torap_zsocket_drop(connected_fd(d));
+		torap_zsocket_drop(torap_zdealer_fd(d));
 		zmq_close(d->monitor);
 	}
 	torap_zsocket_close(d->socket);
@@ -67,6 +66,7 @@ int torap_zdealer_open(struct torap_zdealer **out, uv_loop_t *loop, void *contex
 	if (!d)
 		return torap_errorf(err, -ENOMEM, "cannot connect to %s: out of memory", endpoint);
 	int r = -EIO;
+	d->fd = -1;
 	d->socket = torap_zsocket_dealer(context, endpoint, options, err);
 	if (!d->socket)
 		goto fail;

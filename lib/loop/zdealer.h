@@ -23,6 +23,8 @@ int torap_zdealer_open(struct torap_zdealer **out, uv_loop_t *loop, void *contex
 	struct torap_error *err);
 /* For torap_zmessage_send() and _receive(). */
 void *torap_zdealer_socket(const struct torap_zdealer *d);
+/* The descriptor of the connection that there is, -1 when there is none.  It may have ended by itself a moment ago: look, and do no harm. */
+int torap_zdealer_fd(struct torap_zdealer *d);
 /* Nothing is heard of it any more.  The socket is closed when the loop has let go of it (at once if it has none); on_closed
  * (or NULL) then runs.  Accepts NULL.  Returns NULL, so that no pointer outlives it. */
 struct torap_zdealer *torap_zdealer_close(struct torap_zdealer *d, void (*on_closed)(void *hint), void *hint);

@@ -1,0 +1,18 @@
+/* ztraffic.h: what a connection carries, by the kernel's count.
+ *
+ * libzmq shows whole messages, and one of a megabyte is 8 s on its way over 1 Mbit/s: whoever counted messages alone would give up a
+ * peer that is sending all the time, and have it begin again for ever. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct torap_ztraffic {
+	int64_t quiet_ms;   /* since bytes came last */
+	uint64_t delivered; /* bytes that the peer's host has acknowledged */
+};
+
+/* False: not a TCP connection (any more). */
+bool torap_ztraffic_read(struct torap_ztraffic *out, int fd);
+/* What may lie in the kernel, sent or not: nothing can overtake it.  The kernel takes twice the number, for its own needs. */
+void torap_ztraffic_buffer(int fd, int bytes);
