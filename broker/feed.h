@@ -47,6 +47,7 @@ struct broker_feed {
 	uint8_t lane;
 	uint32_t place; /* in the policy */
 	struct torap_window window;
+	size_t kernel_bytes; /* what may lie in the socket's buffer; 0: what the system lets */
 	struct broker_feed_count *count;
 
 	struct broker_follow **follows; /* by the stream's place in its lane; NULL: not followed */

@@ -18,6 +18,7 @@
 #include "wire/envelope.h"
 
 enum {
+	READ_BYTES_MIN = 64 << 10,
 	READ_BYTES_MAX = 1 << 20,
 	READ_AGAIN_MS = 10000,
 	STEPS_MAX = 256, /* in one turn: then others have theirs */
@@ -229,7 +230,7 @@ static void on_read(struct broker_read *r, void *hint)
 static void start_reading(struct broker_feed *f, struct broker_follow *w)
 {
 	const struct torap_window *window = &f->window;
-	size_t room = TORAP_WINDOW_MIN;
+	size_t room = READ_BYTES_MIN;
 	if (window->limit_bytes > window->in_flight_bytes + room)
 		room = window->limit_bytes - window->in_flight_bytes;
 	if (room > READ_BYTES_MAX)

@@ -146,9 +146,9 @@ static void pulse(void *hint, struct broker_session *s)
 	struct torap_mono now = *(struct torap_mono *)hint;
 	/* A large batch on a slow link: what is not a message yet is a sign of life, too. */
 	if (torap_pulse_dead(&s->pulse, now)) {
-		int64_t quiet_ms = broker_wire_quiet_ms(s->wire);
-		if (quiet_ms < s->pulse.dead_ms)
-			s->pulse.last_heard.us = now.us - quiet_ms * TORAP_US_PER_MS;
+		struct torap_ztraffic traffic;
+		if (broker_wire_traffic(s->wire, &traffic) && traffic.quiet_ms < s->pulse.dead_ms)
+			s->pulse.last_heard.us = now.us - traffic.quiet_ms * TORAP_US_PER_MS;
 	}
 	if (torap_pulse_dead(&s->pulse, now)) {
 		s->broker->counts.silent++;

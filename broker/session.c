@@ -7,7 +7,6 @@
 #include "broker/listener.h"
 #include "link/message.h"
 #include "loop/app.h"
-#include "loop/ztraffic.h"
 #include "wire/envelope.h"
 
 struct broker_wire broker_wire(int fd)
@@ -30,16 +29,9 @@ void broker_wire_cut(struct broker_wire wire)
 		torap_zsocket_drop(wire.fd);
 }
 
-int64_t broker_wire_quiet_ms(struct broker_wire wire)
+bool broker_wire_traffic(struct broker_wire wire, struct torap_ztraffic *out)
 {
-	struct torap_ztraffic traffic;
-	return is_same(wire) && torap_ztraffic_read(&traffic, wire.fd) ? traffic.quiet_ms : INT64_MAX;
-}
-
-void broker_wire_buffer(struct broker_wire wire, int bytes)
-{
-	if (is_same(wire))
-		torap_ztraffic_buffer(wire.fd, bytes);
+	return is_same(wire) && torap_ztraffic_read(out, wire.fd);
 }
 
 bool broker_session_send_frames(struct broker_session *s, struct torap_buffer *const *frames, size_t count)

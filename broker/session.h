@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "link/pulse.h"
 #include "loop/zsocket.h"
+#include "loop/ztraffic.h"
 
 struct broker;
 struct broker_feed;
@@ -25,10 +26,8 @@ struct broker_wire {
 };
 struct broker_wire broker_wire(int fd);
 void broker_wire_cut(struct broker_wire wire); /* nothing happens when it is another connection by now */
-/* Milliseconds since bytes came last, of a whole message or not; INT64_MAX when that is not known. */
-int64_t broker_wire_quiet_ms(struct broker_wire wire);
-/* What may lie in the kernel on its way to the peer. */
-void broker_wire_buffer(struct broker_wire wire, int bytes);
+/* False: not known, or another connection by now. */
+bool broker_wire_traffic(struct broker_wire wire, struct torap_ztraffic *out);
 
 struct broker_session {
 	struct broker *broker;

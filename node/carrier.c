@@ -20,10 +20,12 @@
 
 enum {
 	PROTOCOL_VERSION = 1,
-	SMALL_BUFFER = 64 << 10, /* of normal and bulk: what lies in the kernel cannot be overtaken */
-	SAME_RESUME_MS = 2000,   /* one gap makes a refusal for each batch in flight; they mean the same */
+	SMALL_BUFFER = TORAP_WINDOW_KERNEL_MAX / 2, /* of normal and bulk; the kernel takes twice as much */
+	SAME_RESUME_MS = 2000, /* one gap makes a refusal for each batch in flight; they mean the same */
 	STALL_LOOK_US = 15 * TORAP_US_PER_S, /* two looks make a stall */
-	STALL_BYTES = 16 << 10, /* between two looks: more than heartbeats and heads, which say nothing of the batch in front */
+	STALL_BYTES =
+		16
+		<< 10, /* between two looks: more than heartbeats and heads, which say nothing of the batch in front */
 	CREDIT_MIN = 1 << 10,
 	REKEY_MS_MAX = 5000,
 };
@@ -58,6 +60,7 @@ static void connect_anew(struct node_carrier *c)
 		.buffer_bytes = o->lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
 	};
 	c->connection = torap_zdealer_close(c->connection, NULL, NULL);
+	c->kernel_bytes = TORAP_WINDOW_KERNEL_MAX;
 	if (torap_zdealer_open(&c->connection, o->loop, o->context, o->endpoint, &z, on_ready, c, &err))
 		torap_fail("LINK-FAILED", "broker %s: %s; tries again by itself", o->broker, err.text);
 }
@@ -394,6 +397,21 @@ static bool is_stalled(struct node_carrier *c, const struct torap_ztraffic *traf
 	return stalled;
 }
 
+/* On a link that turns out to be slow, even less may lie in the kernel, where an alarm cannot overtake it. */
+static void fit_buffer(struct node_carrier *c, const struct torap_ztraffic *traffic, struct node_now now)
+{
+	if (!c->has_window || c->options.lane == TORAP__LANE__LANE_CRITICAL)
+		return;
+	torap_window_carried(&c->window, traffic->delivered, now.mono);
+	size_t bytes = torap_window_kernel_bytes(&c->window, traffic->rtt_us);
+	if (bytes == 0)
+		bytes = TORAP_WINDOW_KERNEL_MAX;
+	if (bytes > c->kernel_bytes / 4 * 5 || bytes < c->kernel_bytes / 5 * 4) {
+		torap_ztraffic_buffer(torap_zdealer_fd(c->connection), bytes);
+		c->kernel_bytes = bytes;
+	}
+}
+
 void node_carrier_tick(struct node_carrier *c, struct node_now now)
 {
 	if (c->closing)
@@ -401,6 +419,7 @@ void node_carrier_tick(struct node_carrier *c, struct node_now now)
 	struct torap_ztraffic traffic;
 	if (c->connection && torap_ztraffic_read(&traffic, torap_zdealer_fd(c->connection))) {
 		hear_bytes(c, &traffic, now);
+		fit_buffer(c, &traffic, now);
 		if (is_stalled(c, &traffic, now))
 			node_carrier_step(c, TORAP_DIAL_IN_CLOSE, 0, now);
 	}

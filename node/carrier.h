@@ -84,7 +84,8 @@ struct node_carrier {
 	uint64_t session, asked_in; /* counts welcomes; that of the question under way */
 	bool resumed;               /* the claims have been judged */
 	struct torap_mono resumed_at;
-	struct torap_mono looked_at;    /* is it stalled?  What the connection had delivered then */
+	size_t kernel_bytes;         /* what may lie in the socket's buffer */
+	struct torap_mono looked_at; /* is it stalled?  What the connection had delivered then */
 	uint64_t delivered;
 	struct torap_wall behind_since; /* when the oldest batch that is not acknowledged was sealed */
 	bool rekey;                     /* our CURVE key has changed: at… */

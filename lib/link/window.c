@@ -9,9 +9,10 @@ enum {
 	RATE_EVERY_US =
 		200 *
 		1000, /* long enough for several acknowledgements, short against the second it is used for */
+	CARRIED_EVERY_US = 500 * 1000,
 	RATE_UNKNOWN =
-		256
-		<< 10, /* bytes a second, to begin with: 2 s of a 1 Mbit/s link, 200 ms until a fast one is known */
+		64
+		<< 10, /* bytes a second, to begin with: half a second of 1 Mbit/s; a fast link is known after 200 ms */
 };
 
 struct torap_flight {
@@ -22,12 +23,17 @@ struct torap_flight {
 	struct torap_mono at;
 };
 
-/* A second of the measured rate, at least one batch, never above the peer's word or what we can hold. */
+/* Never above a second's worth, the peer's word or what we can hold.  A window below rate × delay would take its own narrowness for the
+ * link's rate, and shrink further; twice the delay lets it grow.  The least delay that was seen is never below the link's own. */
 static void set_limit(struct torap_window *w)
 {
+	int64_t ahead_us = 2 * w->delay_us + TORAP_WINDOW_SPARE_MS * TORAP_US_PER_MS;
+	if (w->delay_us == 0 || ahead_us > TORAP_US_PER_S)
+		ahead_us = TORAP_US_PER_S;
+	double bytes = w->rate * (double)ahead_us / TORAP_US_PER_S;
 	uint64_t limit = TORAP_WINDOW_MIN;
-	if (w->rate > TORAP_WINDOW_MIN)
-		limit = w->rate < TORAP_WINDOW_MAX ? (uint64_t)w->rate : TORAP_WINDOW_MAX;
+	if (bytes > TORAP_WINDOW_MIN)
+		limit = bytes < TORAP_WINDOW_MAX ? (uint64_t)bytes : TORAP_WINDOW_MAX;
 	w->limit_bytes = limit < w->credit_bytes ? limit : w->credit_bytes;
 }
 
@@ -77,10 +83,21 @@ int torap_window_sent(
 	w->newest = f;
 	w->in_flight_bytes += bytes;
 	w->in_flight_count++;
+	if (bytes > w->rate_largest)
+		w->rate_largest = bytes;
 	return 0;
 }
 
-/* The rate rises at once and falls by halves.  Only a window that was used up says something of the link: else the rate is that of
+static void learn(struct torap_window *w, uint64_t bytes, int64_t passed_us)
+{
+	double rate = (double)bytes * TORAP_US_PER_S / (double)passed_us;
+	double old = (double)RATE_EVERY_US / 2 / (double)passed_us;
+	w->rate = rate > w->rate ? rate : rate + (w->rate - rate) * old;
+	w->measured = true;
+	set_limit(w);
+}
+
+/* The rate rises at once and falls by halves, by more when the measure took longer than the usual time: one batch may.  Only a window that was used up says something of the link: else the rate is that of
  * the load, and a quiet hour must not make a narrow window. */
 static void measure(struct torap_window *w, uint64_t bytes, struct torap_mono now)
 {
@@ -88,13 +105,23 @@ static void measure(struct torap_window *w, uint64_t bytes, struct torap_mono no
 	int64_t passed_us = now.us - w->rate_since.us;
 	if (passed_us < RATE_EVERY_US)
 		return;
-	if (w->rate_bytes + w->in_flight_bytes >= w->limit_bytes) {
-		double rate = (double)w->rate_bytes * TORAP_US_PER_S / (double)passed_us;
-		w->rate = rate > w->rate ? rate : (w->rate + rate) / 2;
-		set_limit(w);
-	}
+	if (w->rate_bytes + w->in_flight_bytes + w->rate_largest > w->limit_bytes)
+		learn(w, w->rate_bytes, passed_us);
 	w->rate_since = now;
-	w->rate_bytes = 0;
+	w->rate_bytes = w->rate_largest = 0;
+}
+
+void torap_window_carried(struct torap_window *w, uint64_t bytes, struct torap_mono now)
+{
+	int64_t passed_us = now.us - w->carried_since.us;
+	bool alone = w->in_flight_count == 1 && w->in_flight_bytes > w->limit_bytes &&
+		     w->oldest->at.us <= w->carried_since.us;
+	if (alone && passed_us < CARRIED_EVERY_US)
+		return;
+	if (alone && bytes >= w->carried)
+		learn(w, bytes - w->carried, passed_us);
+	w->carried_since = now;
+	w->carried = bytes;
 }
 
 size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batch_no, struct torap_mono now)
@@ -116,6 +143,9 @@ size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batc
 			w->newest = before;
 		bytes += f->bytes;
 		freed++;
+		int64_t delay_us = now.us - f->at.us;
+		if (delay_us > 0 && (w->delay_us == 0 || delay_us < w->delay_us))
+			w->delay_us = delay_us;
 		free(f);
 	}
 	if (!freed)
@@ -126,6 +156,14 @@ size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batc
 	w->idle_since = now;
 	measure(w, bytes, now);
 	return freed;
+}
+
+size_t torap_window_kernel_bytes(const struct torap_window *w, int64_t rtt_us)
+{
+	double bytes = w->rate * (double)(rtt_us + TORAP_WINDOW_KERNEL_MS * TORAP_US_PER_MS) / TORAP_US_PER_S;
+	if (!w->measured || bytes >= TORAP_WINDOW_KERNEL_MAX)
+		return 0;
+	return bytes > TORAP_WINDOW_KERNEL_MIN ? (size_t)bytes : TORAP_WINDOW_KERNEL_MIN;
 }
 
 int64_t torap_window_age_us(const struct torap_window *w, struct torap_mono now)

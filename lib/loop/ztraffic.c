@@ -10,15 +10,19 @@ bool torap_ztraffic_read(struct torap_ztraffic *out, int fd)
 	struct tcp_info info;
 	socklen_t size = sizeof info;
 	if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
-		size < offsetof(struct tcp_info, tcpi_bytes_received))
+		size < offsetof(struct tcp_info, tcpi_data_segs_in))
 		return false;
 	*out = (struct torap_ztraffic){ .quiet_ms = info.tcpi_last_data_recv,
-		.delivered = info.tcpi_bytes_acked };
+		.delivered = info.tcpi_bytes_acked,
+		.rtt_us = info.tcpi_min_rtt };
 	return true;
 }
 
-void torap_ztraffic_buffer(int fd, int bytes)
+void torap_ztraffic_buffer(int fd, size_t size)
 {
+	int bytes =
+		(int)(size /
+			2); /* The kernel doubles it, for its own needs; with large packets these are small. */
 	/* The connection may have ended by itself meanwhile. */
 	if (fd >= 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);

@@ -5,14 +5,16 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct torap_ztraffic {
 	int64_t quiet_ms;   /* since bytes came last */
 	uint64_t delivered; /* bytes that the peer's host has acknowledged */
+	int64_t rtt_us;     /* the least round trip of late */
 };
 
 /* False: not a TCP connection (any more). */
 bool torap_ztraffic_read(struct torap_ztraffic *out, int fd);
-/* What may lie in the kernel, sent or not: nothing can overtake it.  The kernel takes twice the number, for its own needs. */
-void torap_ztraffic_buffer(int fd, int bytes);
+/* How many bytes may lie in the kernel, sent or not: nothing can overtake them. */
+void torap_ztraffic_buffer(int fd, size_t bytes);
