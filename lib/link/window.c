@@ -10,6 +10,7 @@ enum {
 		200 *
 		1000, /* long enough for several acknowledgements, short against the second it is used for */
 	CARRIED_EVERY_US = 500 * 1000,
+	PROBE_EVERY_MS = 30000,
 	RATE_UNKNOWN =
 		64
 		<< 10, /* bytes a second, to begin with: half a second of 1 Mbit/s; a fast link is known after 200 ms */
@@ -20,6 +21,7 @@ struct torap_flight {
 	uint64_t batch_no;
 	size_t bytes;
 	uint32_t stream;
+	bool alone; /* nothing else was in flight when it was sent */
 	struct torap_mono at;
 };
 
@@ -63,7 +65,7 @@ void torap_window_credit(struct torap_window *w, uint64_t credit_bytes)
 
 bool torap_window_open(const struct torap_window *w, size_t bytes)
 {
-	return w->in_flight_count == 0 || (w->in_flight_count < TORAP_WINDOW_MESSAGES_MAX &&
+	return w->in_flight_count == 0 || (!w->probing && w->in_flight_count < TORAP_WINDOW_MESSAGES_MAX &&
 						  w->in_flight_bytes + bytes <= w->limit_bytes);
 }
 
@@ -73,7 +75,11 @@ int torap_window_sent(
 	struct torap_flight *f = malloc(sizeof *f);
 	if (!f)
 		return -ENOMEM;
-	*f = (struct torap_flight){ .batch_no = batch_no, .bytes = bytes, .stream = stream, .at = now };
+	*f = (struct torap_flight){ .batch_no = batch_no,
+		.bytes = bytes,
+		.stream = stream,
+		.alone = w->in_flight_count == 0,
+		.at = now };
 	if (w->in_flight_count == 0) {
 		w->rate_since.us += now.us - w->idle_since.us; /* Idle time must not count as slowness. */
 		w->oldest = f;
@@ -124,6 +130,19 @@ void torap_window_carried(struct torap_window *w, uint64_t bytes, struct torap_m
 	w->carried = bytes;
 }
 
+static void learn_delay(struct torap_window *w, const struct torap_flight *f, struct torap_mono now)
+{
+	int64_t delay_us = now.us - f->at.us;
+	if (f->alone || (delay_us > 0 && delay_us < w->delay_us))
+		w->delay_us = delay_us;
+	if (f->alone) {
+		w->probing = false;
+		w->probe_at = torap_mono_add_ms(now, PROBE_EVERY_MS);
+	} else if (torap_mono_reached(w->probe_at, now)) {
+		w->probing = true;
+	}
+}
+
 size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batch_no, struct torap_mono now)
 {
 	size_t freed = 0;
@@ -143,9 +162,7 @@ size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batc
 			w->newest = before;
 		bytes += f->bytes;
 		freed++;
-		int64_t delay_us = now.us - f->at.us;
-		if (delay_us > 0 && (w->delay_us == 0 || delay_us < w->delay_us))
-			w->delay_us = delay_us;
+		learn_delay(w, f, now);
 		free(f);
 	}
 	if (!freed)

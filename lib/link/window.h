@@ -37,6 +37,9 @@ struct torap_window {
 	double rate;          /* bytes a second that the link was seen to carry */
 	bool measured;        /* …or, before, is taken to carry */
 	int64_t delay_us;     /* least time from sending to acknowledgement; 0: none came yet */
+	/* A way may become longer.  Now and then the window runs empty, and one message alone tells the delay anew. */
+	struct torap_mono probe_at;
+	bool probing;
 	struct torap_mono rate_since, idle_since;
 	uint64_t rate_bytes;
 	size_t rate_largest; /* message that was sent since */

@@ -141,6 +141,21 @@ Test(window, learns_from_what_the_kernel_delivers_of_a_large_message)
 	torap_window_finish(&w);
 }
 
+/* The short way fails, and the long one is taken: a delay that is not true any more would narrow the window without an end. */
+Test(window, finds_that_its_way_has_become_longer)
+{
+	struct torap_window w;
+	torap_window_init(&w, 16 << 20, at_ms(0));
+	drain(&w, 4 << 10, SLOW_BYTES_PER_MS, 1, 60000);
+	cr_assert_leq(w.delay_us, 60 * TORAP_US_PER_MS);
+	torap_window_acked(&w, 1, UINT64_MAX, at_ms(60000));
+	w.probe_at = at_ms(30000); /* drain() begins its clock anew */
+	w.rate_since = w.idle_since = at_ms(0);
+	struct carried c = drain(&w, 4 << 10, SLOW_BYTES_PER_MS, 300, 120000);
+	cr_expect_geq(c.bytes, 60000 * SLOW_BYTES_PER_MS * 8 / 10, "%llu bytes", (unsigned long long)c.bytes);
+	torap_window_finish(&w);
+}
+
 /* What does not fit goes alone, and then the kernel must not take it all at once. */
 Test(window, tells_how_much_the_kernel_may_hold)
 {
