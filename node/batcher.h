@@ -16,6 +16,7 @@
 
 #include "node/entry.h"
 #include "node/event.h"
+#include "node/seal_limit.h"
 #include "node/sealed.h"
 #include "node/stream.h"
 
@@ -29,9 +30,7 @@ struct node_batcher;
 enum {
 	NODE_BATCHER_BUSY = 1, /* too much waits for the disk already */
 
-	NODE_SEAL_EVENTS = 64,          /* so many do not wait any longer for others */
-	NODE_SEAL_BYTES = 256 << 10,    /* nor do so many bytes */
-	NODE_SEAL_BYTES_MIN = 4 << 10,  /* below, manifests would outweigh their events */
+	NODE_SEAL_EVENTS = 64, /* so many do not wait any longer for others, nor do NODE_SEAL_BYTES */
 	NODE_STREAMS_OF_LANE_MAX = 256, /* incarnations: one each time that a disk or a backup was lost */
 };
 
@@ -44,9 +43,7 @@ struct node_batcher_options {
 	const char *writer;               /* id in the trust file */
 	const struct torap_sign_key *key; /* borrowed for the batcher's life */
 	uint32_t seal_delay_ms[TORAP_LANES];
-	/* For a slow link, as a sealed batch cannot be split: the most that several events may take together, in every lane.
-	 * 0: no such link. */
-	size_t seal_bytes;
+	size_t seal_bytes; /* to begin with: node_batcher_seal_bytes() */
 	/* On the loop.  A batch is durable; batches come in order. */
 	void (*on_sealed)(void *hint, uint32_t lane, struct node_sealed *sealed);
 	/* A lane went over to a new stream: the last one of node_batcher_streams(). */
@@ -71,6 +68,9 @@ void node_batcher_run(struct node_batcher *b, struct node_now now);
 /* When node_batcher_run() has to be called although nothing else happens; false: no need. */
 bool node_batcher_deadline(const struct node_batcher *b, struct torap_mono *out);
 
+/* The most that several events may take together from now on, in every lane: for a slow link, as a sealed batch cannot be split.  0:
+ * as much as they like. */
+void node_batcher_seal_bytes(struct node_batcher *b, size_t bytes);
 /* From now on everything is due at once (at the end of the process). */
 void node_batcher_flush(struct node_batcher *b);
 /* Nothing waits, nothing is under way, and nothing is unsealed that could be sealed. */

@@ -10,7 +10,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "conf/yaml.h"
-#include "node/batcher.h"
+#include "node/seal_limit.h"
 #include "proto/batch.pb-c.h"
 
 enum {
@@ -22,8 +22,6 @@ enum {
 	RATE_MAX = 1000 * 1000,      /* in any unit */
 	JOURNAL_SIZE_MIN = 16 << 20, /* a batch of the greatest size must fit */
 	ENDPOINT_MAX = 256,
-	SEAL_US =
-		131072, /* what this long fits into a slow link may be sealed together: 16 KiB at 1 Mbit/s */
 };
 static const char ipc[] = "ipc://";
 
@@ -155,13 +153,9 @@ static int judge_rate(
 	if (!parse_rate(&bits, in->rate))
 		return torap_yaml_refuse(err, c->path, where,
 			"\"%s\" is not a rate such as 512kbit, 1Mbit or 1Gbit", in->rate);
-	uint64_t bytes = bits / 8 * SEAL_US / TORAP_US_PER_S;
-	if (bytes < NODE_SEAL_BYTES_MIN)
-		bytes = NODE_SEAL_BYTES_MIN;
-	if (bytes > NODE_SEAL_BYTES)
-		bytes = NODE_SEAL_BYTES;
+	size_t bytes = node_seal_limit_of((double)bits / 8);
 	if (c->seal_bytes == 0 || bytes < c->seal_bytes)
-		c->seal_bytes = (size_t)bytes;
+		c->seal_bytes = bytes;
 	return 0;
 }
 

@@ -110,6 +110,26 @@ static void on_second(struct node *n, struct node_now now)
 	prune_repeats(n, now);
 }
 
+/* What is sealed from now on has to pass the slowest link. */
+static void follow_rates(struct node *n, struct node_now now)
+{
+	double slowest = 0;
+	for (size_t i = 0; i < n->uplinks_count; i++) {
+		double rate = node_uplink_slowest(n->uplinks[i]);
+		if (rate > 0 && (slowest == 0 || rate < slowest))
+			slowest = rate;
+	}
+	size_t before = n->seal_limit.measured;
+	n->seal_limit.configured = n->config->seal_bytes;
+	node_batcher_seal_bytes(n->batcher, node_seal_limit_step(&n->seal_limit, slowest, now.mono));
+	if (n->seal_limit.measured && !before)
+		torap_notice("LINK-SLOW",
+			"the slowest link to a broker carries %.0f kbit/s; batches are sealed small from now on",
+			slowest * 8 / 1000);
+	else if (before && !n->seal_limit.measured)
+		torap_notice("LINK-FAST", "no link to a broker is slow any more; batches grow with the load");
+}
+
 static void on_tick(uv_timer_t *tick)
 {
 	struct node *n = tick->data;
@@ -117,6 +137,7 @@ static void on_tick(uv_timer_t *tick)
 	node_intake_tick(n->intake, now);
 	for (size_t i = 0; i < n->uplinks_count; i++)
 		node_uplink_tick(n->uplinks[i], now);
+	follow_rates(n, now);
 	if (n->stage != NODE_RUNNING)
 		return;
 	node_bus_tick(n->bus, now);

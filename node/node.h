@@ -19,6 +19,7 @@
 #include "node/config.h"
 #include "node/event.h"
 #include "node/rules.h"
+#include "node/seal_limit.h"
 
 struct torap_error;
 
@@ -44,6 +45,7 @@ struct node {
 	struct node_reissue *reissues[TORAP_LANES]; /* 0 is unused */
 	struct node_uplink *uplinks[NODE_BROKERS_MAX];
 	size_t uplinks_count;
+	struct node_seal_limit seal_limit;
 	struct node_intake *intake;
 	struct torap_http *http;
 

@@ -174,6 +174,17 @@ void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer 
 	node_carrier_head(&u->carriers[lane], head, now);
 }
 
+double node_uplink_slowest(const struct node_uplink *u)
+{
+	double slowest = 0;
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		const struct node_carrier *c = &u->carriers[lane];
+		if (c->has_window && c->window.measured && (slowest == 0 || c->window.rate < slowest))
+			slowest = c->window.rate;
+	}
+	return slowest;
+}
+
 const char *node_uplink_name(const struct node_uplink *u)
 {
 	return u->options.name;

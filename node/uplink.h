@@ -36,6 +36,8 @@ void node_uplink_sealed(
 int node_uplink_streams(struct node_uplink *u, uint32_t lane);
 void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer *head, struct node_now now);
 
+/* Bytes a second of its slowest lane, as far as their sessions have measured it; 0: none has. */
+double node_uplink_slowest(const struct node_uplink *u);
 const char *node_uplink_name(const struct node_uplink *u);
 bool node_uplink_required(const struct node_uplink *u);
 const struct node_carrier *node_uplink_carrier(const struct node_uplink *u, uint32_t lane);
