@@ -273,7 +273,9 @@ class Shaped:
 
 
 def tc(*words):
-    subprocess.run(["tc", *words], check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(["tc", *words], capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"tc {' '.join(words)}: {done.stderr.strip()}")
 
 
 def in_namespace():
