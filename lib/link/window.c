@@ -94,6 +94,7 @@ int torap_window_sent(
 	return 0;
 }
 
+/* The rate rises at once and falls by halves; by more when the measure took longer than usual, as that of one batch may. */
 static void learn(struct torap_window *w, uint64_t bytes, int64_t passed_us)
 {
 	double rate = (double)bytes * TORAP_US_PER_S / (double)passed_us;
@@ -103,8 +104,8 @@ static void learn(struct torap_window *w, uint64_t bytes, int64_t passed_us)
 	set_limit(w);
 }
 
-/* The rate rises at once and falls by halves, by more when the measure took longer than the usual time: one batch may.  Only a window that was used up says something of the link: else the rate is that of
- * the load, and a quiet hour must not make a narrow window. */
+/* Only a window that was used up says something of the link: else the rate is that of the load, and a quiet hour must not make a
+ * narrow window. */
 static void measure(struct torap_window *w, uint64_t bytes, struct torap_mono now)
 {
 	w->rate_bytes += bytes;

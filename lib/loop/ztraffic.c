@@ -20,9 +20,7 @@ bool torap_ztraffic_read(struct torap_ztraffic *out, int fd)
 
 void torap_ztraffic_buffer(int fd, size_t size)
 {
-	int bytes =
-		(int)(size /
-			2); /* The kernel doubles it, for its own needs; with large packets these are small. */
+	int bytes = (int)(size / 2); /* The kernel doubles it, for its own needs. */
 	/* The connection may have ended by itself meanwhile. */
 	if (fd >= 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
