@@ -133,6 +133,12 @@ static int create(struct torap_trust **out, const Torap__Trust *from, struct tor
 		torap_trust_unref(t);
 		return torap_errorf(err, -ENOMEM, "trust file: out of memory");
 	}
+	int r = torap_retention_rules_decode(&t->retention, from->retention, from->n_retention, err);
+	if (r) {
+		torap_trust_unref(t);
+		torap_error_prefix(err, "trust file: retention: ");
+		return r;
+	}
 	*out = t;
 	return 0;
 }
@@ -222,6 +228,7 @@ struct torap_trust *torap_trust_unref(struct torap_trust *t)
 	}
 	free(t->writers);
 	free(t->by_curve);
+	torap_retention_rules_finish(&t->retention);
 	torap_buffer_unref(t->signed_bytes);
 	free(t);
 	return NULL;

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "conf/retention.h"
 #include "wire/seal.h"
 #include "wire/stream.h"
 #include "wire/verify.h"
@@ -57,6 +58,7 @@ struct torap_trust {
 	struct torap_wall valid_until;
 	struct torap_trust_writer *writers; /* by rising id */
 	size_t writers_count;
+	struct torap_retention_rules retention;
 	struct torap_buffer *signed_bytes; /* as they came: what welcome passes on */
 	/* private */
 	struct torap_trust_curve *by_curve;

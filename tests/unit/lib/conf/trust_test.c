@@ -146,6 +146,59 @@ Test(trust, does_not_believe_batches_after_the_last_good_one)
 	torap_trust_unref(t);
 }
 
+static void check_term(const struct torap_trust *t, uint32_t region, uint16_t kind, uint8_t severity,
+	unsigned part, int64_t keep_h, int64_t at_most_h)
+{
+	const int64_t hour_us = 3600 * (int64_t)TORAP_US_PER_S;
+	struct torap_class class = { .region = region, .facility = 2, .kind = kind, .severity = severity };
+	struct torap_retention_term term = torap_retention_term_of(&t->retention, &class, part);
+	cr_expect_eq(
+		term.keep_us, keep_h ? keep_h * hour_us : TORAP_FOR_EVER, "keep of %u, part %u", kind, part);
+	cr_expect_eq(term.at_most_us, at_most_h ? at_most_h * hour_us : TORAP_FOR_EVER,
+		"at_most of %u, part %u", kind, part);
+}
+
+/* 0: no rule says.  The rules overlap by region, kind, severity and part. */
+Test(trust, keeps_a_frame_by_the_longest_keep_and_the_shortest_at_most)
+{
+	enum { MOTION = 1000, PANIC = 1, DOOR = 71 };
+	enum { OPEN = 1, PERSONAL, IMAGE };
+	struct torap_trust *t = decoded(HEAD "writers: []\nretention:\n"
+					     "  - { kinds: [motion], keep: 24h, at_most: 90h }\n"
+					     "  - { regions: [\"391000000\"], kinds: [motion], keep: 48h }\n"
+					     "  - { parts: [image], at_most: 72h }\n"
+					     "  - { severity_min: high, keep: 100h }\n");
+	check_term(t, 751310000, MOTION, 1, OPEN, 24, 90);
+	check_term(t, 391010000, MOTION, 1, OPEN, 48, 90);
+	check_term(t, 391010000, MOTION, 1, IMAGE, 48, 72);
+	check_term(t, 391010000, PANIC, 5, PERSONAL, 100, 0);
+	check_term(t, 391010000, PANIC, 5, IMAGE, 100, 72);
+	check_term(t, 391010000, DOOR, 1, OPEN, 0, 0);
+	check_term(t, 391010000, DOOR, 1, IMAGE, 0, 72);
+	check_term(t, 391010000, MOTION, 1, 7, 0, 0);
+	torap_trust_unref(t);
+}
+
+/* Whoever remembers how far it has come by these rules must see when they are others. */
+Test(trust, has_rules_with_a_fingerprint_of_all_that_they_say)
+{
+	static const char *const rules[] = { "", "retention: [{ keep: 1h }]\n", "retention: [{ keep: 2h }]\n",
+		"retention: [{ at_most: 1h }]\n", "retention: [{ parts: [image], keep: 1h }]\n",
+		"retention: [{ keep: 1h }, { keep: 1h }]\n" };
+	uint64_t seen[6];
+	for (size_t i = 0; i < 6; i++) {
+		char text[256];
+		snprintf(text, sizeof text, HEAD "writers: []\n%s", rules[i]);
+		struct torap_trust *t = decoded(text), *again = decoded(text);
+		seen[i] = t->retention.fingerprint;
+		cr_expect_eq(again->retention.fingerprint, seen[i]);
+		for (size_t k = 0; k < i; k++)
+			cr_expect_neq(seen[k], seen[i], "\"%s\" and \"%s\"", rules[k], rules[i]);
+		torap_trust_unref(t);
+		torap_trust_unref(again);
+	}
+}
+
 Test(trust, is_refused_without_the_signature_of_the_root)
 {
 	struct torap_buffer *b = compiled(HEAD "writers:\n" NODE_A);
@@ -239,6 +292,16 @@ Test(trust, is_checked_although_it_is_signed)
 	key.from_us = 1;
 	check_document_refused(&t, "not before its until");
 	key.from_us = 0;
+	uint32_t kinds[] = { 70000 };
+	Torap__GrantRow match = TORAP__GRANT_ROW__INIT;
+	Torap__RetentionRule rule = TORAP__RETENTION_RULE__INIT, *rules[] = { &rule };
+	match.kinds = kinds;
+	match.n_kinds = 1;
+	rule.match = &match;
+	rule.keep_s = 1;
+	t.retention = rules;
+	t.n_retention = 1;
+	check_document_refused(&t, "retention: a grant row lists the number 70000");
 	t.version = 0;
 	check_document_refused(&t, "versions begin at 1");
 }
