@@ -105,6 +105,12 @@ static void run_alone(struct torap_committer *c, struct torap_commit_job *job)
 		job->result = r;
 }
 
+/* May the group that begins with `first` go on with this one? */
+static bool joins(const struct torap_commit_job *first, const struct torap_commit_job *job)
+{
+	return job == first || (job && !first->alone && !job->alone);
+}
+
 /* Runs a group from the front of the list in one transaction.  Returns the first job that was not taken into it. */
 static struct torap_commit_job *run_group(struct torap_committer *c, struct torap_commit_job *first)
 {
@@ -112,7 +118,8 @@ static struct torap_commit_job *run_group(struct torap_committer *c, struct tora
 	torap_kv_begin(&txn, c->kv, true);
 	int r = 0;
 	struct torap_commit_job *end = first;
-	for (; end && !r && torap_kv_pending_bytes(&txn) < COMMITTER_GROUP_BYTES; end = end->next) {
+	for (; joins(first, end) && !r && torap_kv_pending_bytes(&txn) < COMMITTER_GROUP_BYTES;
+		end = end->next) {
 		end->result = apply(end, &txn);
 		if (end->result == TORAP_KV_FULL)
 			r = TORAP_KV_FULL;

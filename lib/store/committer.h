@@ -25,6 +25,7 @@ struct torap_commit_job {
 	int (*apply)(struct torap_commit_job *job, struct torap_kv_txn *txn);
 	/* On the loop.  Result: what apply returned, after the flush; or TORAP_KV_FULL.  The job is the caller's again. */
 	void (*done)(struct torap_commit_job *job, int result);
+	bool alone; /* in a transaction of its own, though it costs a flush more: what it may do, no other job may */
 	/* private */
 	struct torap_commit_job *next;
 	int result;

@@ -258,24 +258,3 @@ int torap_journal_find_time(
 	*out_batch_no = low;
 	return 0;
 }
-
-int torap_journal_drop_frame(
-	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, unsigned frame, int reason)
-{
-	assert(reason > 0 && reason < ROWS_NOTE_REASON);
-	struct torap_rows_manifest row;
-	int r = torap_rows_manifest_get(txn, stream_number, batch_no, &row);
-	if (r)
-		return r;
-	assert(frame < row.frames_count);
-	struct torap_rows_notes notes;
-	r = torap_rows_notes_get(txn, stream_number, batch_no, row.frames_count, &notes);
-	if (r)
-		return r;
-	struct torap_rows_key key = torap_rows_frame_key(stream_number, batch_no, frame);
-	r = torap_kv_delete(txn, ROWS_FRAMES, torap_rows_key_bytes(&key));
-	if (r && r != TORAP_KV_MISSING)
-		return r;
-	notes.of[frame] = (uint8_t)(reason | ROWS_NOTE_FINAL);
-	return torap_rows_notes_put(txn, stream_number, batch_no, &notes);
-}

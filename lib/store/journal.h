@@ -4,6 +4,7 @@
  *
  *     streams    stream number (u32)                      its id and head
  *                0xffffffff, id                           stream number
+ *                0xfffffffe, 0xfffffffd, …                sweep.h: how far it has come, what it deleted
  *     manifests  stream number (u32), batch number (u64)  local receipt time, number of frames, SignedManifest
  *     frames     stream number, batch number, index (u16) a part's frame as it was sealed; no row: left out
  *     notes      stream number, batch number              a byte per listed frame: held, or why not; no row: all are held
@@ -105,3 +106,13 @@ int torap_journal_find_time(
  * there is noted likewise.  0, TORAP_KV_MISSING when there is no such batch, or what kv returned. */
 int torap_journal_drop_frame(
 	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, unsigned frame, int reason);
+
+/* Deletes likewise every frame of the batch for which `due` says true (reason: EXPIRED).  A batch all of whose frames are gone costs
+ * next to nothing.  0, TORAP_KV_MISSING, -EBADMSG when its manifest cannot be decoded, or what kv returned. */
+typedef bool (*torap_journal_due)(void *hint, const struct torap_class *class, unsigned part);
+struct torap_journal_dropped {
+	unsigned frames; /* that were there */
+	uint64_t bytes;
+};
+int torap_journal_drop_due(struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no,
+	torap_journal_due due, void *hint, struct torap_journal_dropped *out);

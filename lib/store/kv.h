@@ -61,6 +61,7 @@ struct torap_kv_txn {
 	/* private */
 	int cause;              /* LMDB's own code for the failure, for its text */
 	unsigned puts, deletes; /* done so far */
+	bool frees;             /* see torap_kv_frees() */
 	uint64_t value_pages;   /* of values that have pages of their own */
 	uint64_t pages_before;  /* of all tables when it began */
 };
@@ -71,6 +72,9 @@ uint64_t torap_kv_pending_bytes(const struct torap_kv_txn *txn);
 void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write);
 /* 0: flushed to the disk.  Else nothing was changed.  Ends the transaction either way.  Not for read transactions. */
 int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err);
+/* This transaction is there to make room: it may use what is kept back, even if it grows the store by the page that its notes need.
+ * Nobody else may be in it (torap_commit_job.alone). */
+void torap_kv_frees(struct torap_kv_txn *txn);
 void torap_kv_abort(struct torap_kv_txn *txn); /* also ends read transactions; accepts an ended one */
 
 /* The bytes belong to the map and hold until the transaction ends or, in a write transaction, until its next change. */

@@ -54,6 +54,11 @@ void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write)
 		txn->pages_before = sum.ms_branch_pages + sum.ms_leaf_pages + sum.ms_overflow_pages;
 }
 
+void torap_kv_frees(struct torap_kv_txn *txn)
+{
+	txn->frees = true;
+}
+
 uint64_t torap_kv_pending_bytes(const struct torap_kv_txn *txn)
 {
 	return (txn->value_pages + txn->puts + txn->deletes) * txn->kv->room.page_bytes;

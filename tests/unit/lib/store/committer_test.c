@@ -161,6 +161,46 @@ Test(committer, commits_together_what_waits_together)
 		cr_assert(jobs[i].is_done && jobs[i].was_stored);
 }
 
+static bool saw_other_writes;
+
+static int apply_alone(struct torap_commit_job *base, struct torap_kv_txn *txn)
+{
+	struct job *job = (struct job *)base;
+	saw_other_writes = txn->puts > 0;
+	torap_kv_frees(txn);
+	return apply(&job->base, txn);
+}
+
+/* Around it are jobs that wait with it: what it may use of the room that is kept back, they may not. */
+Test(committer, runs_a_job_alone_that_wants_to_be)
+{
+	open_all(TINY_MAP_BYTES);
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	static struct job jobs[JOBS];
+	for (uint32_t i = 0; i < JOBS; i++)
+		submit(&jobs[i], i, 10000);
+	collect_all();
+	cr_assert_eq(jobs[JOBS - 1].result, TORAP_KV_FULL);
+
+	pthread_mutex_lock(&gate);
+	struct job first = { .gate = &gate }, before = { 0 }, alone = { .base.alone = true }, after = { 0 };
+	submit(&first, JOBS, 10);
+	submit(&before, JOBS + 1, 10000);
+	alone.base.done = on_done;
+	alone.base.apply = apply_alone;
+	alone.key = JOBS + 2;
+	alone.size = 10000;
+	torap_committer_submit(committer, &alone.base);
+	submit(&after, JOBS + 3, 10000);
+	pthread_mutex_unlock(&gate);
+	collect_all();
+	cr_assert_not(saw_other_writes);
+	cr_assert(alone.result == 0 && alone.was_stored);
+	cr_assert(before.result == TORAP_KV_FULL && after.result == TORAP_KV_FULL);
+	cr_assert_lt(before.place_done, alone.place_done);
+	cr_assert_lt(alone.place_done, after.place_done);
+}
+
 Test(committer, hands_on_an_answer_of_the_job_without_undoing_others)
 {
 	open_all(MAP_BYTES);
