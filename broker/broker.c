@@ -13,6 +13,7 @@
 #include "broker/feed_send.h"
 #include "broker/listener.h"
 #include "broker/own.h"
+#include "broker/retention.h"
 #include "broker/routing.h"
 #include "broker/scan.h"
 #include "broker/session.h"
@@ -189,6 +190,7 @@ static void on_tick(uv_timer_t *timer)
 		broker_mend_tick(b, now);
 	}
 	broker_own_tick(b->own, now);
+	broker_retention_tick(b->retention, now, torap_app_wall());
 	broker_listener_tick(b->listener, now);
 	broker_listener_each(b->listener, tick_session, b);
 	broker_turn(b);
@@ -345,6 +347,7 @@ void broker_reload(struct broker *b)
 	b->rules = rules;
 	if (broker_state_trust_later(&b->state, b->committer, rules.trust->version, trust_not_kept))
 		trust_not_kept(rules.trust->version);
+	broker_retention_rules(b->retention, rules.trust);
 	broker_listener_each(b->listener, rules_changed, &change);
 	torap_notice("POLICY-LOADED", "%s: %zu feeds, %zu writers; trust file version %" PRIu64,
 		b->config->policy, rules.policy->feeds_count, rules.policy->writers_count,
@@ -437,7 +440,13 @@ static int open_loop(struct broker *b, struct torap_error *err)
 	if (!b->scan)
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	r = torap_committer_start(&b->committer, b->kv, wake, b, err);
-	return r ? r : broker_own_create(&b->own, b, err);
+	if (!r)
+		r = broker_own_create(&b->own, b, err);
+	if (!r)
+		r = broker_retention_create(&b->retention, b, err);
+	if (!r)
+		broker_retention_rules(b->retention, b->rules.trust);
+	return r;
 }
 
 static int open_sockets(struct broker *b, struct torap_error *err)
@@ -503,6 +512,7 @@ void broker_stop(struct broker *b)
 	b->stopping = true;
 	torap_http_close(b->http);
 	b->http = NULL;
+	broker_retention_stop(b->retention);
 	if (b->tick_open)
 		uv_close((uv_handle_t *)&b->tick, NULL);
 	broker_listener_close(b->listener);
@@ -516,6 +526,7 @@ struct broker *broker_destroy(struct broker *b)
 	if (!b)
 		return NULL;
 	b->committer = torap_committer_stop(b->committer);
+	b->retention = broker_retention_destroy(b->retention);
 	b->own = broker_own_destroy(b->own);
 	b->scan = broker_scan_destroy(b->scan);
 	if (b->zmq)

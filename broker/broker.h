@@ -24,6 +24,7 @@ struct broker_audience;
 struct broker_feed;
 struct broker_listener;
 struct broker_own;
+struct broker_retention;
 struct broker_routing;
 struct broker_scan;
 struct broker_stream;
@@ -54,6 +55,7 @@ struct broker {
 	struct broker_own *own;
 	struct broker_mend mend;
 	struct broker_scan *scan;
+	struct broker_retention *retention;
 	void *zmq;
 	struct torap_zap *zap;
 	struct broker_listener *listener;

@@ -9,6 +9,7 @@
 #include "broker/feed.h"
 #include "broker/listener.h"
 #include "broker/own.h"
+#include "broker/retention.h"
 #include "broker/routing.h"
 #include "broker/session.h"
 #include "broker/streams.h"
@@ -17,6 +18,7 @@
 #include "loop/zap.h"
 #include "store/committer.h"
 #include "store/kv.h"
+#include "store/sweep.h"
 
 enum { LABEL_SIZE = 160 };
 
@@ -130,6 +132,38 @@ static void store(struct torap_writer *body, struct broker *b)
 	one(body, "torap_broker_recent_bytes", "gauge", "Bytes of batches kept in memory",
 		(double)b->streams->recent_bytes);
 	one(body, "torap_broker_streams", "gauge", "Streams in the store", (double)b->streams->count);
+}
+
+static double oldest_seconds(struct broker *b)
+{
+	struct torap_wall oldest;
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, b->kv, false);
+	int r = torap_sweep_oldest(&txn, &oldest);
+	torap_kv_abort(&txn);
+	return r || oldest.us == 0 ? 0 : (double)(torap_app_wall().us - oldest.us) / TORAP_US_PER_S;
+}
+
+static void retention(struct torap_writer *body, struct broker *b)
+{
+	struct torap_sweeper_counts c = broker_retention_counts(b->retention);
+	torap_metric_head(body, "torap_broker_deleted_frames_total", "counter",
+		"Frames deleted since the start, by reason; manifests stay");
+	for (unsigned i = 0; i < TORAP_SWEEP_REASONS; i++)
+		labelled(body, "torap_broker_deleted_frames_total", "reason", torap_sweep_reason_name(i),
+			(double)c.deleted[i].frames);
+	torap_metric_head(body, "torap_broker_deleted_bytes_total", "counter", "Bytes of them");
+	for (unsigned i = 0; i < TORAP_SWEEP_REASONS; i++)
+		labelled(body, "torap_broker_deleted_bytes_total", "reason", torap_sweep_reason_name(i),
+			(double)c.deleted[i].bytes);
+	one(body, "torap_broker_oldest_frame_seconds", "gauge", "Since the oldest frame that is held came in",
+		oldest_seconds(b));
+	one(body, "torap_broker_retention_waiting", "gauge",
+		"1: the clock jumped, and nothing is deleted until it has been stable for 10 minutes",
+		c.waiting);
+	one(body, "torap_broker_retention_unreadable_total", "counter",
+		"Batches of which nothing could be deleted, for their manifest is damaged",
+		(double)c.unreadable);
 }
 
 static void policy(struct torap_writer *body, struct broker *b)
@@ -254,5 +288,6 @@ void broker_metrics_page(void *broker, struct torap_writer *body)
 	sessions(body, b);
 	feeds(body, &b->counts);
 	store(body, b);
+	retention(body, b);
 	policy(body, b);
 }

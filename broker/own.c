@@ -13,12 +13,13 @@
 #include "broker/links.h"
 #include "broker/streams.h"
 #include "loop/app.h"
+#include "store/sweeper.h"
 #include "wire/seal.h"
 
 enum {
 	HEAD_EVERY_MS = 2000,
 	RIGHTS_EVERY_MS = 1000,
-	FIELDS_MAX = 4,
+	FIELDS_MAX = 8,
 };
 
 struct lane {
@@ -81,8 +82,8 @@ static void on_done(struct broker_commit *c, enum broker_commit_result result)
 	c->batch = NULL;
 }
 
-/* An event of the bus itself: no site, no device, this broker's region. */
-static void note(struct broker_own *o, uint32_t kind, uint32_t severity, Torap__State state, size_t count,
+/* An event of the bus itself: no site, no device, this broker's region.  Its number; 0: there was no room for it. */
+static uint64_t note(struct broker_own *o, uint32_t kind, uint32_t severity, Torap__State state, size_t count,
 	const char *const (*fields)[2])
 {
 	struct torap_wall now = torap_app_wall();
@@ -120,7 +121,9 @@ static void note(struct broker_own *o, uint32_t kind, uint32_t severity, Torap__
 		if (o->lost++ % 1000 == 0)
 			torap_fail("OWN-LOST", "no room for the broker's own events: %" PRIu64 " lost so far",
 				o->lost);
+		return 0;
 	}
+	return seq;
 }
 
 void broker_own_access(
@@ -190,6 +193,32 @@ void broker_own_storage(struct broker_own *o, const char *what, const struct bro
 		{ "batches", count } };
 	note(o, TORAP__KIND__KIND_STORAGE_FAULT, torap_kind_severity(TORAP__KIND__KIND_STORAGE_FAULT),
 		TORAP__STATE__STATE_PULSE, 4, fields);
+}
+
+uint64_t broker_own_deletion(struct broker_own *o, const struct torap_sweep_account *account)
+{
+	const struct torap_sweep_tally *t = &account->tally;
+	char numbers[3 + TORAP_LANES][24];
+	const char *fields[FIELDS_MAX][2] = { { "reason", torap_sweep_reason_name(account->reason) },
+		{ "batches", numbers[0] }, { "frames", numbers[1] }, { "bytes", numbers[2] } };
+	size_t count = 4;
+	snprintf(numbers[0], sizeof numbers[0], "%" PRIu64, t->batches);
+	snprintf(numbers[1], sizeof numbers[1], "%" PRIu64, t->frames);
+	snprintf(numbers[2], sizeof numbers[2], "%" PRIu64, t->bytes);
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
+		if (t->lanes[lane] == 0)
+			continue;
+		snprintf(numbers[3 + lane], sizeof numbers[0], "%" PRIu64, t->lanes[lane]);
+		fields[count][0] = torap_lane_name(lane);
+		fields[count++][1] = numbers[3 + lane];
+	}
+	return note(o, TORAP__KIND__KIND_DELETION, torap_kind_severity(TORAP__KIND__KIND_DELETION),
+		TORAP__STATE__STATE_PULSE, count, fields);
+}
+
+bool broker_own_is_flushed(const struct broker_own *o, uint64_t seq)
+{
+	return o->lanes[TORAP__LANE__LANE_NORMAL].stream->flushed.next_seq > seq;
 }
 
 static void note_link(

@@ -16,6 +16,7 @@ struct broker;
 struct broker_own;
 struct broker_stream;
 struct torap_error;
+struct torap_sweep_account;
 
 /* After the streams were read from the store. */
 int broker_own_create(struct broker_own **out, struct broker *b, struct torap_error *err);
@@ -31,6 +32,10 @@ void broker_own_rights_exceeded(
 /* `what`: "damaged" or "mended": so many batches, this one the last. */
 void broker_own_storage(struct broker_own *o, const char *what, const struct broker_stream *stream,
 	uint64_t batch_no, unsigned batches);
+/* Frames were deleted.  The event's number in the normal lane; 0: there is no room for it now. */
+uint64_t broker_own_deletion(struct broker_own *o, const struct torap_sweep_account *account);
+/* Is this event of the normal lane on the disk? */
+bool broker_own_is_flushed(const struct broker_own *o, uint64_t seq);
 /* A writer's link came or went; links.h says what of that is an event.  The reason is a constant. */
 void broker_own_link_here(struct broker_own *o, const char *writer, uint32_t lane);
 void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lane, const char *reason);

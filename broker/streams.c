@@ -148,6 +148,12 @@ void broker_stream_merged(
 	}
 }
 
+void broker_streams_forget(struct broker_streams *streams, struct torap_wall before)
+{
+	while (streams->oldest && streams->oldest->received_at.us < before.us)
+		forget(streams, streams->oldest);
+}
+
 void broker_stream_fall_back(struct broker_stream *s)
 {
 	s->accepted = s->flushed;

@@ -100,6 +100,8 @@ struct broker_recent *broker_stream_flushed(struct broker_streams *streams, stru
 /* A batch that came again was merged in the store: what is in memory of it gets the frames, too. */
 void broker_stream_merged(
 	struct broker_streams *streams, struct broker_stream *s, const struct torap_batch *batch);
+/* Lets go of every batch in memory that was received before this time. */
+void broker_streams_forget(struct broker_streams *streams, struct torap_wall before);
 /* A commit failed: what was accepted after the flushed head must be sent again. */
 void broker_stream_fall_back(struct broker_stream *s);
 /* NULL: not in memory. */
