@@ -12,6 +12,7 @@
 #include "node/judge.h"
 #include "node/observation.h"
 #include "node/registry.h"
+#include "node/room.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/unknown.h"
@@ -22,6 +23,7 @@ struct ticket {
 	struct node_entry entry;
 	struct node_acceptance *acceptance;
 	uint64_t session, id;
+	uint32_t lane;
 	struct ticket *followers; /* its repeats */
 	bool has_key, has_subject, unmapped, reported;
 	struct node_dedup_key key;
@@ -108,14 +110,28 @@ void node_acceptance_refuse_limit(
 	refuse(a, session, id, NODE_REFUSED_LIMIT, reason);
 }
 
+static bool has_no_room(const struct node_acceptance *a, uint32_t lane)
+{
+	return a->parts.room && a->parts.room->sheds[lane];
+}
+
+static void shed(struct node_acceptance *a, uint64_t session, uint64_t id, uint32_t lane,
+	enum node_refusal why, const char *reason)
+{
+	a->counts.shed[lane]++;
+	refuse(a, session, id, why, reason);
+}
+
 static void answer_followers(
 	struct node_acceptance *a, struct ticket *t, enum node_refusal why, const char *refused_because)
 {
 	while (t->followers) {
 		struct ticket *f = t->followers;
 		t->followers = f->followers;
-		if (refused_because)
+		if (refused_because && why == NODE_REFUSED_TOO_BIG)
 			refuse(a, f->session, f->id, why, refused_because);
+		else if (refused_because)
+			shed(a, f->session, f->id, t->lane, why, refused_because);
 		else
 			say_duplicate(a, f->session, f->id);
 		free(f);
@@ -132,6 +148,21 @@ static void on_durable(struct node_acceptance *a, struct ticket *t)
 	answer_followers(a, t, NODE_REFUSALS, NULL);
 }
 
+static void on_refused(struct node_acceptance *a, struct ticket *t, enum node_entry_result result)
+{
+	if (result == NODE_ENTRY_TOO_BIG) {
+		refuse(a, t->session, t->id, NODE_REFUSED_TOO_BIG, "event is too big");
+		answer_followers(a, t, NODE_REFUSED_TOO_BIG, "event is too big");
+		return;
+	}
+	/* A lane with a mark waits for room that others give back; only of an alarm that has none the disk is said to be full. */
+	bool at_mark = a->parts.room && a->parts.room->percent[t->lane];
+	enum node_refusal why = at_mark ? NODE_REFUSED_BUSY : NODE_REFUSED_FULL;
+	const char *reason = at_mark ? "busy" : "disk full";
+	shed(a, t->session, t->id, t->lane, why, reason);
+	answer_followers(a, t, why, reason);
+}
+
 static void on_done(struct node_entry *entry, enum node_entry_result result)
 {
 	struct ticket *t = (struct ticket *)entry;
@@ -144,15 +175,12 @@ static void on_done(struct node_entry *entry, enum node_entry_result result)
 	if (durable) {
 		on_durable(a, t);
 	} else {
-		enum node_refusal why = result == NODE_ENTRY_FULL ? NODE_REFUSED_FULL : NODE_REFUSED_TOO_BIG;
-		const char *reason = result == NODE_ENTRY_FULL ? "disk full" : "event is too big";
-		refuse(a, t->session, t->id, why, reason);
-		answer_followers(a, t, why, reason);
+		on_refused(a, t, result);
 	}
 	free(t);
 }
 
-static struct ticket *make_ticket(struct node_acceptance *a, uint64_t session, uint64_t id)
+static struct ticket *make_ticket(struct node_acceptance *a, uint64_t session, uint64_t id, uint32_t lane)
 {
 	struct ticket *t = calloc(1, sizeof *t);
 	if (t) {
@@ -160,12 +188,13 @@ static struct ticket *make_ticket(struct node_acceptance *a, uint64_t session, u
 		t->acceptance = a;
 		t->session = session;
 		t->id = id;
+		t->lane = lane;
 	}
 	return t;
 }
 
 /* Undoes a ticket that the batcher did not take. */
-static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session, uint64_t id)
+static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session, uint64_t id, uint32_t lane)
 {
 	if (t) {
 		if (t->has_key)
@@ -176,23 +205,28 @@ static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session
 		torap_writer_finish(&t->entry.writes);
 		free(t);
 	}
-	refuse(a, session, id, NODE_REFUSED_BUSY, "busy");
+	shed(a, session, id, lane, NODE_REFUSED_BUSY, "busy");
 }
 
 static void give(struct node_acceptance *a, struct ticket *t, struct node_now now)
 {
 	if (t->entry.writes.failed || node_batcher_add(a->parts.batcher, &t->entry, now))
-		cancel(a, t, t->session, t->id);
+		cancel(a, t, t->session, t->id, t->lane);
 }
 
 static void accept_unknown(
 	struct node_acceptance *a, uint64_t session, const Torap__Observation *o, struct node_now now)
 {
-	struct ticket *t = make_ticket(a, session, o->id);
+	const uint32_t lane = TORAP__LANE__LANE_NORMAL; /* That of unknown_device. */
+	if (has_no_room(a, lane)) {
+		shed(a, session, o->id, lane, NODE_REFUSED_BUSY, "busy");
+		return;
+	}
+	struct ticket *t = make_ticket(a, session, o->id, lane);
 	if (t)
 		t->account = node_unknown_see(a->parts.unknown, o, &t->entry, now);
 	if (!t || !t->account) {
-		cancel(a, t, session, o->id);
+		cancel(a, t, session, o->id, lane);
 		return;
 	}
 	t->reported = t->entry.event != NULL;
@@ -213,9 +247,9 @@ static bool answer_repeat(struct node_acceptance *a, uint64_t session, const Tor
 	case NODE_DEDUP_PENDING:
 		break;
 	}
-	struct ticket *f = make_ticket(a, session, o->id), *t = original;
+	struct ticket *t = original, *f = make_ticket(a, session, o->id, t->lane);
 	if (!f) {
-		refuse(a, session, o->id, NODE_REFUSED_BUSY, "busy");
+		shed(a, session, o->id, t->lane, NODE_REFUSED_BUSY, "busy");
 		return true;
 	}
 	f->followers = t->followers;
@@ -244,6 +278,7 @@ static void accept_event(
 {
 	struct node_dedup_key key;
 	bool has_key = o->repeat_key.len > 0;
+	uint32_t lane = torap_class_lane(&a->judged.spec.class);
 	if (has_key) {
 		/* The registry's way of writing the address: one device, one key. */
 		node_dedup_key_make(&key, o->protocol, a->judged.device->address,
@@ -251,14 +286,18 @@ static void accept_event(
 		if (answer_repeat(a, session, o, &key, now))
 			return;
 	}
-	struct ticket *t = make_ticket(a, session, o->id);
+	if (has_no_room(a, lane)) {
+		shed(a, session, o->id, lane, NODE_REFUSED_BUSY, "busy");
+		return;
+	}
+	struct ticket *t = make_ticket(a, session, o->id, lane);
 	if (!t || !make_event(a, t)) {
-		cancel(a, t, session, o->id);
+		cancel(a, t, session, o->id, lane);
 		return;
 	}
 	if (has_key) {
 		if (node_dedup_add(a->parts.dedup, &key, o->dated, now.wall, t, &t->entry.writes)) {
-			cancel(a, t, session, o->id);
+			cancel(a, t, session, o->id, lane);
 			return;
 		}
 		t->key = key;

@@ -15,6 +15,7 @@ struct node_batcher;
 struct node_dedup;
 struct node_mapping;
 struct node_registry;
+struct node_room;
 struct node_subjects;
 struct node_supervision;
 struct node_unknown;
@@ -27,6 +28,7 @@ struct node_acceptance_parts {
 	struct node_supervision *supervision;
 	struct node_unknown *unknown;
 	struct node_subjects *subjects;
+	const struct node_room *room; /* NULL: there is always some */
 };
 
 /* `reason` is a constant; "" unless refused. */
@@ -46,6 +48,7 @@ const char *node_refusal_name(enum node_refusal refusal); /* "busy": a label of 
 
 struct node_acceptance_counts {
 	uint64_t durable, duplicate, alive, refused[NODE_REFUSALS];
+	uint64_t shed[TORAP_LANES]; /* of the refused ones: for want of room, busy or full */
 	uint64_t unmapped, unknown; /* of the durable ones */
 };
 

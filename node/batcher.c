@@ -122,6 +122,12 @@ uint64_t node_batcher_next_seq(const struct node_batcher *b, uint32_t lane)
 	return node_lane_stream(l)->sealed.next_seq + l->unsealed.count;
 }
 
+void node_batcher_forget(struct node_batcher *b, struct torap_wall before)
+{
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++)
+		node_recent_forget(&b->lanes[lane].recent, before);
+}
+
 struct node_sealed *node_batcher_recent(
 	const struct node_batcher *b, uint32_t lane, const struct torap_stream_id *stream, uint64_t batch_no)
 {

@@ -44,6 +44,8 @@ struct node_batcher_options {
 	const struct torap_sign_key *key; /* borrowed for the batcher's life */
 	uint32_t seal_delay_ms[TORAP_LANES];
 	size_t seal_bytes; /* to begin with: node_batcher_seal_bytes() */
+	/* What is new in a lane is FULL from so much of the journal on; 0: when the journal is. */
+	unsigned limit_percent[TORAP_LANES];
 	/* On the loop.  A batch is durable; batches come in order. */
 	void (*on_sealed)(void *hint, uint32_t lane, struct node_sealed *sealed);
 	/* A lane went over to a new stream: the last one of node_batcher_streams(). */
@@ -86,6 +88,8 @@ void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane, uint64_
 const struct node_stream *node_batcher_streams(const struct node_batcher *b, uint32_t lane, size_t *count);
 /* The number of the lane's next durable event, sealed or not: for lag. */
 uint64_t node_batcher_next_seq(const struct node_batcher *b, uint32_t lane);
+/* Lets go of the batches in memory that were sealed before this time. */
+void node_batcher_forget(struct node_batcher *b, struct torap_wall before);
 struct node_sealed *node_batcher_recent(
 	const struct node_batcher *b, uint32_t lane, const struct torap_stream_id *stream, uint64_t batch_no);
 

@@ -24,10 +24,13 @@ struct node_bus {
 	bool up_said, up_pending;
 	struct torap_mono up_retry;
 	bool clock_off, clock_pending; /* as last recorded */
-	struct torap_mono next_clock, next_canary, next_shed;
+	struct torap_mono next_clock, next_canary;
 	uint64_t canaries;
-	uint64_t shed_told;
-	bool shed_pending;
+	struct {
+		uint64_t told;
+		bool pending, said; /* its event is on its way; the log knows of this one */
+		struct torap_mono next;
+	} shed[TORAP_LANES];
 };
 
 /* An own event on its way to the disk. */
@@ -35,7 +38,9 @@ struct saying {
 	struct node_entry entry;
 	struct node_bus *bus;
 	void (*then)(struct node_bus *b, struct saying *s, bool durable); /* or NULL */
-	uint64_t number;                                                  /* of `then` */
+	uint64_t number;                                                  /* of `then`, */
+	uint32_t lane;                                                    /* likewise */
+	struct torap_mono at;                                             /* likewise */
 };
 
 static struct torap_bytes key_of(const char *key)
@@ -163,31 +168,39 @@ static void send_canaries(struct node_bus *b, struct node_now now)
 
 static void on_shed(struct node_bus *b, struct saying *s, bool durable)
 {
-	b->shed_pending = false;
-	if (durable)
-		b->shed_told += s->number;
+	b->shed[s->lane].pending = false;
+	if (!durable)
+		return; /* There is no room for it either: in a second again. */
+	b->shed[s->lane].told += s->number;
+	b->shed[s->lane].said = false;
+	b->shed[s->lane].next = torap_mono_add_ms(s->at, SHED_EVERY_MS);
 }
 
 /* What was refused for want of room becomes an event as soon as there is room for it. */
-static void tell_shed(struct node_bus *b, struct node_now now)
+static void tell_shed(struct node_bus *b, uint32_t lane, struct node_now now)
 {
-	uint64_t count = b->options.shed(b->options.hint) - b->shed_told;
-	b->next_shed = torap_mono_add_ms(now.mono, SHED_EVERY_MS);
-	if (count == 0 || b->shed_pending)
+	uint64_t count = b->options.shed(b->options.hint, lane) - b->shed[lane].told;
+	if (count == 0 || b->shed[lane].pending || !torap_mono_reached(b->shed[lane].next, now.mono))
 		return;
+	b->shed[lane].next = torap_mono_add_ms(now.mono, RETRY_MS);
 	if (count > UINT32_MAX)
 		count = UINT32_MAX; /* The others are told with the next one. */
 	struct node_own own = { .kind = TORAP__KIND__KIND_SHED, .count = (uint32_t)count };
-	torap_warn("SHED",
-		"%" PRIu64
-		" observations were refused for want of room; their devices were told nothing and repeat",
-		count);
+	node_fields_add(&own.detail, "lane", torap_lane_name(lane));
+	if (!b->shed[lane].said)
+		torap_warn("SHED",
+			"%" PRIu64
+			" observations of the %s lane were refused for want of room; their devices were told nothing and repeat",
+			count, torap_lane_name(lane));
+	b->shed[lane].said = true;
 	struct saying *s = begin(b);
 	if (s) {
 		s->then = on_shed;
 		s->number = count;
+		s->lane = lane;
+		s->at = now.mono;
 	}
-	b->shed_pending = say(b, s, &own, now);
+	b->shed[lane].pending = say(b, s, &own, now);
 }
 
 void node_bus_tick(struct node_bus *b, struct node_now now)
@@ -198,8 +211,8 @@ void node_bus_tick(struct node_bus *b, struct node_now now)
 		look_at_clock(b, now);
 	if (torap_mono_reached(b->next_canary, now.mono))
 		send_canaries(b, now);
-	if (torap_mono_reached(b->next_shed, now.mono))
-		tell_shed(b, now);
+	for (uint32_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
+		tell_shed(b, lane, now);
 }
 
 static int has_row(struct torap_kv_txn *txn, const char *key, bool *out)

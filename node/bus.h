@@ -16,8 +16,8 @@ struct node_bus_options {
 	struct torap_kv *kv;
 	uint32_t region;
 	int64_t canary_us;
-	/* Observations refused for want of room so far: busy and disk full. */
-	uint64_t (*shed)(void *hint);
+	/* Observations of a lane refused for want of room so far: busy and disk full. */
+	uint64_t (*shed)(void *hint, uint32_t lane);
 	void *hint;
 };
 

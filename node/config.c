@@ -10,7 +10,11 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "conf/yaml.h"
+#include "node/batcher.h"
+#include "node/retention.h"
+#include "node/room.h"
 #include "node/seal_limit.h"
+#include "store/kv.h"
 #include "proto/batch.pb-c.h"
 
 enum {
@@ -36,12 +40,17 @@ struct file_seal {
 	char *normal, *bulk;
 };
 
+struct file_marks {
+	char *bulk, *normal;
+};
+
 struct file {
 	char *name, *region, *keys, *trust, *root, *journal, *journal_size, *intake, *sites, *devices,
-		*mapping, *metrics, *canary;
+		*mapping, *metrics, *canary, *keep;
 	struct file_broker *brokers;
 	uint32_t brokers_count;
 	struct file_seal *seal;
+	struct file_marks *marks;
 };
 
 static const cyaml_strval_t kinds[] = { { "required", KIND_REQUIRED }, { "best_effort", KIND_BEST_EFFORT } };
@@ -67,6 +76,12 @@ static const cyaml_schema_field_t seal_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t marks_fields[] = {
+	OPTIONAL_TEXT("bulk", struct file_marks, bulk, 64),
+	OPTIONAL_TEXT("normal", struct file_marks, normal, 64),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
 	TEXT("name", struct file, name, 256),
 	TEXT("region", struct file, region, 256),
@@ -81,10 +96,13 @@ static const cyaml_schema_field_t fields[] = {
 	TEXT("mapping", struct file, mapping, 4096),
 	OPTIONAL_TEXT("metrics", struct file, metrics, 256),
 	OPTIONAL_TEXT("canary", struct file, canary, 64),
+	OPTIONAL_TEXT("keep", struct file, keep, 64),
 	CYAML_FIELD_SEQUENCE(
 		"brokers", CYAML_FLAG_POINTER, struct file, brokers, &broker_schema, 1, NODE_BROKERS_MAX),
 	CYAML_FIELD_MAPPING_PTR(
 		"seal", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, seal, seal_fields),
+	CYAML_FIELD_MAPPING_PTR(
+		"marks", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, marks, marks_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
@@ -121,6 +139,54 @@ static int judge_times(struct node_config *c, const struct file *f, struct torap
 	return r ? r
 		 : judge_delay(&c->seal_delay_ms[TORAP__LANE__LANE_BULK], c->path, "seal.bulk", f->seal->bulk,
 			   err);
+}
+
+static int judge_keep(struct node_config *c, const struct file *f, struct torap_error *err)
+{
+	struct torap_error why;
+	c->keep_us = NODE_KEEP_WHILE_ROOM;
+	if (!f->keep)
+		return 0;
+	if (strcmp(f->keep, "forever") == 0) {
+		c->keep_us = NODE_KEEP_FOR_EVER;
+		return 0;
+	}
+	if (torap_duration_parse(&c->keep_us, f->keep, &why))
+		return torap_yaml_refuse(err, c->path, "keep", "%s; or forever", why.text);
+	if (c->keep_us < TORAP_US_PER_S)
+		return torap_yaml_refuse(err, c->path, "keep", "\"%s\" is less than 1s", f->keep);
+	return 0;
+}
+
+static int judge_mark(
+	unsigned *out, const char *path, const char *where, const char *text, struct torap_error *err)
+{
+	char *end;
+	if (!text)
+		return 0;
+	unsigned long n = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || strcmp(end, "%") != 0 || n < 1 || n > TORAP_KV_HIGH_PERCENT)
+		return torap_yaml_refuse(err, path, where, "\"%s\" is not 1%% to %d%% of the journal's size",
+			text, TORAP_KV_HIGH_PERCENT);
+	*out = (unsigned)n;
+	return 0;
+}
+
+/* What is shed first has the lower mark. */
+static int judge_marks(struct node_config *c, const struct file *f, struct torap_error *err)
+{
+	c->bulk_percent = NODE_ROOM_BULK_PERCENT;
+	c->normal_percent = NODE_ROOM_NORMAL_PERCENT;
+	if (!f->marks)
+		return 0;
+	int r = judge_mark(&c->bulk_percent, c->path, "marks.bulk", f->marks->bulk, err);
+	if (r == 0)
+		r = judge_mark(&c->normal_percent, c->path, "marks.normal", f->marks->normal, err);
+	if (r == 0 && c->bulk_percent > c->normal_percent)
+		return torap_yaml_refuse(err, c->path, "marks",
+			"normal would be shed at %u%%, before bulk at %u%%", c->normal_percent,
+			c->bulk_percent);
+	return r;
 }
 
 /* "512kbit", "1Mbit", "1Gbit": bits a second. */
@@ -210,6 +276,10 @@ static int judge(struct node_config *c, const struct file *f, struct torap_error
 		return torap_yaml_refuse(err, c->path, "journal_size",
 			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->journal_size);
 	int r = judge_times(c, f, err);
+	if (r == 0)
+		r = judge_keep(c, f, err);
+	if (r == 0)
+		r = judge_marks(c, f, err);
 	if (r == 0)
 		r = judge_intake(c, f, err);
 	for (size_t i = 0; i < f->brokers_count && r == 0; i++)

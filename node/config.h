@@ -30,6 +30,8 @@ struct node_config {
 	uint32_t seal_delay_ms[TORAP_LANES];
 	size_t seal_bytes; /* the most for a batch, by the slowest broker's rate; 0: none says one */
 	int64_t canary_us;
+	int64_t keep_us; /* of what every broker has and no rule keeps: NODE_KEEP_WHILE_ROOM, NODE_KEEP_FOR_EVER, or a time */
+	unsigned bulk_percent, normal_percent; /* marks of the journal's size (room.h) */
 };
 
 /* On failure *out is untouched and err names file, line and reason. */

@@ -291,6 +291,10 @@ static void begin_stream(struct node_lane *l)
 static int apply(struct torap_commit_job *commit, struct torap_kv_txn *txn)
 {
 	const struct node_lane_job *job = (const struct node_lane_job *)commit;
+	if (job->limit_percent)
+		torap_kv_limit(txn, job->limit_percent);
+	if (job->frees)
+		torap_kv_frees(txn);
 	for (const struct node_sealed *s = job->first; s; s = s->next) {
 		int r = torap_journal_append(txn, s->batch, s->mark.sealed_at);
 		if (r == TORAP_KV_FULL || r < 0)
@@ -432,6 +436,12 @@ static void start_round(struct node_lane *l, struct node_now now)
 	take_waiting(l, now);
 	if (seal_all && torap_sealer_count(l->sealer))
 		seal(l, now);
+	if (job->entries.count)
+		job->limit_percent = l->options->limit_percent[l->lane];
+	else if (
+		l->pause_until
+			.us) /* Nothing new, and it was full: what is promised moves from one table to another. */
+		job->frees = job->commit.alone = true;
 	job->open_from = torap_sealer_next_seq(l->sealer) - torap_sealer_count(l->sealer);
 	write_unsealed_rows(l);
 	if (job->writes.failed)

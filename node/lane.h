@@ -32,6 +32,8 @@ struct node_lane_job {
 	struct torap_writer writes;       /* rows of unsealed, marks, state */
 	uint64_t open_from;               /* events from here on stay unsealed */
 	struct torap_mono since, started; /* its first event was added; it was given to the committer */
+	unsigned limit_percent;           /* of the journal, for what is new; 0: none */
+	bool frees;                       /* it moves what is there: the room that is kept back is for this */
 	bool begins_stream;               /* the batches are the first of `stream` */
 	struct node_stream stream;
 };

@@ -1,4 +1,5 @@
 /* torap-node: turns what devices say into sealed batches and carries them to brokers.  README.md. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "base/log.h"
 #include "conf/examine.h"
 #include "loop/app.h"
+#include "node/make_room.h"
 #include "node/node.h"
 #include "node/owner.h"
 #include "node/registry.h"
@@ -18,6 +20,8 @@ static const struct torap_app_options options = {
 		"  --check-registry SITES DEVICES [REGION…]   check these two files alone, and exit 0 or 1\n"
 		"  --check DIR [--trust FILE --root FILE]\n"
 		"      examine a journal, read-only; exit 0 sound, 1 findings, 2 it cannot be examined\n"
+		"  -c FILE --make-room BEFORE [--force]       while the node is stopped: delete what came before a time (2026-11-01,\n"
+		"                                             or 30d: so long ago) and every broker has; --force: whoever has it\n"
 		"\n"
 		"SIGHUP reloads trust file, sites, devices and mapping; a bad file is refused and the old ones stay.",
 };
@@ -66,6 +70,48 @@ static int check(const struct node_config *config)
 	return EXIT_SUCCESS;
 }
 
+/* "2026-11-01", "2026-11-01T06:00:00Z", or "30d": so long ago. */
+static int read_time(struct torap_wall *out, const char *text, struct torap_wall now, struct torap_error *err)
+{
+	int64_t ago_us;
+	struct torap_error ignored;
+	if (torap_wall_parse(out, text, &ignored) == 0)
+		return 0;
+	int r = torap_duration_parse(&ago_us, text, &ignored);
+	if (r)
+		return torap_errorf(err, r,
+			"\"%s\" is neither a time such as 2026-11-01 nor a duration such as 30d", text);
+	out->us = now.us - ago_us;
+	return 0;
+}
+
+/* `words` are BEFORE and perhaps --force. */
+static int make_room(const struct node_config *config, char **words, int count)
+{
+	struct torap_error err;
+	struct node files = { 0 };
+	struct torap_wall now = torap_app_wall(), before;
+	int r = read_time(&before, words[0], now, &err);
+	if (r == 0 && before.us > now.us)
+		r = torap_errorf(&err, -EINVAL, "%s is yet to come", words[0]);
+	if (r == 0)
+		r = node_load_files(&files, config, &err);
+	if (r == 0) {
+		r = node_make_room(config, files.rules.trust, now, before, count == 2, &err);
+		node_unload_files(&files);
+	}
+	if (r)
+		fprintf(stderr, "%s\n", err.text);
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Whether the words after the options ask for it, in full. */
+static bool asks_for_room(const struct torap_app_arguments *a)
+{
+	return a->rest_count >= 2 && strcmp(a->rest[0], "--make-room") == 0 &&
+	       (a->rest_count == 2 || (a->rest_count == 3 && strcmp(a->rest[2], "--force") == 0));
+}
+
 static void on_reload(void *hint)
 {
 	struct node *n = *(struct node **)hint;
@@ -112,9 +158,13 @@ int main(int argc, char **argv)
 		return check_registry(arguments.rest + 1, arguments.rest_count - 1);
 	if (torap_examine_is_asked(arguments.check_only, arguments.config, arguments.rest_count))
 		return torap_examine(options.program, arguments.rest_count, arguments.rest);
-	if (arguments.rest_count) {
+	bool room = asks_for_room(&arguments);
+	if (arguments.rest_count && !room) {
 		if (strcmp(arguments.rest[0], "--check-registry") == 0)
 			fprintf(stderr, "torap-node: --check-registry needs SITES and DEVICES; see --help\n");
+		else if (strcmp(arguments.rest[0], "--make-room") == 0)
+			fprintf(stderr,
+				"torap-node: --make-room needs BEFORE, and takes --force after it; see --help\n");
 		else
 			fprintf(stderr, "torap-node: no such option or argument: %s; see --help\n",
 				arguments.rest[0]);
@@ -128,7 +178,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", err.text);
 		return EXIT_FAILURE;
 	}
-	int status = arguments.check_only ? check(&config) : run(&config);
+	int status = EXIT_FAILURE;
+	if (room)
+		status = make_room(&config, arguments.rest + 1, arguments.rest_count - 1);
+	else
+		status = arguments.check_only ? check(&config) : run(&config);
 	node_config_finish(&config);
 	return status;
 }

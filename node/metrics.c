@@ -11,12 +11,14 @@
 #include "node/node.h"
 #include "node/registry.h"
 #include "node/reissue.h"
+#include "node/retention.h"
 #include "node/status.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/unknown.h"
 #include "node/uplink.h"
 #include "store/kv.h"
+#include "store/sweep.h"
 
 enum { LABELS_MAX = 160, FIRST_LANE = TORAP__LANE__LANE_CRITICAL };
 
@@ -148,6 +150,66 @@ static void memories(struct torap_writer *body, const struct node *n)
 	one(body, "torap_node_clock_known", "gauge", "1: the host's clock is synchronised.", n->clock.known);
 }
 
+static void room(struct torap_writer *body, const struct node *n)
+{
+	char labels[LABELS_MAX];
+	torap_metric_head(body, "torap_node_journal_mark_bytes", "gauge",
+		"Use of the journal from which a lane is refused as busy; the critical lane: from which the journal is full.");
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		unsigned percent = n->room.percent[lane] ? n->room.percent[lane] : TORAP_KV_HIGH_PERCENT;
+		torap_metric_label(labels, sizeof labels, "lane", torap_lane_name(lane));
+		torap_metric(body, "torap_node_journal_mark_bytes", labels,
+			(double)n->config->journal_size * percent / 100);
+	}
+	torap_metric_head(
+		body, "torap_node_shedding", "gauge", "1: the lane is refused as busy for want of room.");
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		torap_metric_label(labels, sizeof labels, "lane", torap_lane_name(lane));
+		torap_metric(body, "torap_node_shedding", labels, n->room.sheds[lane]);
+	}
+	torap_metric_head(body, "torap_node_shed_total", "counter", "Observations refused for want of room.");
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		torap_metric_label(labels, sizeof labels, "lane", torap_lane_name(lane));
+		torap_metric(body, "torap_node_shed_total", labels,
+			(double)node_acceptance_counts(n->acceptance)->shed[lane]);
+	}
+}
+
+static double oldest_seconds(const struct node *n)
+{
+	struct torap_wall oldest;
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, n->kv, false);
+	int r = torap_sweep_oldest(&txn, &oldest);
+	torap_kv_abort(&txn);
+	return r || oldest.us == 0 ? 0 : (double)(node_now(n).wall.us - oldest.us) / TORAP_US_PER_S;
+}
+
+static void retention(struct torap_writer *body, const struct node *n)
+{
+	struct torap_sweeper_counts c = node_retention_counts(n->retention);
+	char labels[LABELS_MAX];
+	torap_metric_head(body, "torap_node_deleted_frames_total", "counter",
+		"Frames deleted from the journal, by reason; manifests stay.");
+	for (unsigned i = 0; i < TORAP_SWEEP_REASONS; i++) {
+		torap_metric_label(labels, sizeof labels, "reason", torap_sweep_reason_name(i));
+		torap_metric(body, "torap_node_deleted_frames_total", labels, (double)c.deleted[i].frames);
+	}
+	torap_metric_head(body, "torap_node_deleted_bytes_total", "counter", "Bytes of them.");
+	for (unsigned i = 0; i < TORAP_SWEEP_REASONS; i++) {
+		torap_metric_label(labels, sizeof labels, "reason", torap_sweep_reason_name(i));
+		torap_metric(body, "torap_node_deleted_bytes_total", labels, (double)c.deleted[i].bytes);
+	}
+	one(body, "torap_node_oldest_frame_seconds", "gauge", "Age of the oldest frame in the journal.",
+		oldest_seconds(n));
+	one(body, "torap_node_retention_waiting", "gauge",
+		"1: the clock jumped, and nothing is deleted until it has been stable for 10 minutes.",
+		c.waiting);
+	one(body, "torap_node_retention_unreadable_total", "counter",
+		"Batches of which nothing could be deleted, for their manifest is damaged.",
+		(double)c.unreadable);
+}
+
 struct link_value {
 	const struct node_carrier *carrier;
 	struct node_lag lag;
@@ -255,6 +317,8 @@ static void on_metrics(void *hint, struct torap_writer *body)
 	lanes(body, n);
 	reissued(body, n);
 	memories(body, n);
+	room(body, n);
+	retention(body, n);
 	links(body, n);
 }
 

@@ -19,6 +19,7 @@
 #include "node/node_parts.h"
 #include "node/registry.h"
 #include "node/reissue.h"
+#include "node/retention.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/unknown.h"
@@ -130,6 +131,25 @@ static void follow_rates(struct node *n, struct node_now now)
 		torap_notice("LINK-FAST", "no link to a broker is slow any more; batches grow with the load");
 }
 
+static void look_at_room(struct node *n)
+{
+	struct torap_kv_size size = torap_kv_size(n->kv);
+	bool before[TORAP_LANES];
+	memcpy(before, n->room.sheds, sizeof before);
+	if (!node_room_look(&n->room, size.used_bytes, size.map_bytes))
+		return;
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
+		if (n->room.sheds[lane] && !before[lane])
+			torap_warn("JOURNAL-FILLS",
+				"the journal is %.0f %% full: observations of the %s lane are refused as busy until there is room",
+				100.0 * (double)size.used_bytes / (double)size.map_bytes,
+				torap_lane_name(lane));
+		else if (!n->room.sheds[lane] && before[lane])
+			torap_notice("JOURNAL-HAS-ROOM", "observations of the %s lane are taken again",
+				torap_lane_name(lane));
+	}
+}
+
 static void on_tick(uv_timer_t *tick)
 {
 	struct node *n = tick->data;
@@ -140,6 +160,8 @@ static void on_tick(uv_timer_t *tick)
 	follow_rates(n, now);
 	if (n->stage != NODE_RUNNING)
 		return;
+	look_at_room(n);
+	node_retention_tick(n->retention, now);
 	node_bus_tick(n->bus, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_tick(n->reissues[lane], now);
@@ -274,6 +296,7 @@ void node_stop(struct node *n)
 	struct node_now now = node_now(n);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_stop(n->reissues[lane]);
+	node_retention_stop(n->retention);
 	n->stage = NODE_DRAINING;
 	n->stage_until = torap_mono_add_ms(now.mono, DRAIN_MS);
 	node_intake_deafen(n->intake);
@@ -290,6 +313,7 @@ struct node *node_destroy(struct node *n)
 		node_uplink_destroy(n->uplinks[i]);
 	/* The batcher gives back what still waits, so those who gave it are there until then. */
 	node_batcher_destroy(n->batcher);
+	node_retention_destroy(n->retention);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_destroy(n->reissues[lane]);
 	node_bus_destroy(n->bus);
@@ -351,6 +375,7 @@ void node_reload(struct node *n)
 	torap_trust_date_key(rules.trust, n->config->name, &n->keys.sign);
 	node_acceptance_rules(n->acceptance, rules.registry, rules.mapping);
 	node_intake_registry(n->intake, rules.registry);
+	node_retention_rules(n->retention, rules.trust);
 	node_consents_tick(n->consents, rules.registry, now);
 	node_rules_finish(&old);
 	n->reloads++;

@@ -1,6 +1,6 @@
 /* node.h: the node: owns its parts, starts them in order, stops them in reverse, reloads what can be reloaded.
  *
- *     store → batcher, dedup, unknown, subjects, supervision, consents → acceptance → bus → uplinks → intake → http
+ *     store → batcher, dedup, unknown, subjects, supervision, consents → acceptance → bus → uplinks → retention → intake → http
  *
  * A turn of the loop: callbacks of sockets and timers fill the batcher; before the loop sleeps (uv_prepare) the batcher starts its
  * rounds and the gathered verdicts go out.  The committer's thread wakes the loop when a flush is done.
@@ -18,6 +18,7 @@
 #include "loop/app.h"
 #include "node/config.h"
 #include "node/event.h"
+#include "node/room.h"
 #include "node/rules.h"
 #include "node/seal_limit.h"
 
@@ -46,6 +47,8 @@ struct node {
 	struct node_uplink *uplinks[NODE_BROKERS_MAX];
 	size_t uplinks_count;
 	struct node_seal_limit seal_limit;
+	struct node_room room;
+	struct node_retention *retention;
 	struct node_intake *intake;
 	struct torap_http *http;
 

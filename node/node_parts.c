@@ -20,6 +20,7 @@
 #include "node/owner.h"
 #include "node/registry.h"
 #include "node/reissue.h"
+#include "node/retention.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/tables.h"
@@ -124,11 +125,10 @@ static bool may_send(void *hint, const uint8_t subject[static TORAP_SUBJECT_SIZE
 	return device && node_consent_allows(node_consent_at(device, torap_app_wall()));
 }
 
-static uint64_t count_shed(void *hint)
+static uint64_t count_shed(void *hint, uint32_t lane)
 {
 	const struct node *n = hint;
-	const struct node_acceptance_counts *counts = node_acceptance_counts(n->acceptance);
-	return counts->refused[NODE_REFUSED_BUSY] + counts->refused[NODE_REFUSED_FULL];
+	return node_acceptance_counts(n->acceptance)->shed[lane];
 }
 
 static void tell_now(void *hint, struct node_now *out)
@@ -168,6 +168,9 @@ static int create_batcher(struct node *n, struct node_now now, struct torap_erro
 		.hint = n,
 	};
 	memcpy(options.seal_delay_ms, n->config->seal_delay_ms, sizeof options.seal_delay_ms);
+	node_room_init(&n->room, n->config->bulk_percent, n->config->normal_percent);
+	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
+		options.limit_percent[lane] = node_room_limit(&n->room, lane);
 	return node_batcher_create(&n->batcher, &options, now, err);
 }
 
@@ -214,6 +217,7 @@ static int create_acceptance(struct node *n, struct torap_error *err)
 		.supervision = n->supervision,
 		.unknown = n->unknown,
 		.subjects = n->subjects,
+		.room = &n->room,
 	};
 	struct node_bus_options bus = {
 		.batcher = n->batcher,
@@ -258,6 +262,24 @@ static int open_uplinks(struct node *n, struct node_now now, struct torap_error 
 	return 0;
 }
 
+static int create_retention(struct node *n, struct node_now now, struct torap_error *err)
+{
+	struct node_retention_options options = {
+		.kv = n->kv,
+		.committer = n->committer,
+		.batcher = n->batcher,
+		.room = &n->room,
+		.uplinks = n->uplinks,
+		.uplinks_count = &n->uplinks_count,
+		.region = n->config->region,
+		.keep_us = n->config->keep_us,
+	};
+	int r = node_retention_create(&n->retention, &options, now, err);
+	if (r == 0)
+		node_retention_rules(n->retention, n->rules.trust);
+	return r;
+}
+
 static int open_doors(struct node *n, struct torap_error *err)
 {
 	struct node_intake_options options = {
@@ -291,5 +313,7 @@ int node_parts_create(struct node *n, struct node_now now, struct torap_error *e
 		r = create_acceptance(n, err);
 	if (r == 0)
 		r = open_uplinks(n, now, err);
+	if (r == 0)
+		r = create_retention(n, now, err);
 	return r ? r : open_doors(n, err);
 }

@@ -89,6 +89,12 @@ struct node_sealed *node_recent_find(
 	return m->batch_no == batch_no && torap_stream_id_equal(&m->stream, stream) ? s : NULL;
 }
 
+void node_recent_forget(struct node_recent *r, struct torap_wall before)
+{
+	while (r->count && r->ring[r->first]->mark.sealed_at.us < before.us)
+		drop_oldest(r);
+}
+
 void node_recent_finish(struct node_recent *r)
 {
 	while (r->count)

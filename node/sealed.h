@@ -40,4 +40,6 @@ void node_recent_push(struct node_recent *r, struct node_sealed *s);
 /* NULL: not held.  The reference stays the ring's. */
 struct node_sealed *node_recent_find(
 	const struct node_recent *r, const struct torap_stream_id *stream, uint64_t batch_no);
+/* Lets go of those that were sealed before this time. */
+void node_recent_forget(struct node_recent *r, struct torap_wall before);
 void node_recent_finish(struct node_recent *r);

@@ -26,18 +26,31 @@ static size_t receipt_key(
 	return (size_t)size;
 }
 
-static int read_receipt(struct node_uplink *u, struct torap_kv_txn *txn, const struct node_stream *stream,
-	struct node_mark *out)
+int node_uplink_receipt(struct torap_kv_txn *txn, const char *broker, const struct torap_stream_id *stream,
+	uint64_t *out_next_batch)
 {
 	char key[RECEIPT_KEY_MAX];
 	struct torap_bytes value = { 0 };
-	size_t size = receipt_key(key, u->options.name, &stream->id);
+	size_t size = receipt_key(key, broker, stream);
 	int r = torap_kv_get(txn, NODE_TABLE_RECEIPTS, torap_bytes(key, size), &value);
 	if (r)
 		return r;
 	struct torap_reader reader = torap_reader(value);
 	uint64_t next_batch = torap_read_u64(&reader);
-	if (!torap_read_end(&reader) || next_batch == 0 || next_batch > stream->sealed.batch_no + 1)
+	if (!torap_read_end(&reader) || next_batch == 0)
+		return TORAP_KV_MISSING;
+	*out_next_batch = next_batch;
+	return 0;
+}
+
+static int read_receipt(struct node_uplink *u, struct torap_kv_txn *txn, const struct node_stream *stream,
+	struct node_mark *out)
+{
+	uint64_t next_batch;
+	int r = node_uplink_receipt(txn, u->options.name, &stream->id, &next_batch);
+	if (r)
+		return r;
+	if (next_batch > stream->sealed.batch_no + 1)
 		return TORAP_KV_MISSING; /* Of another life of this journal: the broker will tell. */
 	return node_mark_read(out, &stream->id, next_batch - 1, txn);
 }

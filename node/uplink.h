@@ -9,6 +9,7 @@
 #include "wire/taxonomy.h"
 
 struct torap_error;
+struct torap_kv_txn;
 struct node_uplink;
 
 struct node_uplink_options {
@@ -25,6 +26,10 @@ int node_uplink_open(struct node_uplink **out, const struct node_uplink_options 
 void node_uplink_close(struct node_uplink *u); /* stops at once; accepts NULL */
 struct node_uplink *node_uplink_destroy(
 	struct node_uplink *u); /* after the loop has run out; accepts NULL, returns NULL */
+
+/* The next batch of a stream that a broker wants, as it was last written down.  0, TORAP_KV_MISSING or negative. */
+int node_uplink_receipt(struct torap_kv_txn *txn, const char *broker, const struct torap_stream_id *stream,
+	uint64_t *out_next_batch);
 
 void node_uplink_tick(struct node_uplink *u, struct node_now now);  /* every 100 ms */
 void node_uplink_rekey(struct node_uplink *u, struct node_now now); /* node_carrier_rekey() of each lane */

@@ -8,8 +8,8 @@
  * so the caller must stop the process (committer.h does).
  *
  * Room is refused before it is gone: what grows the store past TORAP_KV_HIGH_PERCENT of the map, or past what the file system
- * can still give, is answered TORAP_KV_FULL at its commit and changes nothing.  A transaction that deletes at least as often as
- * it puts, or that does not grow the store, may use what is kept back, so that retention always can run.  kv_room.c. */
+ * can still give, is answered TORAP_KV_FULL at its commit and changes nothing.  A transaction that does not grow the store may
+ * use what is kept back, and so may one that says that it makes room (torap_kv_frees()): retention always can run.  kv_room.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -62,6 +62,7 @@ struct torap_kv_txn {
 	int cause;              /* LMDB's own code for the failure, for its text */
 	unsigned puts, deletes; /* done so far */
 	bool frees;             /* see torap_kv_frees() */
+	unsigned high_percent;  /* see torap_kv_limit() */
 	uint64_t value_pages;   /* of values that have pages of their own */
 	uint64_t pages_before;  /* of all tables when it began */
 };
@@ -75,6 +76,8 @@ int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err);
 /* This transaction is there to make room: it may use what is kept back, even if it grows the store by the page that its notes need.
  * Nobody else may be in it (torap_commit_job.alone). */
 void torap_kv_frees(struct torap_kv_txn *txn);
+/* A growing transaction with this in it is FULL from `percent` of the map on; of several limits the lowest counts. */
+void torap_kv_limit(struct torap_kv_txn *txn, unsigned percent);
 void torap_kv_abort(struct torap_kv_txn *txn); /* also ends read transactions; accepts an ended one */
 
 /* The bytes belong to the map and hold until the transaction ends or, in a write transaction, until its next change. */

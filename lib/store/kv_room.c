@@ -120,11 +120,11 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 		goto fail;
 	uint64_t pages_now = tables->ms_branch_pages + tables->ms_leaf_pages + tables->ms_overflow_pages;
 	uint64_t grown = pages_now > txn->pages_before ? pages_now - txn->pages_before : 0;
-	bool makes_room = !grown || txn->deletes >= txn->puts || txn->frees;
+	bool makes_room = !grown || txn->frees;
 
 	uint64_t last = (uint64_t)info.me_last_pgno + 1;
 	uint64_t writes = pages_to_write(txn, tables);
-	uint64_t high = room->map_bytes / room->page_bytes * TORAP_KV_HIGH_PERCENT / 100;
+	uint64_t high = room->map_bytes / room->page_bytes * txn->high_percent / 100;
 	if (!makes_room && last + writes > high) { /* Only near the end do the free pages matter. */
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);

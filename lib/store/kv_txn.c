@@ -44,7 +44,7 @@ static int note(struct torap_kv_txn *txn, int rc)
 
 void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write)
 {
-	*txn = (struct torap_kv_txn){ .kv = kv, .write = write };
+	*txn = (struct torap_kv_txn){ .kv = kv, .write = write, .high_percent = TORAP_KV_HIGH_PERCENT };
 	MDB_txn *handle = NULL;
 	if (note(txn, mdb_txn_begin(kv->env, NULL, write ? 0 : MDB_RDONLY, &handle)))
 		return;
@@ -57,6 +57,12 @@ void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write)
 void torap_kv_frees(struct torap_kv_txn *txn)
 {
 	txn->frees = true;
+}
+
+void torap_kv_limit(struct torap_kv_txn *txn, unsigned percent)
+{
+	if (percent < txn->high_percent)
+		txn->high_percent = percent;
 }
 
 uint64_t torap_kv_pending_bytes(const struct torap_kv_txn *txn)

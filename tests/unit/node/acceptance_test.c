@@ -3,6 +3,7 @@
 #include "node/dedup.h"
 #include "node/mapping.h"
 #include "node/registry.h"
+#include "node/room.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/unknown.h"
@@ -19,6 +20,7 @@ struct desk {
 	struct node_registry *registry;
 	struct node_mapping *mapping;
 	struct node_acceptance *acceptance;
+	struct node_room room;
 	int word[VERDICTS]; /* by id; 0: none yet */
 	unsigned verdicts;
 };
@@ -30,7 +32,9 @@ static const char devices[] = "id,site,protocol,address,consent_ref,consent_from
 			      "a,school-1,dc09,4001,,,\n"
 			      "p,shop,dc09,5001,doc,2026-01-01,2040-01-01\n"
 			      "q,shop,dc09,5002,,,\n";
-static const char table[] = "vocabulary: sia-dcs\nrows:\n  - { code: BA, kind: burglary, state: start }\n";
+static const char table[] = "vocabulary: sia-dcs\nrows:\n  - { code: BA, kind: burglary, state: start }\n"
+			    "  - { code: PA, kind: panic, state: start }\n"
+			    "  - { code: ZM, kind: motion, state: start }\n";
 
 static void on_verdict(
 	void *hint, uint64_t session, uint64_t id, Torap__Verdict__Word word, const char *reason)
@@ -56,7 +60,7 @@ static void open_desk(struct desk *d)
 	cr_assert_eq(node_supervision_registry(d->supervision, d->registry, d->f.now), 0);
 	cr_assert_eq(node_unknown_create(&d->unknown, &unknown, d->f.kv, d->f.now, &err), 0);
 	struct node_acceptance_parts parts = { d->f.batcher, d->dedup, d->supervision, d->unknown,
-		d->subjects };
+		d->subjects, &d->room };
 	cr_assert_eq(node_acceptance_create(&d->acceptance, &parts, on_verdict, d, &err), 0);
 	node_acceptance_rules(d->acceptance, d->registry, d->mapping);
 }
@@ -109,6 +113,35 @@ enum {
 	DUPLICATE = TORAP__VERDICT__WORD__DUPLICATE,
 	REFUSED = TORAP__VERDICT__WORD__REFUSED
 };
+
+/* Whatever is shed, a repeat of what is durable is answered, for its device would go on for ever. */
+Test(acceptance, sheds_a_lane_at_its_mark_and_counts_it_but_answers_repeats)
+{
+	struct desk d;
+	begin(&d);
+	offer(&d, 1, "4001", "ZM", "k");
+	fixture_settle(&d.f);
+	d.room.sheds[BULK] = true;
+	offer(&d, 2, "4001", "ZM", "k");
+	offer(&d, 3, "4001", "ZM", "new");
+	offer(&d, 4, "4001", "BA", "burglary");
+	d.room.sheds[NORMAL] = true;
+	offer(&d, 5, "4001", "BA", "another");
+	offer(&d, 6, "9999", "BA", "of a stranger");
+	offer(&d, 7, "4001", "PA", "alarm");
+	fixture_settle(&d.f);
+	cr_expect(d.word[1] == DURABLE && d.word[2] == DUPLICATE && d.word[3] == REFUSED);
+	cr_expect(d.word[4] == DURABLE && d.word[5] == REFUSED && d.word[6] == REFUSED);
+	cr_expect_eq(d.word[7], DURABLE);
+	const struct node_acceptance_counts *counts = node_acceptance_counts(d.acceptance);
+	cr_expect_eq(counts->refused[NODE_REFUSED_BUSY], 3);
+	cr_expect(counts->shed[BULK] == 1 && counts->shed[NORMAL] == 2 && counts->shed[CRITICAL] == 0);
+	d.room.sheds[BULK] = false;
+	offer(&d, 8, "4001", "ZM", "new");
+	fixture_settle(&d.f);
+	cr_expect_eq(d.word[8], DURABLE);
+	end(&d);
+}
 
 /* The device tells twice before the disk has flushed once: no answer may come before the flush, and one event comes of it. */
 Test(acceptance, answers_a_repeat_no_earlier_than_its_original)

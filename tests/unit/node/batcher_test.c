@@ -278,6 +278,46 @@ Test(batcher, takes_numbers_back_when_the_disk_is_full)
 	fixture_end(&f);
 }
 
+static unsigned fill(struct fixture *f, uint32_t kind, uint8_t severity)
+{
+	static struct told told[4096];
+	for (unsigned i = 0; i < 4096; i++) {
+		cr_assert_eq(fixture_add(f, &told[i], kind, severity, (int)i), 0);
+		fixture_settle(f);
+		if (told[i].result == NODE_ENTRY_FULL)
+			return i;
+	}
+	cr_assert_fail("so little holds so much");
+	return 0;
+}
+
+static unsigned used_percent(const struct fixture *f)
+{
+	struct torap_kv_size size = torap_kv_size(f->kv);
+	return (unsigned)(size.used_bytes * 100 / size.map_bytes);
+}
+
+/* Nobody looks at the room in between: the store alone keeps the marks, and the room beyond them for the alarms.  What is
+ * durable already is sealed all the same. */
+Test(batcher, keeps_the_room_beyond_a_lane_s_mark_for_the_others)
+{
+	struct fixture f;
+	fixture_begin(&f, 512 << 10);
+	fixture_crash(&f);
+	f.limit_percent[BULK] = 50;
+	f.limit_percent[NORMAL] = 65;
+	fixture_open(&f);
+	cr_expect_gt(fill(&f, TORAP__KIND__KIND_MOTION, TORAP__SEVERITY__SEVERITY_INFORMATION), 50);
+	unsigned bulk = used_percent(&f);
+	cr_expect_gt(fill(&f, TORAP__KIND__KIND_BURGLARY, TORAP__SEVERITY__SEVERITY_HIGH), 50);
+	unsigned normal = used_percent(&f);
+	cr_expect_gt(fill(&f, TORAP__KIND__KIND_PANIC, TORAP__SEVERITY__SEVERITY_CRITICAL), 20);
+	cr_expect(bulk >= 45 && bulk <= 50, "%u %%", bulk);
+	cr_expect(normal >= 60 && normal <= 65, "%u %%", normal);
+	cr_expect_geq(used_percent(&f), 80);
+	fixture_end(&f);
+}
+
 /* The broker has another copy of the stream.  What was durable and not sealed must come out in the new one. */
 Test(batcher, moves_unsealed_events_into_a_new_incarnation)
 {

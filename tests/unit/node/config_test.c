@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "node/retention.h"
 #include "proto/batch.pb-c.h"
 
 static const char good[] =
@@ -82,6 +83,25 @@ Test(config, has_defaults_for_what_may_be_left_out)
 	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_NORMAL], 200);
 	cr_expect_eq(c.seal_delay_ms[TORAP__LANE__LANE_BULK], 1000);
 	cr_expect_eq(c.canary_us, 30 * TORAP_US_PER_S);
+	cr_expect_eq(c.keep_us, NODE_KEEP_WHILE_ROOM);
+	cr_expect(c.bulk_percent == 70 && c.normal_percent == 80);
+	node_config_finish(&c);
+}
+
+Test(config, reads_how_long_to_keep_and_where_the_marks_are)
+{
+	struct node_config c;
+	struct torap_error err = { "" };
+	char path[64];
+	cr_assert_eq(load(&c, path, "canary: 10s\n", "keep: 7d\nmarks: { normal: 75%, bulk: 60% }\n", &err),
+		0, "%s", err.text);
+	cr_expect_eq(c.keep_us, 7 * 86400 * (int64_t)TORAP_US_PER_S);
+	cr_expect(c.bulk_percent == 60 && c.normal_percent == 75);
+	node_config_finish(&c);
+	cr_assert_eq(load(&c, path, "canary: 10s\n", "keep: forever\nmarks: { bulk: 80% }\n", &err), 0, "%s",
+		err.text);
+	cr_expect_eq(c.keep_us, NODE_KEEP_FOR_EVER);
+	cr_expect(c.bulk_percent == 80 && c.normal_percent == 80);
 	node_config_finish(&c);
 }
 
@@ -141,6 +161,12 @@ Test(config, names_file_line_and_reason_of_what_is_wrong)
 		{ "normal: 100ms", "normal: 100", 16, "" },
 		{ "normal: 100ms", "normal: 2h", 16, "is more than 60s" },
 		{ "canary: 10s", "canary: 1ms", 17, "is less than 100ms" },
+		{ "canary: 10s", "keep: 10", 17, "or forever" },
+		{ "canary: 10s", "keep: 10ms", 17, "is less than 1s" },
+		{ "canary: 10s", "marks: { bulk: 70 }", 17, "is not 1% to 85%" },
+		{ "canary: 10s", "marks: { bulk: 0% }", 17, "is not 1% to 85%" },
+		{ "canary: 10s", "marks: { normal: 86% }", 17, "is not 1% to 85%" },
+		{ "canary: 10s", "marks: { normal: 50% }", 17, "before bulk at 70%" },
 		{ "metrics:", "metricks:", 12, "metricks" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

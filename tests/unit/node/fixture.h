@@ -27,6 +27,7 @@ struct told {
 struct fixture {
 	char dir[64];
 	size_t map_size, seal_bytes;
+	unsigned limit_percent[TORAP_LANES];
 	struct torap_kv *kv;
 	struct torap_committer *committer;
 	struct node_batcher *batcher;
@@ -83,6 +84,7 @@ static inline void fixture_open(struct fixture *f)
 		.on_head = fixture_on_head,
 		.hint = f,
 	};
+	memcpy(options.limit_percent, f->limit_percent, sizeof options.limit_percent);
 	cr_assert_eq(node_batcher_create(&f->batcher, &options, f->now, &err), 0, "%s", err.text);
 }
 
