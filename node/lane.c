@@ -296,7 +296,7 @@ static int apply(struct torap_commit_job *commit, struct torap_kv_txn *txn)
 	if (job->frees)
 		torap_kv_frees(txn);
 	for (const struct node_sealed *s = job->first; s; s = s->next) {
-		int r = torap_journal_append(txn, s->batch, s->mark.sealed_at);
+		int r = torap_journal_append(txn, s->batch, job->received_at);
 		if (r == TORAP_KV_FULL || r < 0)
 			return r;
 		assert(r == 0); /* The sealer goes on where the journal ends. */
@@ -429,6 +429,7 @@ static void start_round(struct node_lane *l, struct node_now now)
 		.commit = { .apply = apply, .done = on_done },
 		.since = l->waiting_since,
 		.started = now.mono,
+		.received_at = now.wall,
 	};
 	bool seal_all = is_due(l, now) || l->renew;
 	if (l->renew)
@@ -436,11 +437,10 @@ static void start_round(struct node_lane *l, struct node_now now)
 	take_waiting(l, now);
 	if (seal_all && torap_sealer_count(l->sealer))
 		seal(l, now);
+	/* What is new keeps to its mark.  What is promised and found no room may move into its batch all the same. */
 	if (job->entries.count)
 		job->limit_percent = l->options->limit_percent[l->lane];
-	else if (
-		l->pause_until
-			.us) /* Nothing new, and it was full: what is promised moves from one table to another. */
+	else if (l->pause_until.us)
 		job->frees = job->commit.alone = true;
 	job->open_from = torap_sealer_next_seq(l->sealer) - torap_sealer_count(l->sealer);
 	write_unsealed_rows(l);

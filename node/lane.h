@@ -34,6 +34,7 @@ struct node_lane_job {
 	struct torap_mono since, started; /* its first event was added; it was given to the committer */
 	unsigned limit_percent;           /* of the journal, for what is new; 0: none */
 	bool frees;                       /* it moves what is there: the room that is kept back is for this */
+	struct torap_wall received_at;    /* by which retention counts, whatever date the batches bear */
 	bool begins_stream;               /* the batches are the first of `stream` */
 	struct node_stream stream;
 };
