@@ -126,6 +126,7 @@ static int sweep_batch(struct piece *p, uint64_t batch_no)
 	struct torap_sweep *s = p->sweep;
 	struct torap_journal_dropped dropped;
 	int r = torap_journal_drop_due(p->txn, p->head.number, batch_no, is_due, p, &dropped);
+	p->work += WORK_BATCH + dropped.frames;
 	if (p->txn->failure)
 		return p->txn->failure;
 	if (r == -EBADMSG) {
@@ -134,7 +135,6 @@ static int sweep_batch(struct piece *p, uint64_t batch_no)
 	}
 	if (r)
 		return r;
-	p->work += WORK_BATCH + dropped.frames;
 	p->bytes += dropped.bytes;
 	struct torap_sweep_tally one = { dropped.frames > 0, dropped.frames, dropped.bytes, { 0 } };
 	one.lanes[p->head.stream.lane] = dropped.frames;
