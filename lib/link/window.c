@@ -11,6 +11,7 @@ enum {
 		1000, /* long enough for several acknowledgements, short against the second it is used for */
 	CARRIED_EVERY_US = 500 * 1000,
 	PROBE_EVERY_MS = 30000,
+	PROBE_MS_MAX = 2000, /* longer than what is in flight takes, a second of the rate, on any link */
 	RATE_UNKNOWN =
 		64
 		<< 10, /* bytes a second, to begin with: half a second of 1 Mbit/s; a fast link is known after 200 ms */
@@ -42,7 +43,11 @@ static void set_limit(struct torap_window *w)
 void torap_window_init(struct torap_window *w, uint64_t credit_bytes, struct torap_mono now)
 {
 	*w = (struct torap_window){
-		.credit_bytes = credit_bytes, .rate = RATE_UNKNOWN, .rate_since = now, .idle_since = now
+		.credit_bytes = credit_bytes,
+		.rate = RATE_UNKNOWN,
+		.rate_since = now,
+		.idle_since = now,
+		.probe_at = torap_mono_add_ms(now, PROBE_EVERY_MS),
 	};
 	set_limit(w);
 }
@@ -139,9 +144,19 @@ static void learn_delay(struct torap_window *w, const struct torap_flight *f, st
 	if (f->alone) {
 		w->probing = false;
 		w->probe_at = torap_mono_add_ms(now, PROBE_EVERY_MS);
-	} else if (torap_mono_reached(w->probe_at, now)) {
+	} else if (!w->probing && torap_mono_reached(w->probe_at, now)) {
 		w->probing = true;
+		w->probe_at = torap_mono_add_ms(now, PROBE_MS_MAX);
 	}
+}
+
+/* A peer that acknowledges one stream and leaves another lying must not hold up the first for ever. */
+static void end_probe(struct torap_window *w, struct torap_mono now)
+{
+	if (!w->probing || !torap_mono_reached(w->probe_at, now))
+		return;
+	w->probing = false;
+	w->probe_at = torap_mono_add_ms(now, PROBE_EVERY_MS);
 }
 
 size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batch_no, struct torap_mono now)
@@ -149,6 +164,7 @@ size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batc
 	size_t freed = 0;
 	uint64_t bytes = 0;
 	struct torap_flight *before = NULL;
+	end_probe(w, now);
 	for (struct torap_flight **at = &w->oldest; *at;) {
 		struct torap_flight *f = *at;
 		if (f->stream == stream && f->batch_no > batch_no)

@@ -302,7 +302,7 @@ static int on_stream_row(void *hint, struct torap_bytes key, struct torap_bytes 
 	struct heads *h = hint;
 	struct torap_journal_head head;
 	if (!torap_rows_is_head(key)) {
-		h->ids++;
+		h->ids += torap_rows_is_id(key); /* Others are the sweep's. */
 		return 0;
 	}
 	if (torap_rows_head_decode(&head, key, value) == 0)

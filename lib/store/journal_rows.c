@@ -71,6 +71,12 @@ bool torap_rows_is_head(struct torap_bytes key)
 	return key.size == 4;
 }
 
+bool torap_rows_is_id(struct torap_bytes key)
+{
+	struct torap_reader k = torap_reader(key);
+	return torap_read_u32(&k) == ROWS_ID_MARK && key.size > 4;
+}
+
 /* lane, incarnation, first_batch, last_batch, next_seq, last_digest, writer to the end */
 int torap_rows_head_decode(struct torap_journal_head *out, struct torap_bytes key, struct torap_bytes value)
 {

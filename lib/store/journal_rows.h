@@ -35,6 +35,7 @@ int torap_rows_head_put(struct torap_kv_txn *txn, const struct torap_journal_hea
 int torap_rows_head_decode(struct torap_journal_head *out, struct torap_bytes key, struct torap_bytes value);
 /* A row of `streams` that is a head and not an id. */
 bool torap_rows_is_head(struct torap_bytes key);
+bool torap_rows_is_id(struct torap_bytes key);
 
 struct torap_rows_manifest {
 	struct torap_wall received_at;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "store/check.h"
 #include "store/journal_rows.h"
 #include "tests/unit/lib/store/place.h"
 #include "tests/unit/lib/wire/fixture.h"
@@ -350,4 +351,25 @@ Test(sweep, knows_the_oldest_frame_and_the_newest_batch)
 	cr_assert_eq(torap_sweep_oldest(&txn, &oldest), 0);
 	torap_kv_abort(&txn);
 	cr_assert_eq(oldest.us, 0);
+}
+
+static void no_finding(void *hint, const struct torap_check_finding *f)
+{
+	(void)hint;
+	cr_assert_fail("a check finds %s: %s", f->what, f->text);
+}
+
+/* What was deleted by rule is no damage, nor are the sweep's own rows. */
+Test(sweep, leaves_a_journal_that_a_check_finds_sound)
+{
+	struct torap_sweep_tally sum[TORAP_SWEEP_REASONS];
+	struct terms terms = { 6000, 4000, INT64_MAX };
+	struct torap_sweep_rules rules = rules_of(&terms, 1);
+	append(5);
+	sweep_at(&rules, 8000, sum);
+	struct torap_check_options options = { .on_finding = no_finding };
+	struct torap_check_counts counts;
+	struct torap_error err;
+	cr_assert_eq(torap_check_journal(kv, &options, &counts, &err), 0, "%s", err.text);
+	cr_assert_eq(counts.findings, 0);
 }
