@@ -78,7 +78,7 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 	const struct torap_manifest *m = j->batch->manifest;
 	switch (result) {
 	case 0:
-		torap_position_advance(&j->stream->flushed, m);
+		follow_stream_flushed(j->stream, j->batch);
 		count_batch(f, j);
 		break;
 	case TORAP_JOURNAL_MERGED:

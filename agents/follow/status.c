@@ -8,24 +8,21 @@
 
 #include "loop/app.h"
 
-struct lane_lag {
-	uint64_t events;
-	double seconds; /* between the writer's newest word and what is on the disk */
-};
-
-static struct lane_lag lane_lag(const struct follow *f, uint8_t lane)
+/* Of all streams of a lane: sums, and the oldest. */
+static struct follow_lag lane_lag(const struct follow *f, uint8_t lane)
 {
-	struct lane_lag sum = { 0 };
+	struct follow_lag sum = { 0 };
 	struct torap_wall now = torap_app_wall();
 	for (size_t i = 0; i < f->streams.count; i++) {
 		const struct follow_stream *s = f->streams.list[i];
-		struct follow_lag lag = follow_stream_lag(s);
-		if (s->id.lane != lane || !lag.batches)
+		struct follow_lag lag = follow_stream_lag(s, now);
+		if (s->id.lane != lane)
 			continue;
+		sum.batches += lag.batches;
 		sum.events += lag.events;
-		double seconds = (double)(now.us - s->head.at.us) / TORAP_US_PER_S;
-		if (seconds > sum.seconds)
-			sum.seconds = seconds;
+		sum.bytes += lag.bytes;
+		if (lag.seconds > sum.seconds)
+			sum.seconds = lag.seconds;
 	}
 	return sum;
 }
@@ -34,13 +31,14 @@ static json_t *link_of(const struct follow *f, uint8_t lane)
 {
 	const struct follow_link *l = f->lanes[lane].link;
 	const struct torap_dialler *d = follow_link_dialler(l);
-	struct lane_lag lag = lane_lag(f, lane);
+	struct follow_lag lag = lane_lag(f, lane);
 	char since[TORAP_WALL_TEXT_SIZE];
 	struct torap_wall at = { torap_app_wall().us - (torap_app_mono().us - d->since.us) };
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f}", "peer", follow_link_broker(l)->name,
 		"role", "subscriber", "lane", torap_lane_name(lane), "state", torap_dial_state_name(d->state),
 		"reason", torap_dial_reason_name(d->reason), "since", torap_wall_format(at, since),
-		"lag_events", (json_int_t)lag.events, "lag_bytes", (json_int_t)0, "lag_seconds", lag.seconds);
+		"lag_events", (json_int_t)lag.events, "lag_bytes", (json_int_t)lag.bytes, "lag_seconds",
+		lag.seconds);
 }
 
 static json_t *streams_of(const struct follow *f)
@@ -87,6 +85,28 @@ static void status_page(void *hint, struct torap_writer *body)
 	torap_write_u8(body, '\n');
 }
 
+static void lag_metrics(const struct follow *f, struct torap_writer *body)
+{
+	static const struct {
+		const char *name, *help;
+	} rows[] = {
+		{ "torap_follow_lag_events", "Events that the writers have numbered and are not here." },
+		{ "torap_follow_lag_bytes",
+			"What these take on their way, in proportion to what came so far." },
+		{ "torap_follow_lag_seconds", "How old the oldest of them is, at most." },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		torap_metric_head(body, rows[i].name, "gauge", rows[i].help);
+		for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+			char labels[32];
+			struct follow_lag lag = lane_lag(f, n);
+			double values[] = { (double)lag.events, (double)lag.bytes, lag.seconds };
+			snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
+			torap_metric(body, rows[i].name, labels, values[i]);
+		}
+	}
+}
+
 static void metrics_page(void *hint, struct torap_writer *body)
 {
 	struct follow *f = hint;
@@ -125,13 +145,7 @@ static void metrics_page(void *hint, struct torap_writer *body)
 	torap_metric_head(
 		body, "torap_follow_holes", "gauge", "Batches of which granted frames are missing.");
 	torap_metric(body, "torap_follow_holes", NULL, (double)holes(f));
-	torap_metric_head(body, "torap_follow_lag_events", "gauge",
-		"Events that the writers have numbered and are not here.");
-	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
-		char labels[32];
-		snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
-		torap_metric(body, "torap_follow_lag_events", labels, (double)lane_lag(f, n).events);
-	}
+	lag_metrics(f, body);
 }
 
 const struct torap_http_route follow_routes[] = {

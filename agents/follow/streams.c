@@ -91,6 +91,28 @@ static bool differs(
 	return number_a == number_b && has_a && has_b && memcmp(a, b, TORAP_DIGEST_SIZE) != 0;
 }
 
+static void note_whole(struct follow_stream *s, struct torap_wall at)
+{
+	if (at.us > s->whole_at.us)
+		s->whole_at = at;
+}
+
+static bool is_whole(const struct follow_stream *s)
+{
+	return s->has_head && s->head.last_batch < s->flushed.next_batch;
+}
+
+void follow_stream_flushed(struct follow_stream *s, const struct torap_batch *batch)
+{
+	const struct torap_manifest *m = batch->manifest;
+	torap_position_advance(&s->flushed, m);
+	s->events += m->count;
+	s->bytes += torap_batch_size(batch);
+	note_whole(s, (struct torap_wall){ m->sealed_at_us });
+	if (is_whole(s))
+		note_whole(s, s->head.at);
+}
+
 static void keep_head(struct follow_stream *s, const struct torap_head *head, struct torap_buffer *bytes)
 {
 	torap_buffer_unref(s->head_bytes);
@@ -98,6 +120,8 @@ static void keep_head(struct follow_stream *s, const struct torap_head *head, st
 	s->head = *head;
 	s->has_head = true;
 	s->head_dirty = true;
+	if (is_whole(s))
+		note_whole(s, head->at);
 }
 
 enum follow_head_verdict follow_stream_head(
@@ -124,14 +148,19 @@ enum follow_head_verdict follow_stream_head(
 	return FOLLOW_HEAD_NEWER;
 }
 
-struct follow_lag follow_stream_lag(const struct follow_stream *s)
+struct follow_lag follow_stream_lag(const struct follow_stream *s, struct torap_wall now)
 {
 	struct follow_lag lag = { 0 };
-	if (!s->has_head || s->head.last_batch < s->flushed.next_batch)
+	if (!s->has_head || is_whole(s))
 		return lag;
 	lag.batches = s->head.last_batch - (s->flushed.next_batch - 1);
 	if (s->flushed.next_seq && s->head.next_seq > s->flushed.next_seq)
 		lag.events = s->head.next_seq - s->flushed.next_seq;
+	if (s->events)
+		lag.bytes = (uint64_t)((double)lag.events * (double)s->bytes / (double)s->events);
+	int64_t since_us = s->whole_at.us ? s->whole_at.us : s->head.at.us;
+	if (now.us > since_us) /* Their clocks may differ. */
+		lag.seconds = (double)(now.us - since_us) / TORAP_US_PER_S;
 	return lag;
 }
 

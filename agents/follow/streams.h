@@ -18,6 +18,9 @@ struct follow_stream {
 	struct torap_position at;      /* verified and handed to the store */
 	struct torap_position flushed; /* on the disk: what may be acknowledged */
 	bool ack_due;
+	uint64_t events, bytes; /* flushed since the process began: what an event costs on its way to us */
+	struct torap_wall
+		whole_at; /* by its writer's clock: up to here nothing is missing; 0: nothing tells */
 
 	struct torap_holes holes; /* batches of which granted frames are missing */
 
@@ -56,11 +59,16 @@ enum follow_head_verdict {
 enum follow_head_verdict follow_stream_head(
 	struct follow_stream *s, const struct torap_head *head, struct torap_buffer *bytes);
 
+/* A batch is on the disk. */
+void follow_stream_flushed(struct follow_stream *s, const struct torap_batch *batch);
+
 /* How far the newest head is ahead of what is on the disk. */
 struct follow_lag {
 	uint64_t batches, events;
+	uint64_t bytes; /* in proportion to what came so far; 0 before anything did */
+	double seconds; /* the oldest of what is missing is so old at most; before anything came, so old at least */
 };
-struct follow_lag follow_stream_lag(const struct follow_stream *s);
+struct follow_lag follow_stream_lag(const struct follow_stream *s, struct torap_wall now);
 
 /* False: the trust file says that this stream is not to be believed so far. */
 bool follow_believed(const struct torap_trust *trust, const struct torap_manifest *m);

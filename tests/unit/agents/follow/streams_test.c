@@ -71,11 +71,44 @@ Test(streams, takes_batches_in_order_and_says_what_is_wrong_with_others)
 Test(streams, counts_what_a_head_announces_as_lag)
 {
 	cr_assert_eq(show_head(0, 0), FOLLOW_HEAD_NEWER);
-	cr_assert_eq(follow_stream_lag(s).batches, 0);
+	cr_assert_eq(follow_stream_lag(s, sealed_at).batches, 0);
 	cr_assert_eq(show_head(1, 2), FOLLOW_HEAD_NEWER);
-	cr_assert_eq(follow_stream_lag(s).batches, 2);
-	cr_assert_eq(follow_stream_lag(s).events, 2);
+	struct follow_lag lag = follow_stream_lag(s, sealed_at);
+	cr_assert_eq(lag.batches, 2);
+	cr_assert_eq(lag.events, 2);
+	cr_assert_eq(lag.bytes, 0, "nothing came, so nothing tells");
 	cr_assert_eq(show_head(1, 0), FOLLOW_HEAD_OLDER);
+}
+
+/* One who is an hour behind must not look current because a head is two seconds old, nor one who was quiet for an hour look late. */
+Test(streams, knows_how_old_what_is_missing_is)
+{
+	const int64_t second = TORAP_US_PER_S;
+	struct torap_batch *one = received_seal(&t, 1);
+	cr_assert_eq(show_head(10, 3), FOLLOW_HEAD_NEWER);
+	cr_assert_eq(follow_stream_check(s, t.trust, one), TORAP_VERDICT_GOOD);
+	follow_stream_flushed(s, one);
+	struct follow_lag lag = follow_stream_lag(s, (struct torap_wall){ sealed_at.us + 3600 * second });
+	cr_expect_eq(lag.events, 3);
+	cr_expect_eq(lag.bytes, 3 * torap_batch_size(one));
+	cr_expect_eq(lag.seconds, 3600, "since the last batch that is here");
+	cr_expect_eq(
+		follow_stream_lag(s, (struct torap_wall){ 0 }).seconds, 0, "a clock behind the writer's");
+	torap_batch_destroy(one);
+}
+
+Test(streams, is_not_late_after_a_quiet_hour)
+{
+	struct torap_batch *one = received_seal(&t, 1);
+	cr_assert_eq(follow_stream_check(s, t.trust, one), TORAP_VERDICT_GOOD);
+	follow_stream_flushed(s, one);
+	torap_batch_destroy(one);
+	cr_assert_eq(show_head(100 * (int64_t)TORAP_US_PER_S, 0), FOLLOW_HEAD_NEWER);
+	cr_assert_eq(show_head(101 * (int64_t)TORAP_US_PER_S, 1), FOLLOW_HEAD_NEWER);
+	struct follow_lag lag =
+		follow_stream_lag(s, (struct torap_wall){ sealed_at.us + 101 * (int64_t)TORAP_US_PER_S });
+	cr_expect_eq(lag.events, 1);
+	cr_expect_eq(lag.seconds, 1, "at the head before, nothing was missing");
 }
 
 /* The writer's journal was put back to an older state, and goes on as if nothing had been. */
