@@ -421,7 +421,7 @@ void node_carrier_tick(struct node_carrier *c, struct node_now now)
 		hear_bytes(c, &traffic, now);
 		fit_buffer(c, &traffic, now);
 		if (is_stalled(c, &traffic, now))
-			node_carrier_step(c, TORAP_DIAL_IN_CLOSE, 0, now);
+			node_carrier_step(c, TORAP_DIAL_IN_STALLED, 0, now);
 	}
 	if (c->rekey && torap_mono_reached(c->rekey_at, now.mono)) {
 		c->rekey = false;

@@ -44,6 +44,7 @@ const char *torap_dial_reason_name(enum torap_dial_reason r)
 		[TORAP_DIAL_VERSION] = "version",
 		[TORAP_DIAL_PROTOCOL] = "protocol",
 		[TORAP_DIAL_RECONFIGURED] = "reconfigured",
+		[TORAP_DIAL_STALLED] = "stalled",
 		[TORAP_DIAL_FINE] = "fine",
 	};
 	assert((size_t)r < sizeof names / sizeof *names);
@@ -218,6 +219,10 @@ void torap_dialler_step(struct torap_dialler *d, enum torap_dial_input in, int r
 		return;
 	case TORAP_DIAL_IN_BROKEN:
 		fall(d, TORAP_DIAL_REFUSED, TORAP_DIAL_PROTOCOL, d->options->refused_ms, now, out);
+		return;
+	case TORAP_DIAL_IN_STALLED:
+		if (d->state == TORAP_DIAL_FLOWING)
+			retry_later(d, TORAP_DIAL_STALLED, now, out);
 		return;
 	case TORAP_DIAL_IN_CLOSE:
 		enter(d, TORAP_DIAL_DOWN, TORAP_DIAL_RECONFIGURED, now, out);

@@ -29,6 +29,7 @@ enum torap_dial_reason {
 	TORAP_DIAL_VERSION,
 	TORAP_DIAL_PROTOCOL,     /* the peer broke the contract, or says that we did */
 	TORAP_DIAL_RECONFIGURED, /* we closed it ourselves */
+	TORAP_DIAL_STALLED,      /* connected, its heart beats, and nothing moves */
 	TORAP_DIAL_FINE,         /* with FLOWING only */
 };
 const char *torap_dial_state_name(enum torap_dial_state s);
@@ -42,6 +43,7 @@ enum torap_dial_input {
 	TORAP_DIAL_IN_SENT,        /* any message was given to the connection */
 	TORAP_DIAL_IN_REFUSED,     /* a Refusal: code beside it */
 	TORAP_DIAL_IN_BROKEN,      /* the peer's message cannot be right */
+	TORAP_DIAL_IN_STALLED,     /* what was sent is neither carried nor acknowledged */
 	TORAP_DIAL_IN_CLOSE,       /* configuration changed: begin anew */
 };
 

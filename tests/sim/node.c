@@ -253,7 +253,7 @@ static void step_uplink(struct sim_world *w, struct sim_node *n, struct sim_writ
 		on_message(w, n, l, u, m);
 	dial(w, n, l, u, TORAP_DIAL_IN_TICK, 0);
 	if (torap_window_age_us(&u->window, w->now) > STALL_US)
-		dial(w, n, l, u, TORAP_DIAL_IN_CLOSE, 0); /* Connected, but nothing moves. */
+		dial(w, n, l, u, TORAP_DIAL_IN_STALLED, 0);
 	send_batches(w, l, u);
 	if (u->next_batch && l->disk.flushed == l->disk.count && torap_mono_reached(u->next_head, w->now))
 		send_head(w, n, l, u);

@@ -183,3 +183,16 @@ Test(dialler, comes_back_at_once_after_each_restart_of_a_peer_that_was_not_busy)
 		ms += pause;
 	}
 }
+
+/* Its heart beats, so that silence never tells. */
+Test(dialler, begins_anew_with_a_peer_that_lives_and_moves_nothing)
+{
+	struct torap_dialler d = flowing(0);
+	struct torap_dial_out out = step(&d, TORAP_DIAL_IN_STALLED, 20000);
+	cr_assert(out.ended && out.reset);
+	cr_assert_eq(d.state, TORAP_DIAL_DOWN);
+	cr_assert_str_eq(torap_dial_reason_name(d.reason), "stalled");
+	cr_assert(step(&d, TORAP_DIAL_IN_TICK, 20200).say_hello);
+	out = step(&d, TORAP_DIAL_IN_STALLED, 20300);
+	cr_assert(!out.reset, "what is not flowing cannot stall");
+}
