@@ -96,7 +96,7 @@ static int read_brokers(
 		int r = read_public(&keys, path, raw->brokers[i].key, err);
 		if (r)
 			return r;
-		struct follow_broker *b = &c->brokers[c->brokers_count++];
+		struct torap_zlink_peer *b = &c->brokers[c->brokers_count++];
 		memcpy(b->key, keys.curve_public, sizeof b->key);
 		b->name = strdup(raw->brokers[i].name);
 		b->endpoint = strdup(raw->brokers[i].endpoint);

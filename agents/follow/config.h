@@ -20,15 +20,11 @@
 
 #include "conf/keys.h"
 #include "link/message.h"
+#include "loop/zlink.h"
 
 struct torap_error;
 
 enum { FOLLOW_BROKERS_MAX = 16, FOLLOW_FEED_NAME_MAX = 63 };
-
-struct follow_broker {
-	char *name, *endpoint;
-	uint8_t key[TORAP_CURVE_KEY_SIZE];
-};
 
 struct follow_config {
 	char *feed;
@@ -36,7 +32,7 @@ struct follow_config {
 	uint8_t root[TORAP_SIGN_KEY_SIZE];
 	char *dir;
 	uint64_t dir_bytes;
-	struct follow_broker *brokers;
+	struct torap_zlink_peer *brokers;
 	size_t brokers_count;
 	struct torap_grant_row *expected;
 	size_t expected_count;

@@ -51,14 +51,14 @@ static void acknowledge_lane(struct follow *f, uint8_t n)
 	struct torap_buffer *body = torap_ack_encode(positions, count);
 	torap_positions_destroy(positions, count);
 	if (body)
-		follow_link_send(lane->link, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
+		torap_zlink_send(lane->link, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
 	torap_buffer_unref(body);
 }
 
 void follow_acknowledge(struct follow *f)
 {
 	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
-		if (f->lanes[n].ack_due && f->lanes[n].link && follow_link_flowing(f->lanes[n].link))
+		if (f->lanes[n].ack_due && f->lanes[n].link && torap_zlink_flowing(f->lanes[n].link))
 			acknowledge_lane(f, n);
 }
 
@@ -98,10 +98,10 @@ static void look_for_silence(struct follow *f)
 	struct torap_mono now = torap_app_mono();
 	for (size_t i = 0; i < f->streams.count; i++) {
 		struct follow_stream *s = f->streams.list[i];
-		const struct follow_link *l = f->lanes[s->id.lane].link;
+		const struct torap_zlink *l = f->lanes[s->id.lane].link;
 		if (!s->head_heard.us)
 			continue;
-		if (!l || !follow_link_flowing(l))
+		if (!l || !torap_zlink_flowing(l))
 			s->head_heard = now; /* Our own silence is not the writer's. */
 		if (s->silent || !torap_mono_reached(torap_mono_add_ms(s->head_heard, SILENT_MS), now))
 			continue;
@@ -142,7 +142,7 @@ static struct torap_buffer *on_hello(void *hint, uint8_t lane)
 	return follow_hello(hint, lane);
 }
 
-static void on_message(void *hint, struct follow_link *l, const struct torap_envelope *envelope,
+static void on_message(void *hint, struct torap_zlink *l, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t count)
 {
 	struct follow *f = hint;
@@ -231,9 +231,20 @@ static int load(struct follow *f, struct torap_error *err)
 
 static int open_links(struct follow *f, struct torap_error *err)
 {
-	struct follow_link_owner owner = { .hello = on_hello, .on_message = on_message, .hint = f };
+	struct torap_zlink_options options = {
+		.loop = f->loop,
+		.zmq_context = f->zmq,
+		.secret_key = f->config->keys.curve_secret,
+		.public_key = f->config->keys.curve_public,
+		.peers = f->config->brokers,
+		.peers_count = f->config->brokers_count,
+		.hello = on_hello,
+		.on_message = on_message,
+		.hint = f,
+	};
 	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
-		int r = follow_link_open(&f->lanes[n].link, f->loop, f->zmq, n, f->config, &owner, err);
+		options.lane = (uint8_t)n;
+		int r = torap_zlink_open(&f->lanes[n].link, &options, err);
 		if (r)
 			return r;
 	}
@@ -321,9 +332,9 @@ void follow_close(struct follow *f, void (*on_closed)(void *hint), void *hint)
 		store_heads(f);
 	f->closing_parts = TORAP_LANES - 1;
 	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
-		struct follow_link *l = f->lanes[n].link;
+		struct torap_zlink *l = f->lanes[n].link;
 		f->lanes[n].link = NULL;
-		follow_link_close(l, on_link_closed, f);
+		torap_zlink_close(l, on_link_closed, f);
 	}
 }
 

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "agents/follow/follow.h"
-#include "agents/follow/link.h"
+#include "loop/zlink.h"
 #include "agents/follow/store.h"
 #include "agents/follow/streams.h"
 #include "loop/http.h"
 #include "store/committer.h"
 
 struct follow_lane {
-	struct follow_link *link;
+	struct torap_zlink *link;
 	bool started; /* its first welcome is stored, or on its way there */
 	bool ack_due; /* some stream of it */
 	struct torap_grant_row *granted;
@@ -44,20 +44,20 @@ struct follow {
 };
 
 /* receive.c */
-void follow_receive(struct follow *f, struct follow_link *l, const struct torap_envelope *envelope,
+void follow_receive(struct follow *f, struct torap_zlink *l, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t count);
 /* welcome.c: welcome, grant, trust. */
 /* The holes of the stream that are due, into a position; the caller frees them.  Without memory they are asked for later. */
 void follow_ask_holes(struct follow_stream *s, struct torap_stream_position *p);
 struct torap_buffer *follow_hello(struct follow *f, uint8_t lane);
-void follow_receive_welcome(struct follow *f, struct follow_link *l, struct torap_bytes body);
-void follow_receive_grant(struct follow *f, struct follow_link *l, struct torap_bytes body);
+void follow_receive_welcome(struct follow *f, struct torap_zlink *l, struct torap_bytes body);
+void follow_receive_grant(struct follow *f, struct torap_zlink *l, struct torap_bytes body);
 /* jobs.c: what goes to the committer.  All take what they need; memory that runs out ends the process by follow_end(). */
 void follow_commit_batch(struct follow *f, struct follow_stream *s, struct torap_batch **take);
 void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_position *positions,
 	size_t count, bool late, const struct follow_grant *grant, const struct torap_trust *trust);
 void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, struct torap_buffer *head);
-void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum follow_proof sort,
+void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum torap_proof sort,
 	uint64_t number, struct torap_buffer *document);
 /* follow.c */
 void follow_end(struct follow *f, const char *why);

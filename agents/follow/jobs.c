@@ -95,7 +95,7 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 			" came again and is another, signed by its writer: a fork; both are kept",
 			torap_stream_id_format(&m->stream, text), m->batch_no);
 		follow_commit_proof(
-			f, &m->stream, FOLLOW_PROOF_MANIFEST, m->batch_no, j->batch->signed_manifest);
+			f, &m->stream, TORAP_PROOF_MANIFEST, m->batch_no, j->batch->signed_manifest);
 		break;
 	}
 	case TORAP_KV_FULL:
@@ -217,7 +217,7 @@ struct document_job {
 	struct torap_stream_id stream;
 	struct torap_buffer *document;
 	bool is_proof;
-	enum follow_proof sort;
+	enum torap_proof sort;
 	uint64_t number;
 };
 
@@ -257,7 +257,7 @@ void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, 
 	commit_document(f, &(struct document_job){ .stream = *stream, .document = head });
 }
 
-void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum follow_proof sort,
+void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum torap_proof sort,
 	uint64_t number, struct torap_buffer *document)
 {
 	commit_document(f, &(struct document_job){ .stream = *stream,

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "loop/app.h"
 
-static void refuse(struct follow *f, struct follow_link *l, int code, const struct torap_stream_id *stream,
+static void refuse(struct follow *f, struct torap_zlink *l, int code, const struct torap_stream_id *stream,
 	uint64_t batch_no, const char *why)
 {
 	char text[TORAP_STREAM_TEXT_SIZE] = "-";
@@ -17,8 +17,8 @@ static void refuse(struct follow *f, struct follow_link *l, int code, const stru
 	f->totals.refused++;
 	torap_fail("BATCH-REFUSED",
 		"broker %s: %s batch %" PRIu64 ": %s; not stored, the %s lane is taken down",
-		follow_link_broker(l)->name, text, batch_no, why, torap_lane_name(follow_link_lane(l)));
-	follow_link_refuse(l, code);
+		torap_zlink_peer(l)->name, text, batch_no, why, torap_lane_name(torap_zlink_lane(l)));
+	torap_zlink_refuse(l, code);
 }
 
 static int code_of(enum torap_verdict v)
@@ -37,9 +37,9 @@ static int code_of(enum torap_verdict v)
 }
 
 /* A granted frame that is empty must have a reason. */
-static void look_for_withheld(struct follow *f, struct follow_link *l, const struct torap_batch *b)
+static void look_for_withheld(struct follow *f, struct torap_zlink *l, const struct torap_batch *b)
 {
-	const struct follow_lane *lane = &f->lanes[follow_link_lane(l)];
+	const struct follow_lane *lane = &f->lanes[torap_zlink_lane(l)];
 	unsigned withheld = 0;
 	for (unsigned g = 0; g < b->manifest->groups_count; g++) {
 		const struct torap_group *group = &b->manifest->groups[g];
@@ -59,12 +59,12 @@ static void look_for_withheld(struct follow *f, struct follow_link *l, const str
 		torap_warn("FRAMES-WITHHELD",
 			"broker %s: %s batch %" PRIu64
 			" came without %u granted frames and without a reason; %" PRIu64 " such in all",
-			follow_link_broker(l)->name, torap_stream_id_format(&b->manifest->stream, text),
+			torap_zlink_peer(l)->name, torap_stream_id_format(&b->manifest->stream, text),
 			b->manifest->batch_no, withheld, f->totals.withheld);
 	}
 }
 
-static void enforce_rights(struct follow *f, struct follow_link *l, struct torap_batch *b)
+static void enforce_rights(struct follow *f, struct torap_zlink *l, struct torap_batch *b)
 {
 	unsigned dropped = follow_rights_enforce(b, f->trust);
 	if (!dropped)
@@ -73,18 +73,18 @@ static void enforce_rights(struct follow *f, struct follow_link *l, struct torap
 	f->totals.beyond += dropped;
 	torap_warn("RIGHTS-EXCEEDED",
 		"broker %s: %s batch %" PRIu64 ": %u frames beyond the writer's rights; not stored",
-		follow_link_broker(l)->name, torap_stream_id_format(&b->manifest->stream, text),
+		torap_zlink_peer(l)->name, torap_stream_id_format(&b->manifest->stream, text),
 		b->manifest->batch_no, dropped);
 }
 
 /* Takes the batch.  False: the link is down. */
-static bool take_batch(struct follow *f, struct follow_link *l, struct torap_batch *b)
+static bool take_batch(struct follow *f, struct torap_zlink *l, struct torap_batch *b)
 {
 	const struct torap_manifest *m = b->manifest;
 	struct follow_stream *s = follow_streams_find(&f->streams, &m->stream);
 	if (!s && m->batch_no == 1)
 		s = follow_streams_add(&f->streams, &m->stream);
-	if (!s || m->stream.lane != follow_link_lane(l)) {
+	if (!s || m->stream.lane != torap_zlink_lane(l)) {
 		refuse(f, l, TORAP__REFUSAL__CODE__BROKEN_CHAIN, &m->stream, m->batch_no,
 			"a stream that does not begin here, or is one of another lane");
 		torap_batch_destroy(b);
@@ -102,7 +102,7 @@ static bool take_batch(struct follow *f, struct follow_link *l, struct torap_bat
 		 * nothing but a broker's word for where the stream stands, and that proves nothing. */
 		if (v == TORAP_VERDICT_BROKEN_CHAIN && s->at.next_seq)
 			follow_commit_proof(
-				f, &m->stream, FOLLOW_PROOF_MANIFEST, m->batch_no, b->signed_manifest);
+				f, &m->stream, TORAP_PROOF_MANIFEST, m->batch_no, b->signed_manifest);
 		refuse(f, l, code_of(v), &m->stream, m->batch_no, torap_verdict_name(v));
 		torap_batch_destroy(b);
 		return false;
@@ -114,7 +114,7 @@ static bool take_batch(struct follow *f, struct follow_link *l, struct torap_bat
 	return true;
 }
 
-static void on_batch(struct follow *f, struct follow_link *l, const struct torap_envelope *envelope,
+static void on_batch(struct follow *f, struct torap_zlink *l, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t count)
 {
 	struct torap_batch *b;
@@ -128,7 +128,7 @@ static void on_batch(struct follow *f, struct follow_link *l, const struct torap
 }
 
 /* One manifest of a run: a batch of which nothing is granted. */
-static bool take_manifest(struct follow *f, struct follow_link *l, const struct torap_envelope *envelope,
+static bool take_manifest(struct follow *f, struct torap_zlink *l, const struct torap_envelope *envelope,
 	uint64_t batch_no, struct torap_bytes signed_manifest)
 {
 	struct torap_error err = { "out of memory" };
@@ -151,7 +151,7 @@ static bool take_manifest(struct follow *f, struct follow_link *l, const struct 
 	return take_batch(f, l, b);
 }
 
-static void on_run(struct follow *f, struct follow_link *l, const struct torap_envelope *envelope,
+static void on_run(struct follow *f, struct torap_zlink *l, const struct torap_envelope *envelope,
 	struct torap_bytes body)
 {
 	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
@@ -168,7 +168,7 @@ static void on_run(struct follow *f, struct follow_link *l, const struct torap_e
 			return;
 }
 
-static void keep_proof(struct follow *f, struct follow_link *l, struct follow_stream *s,
+static void keep_proof(struct follow *f, struct torap_zlink *l, struct follow_stream *s,
 	const struct torap_head *head, struct torap_buffer *bytes, const char *what)
 {
 	char text[TORAP_STREAM_TEXT_SIZE];
@@ -176,14 +176,14 @@ static void keep_proof(struct follow *f, struct follow_link *l, struct follow_st
 	torap_fail("HISTORY-CHANGED",
 		"broker %s: a head of %s proves a %s: it says batch %" PRIu64 ", known was %" PRIu64
 		"; both documents are kept",
-		follow_link_broker(l)->name, torap_stream_id_format(&s->id, text), what, head->last_batch,
+		torap_zlink_peer(l)->name, torap_stream_id_format(&s->id, text), what, head->last_batch,
 		s->has_head ? s->head.last_batch : s->at.next_batch - 1);
-	follow_commit_proof(f, &s->id, FOLLOW_PROOF_HEAD, (uint64_t)head->at.us, bytes);
+	follow_commit_proof(f, &s->id, TORAP_PROOF_HEAD, (uint64_t)head->at.us, bytes);
 	if (s->has_head)
-		follow_commit_proof(f, &s->id, FOLLOW_PROOF_HEAD, (uint64_t)s->head.at.us, s->head_bytes);
+		follow_commit_proof(f, &s->id, TORAP_PROOF_HEAD, (uint64_t)s->head.at.us, s->head_bytes);
 }
 
-static void on_head(struct follow *f, struct follow_link *l, struct torap_buffer *body)
+static void on_head(struct follow *f, struct torap_zlink *l, struct torap_buffer *body)
 {
 	struct torap_head head;
 	enum torap_verdict v =
@@ -192,13 +192,13 @@ static void on_head(struct follow *f, struct follow_link *l, struct torap_buffer
 		f->totals.refused++;
 		torap_fail("HEAD-REFUSED",
 			"broker %s: a head is not what its writer signed: %s; the %s lane is taken down",
-			follow_link_broker(l)->name, torap_verdict_name(v),
-			torap_lane_name(follow_link_lane(l)));
-		follow_link_refuse(l, code_of(v));
+			torap_zlink_peer(l)->name, torap_verdict_name(v),
+			torap_lane_name(torap_zlink_lane(l)));
+		torap_zlink_refuse(l, code_of(v));
 		return;
 	}
 	struct follow_stream *s = follow_streams_add(&f->streams, &head.stream);
-	if (!s || head.stream.lane != follow_link_lane(l)) {
+	if (!s || head.stream.lane != torap_zlink_lane(l)) {
 		refuse(f, l, TORAP__REFUSAL__CODE__LIMIT, &head.stream, head.last_batch,
 			"a head of another lane, or more streams than one subscriber can have");
 		return;
@@ -218,7 +218,7 @@ static void on_head(struct follow *f, struct follow_link *l, struct torap_buffer
 	}
 }
 
-void follow_receive(struct follow *f, struct follow_link *l, const struct torap_envelope *envelope,
+void follow_receive(struct follow *f, struct torap_zlink *l, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t count)
 {
 	if (count == 0) {
@@ -243,7 +243,7 @@ void follow_receive(struct follow *f, struct follow_link *l, const struct torap_
 		return;
 	default:
 		torap_debug("MESSAGE-UNKNOWN", "broker %s: a message of type %" PRIu32 " is ignored",
-			follow_link_broker(l)->name, envelope->type);
+			torap_zlink_peer(l)->name, envelope->type);
 		return;
 	}
 }

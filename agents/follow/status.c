@@ -29,12 +29,12 @@ static struct follow_lag lane_lag(const struct follow *f, uint8_t lane)
 
 static json_t *link_of(const struct follow *f, uint8_t lane)
 {
-	const struct follow_link *l = f->lanes[lane].link;
-	const struct torap_dialler *d = follow_link_dialler(l);
+	const struct torap_zlink *l = f->lanes[lane].link;
+	const struct torap_dialler *d = torap_zlink_dialler(l);
 	struct follow_lag lag = lane_lag(f, lane);
 	char since[TORAP_WALL_TEXT_SIZE];
 	struct torap_wall at = { torap_app_wall().us - (torap_app_mono().us - d->since.us) };
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f}", "peer", follow_link_broker(l)->name,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f}", "peer", torap_zlink_peer(l)->name,
 		"role", "subscriber", "lane", torap_lane_name(lane), "state", torap_dial_state_name(d->state),
 		"reason", torap_dial_reason_name(d->reason), "since", torap_wall_format(at, since),
 		"lag_events", (json_int_t)lag.events, "lag_bytes", (json_int_t)lag.bytes, "lag_seconds",
@@ -140,7 +140,7 @@ static void metrics_page(void *hint, struct torap_writer *body)
 		snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
 		if (f->lanes[n].link)
 			torap_metric(
-				body, "torap_follow_flowing", labels, follow_link_flowing(f->lanes[n].link));
+				body, "torap_follow_flowing", labels, torap_zlink_flowing(f->lanes[n].link));
 	}
 	torap_metric_head(
 		body, "torap_follow_holes", "gauge", "Batches of which granted frames are missing.");

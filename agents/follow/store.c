@@ -325,13 +325,9 @@ int follow_store_put_head(
 }
 
 int follow_store_put_proof(struct torap_kv_txn *txn, const struct torap_stream_id *stream,
-	enum follow_proof sort, uint64_t number, struct torap_bytes document)
+	enum torap_proof sort, uint64_t number, struct torap_bytes document)
 {
-	struct key k = stream_key(stream);
-	char mark[3] = { ' ', (char)sort, '\0' };
-	key_text(&k, mark);
-	key_number(&k, number, 8);
-	return torap_kv_put(txn, FOLLOW_PROOFS, key_bytes(&k), document);
+	return torap_proof_put(txn, FOLLOW_PROOFS, stream, sort, number, document);
 }
 
 /* Grants. */

@@ -20,6 +20,7 @@
 #include "link/message.h"
 #include "store/journal.h"
 #include "store/kv.h"
+#include "store/proofs.h"
 
 struct torap_error;
 
@@ -33,8 +34,6 @@ enum {
 	FOLLOW_META,
 	FOLLOW_PRINTED,
 };
-
-enum follow_proof { FOLLOW_PROOF_HEAD = 'h', FOLLOW_PROOF_MANIFEST = 'm' };
 
 struct follow_cursor {
 	struct torap_stream_id stream;
@@ -74,7 +73,7 @@ int follow_store_cursors(
 int follow_store_put_head(
 	struct torap_kv_txn *txn, const struct torap_stream_id *stream, struct torap_bytes signed_head);
 int follow_store_put_proof(struct torap_kv_txn *txn, const struct torap_stream_id *stream,
-	enum follow_proof sort, uint64_t number, struct torap_bytes document);
+	enum torap_proof sort, uint64_t number, struct torap_bytes document);
 
 /* The newest grant; .body is NULL when there was none yet. */
 int follow_store_last_grant(struct torap_kv_txn *txn, struct follow_grant *out);

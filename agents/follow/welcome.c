@@ -57,25 +57,25 @@ struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
 
 /* Grants. */
 
-static void compare_grant(struct follow *f, struct follow_link *l, const struct follow_lane *lane)
+static void compare_grant(struct follow *f, struct torap_zlink *l, const struct follow_lane *lane)
 {
 	if (f->config->expected_count && torap_grant_falls_short(lane->granted, lane->granted_count,
 						 f->config->expected, f->config->expected_count))
 		torap_warn("GRANT-SHORT",
 			"broker %s grants feed %s less than expected on the %s lane: this is not the whole "
 			"feed",
-			follow_link_broker(l)->name, f->config->feed, torap_lane_name(follow_link_lane(l)));
+			torap_zlink_peer(l)->name, f->config->feed, torap_lane_name(torap_zlink_lane(l)));
 }
 
 /* Takes the rows.  A grant that was not in force before gets a number; *out is then what to store, else its body is NULL. */
-static bool take_grant(struct follow *f, struct follow_link *l, struct torap_grant_row *rows, size_t count,
+static bool take_grant(struct follow *f, struct torap_zlink *l, struct torap_grant_row *rows, size_t count,
 	struct follow_grant *out)
 {
 	*out = (struct follow_grant){ 0 };
 	struct torap_buffer *body = torap_grant_encode(rows, count);
 	if (!body)
 		return false;
-	struct follow_lane *lane = &f->lanes[follow_link_lane(l)];
+	struct follow_lane *lane = &f->lanes[torap_zlink_lane(l)];
 	torap_grant_rows_destroy(lane->granted, lane->granted_count);
 	lane->granted = rows;
 	lane->granted_count = count;
@@ -95,44 +95,44 @@ static bool take_grant(struct follow *f, struct follow_link *l, struct torap_gra
 	return true;
 }
 
-void follow_receive_grant(struct follow *f, struct follow_link *l, struct torap_bytes body)
+void follow_receive_grant(struct follow *f, struct torap_zlink *l, struct torap_bytes body)
 {
 	struct torap_grant_row *rows;
 	size_t count;
 	struct torap_error err;
 	struct follow_grant new;
 	if (torap_grant_decode(&rows, &count, body, &err)) {
-		torap_warn("GRANT-MALFORMED", "broker %s: %s", follow_link_broker(l)->name, err.text);
-		follow_link_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
+		torap_warn("GRANT-MALFORMED", "broker %s: %s", torap_zlink_peer(l)->name, err.text);
+		torap_zlink_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
 		return;
 	}
 	torap_notice("GRANT-CHANGED", "broker %s changed what feed %s is granted on the %s lane",
-		follow_link_broker(l)->name, f->config->feed, torap_lane_name(follow_link_lane(l)));
+		torap_zlink_peer(l)->name, f->config->feed, torap_lane_name(torap_zlink_lane(l)));
 	if (!take_grant(f, l, rows, count, &new)) {
 		torap_grant_rows_destroy(rows, count);
 		follow_end(f, "out of memory");
 		return;
 	}
 	if (new.body)
-		follow_commit_welcome(f, follow_link_lane(l), NULL, 0, false, &new, NULL);
+		follow_commit_welcome(f, torap_zlink_lane(l), NULL, 0, false, &new, NULL);
 }
 
 /* Trust.  True: there is one to verify by; *out_new: it has to be stored. */
 static bool take_trust(
-	struct follow *f, struct follow_link *l, const struct torap_buffer *bytes, bool *out_new)
+	struct follow *f, struct torap_zlink *l, const struct torap_buffer *bytes, bool *out_new)
 {
 	*out_new = false;
 	if (!bytes) {
 		if (!f->trust)
 			torap_fail("TRUST-MISSING", "broker %s sends no trust file: nothing can be verified",
-				follow_link_broker(l)->name);
+				torap_zlink_peer(l)->name);
 		return f->trust;
 	}
 	struct torap_trust *trust;
 	struct torap_error err;
 	if (torap_trust_decode(&trust, torap_buffer_bytes(bytes), f->config->root, torap_app_wall(), &err)) {
 		f->totals.refused++;
-		torap_fail("TRUST-REFUSED", "broker %s: %s", follow_link_broker(l)->name, err.text);
+		torap_fail("TRUST-REFUSED", "broker %s: %s", torap_zlink_peer(l)->name, err.text);
 		return false;
 	}
 	if (f->trust && trust->version <= f->trust->version) {
@@ -140,7 +140,7 @@ static bool take_trust(
 			torap_warn("TRUST-OLD",
 				"broker %s sends version %" PRIu64 " of the trust file; version %" PRIu64
 				", seen before, stays in force",
-				follow_link_broker(l)->name, trust->version, f->trust->version);
+				torap_zlink_peer(l)->name, trust->version, f->trust->version);
 		torap_trust_unref(trust);
 		return true;
 	}
@@ -157,17 +157,17 @@ static bool begins_late(const struct follow *f, uint8_t lane)
 	return f->lanes[lane].started || f->options.start == TORAP__START__START_BEGINNING;
 }
 
-static void tell_late(struct follow_link *l, const struct torap_stream_position *p)
+static void tell_late(struct torap_zlink *l, const struct torap_stream_position *p)
 {
 	char text[TORAP_STREAM_TEXT_SIZE];
 	torap_warn("BEGINS-LATE",
 		"broker %s begins %s at batch %" PRIu64
 		"; what was before is not here, and torap verify says so",
-		follow_link_broker(l)->name, torap_stream_id_format(&p->stream, text), p->at.next_batch);
+		torap_zlink_peer(l)->name, torap_stream_id_format(&p->stream, text), p->at.next_batch);
 }
 
 /* Streams begin where the broker says, once. */
-static bool take_positions(struct follow *f, struct follow_link *l, struct torap_welcome *w, uint8_t lane)
+static bool take_positions(struct follow *f, struct torap_zlink *l, struct torap_welcome *w, uint8_t lane)
 {
 	for (size_t i = 0; i < w->positions_count; i++) {
 		struct torap_stream_position *p = &w->positions[i];
@@ -186,19 +186,19 @@ static bool take_positions(struct follow *f, struct follow_link *l, struct torap
 	return true;
 }
 
-static void welcome(struct follow *f, struct follow_link *l, struct torap_welcome *w)
+static void welcome(struct follow *f, struct torap_zlink *l, struct torap_welcome *w)
 {
-	uint8_t lane = follow_link_lane(l);
+	uint8_t lane = torap_zlink_lane(l);
 	bool new_trust;
 	struct follow_grant grant;
 	if (!take_trust(f, l, w->trust, &new_trust)) {
-		follow_link_refuse(l, TORAP__REFUSAL__CODE__BAD_SIGNATURE);
+		torap_zlink_refuse(l, TORAP__REFUSAL__CODE__BAD_SIGNATURE);
 		return;
 	}
 	if (!take_positions(f, l, w, lane)) {
 		torap_fail("WELCOME-REFUSED", "broker %s: its welcome holds a position that cannot be",
-			follow_link_broker(l)->name);
-		follow_link_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
+			torap_zlink_peer(l)->name);
+		torap_zlink_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
 		return;
 	}
 	if (!take_grant(f, l, w->granted, w->granted_count, &grant)) {
@@ -211,16 +211,16 @@ static void welcome(struct follow *f, struct follow_link *l, struct torap_welcom
 	f->lanes[lane].started = true;
 	follow_commit_welcome(f, lane, w->positions, w->positions_count, late, grant.body ? &grant : NULL,
 		new_trust ? f->trust : NULL);
-	follow_link_welcomed(l);
+	torap_zlink_welcomed(l);
 }
 
-void follow_receive_welcome(struct follow *f, struct follow_link *l, struct torap_bytes body)
+void follow_receive_welcome(struct follow *f, struct torap_zlink *l, struct torap_bytes body)
 {
 	struct torap_welcome w;
 	struct torap_error err;
 	if (torap_welcome_decode(&w, body, &err)) {
-		torap_warn("WELCOME-MALFORMED", "broker %s: %s", follow_link_broker(l)->name, err.text);
-		follow_link_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
+		torap_warn("WELCOME-MALFORMED", "broker %s: %s", torap_zlink_peer(l)->name, err.text);
+		torap_zlink_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
 		return;
 	}
 	welcome(f, l, &w);

@@ -23,7 +23,7 @@ struct message {
 
 static struct received t;
 static struct follow_config config;
-static struct follow_broker brokers[2];
+static struct torap_zlink_peer brokers[2];
 static struct {
 	uv_loop_t loop;
 	void *context, *socket;
@@ -238,7 +238,7 @@ static void run_until(bool (*enough)(void))
 	cr_assert_not_null(w.socket, "%s", err.text);
 	cr_assert(torap_zsocket_endpoint(w.socket, endpoint, sizeof endpoint));
 	cr_assert_eq(torap_zloop_watch(&w.watch, &w.loop, w.socket, on_ready, NULL, &err), 0);
-	struct follow_broker good = { .name = (char *)"good", .endpoint = endpoint };
+	struct torap_zlink_peer good = { .name = (char *)"good", .endpoint = endpoint };
 	memcpy(good.key, w.keys.curve_public, sizeof good.key);
 	brokers[config.brokers_count - 1] = good;
 
@@ -418,7 +418,7 @@ Test(follow, goes_to_the_next_broker_when_one_does_not_answer)
 {
 	config.brokers_count = 2;
 	brokers[0] =
-		(struct follow_broker){ .name = (char *)"gone", .endpoint = (char *)"tcp://127.0.0.1:1" };
+		(struct torap_zlink_peer){ .name = (char *)"gone", .endpoint = (char *)"tcp://127.0.0.1:1" };
 	memcpy(brokers[0].key, w.keys.curve_public, 32);
 	for (int i = 0; i < 3; i++)
 		prepare_batch(received_seal(&t, 1));

@@ -151,7 +151,7 @@ static int fill_up(void)
 		struct torap_kv_txn txn;
 		torap_kv_begin(&txn, t.kv, true);
 		follow_store_put_proof(
-			&txn, &stream, FOLLOW_PROOF_HEAD, n, torap_bytes(document, sizeof document));
+			&txn, &stream, TORAP_PROOF_HEAD, n, torap_bytes(document, sizeof document));
 		r = torap_kv_commit(&txn, &err);
 	}
 	return r;

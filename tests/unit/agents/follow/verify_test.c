@@ -269,7 +269,7 @@ Test(verify, reports_a_proof_that_was_kept)
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, t.kv, true);
 	cr_assert_eq(
-		follow_store_put_proof(&txn, &stream, FOLLOW_PROOF_HEAD, 7, torap_bytes("document", 8)), 0);
+		follow_store_put_proof(&txn, &stream, TORAP_PROOF_HEAD, 7, torap_bytes("document", 8)), 0);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 	verify();
 	expect("fork", 0, -1);

@@ -1,4 +1,4 @@
-#include "agents/follow/link.h"
+#include "loop/zlink.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,13 +20,9 @@ enum {
 	SMALL_BUFFER = 64 << 10,   /* bulk and normal: no megabyte of backlog in front of anything */
 };
 
-struct follow_link {
-	uv_loop_t *loop;
-	void *context;
-	uint8_t lane;
-	const struct follow_config *config;
-	struct follow_link_owner owner;
-	size_t broker;
+struct torap_zlink {
+	struct torap_zlink_options options;
+	size_t peer; /* the one that is dialled */
 	struct torap_dialler dialler;
 	struct torap_mono dialled; /* when the socket was made */
 	struct torap_mono waits_since;
@@ -39,31 +35,31 @@ struct follow_link {
 	void *on_closed_hint;
 };
 
-static void step(struct follow_link *l, enum torap_dial_input in, int refusal);
+static void step(struct torap_zlink *l, enum torap_dial_input in, int refusal);
 
-uint8_t follow_link_lane(const struct follow_link *l)
+uint8_t torap_zlink_lane(const struct torap_zlink *l)
 {
-	return l->lane;
+	return l->options.lane;
 }
 
-const struct follow_broker *follow_link_broker(const struct follow_link *l)
+const struct torap_zlink_peer *torap_zlink_peer(const struct torap_zlink *l)
 {
-	return &l->config->brokers[l->broker];
+	return &l->options.peers[l->peer];
 }
 
-const struct torap_dialler *follow_link_dialler(const struct follow_link *l)
+const struct torap_dialler *torap_zlink_dialler(const struct torap_zlink *l)
 {
 	return &l->dialler;
 }
 
-bool follow_link_flowing(const struct follow_link *l)
+bool torap_zlink_flowing(const struct torap_zlink *l)
 {
 	return l->dialler.state == TORAP_DIAL_FLOWING;
 }
 
 /* Connections.  A new one may be there long before the loop has let go of the old. */
 
-static void let_go(struct follow_link *l)
+static void let_go(struct torap_zlink *l)
 {
 	assert(l->open_handles > 0);
 	if (--l->open_handles > 0 || !l->closing)
@@ -80,7 +76,7 @@ static void on_hung_up(void *hint)
 	let_go(hint);
 }
 
-static void hang_up(struct follow_link *l)
+static void hang_up(struct torap_zlink *l)
 {
 	if (l->connection)
 		l->connection = torap_zdealer_close(l->connection, on_hung_up, l);
@@ -88,17 +84,17 @@ static void hang_up(struct follow_link *l)
 
 static void on_ready(void *hint, int zmq_events);
 
-static int dial(struct follow_link *l, struct torap_error *err)
+static int dial(struct torap_zlink *l, struct torap_error *err)
 {
-	const struct follow_broker *b = follow_link_broker(l);
+	const struct torap_zlink_peer *b = torap_zlink_peer(l);
 	struct torap_zsocket_options options = {
-		.secret_key = l->config->keys.curve_secret,
-		.public_key = l->config->keys.curve_public,
+		.secret_key = l->options.secret_key,
+		.public_key = l->options.public_key,
 		.server_key = b->key,
-		.buffer_bytes = l->lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
+		.buffer_bytes = l->options.lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
 	};
-	int r = torap_zdealer_open(
-		&l->connection, l->loop, l->context, b->endpoint, &options, on_ready, l, err);
+	int r = torap_zdealer_open(&l->connection, l->options.loop, l->options.zmq_context, b->endpoint,
+		&options, on_ready, l, err);
 	if (r)
 		return r;
 	l->open_handles++;
@@ -106,18 +102,18 @@ static int dial(struct follow_link *l, struct torap_error *err)
 	return 0;
 }
 
-static void dial_next(struct follow_link *l)
+static void dial_next(struct torap_zlink *l)
 {
 	hang_up(l);
-	l->broker = (l->broker + 1) % l->config->brokers_count;
+	l->peer = (l->peer + 1) % l->options.peers_count;
 	struct torap_error err;
 	if (dial(l, &err)) /* The next tick tries again. */
-		torap_warn("FOLLOW-DIAL", "%s lane: %s", torap_lane_name(l->lane), err.text);
+		torap_warn("LINK-DIAL", "%s lane: %s", torap_lane_name(l->options.lane), err.text);
 }
 
 /* Sending. */
 
-static bool send_frames(struct follow_link *l, uint32_t type, struct torap_buffer *body)
+static bool send_frames(struct torap_zlink *l, uint32_t type, struct torap_buffer *body)
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
 	bool sent =
@@ -127,35 +123,35 @@ static bool send_frames(struct follow_link *l, uint32_t type, struct torap_buffe
 	return sent;
 }
 
-void follow_link_send(struct follow_link *l, uint32_t type, struct torap_buffer *body)
+void torap_zlink_send(struct torap_zlink *l, uint32_t type, struct torap_buffer *body)
 {
 	step(l, send_frames(l, type, body) ? TORAP_DIAL_IN_SENT : TORAP_DIAL_IN_SEND_FAILED, 0);
 }
 
-static void say_hello(struct follow_link *l)
+static void say_hello(struct torap_zlink *l)
 {
-	struct torap_buffer *body = l->owner.hello(l->owner.hint, l->lane);
+	struct torap_buffer *body = l->options.hello(l->options.hint, l->options.lane);
 	if (!body) {
-		torap_warn("FOLLOW-HELLO", "%s lane: out of memory for a hello; trying again",
-			torap_lane_name(l->lane));
+		torap_warn("LINK-HELLO", "%s lane: out of memory for a hello; trying again",
+			torap_lane_name(l->options.lane));
 		return;
 	}
-	follow_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, body);
+	torap_zlink_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, body);
 	torap_buffer_unref(body);
 }
 
 /* The machine. */
 
-static void tell_change(struct follow_link *l, enum torap_dial_state before)
+static void tell_change(struct torap_zlink *l, enum torap_dial_state before)
 {
 	const struct torap_dialler *d = &l->dialler;
-	const struct follow_broker *b = follow_link_broker(l);
+	const struct torap_zlink_peer *b = torap_zlink_peer(l);
 	if (d->state == TORAP_DIAL_FLOWING && before != TORAP_DIAL_FLOWING) {
-		torap_notice(
-			"LINK-FLOWING", "%s lane of broker %s is flowing", torap_lane_name(l->lane), b->name);
+		torap_notice("LINK-FLOWING", "%s lane of broker %s is flowing",
+			torap_lane_name(l->options.lane), b->name);
 	} else if (before == TORAP_DIAL_FLOWING && d->state != TORAP_DIAL_FLOWING) {
 		torap_warn("LINK-LOST", "%s lane of broker %s is %s: %s; connecting again by itself",
-			torap_lane_name(l->lane), b->name, torap_dial_state_name(d->state),
+			torap_lane_name(l->options.lane), b->name, torap_dial_state_name(d->state),
 			torap_dial_reason_name(d->reason));
 		l->told = d->reason;
 		l->waits_since = torap_app_mono();
@@ -163,7 +159,7 @@ static void tell_change(struct follow_link *l, enum torap_dial_state before)
 }
 
 /* A link that comes up in a moment is not worth a line; one that does not, is, once for each reason. */
-static void tell_waiting(struct follow_link *l, struct torap_mono now)
+static void tell_waiting(struct torap_zlink *l, struct torap_mono now)
 {
 	const struct torap_dialler *d = &l->dialler;
 	if (d->state == TORAP_DIAL_FLOWING || d->reason == l->told ||
@@ -171,11 +167,11 @@ static void tell_waiting(struct follow_link *l, struct torap_mono now)
 		return;
 	l->told = d->reason;
 	torap_notice("LINK-WAITS", "%s lane of broker %s is %s: %s; trying again by itself",
-		torap_lane_name(l->lane), follow_link_broker(l)->name, torap_dial_state_name(d->state),
+		torap_lane_name(l->options.lane), torap_zlink_peer(l)->name, torap_dial_state_name(d->state),
 		torap_dial_reason_name(d->reason));
 }
 
-static void step(struct follow_link *l, enum torap_dial_input in, int refusal)
+static void step(struct torap_zlink *l, enum torap_dial_input in, int refusal)
 {
 	if (l->closing)
 		return;
@@ -183,16 +179,18 @@ static void step(struct follow_link *l, enum torap_dial_input in, int refusal)
 	struct torap_dial_out out;
 	torap_dialler_step(&l->dialler, in, refusal, torap_app_mono(), &out);
 	tell_change(l, before);
+	if (l->options.on_change && l->dialler.state != before)
+		l->options.on_change(l->options.hint, l, before);
 	if (out.reset)
 		dial_next(l);
 	if (out.say_hello)
 		say_hello(l);
 	if (out.heartbeat)
-		follow_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
+		torap_zlink_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
 }
 
 /* Bytes of a message that is not here yet are a sign of life, too. */
-static void hear_bytes(struct follow_link *l, struct torap_mono now)
+static void hear_bytes(struct torap_zlink *l, struct torap_mono now)
 {
 	struct torap_ztraffic traffic;
 	struct torap_dial_out out;
@@ -205,9 +203,9 @@ static void hear_bytes(struct follow_link *l, struct torap_mono now)
 
 static void on_tick(uv_timer_t *timer)
 {
-	struct follow_link *l = timer->data;
+	struct torap_zlink *l = timer->data;
 	struct torap_mono now = torap_app_mono();
-	bool stuck = l->config->brokers_count > 1 && !follow_link_flowing(l) &&
+	bool stuck = l->options.peers_count > 1 && !torap_zlink_flowing(l) &&
 		     l->dialler.reason == TORAP_DIAL_UNREACHABLE &&
 		     torap_mono_reached(torap_mono_add_ms(l->dialled, UNREACHABLE_MS_MAX), now);
 	if (!l->connection || stuck)
@@ -217,17 +215,22 @@ static void on_tick(uv_timer_t *timer)
 	tell_waiting(l, now);
 }
 
-void follow_link_welcomed(struct follow_link *l)
+void torap_zlink_welcomed(struct torap_zlink *l)
 {
 	step(l, TORAP_DIAL_IN_WELCOME, 0);
 }
 
-void follow_link_refuse(struct follow_link *l, int code)
+void torap_zlink_refuse(struct torap_zlink *l, int code)
 {
 	step(l, TORAP_DIAL_IN_REFUSED, code);
 }
 
-static void on_refusal(struct follow_link *l, struct torap_buffer **frames, size_t count)
+void torap_zlink_begin_anew(struct torap_zlink *l)
+{
+	step(l, TORAP_DIAL_IN_CLOSE, 0);
+}
+
+static void on_refusal(struct torap_zlink *l, struct torap_buffer **frames, size_t count)
 {
 	struct torap_refusal refusal;
 	struct torap_error err;
@@ -236,20 +239,20 @@ static void on_refusal(struct follow_link *l, struct torap_buffer **frames, size
 		return;
 	}
 	if (refusal.code != TORAP__REFUSAL__CODE__NO_SESSION)
-		torap_warn("LINK-REFUSED", "%s lane: broker %s refuses: %s", torap_lane_name(l->lane),
-			follow_link_broker(l)->name, refusal.reason);
+		torap_warn("LINK-REFUSED", "%s lane: broker %s refuses: %s", torap_lane_name(l->options.lane),
+			torap_zlink_peer(l)->name, refusal.reason);
 	step(l, TORAP_DIAL_IN_REFUSED, refusal.code);
 	torap_refusal_finish(&refusal);
 }
 
-static void on_message(struct follow_link *l, struct torap_zmessage *m)
+static void on_message(struct torap_zlink *l, struct torap_zmessage *m)
 {
 	struct torap_envelope envelope;
 	struct torap_error err;
 	step(l, TORAP_DIAL_IN_HEARD, 0);
 	if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
-		torap_warn("LINK-MALFORMED", "%s lane: broker %s: %s", torap_lane_name(l->lane),
-			follow_link_broker(l)->name, err.text);
+		torap_warn("LINK-MALFORMED", "%s lane: broker %s: %s", torap_lane_name(l->options.lane),
+			torap_zlink_peer(l)->name, err.text);
 		step(l, TORAP_DIAL_IN_BROKEN, 0);
 		return;
 	}
@@ -262,19 +265,19 @@ static void on_message(struct follow_link *l, struct torap_zmessage *m)
 		return;
 	case TORAP__MESSAGE_TYPE__MESSAGE_WELCOME:
 		if (l->dialler.state == TORAP_DIAL_GREETING)
-			l->owner.on_message(l->owner.hint, l, &envelope, frames, m->count - 1);
+			l->options.on_message(l->options.hint, l, &envelope, frames, m->count - 1);
 		return;
 	default:
 		/* What was on its way when the session ended belongs to no session. */
-		if (follow_link_flowing(l))
-			l->owner.on_message(l->owner.hint, l, &envelope, frames, m->count - 1);
+		if (torap_zlink_flowing(l))
+			l->options.on_message(l->options.hint, l, &envelope, frames, m->count - 1);
 		return;
 	}
 }
 
 static void on_ready(void *hint, int zmq_events)
 {
-	struct follow_link *l = hint;
+	struct torap_zlink *l = hint;
 	(void)zmq_events;
 	for (int i = 0; i < TORAP_ZLOOP_BURST && l->connection; i++) {
 		struct torap_zmessage m;
@@ -283,7 +286,7 @@ static void on_ready(void *hint, int zmq_events)
 			return;
 		if (r) {
 			torap_warn("LINK-MALFORMED", "%s lane: broker %s: a message that cannot be received",
-				torap_lane_name(l->lane), follow_link_broker(l)->name);
+				torap_lane_name(l->options.lane), torap_zlink_peer(l)->name);
 			step(l, TORAP_DIAL_IN_BROKEN, 0);
 			return;
 		}
@@ -295,16 +298,13 @@ static void on_ready(void *hint, int zmq_events)
 	}
 }
 
-int follow_link_open(struct follow_link **out, uv_loop_t *loop, void *zmq_context, uint8_t lane,
-	const struct follow_config *config, const struct follow_link_owner *owner, struct torap_error *err)
+int torap_zlink_open(
+	struct torap_zlink **out, const struct torap_zlink_options *options, struct torap_error *err)
 {
-	struct follow_link *l = calloc(1, sizeof *l);
+	struct torap_zlink *l = calloc(1, sizeof *l);
 	if (!l)
 		return torap_errorf(err, -ENOMEM, "out of memory");
-	*l = (struct follow_link){
-		.loop = loop, .context = zmq_context, .lane = lane, .config = config, .owner = *owner
-	};
-
+	l->options = *options;
 	uint64_t seed;
 	randombytes_buf(&seed, sizeof seed);
 	torap_dialler_init(&l->dialler, &torap_dial_defaults, seed, torap_app_mono());
@@ -315,7 +315,7 @@ int follow_link_open(struct follow_link **out, uv_loop_t *loop, void *zmq_contex
 		free(l);
 		return r;
 	}
-	uv_timer_init(loop, &l->timer);
+	uv_timer_init(options->loop, &l->timer);
 	l->timer.data = l;
 	l->open_handles++;
 	uv_timer_start(&l->timer, on_tick, 0, TICK_MS);
@@ -328,7 +328,7 @@ static void on_timer_closed(uv_handle_t *timer)
 	let_go(timer->data);
 }
 
-void follow_link_close(struct follow_link *l, void (*on_closed)(void *hint), void *hint)
+void torap_zlink_close(struct torap_zlink *l, void (*on_closed)(void *hint), void *hint)
 {
 	if (!l) {
 		if (on_closed)

@@ -1,0 +1,59 @@
+/* zlink.h: the dialling end of a link: one lane's connection (zdealer.h) to one of several peers, its dialler (link/dialler.h), its timer.
+ *
+ * Comes up, stays up and comes up again by itself, at the next peer after each failure.  What a message means is the owner's
+ * matter: WELCOME, BATCH, RUN, HEAD and GRANT are handed over; heartbeats and refusals are dealt with here. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/limits.h"
+#include "link/dialler.h"
+#include "wire/envelope.h"
+
+struct torap_error;
+struct torap_zlink;
+
+struct torap_zlink_peer {
+	char *name, *endpoint;
+	uint8_t key[TORAP_CURVE_KEY_SIZE];
+};
+
+struct torap_zlink_options {
+	uv_loop_t *loop;
+	void *zmq_context;
+	uint8_t lane;
+	const uint8_t *secret_key, *public_key; /* our own, borrowed, as are the peers, until on_closed */
+	const struct torap_zlink_peer *peers;   /* at least one */
+	size_t peers_count;
+
+	/* The owner's.  The body of a hello; NULL: not now (memory). */
+	struct torap_buffer *(*hello)(void *hint, uint8_t lane);
+	/* A message; `frames` are those after the envelope, borrowed.  May call any function below but _close. */
+	void (*on_message)(void *hint, struct torap_zlink *l, const struct torap_envelope *envelope,
+		struct torap_buffer **frames, size_t count);
+	/* Its state is another than `before`.  May be NULL. */
+	void (*on_change)(void *hint, struct torap_zlink *l, enum torap_dial_state before);
+	void *hint;
+};
+
+int torap_zlink_open(
+	struct torap_zlink **out, const struct torap_zlink_options *options, struct torap_error *err);
+/* Accepts NULL (on_closed then runs at once). */
+void torap_zlink_close(struct torap_zlink *l, void (*on_closed)(void *hint), void *hint);
+
+uint8_t torap_zlink_lane(const struct torap_zlink *l);
+const struct torap_zlink_peer *torap_zlink_peer(const struct torap_zlink *l);
+const struct torap_dialler *torap_zlink_dialler(const struct torap_zlink *l);
+bool torap_zlink_flowing(const struct torap_zlink *l);
+
+/* The welcome was taken: the link flows. */
+void torap_zlink_welcomed(struct torap_zlink *l);
+/* What the broker sent cannot be taken: the link goes down as after a refusal with this Torap__Refusal__Code. */
+void torap_zlink_refuse(struct torap_zlink *l, int code);
+/* Hangs up and says hello again at once, at the next peer: what the last session was told is not good any more. */
+void torap_zlink_begin_anew(struct torap_zlink *l);
+/* A message of `type` with one body frame.  A send that fails is the dialler's matter. */
+void torap_zlink_send(struct torap_zlink *l, uint32_t type, struct torap_buffer *body);
