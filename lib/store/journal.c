@@ -258,3 +258,43 @@ int torap_journal_find_time(
 	*out_batch_no = low;
 	return 0;
 }
+
+enum {
+	NOTES_LOOKED_AT_MAX = 1 << 16
+}; /* of a stream with as many notes of whole batches: the rest counts as partial */
+
+struct partial_search {
+	uint32_t number;
+	unsigned looks;
+	bool found;
+	uint64_t batch_no;
+};
+
+static int on_notes(void *hint, struct torap_bytes key, struct torap_bytes value)
+{
+	struct partial_search *h = hint;
+	struct torap_reader r = torap_reader(key);
+	if (torap_read_u32(&r) != h->number)
+		return 1;
+	h->batch_no = torap_read_u64(&r);
+	if (!torap_read_end(&r))
+		return -EBADMSG;
+	h->found = ++h->looks > NOTES_LOOKED_AT_MAX;
+	for (size_t i = 0; i < value.size && !h->found; i++)
+		h->found = value.data[i] == TORAP__OMISSION_REASON__OMISSION_NOT_HELD;
+	return h->found;
+}
+
+int torap_journal_find_partial(
+	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t from, uint64_t *out_batch_no)
+{
+	struct partial_search h = { .number = stream_number };
+	struct torap_rows_key key = torap_rows_batch_key(stream_number, from);
+	int r = torap_kv_walk(txn, ROWS_NOTES, torap_rows_key_bytes(&key), on_notes, &h);
+	if (r < 0)
+		return r;
+	if (!h.found)
+		return TORAP_KV_MISSING;
+	*out_batch_no = h.batch_no;
+	return 0;
+}

@@ -102,6 +102,11 @@ int torap_journal_read_range(struct torap_kv *kv, uint32_t stream_number, uint64
 int torap_journal_find_time(
 	struct torap_kv_txn *txn, uint32_t stream_number, struct torap_wall at, uint64_t *out_batch_no);
 
+/* The first batch at or after `from` of which a frame is not held, for it came without it (NOT_HELD); what is damaged or gone is no such
+ * frame.  It may be one that is whole when there were too many to look at.  0, TORAP_KV_MISSING when there is none, or what kv returned. */
+int torap_journal_find_partial(
+	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t from, uint64_t *out_batch_no);
+
 /* Deletes one frame for good and notes why (an OmissionReason other than NOT_GRANTED).  The manifest stays.  A frame that is not
  * there is noted likewise.  0, TORAP_KV_MISSING when there is no such batch, or what kv returned. */
 int torap_journal_drop_frame(

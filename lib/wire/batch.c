@@ -72,6 +72,14 @@ bool torap_batch_lacks(const struct torap_batch *b)
 	return false;
 }
 
+bool torap_batch_is_damaged(const struct torap_batch *b)
+{
+	for (unsigned i = 0; i < b->manifest->frames_count; i++)
+		if (!b->frames[i] && b->omissions[i] == TORAP__OMISSION_REASON__OMISSION_DAMAGED)
+			return true;
+	return false;
+}
+
 size_t torap_batch_size(const struct torap_batch *b)
 {
 	size_t size = b->signed_manifest->size;

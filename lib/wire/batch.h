@@ -67,6 +67,8 @@ struct torap_batch *torap_batch_destroy(struct torap_batch *b);
 struct torap_batch *torap_batch_clone(const struct torap_batch *b);
 /* Are frames missing that somebody may still have: damaged, or not held where the batch came from? */
 bool torap_batch_lacks(const struct torap_batch *b);
+/* Was one of them here, or where it came from, and is damaged? */
+bool torap_batch_is_damaged(const struct torap_batch *b);
 bool torap_omission_is_hole(int reason); /* an OmissionReason of that kind */
 /* Bytes of all frames and the manifest: what it costs of a window. */
 size_t torap_batch_size(const struct torap_batch *b);

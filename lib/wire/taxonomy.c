@@ -110,6 +110,7 @@ static const struct word kinds[] = {
 	{ 305, N, "unknown_device" },
 	{ 306, H, "new_incarnation" },
 	{ 307, H, "rights_exceeded" },
+	{ 308, H, "history_changed" },
 	{ 310, C, "canary_critical" },
 	{ 311, I, "canary_normal" },
 	{ 400, I, "access" },

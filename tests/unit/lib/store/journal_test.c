@@ -636,3 +636,45 @@ Test(journal, keeps_what_it_acknowledged_when_its_process_is_killed)
 		torap_batch_destroy(b);
 	}
 }
+
+static uint64_t partial_from(uint64_t from)
+{
+	struct torap_kv_txn txn;
+	uint64_t found = 0;
+	torap_kv_begin(&txn, kv, false);
+	int r = torap_journal_find_partial(&txn, 1, from, &found);
+	cr_assert(r == 0 || r == TORAP_KV_MISSING);
+	torap_kv_abort(&txn);
+	return r ? 0 : found;
+}
+
+/* Batches 2 and 4 came without a frame; of 3 one has expired, of 5 one is damaged: that is asked for otherwise. */
+Test(journal, finds_what_another_copy_could_complete)
+{
+	for (uint64_t no = 1; no <= 5; no++) {
+		struct torap_batch *b = seal();
+		if (no == 2 || no == 4) {
+			b->frames[1] = torap_buffer_unref(b->frames[1]);
+			b->omissions[1] = NOT_HELD;
+		}
+		if (no == 3) {
+			b->frames[1] = torap_buffer_unref(b->frames[1]);
+			b->omissions[1] = EXPIRED;
+		}
+		if (no == 5) {
+			b->frames[1] = torap_buffer_unref(b->frames[1]);
+			b->omissions[1] = DAMAGED;
+		}
+		cr_assert_eq(append(b), 0);
+		torap_batch_destroy(b);
+	}
+	cr_expect_eq(partial_from(1), 2);
+	cr_expect_eq(partial_from(3), 4);
+	cr_expect_eq(partial_from(5), 0);
+
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(torap_journal_drop_frame(&txn, 1, 2, 1, EXPIRED), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	cr_expect_eq(partial_from(1), 4, "what was deleted here is gone for good");
+}

@@ -59,7 +59,7 @@ Test(taxonomy, has_the_severities_of_the_contract)
 		{ "critical", "panic duress holdup fire medical emergency gas canary_critical" },
 		{ "high", "burglary tamper alarm door_forced fight plate_matched dangerous_driver "
 			  "camera_mass_outage "
-			  "body_tamper shed new_incarnation rights_exceeded" },
+			  "body_tamper shed new_incarnation rights_exceeded history_changed" },
 		{ "normal", "video_tamper schedule_missed camera_offline camera_wrong_clock recording_gap "
 			    "body_silent "
 			    "link_lost clock_off unmapped unknown_device" },
