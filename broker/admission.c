@@ -26,7 +26,7 @@ static void leave_out(struct torap_batch *batch, const struct torap_trust_writer
 	for (unsigned g = 0; g < m->groups_count; g++) {
 		const struct torap_group *group = &m->groups[g];
 		if (torap_trust_may_speak(trusted, group->class.region) &&
-			broker_policy_may_speak(named, group->class.region))
+			(!named || broker_policy_may_speak(named, group->class.region)))
 			continue;
 		a->beyond_groups++;
 		a->beyond_events += group->count;
@@ -38,20 +38,10 @@ static void leave_out(struct torap_batch *batch, const struct torap_trust_writer
 	}
 }
 
-struct broker_admission broker_admission_judge(const struct broker_rules *rules, const char *writer,
-	uint32_t lane, struct torap_batch *batch, const struct torap_position *at)
+static struct broker_admission judge(const struct broker_rules *rules,
+	const struct torap_trust_writer *trusted, struct torap_batch *batch, const struct torap_position *at)
 {
 	const struct torap_manifest *m = batch->manifest;
-	const struct torap_trust_writer *trusted = torap_trust_writer(rules->trust, writer);
-	const struct broker_policy_writer *named = broker_policy_writer(rules->policy, writer);
-	if (!trusted || !named)
-		return no(TORAP__REFUSAL__CODE__NOT_ADMITTED, TORAP_VERDICT_UNKNOWN_KEY,
-			"%s is not among the writers any more", writer);
-	if (strcmp(m->stream.writer, writer) != 0 || m->stream.lane != lane)
-		return no(TORAP__REFUSAL__CODE__MALFORMED, TORAP_VERDICT_MALFORMED,
-			"a batch of %s, lane %u, in a session of %s, lane %u", m->stream.writer,
-			m->stream.lane, writer, lane);
-
 	unsigned bad_frame = 0;
 	enum torap_verdict verdict = torap_verify_batch(batch, torap_trust_lookup, rules->trust, &bad_frame);
 	if (verdict == TORAP_VERDICT_MALFORMED)
@@ -67,19 +57,42 @@ struct broker_admission broker_admission_judge(const struct broker_rules *rules,
 		return no(TORAP__REFUSAL__CODE__BAD_SIGNATURE, TORAP_VERDICT_UNKNOWN_KEY,
 			"batch %" PRIu64 " is beyond the last good one of its stream", m->batch_no);
 
-	verdict = torap_verify_chain(at, m);
-	if (verdict == TORAP_VERDICT_OLD) {
-		/* It may fill a hole: with nothing that would not have come in at first. */
-		struct broker_admission old = { .answer = BROKER_ADMIT_OLD, .verdict = verdict };
-		leave_out(batch, trusted, named, &old);
-		return old;
+	struct broker_admission a = { .answer = BROKER_ADMIT, .verdict = torap_verify_chain(at, m) };
+	if (a.verdict == TORAP_VERDICT_GAP) {
+		a.answer = BROKER_ADMIT_GAP;
+		return a;
 	}
-	if (verdict == TORAP_VERDICT_GAP)
-		return (struct broker_admission){ .answer = BROKER_ADMIT_GAP, .verdict = verdict };
-	if (verdict != TORAP_VERDICT_GOOD)
-		return no(TORAP__REFUSAL__CODE__BROKEN_CHAIN, verdict,
+	if (a.verdict != TORAP_VERDICT_GOOD && a.verdict != TORAP_VERDICT_OLD)
+		return no(TORAP__REFUSAL__CODE__BROKEN_CHAIN, a.verdict,
 			"batch %" PRIu64 " does not continue what is here", m->batch_no);
-	struct broker_admission a = { .answer = BROKER_ADMIT, .verdict = TORAP_VERDICT_GOOD };
-	leave_out(batch, trusted, named, &a);
+	leave_out(batch, trusted, broker_policy_writer(rules->policy, m->stream.writer), &a);
+	if (a.verdict == TORAP_VERDICT_OLD) /* What is beyond its rights was told when it came first. */
+		a = (struct broker_admission){ .answer = BROKER_ADMIT_OLD, .verdict = a.verdict };
 	return a;
+}
+
+struct broker_admission broker_admission_judge(const struct broker_rules *rules, const char *writer,
+	uint32_t lane, struct torap_batch *batch, const struct torap_position *at)
+{
+	const struct torap_manifest *m = batch->manifest;
+	const struct torap_trust_writer *trusted = broker_rules_writer(rules, writer);
+	if (!trusted)
+		return no(TORAP__REFUSAL__CODE__NOT_ADMITTED, TORAP_VERDICT_UNKNOWN_KEY,
+			"%s is not among the writers any more", writer);
+	if (strcmp(m->stream.writer, writer) != 0 || m->stream.lane != lane)
+		return no(TORAP__REFUSAL__CODE__MALFORMED, TORAP_VERDICT_MALFORMED,
+			"a batch of %s, lane %u, in a session of %s, lane %u", m->stream.writer,
+			m->stream.lane, writer, lane);
+	return judge(rules, trusted, batch, at);
+}
+
+struct broker_admission broker_admission_judge_relayed(
+	const struct broker_rules *rules, struct torap_batch *batch, const struct torap_position *at)
+{
+	const char *writer = batch->manifest->stream.writer;
+	const struct torap_trust_writer *trusted = torap_trust_writer(rules->trust, writer);
+	if (!trusted)
+		return no(TORAP__REFUSAL__CODE__NOT_ADMITTED, TORAP_VERDICT_UNKNOWN_KEY,
+			"%s does not stand in the trust file", writer);
+	return judge(rules, trusted, batch, at);
 }

@@ -1,4 +1,4 @@
-/* admission.h: may this batch of a writer come in?
+/* admission.h: may this batch come in?
  *
  * Signature and digests, the place in its stream, and for which groups the writer may speak: the trust file, narrowed by the policy.
  * Pure: what follows from the answer is writer.h's. */
@@ -27,7 +27,11 @@ struct broker_admission {
 	char reason[160]; /* with NOT */
 };
 
-/* `writer` and `lane` are the session's, `at` is how far its stream has been accepted.  With ADMIT, frames of groups for which the
- * writer may not speak are taken out of the batch. */
+/* `writer` and `lane` are the session's, `at` is how far its stream has been accepted.  With ADMIT and OLD, frames of groups for which
+ * the writer may not speak are taken out of the batch. */
 struct broker_admission broker_admission_judge(const struct broker_rules *rules, const char *writer,
 	uint32_t lane, struct torap_batch *batch, const struct torap_position *at);
+/* The same for a batch that a broker passes on.  Its writer need not stand in the policy, which says whose links are taken here; where it
+ * does, it is narrowed all the same. */
+struct broker_admission broker_admission_judge_relayed(
+	const struct broker_rules *rules, struct torap_batch *batch, const struct torap_position *at);

@@ -19,6 +19,7 @@
 #include "broker/session.h"
 #include "broker/status.h"
 #include "broker/streams.h"
+#include "broker/upstream.h"
 #include "broker/writer.h"
 #include "loop/app.h"
 #include "loop/http.h"
@@ -31,6 +32,8 @@ enum {
 	TICK_MS = 250,
 	TICKS_PER_FLUSH = 2, /* manifests that hold nothing for a feed reach it at least once a second */
 	TICKS_PER_JUDGING = 4,
+	SOCKETS_MAX = 64 + BROKER_UPSTREAMS_MAX * 3 *
+				   8, /* each link has a monitor, and perhaps one that is closing */
 };
 
 /* Configuration. */
@@ -105,6 +108,7 @@ void broker_turn(struct broker *b)
 		return;
 	}
 	broker_writers_turn(b);
+	broker_upstreams_turn(b->upstreams);
 	/* A feed that is not done puts itself into the next turn's list. */
 	struct broker_feed *ready = b->ready;
 	b->ready = NULL;
@@ -211,6 +215,60 @@ void broker_flushed(
 		for (struct broker_feed *f = broker_audience_first(b->audience, e->matched[i], s->id.lane); f;
 			f = f->next_same)
 			broker_feed_offer(f, s);
+}
+
+/* Is any of the frames granted to the feed? */
+static bool grants(struct broker *b, uint32_t feed, const struct torap_manifest *m, const bool *frames)
+{
+	for (unsigned g = 0; g < m->groups_count; g++) {
+		const struct torap_group *group = &m->groups[g];
+		uint8_t parts = broker_routing_parts(b->routing, feed, &group->class);
+		for (unsigned i = 0; i < group->parts_count; i++)
+			if (frames[group->first_frame + i] && parts >> group->parts[i].part & 1)
+				return true;
+	}
+	return false;
+}
+
+struct again {
+	struct broker_stream *stream;
+	uint64_t batch_no;
+};
+
+static void send_again(void *hint, struct broker_session *s)
+{
+	const struct again *again = hint;
+	if (s->feed && s->lane == again->stream->id.lane)
+		broker_feed_mended(s->feed, again->stream, again->batch_no);
+}
+
+void broker_merged(
+	struct broker *b, struct broker_stream *s, const struct torap_batch *batch, bool was_damaged)
+{
+	struct again again = { s, batch->manifest->batch_no };
+	const struct torap_manifest *m = batch->manifest;
+	const struct broker_recent *e = broker_stream_recent(s, m->batch_no);
+	bool came[TORAP_BATCH_FRAMES_MAX];
+	uint32_t *feeds = NULL, count = 0;
+	for (unsigned i = 0; i < m->frames_count; i++)
+		came[i] = batch->frames[i] && !(e && e->batch->frames[i]);
+	b->counts.merged++;
+	broker_stream_merged(b->streams, s, batch);
+	if (was_damaged && !b->stopping) {
+		/* Feeds may stand before it, whatever it holds for them. */
+		broker_listener_each(b->listener, send_again, &again);
+		return;
+	}
+	/* Without memory nobody is told: as a feed that is not here, it has a hole then. */
+	if (b->stopping || broker_routing_batch(b->routing, m, &feeds, &count))
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		for (struct broker_feed *f = grants(b, feeds[i], m, came) ? broker_audience_first(b->audience,
+										    feeds[i], s->id.lane)
+									  : NULL;
+			f; f = f->next_same)
+			broker_feed_mended(f, s, m->batch_no);
+	free(feeds);
 }
 
 static void appeared(void *hint, struct broker_session *s)
@@ -349,6 +407,8 @@ void broker_reload(struct broker *b)
 		trust_not_kept(rules.trust->version);
 	broker_retention_rules(b->retention, rules.trust);
 	broker_listener_each(b->listener, rules_changed, &change);
+	if (change.trust_changed)
+		broker_upstreams_greet_again(b->upstreams);
 	torap_notice("POLICY-LOADED", "%s: %zu feeds, %zu writers; trust file version %" PRIu64,
 		b->config->policy, rules.policy->feeds_count, rules.policy->writers_count,
 		rules.trust->version);
@@ -459,10 +519,12 @@ static int open_sockets(struct broker *b, struct torap_error *err)
 	b->zmq = zmq_ctx_new();
 	if (!b->zmq)
 		return torap_errorf(err, -ENOMEM, "no ZeroMQ context");
-	zmq_ctx_set(b->zmq, ZMQ_MAX_SOCKETS, 64);
+	zmq_ctx_set(b->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
 	int r = torap_zap_open(&b->zap, &b->app->loop, b->zmq, admit, b, err);
 	if (!r)
 		r = broker_listener_open(&b->listener, b, err);
+	if (!r)
+		r = broker_upstreams_open(&b->upstreams, b, err);
 	if (!r && b->config->metrics)
 		r = torap_http_open(&b->http, &b->app->loop, b->config->metrics, routes, b, err);
 	if (r)
@@ -516,6 +578,7 @@ void broker_stop(struct broker *b)
 	if (b->tick_open)
 		uv_close((uv_handle_t *)&b->tick, NULL);
 	broker_listener_close(b->listener);
+	broker_upstreams_close(b->upstreams);
 	torap_zap_close(b->zap, NULL, NULL);
 	b->zap = NULL;
 	finish_stopping(b);
@@ -528,6 +591,7 @@ struct broker *broker_destroy(struct broker *b)
 	b->committer = torap_committer_stop(b->committer);
 	b->retention = broker_retention_destroy(b->retention);
 	b->own = broker_own_destroy(b->own);
+	b->upstreams = broker_upstreams_destroy(b->upstreams);
 	b->scan = broker_scan_destroy(b->scan);
 	if (b->zmq)
 		zmq_ctx_term(b->zmq);

@@ -29,6 +29,7 @@ struct broker_routing;
 struct broker_scan;
 struct broker_stream;
 struct broker_streams;
+struct broker_upstreams;
 struct broker_writer;
 struct torap_app;
 struct torap_batch;
@@ -59,6 +60,7 @@ struct broker {
 	void *zmq;
 	struct torap_zap *zap;
 	struct broker_listener *listener;
+	struct broker_upstreams *upstreams;
 	struct torap_http *http;
 	uv_async_t commits; /* the committer has something for us */
 	uv_timer_t tick;
@@ -89,5 +91,9 @@ void broker_turn(struct broker *b);
 /* A batch of a writer or of our own is on the disk: takes it, moves the stream's head and tells the feeds whose it is. */
 void broker_flushed(
 	struct broker *b, struct broker_stream *s, struct torap_batch **take, struct torap_wall received_at);
+/* Frames of a batch that was here already are on the disk now, too: feeds that they are granted to, and that got it without them, get it
+ * again.  `was_damaged`: so may whoever could not be given it. */
+void broker_merged(
+	struct broker *b, struct broker_stream *s, const struct torap_batch *batch, bool was_damaged);
 /* A stream that was not there before: feeds of its lane that it may concern follow it from its begin.  NULL: no room for it. */
 struct broker_stream *broker_new_stream(struct broker *b, const struct torap_stream_id *id);

@@ -1,12 +1,15 @@
 #include "broker/config.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/size.h"
 #include "base/time.h"
+#include "conf/keys.h"
 #include "conf/yaml.h"
 #include "wire/taxonomy.h"
 
@@ -14,11 +17,33 @@ enum {
 	CANARY_US_DEFAULT = 30 * TORAP_US_PER_S,
 	CANARY_US_MIN = 100 * TORAP_US_PER_MS, /* a canary must never become the load */
 	STORE_SIZE_MIN = 16 << 20,             /* a batch of the greatest size must fit */
+	CREDIT_DEFAULT = 4 << 20,
+	CREDIT_MIN = 64 << 10,
+	CREDIT_MAX = 16 << 20, /* of each lane of each upstream: what may wait in our memory */
+};
+
+struct raw_upstream {
+	char *name, *endpoint, *key, *feed, *credit;
 };
 
 struct file {
 	char *name, *region, *keys, *trust, *root, *store, *store_size, *listen, *policy, *metrics, *canary;
+	struct raw_upstream *upstream;
+	unsigned upstream_count;
 };
+
+static const cyaml_schema_field_t upstream_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct raw_upstream, name, 1, 256),
+	CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct raw_upstream, endpoint, 1, 255),
+	CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct raw_upstream, key, 1, 4095),
+	CYAML_FIELD_STRING_PTR(
+		"feed", CYAML_FLAG_POINTER, struct raw_upstream, feed, 1, BROKER_FEED_NAME_MAX),
+	CYAML_FIELD_STRING_PTR(
+		"credit", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_upstream, credit, 1, 32),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t upstream_schema = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct raw_upstream, upstream_fields) };
 
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct file, name, 1, 256),
@@ -34,6 +59,8 @@ static const cyaml_schema_field_t fields[] = {
 		"metrics", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, metrics, 1, 256),
 	CYAML_FIELD_STRING_PTR(
 		"canary", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, canary, 1, 64),
+	CYAML_FIELD_SEQUENCE("upstream", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, upstream,
+		&upstream_schema, 1, BROKER_UPSTREAMS_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
@@ -72,6 +99,84 @@ static bool take_texts(struct broker_config *c, const char *path, const struct f
 	       (c->metrics || !f->metrics);
 }
 
+/* Where a complaint about an upstream points to. */
+struct place {
+	const char *path;
+	unsigned index;
+	struct torap_error *err;
+};
+
+__attribute__((format(printf, 3, 4))) static int refuse_upstream(
+	const struct place *at, const char *key, const char *format, ...)
+{
+	char where[48], reason[300];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(reason, sizeof reason, format, args);
+	va_end(args);
+	snprintf(where, sizeof where, "upstream[%u].%s", at->index, key);
+	return torap_yaml_refuse(at->err, at->path, where, "%s", reason);
+}
+
+static int judge_upstream(const struct broker_config *c, const struct raw_upstream *raw, uint64_t *credit,
+	const struct place *at)
+{
+	struct torap_error why;
+	if (!torap_writer_id_valid(raw->name))
+		return refuse_upstream(
+			at, "name", "\"%.64s\" is not a writer id: up to 31 of a-z 0-9 -", raw->name);
+	if (strcmp(raw->name, c->name) == 0)
+		return refuse_upstream(at, "name", "%s is this broker itself", raw->name);
+	for (size_t i = 0; i < c->upstreams_count; i++)
+		if (strcmp(raw->name, c->upstreams[i].peer.name) == 0)
+			return refuse_upstream(at, "name", "%s is there twice", raw->name);
+	if (strncmp(raw->endpoint, "tcp://", 6) != 0)
+		return refuse_upstream(at, "endpoint",
+			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
+	*credit = CREDIT_DEFAULT;
+	if (raw->credit && torap_size_parse(credit, raw->credit, &why))
+		return refuse_upstream(at, "credit", "%s", why.text);
+	if (*credit < CREDIT_MIN || *credit > CREDIT_MAX)
+		return refuse_upstream(at, "credit", "\"%s\" is not between 64KiB and 16MiB", raw->credit);
+	return 0;
+}
+
+static int take_upstream(struct broker_config *c, const struct raw_upstream *raw, const struct place *at)
+{
+	uint64_t credit;
+	int r = judge_upstream(c, raw, &credit, at);
+	if (r)
+		return r;
+	struct torap_keys keys;
+	char *path = torap_yaml_path(at->path, raw->key);
+	r = path ? torap_keys_load_public(&keys, path, at->err) : -ENOMEM;
+	free(path);
+	if (r)
+		return r == -ENOMEM ? torap_errorf(at->err, r, "%s: out of memory", at->path) : r;
+	struct broker_upstream_config *u = &c->upstreams[c->upstreams_count++];
+	*u = (struct broker_upstream_config){ .credit_bytes = credit, .feed = strdup(raw->feed) };
+	u->peer.name = strdup(raw->name);
+	u->peer.endpoint = strdup(raw->endpoint);
+	memcpy(u->peer.key, keys.curve_public, sizeof u->peer.key);
+	return u->peer.name && u->peer.endpoint && u->feed
+		       ? 0
+		       : torap_errorf(at->err, -ENOMEM, "%s: out of memory", at->path);
+}
+
+static int take_upstreams(
+	struct broker_config *c, const char *path, const struct file *f, struct torap_error *err)
+{
+	c->upstreams = calloc(f->upstream_count + 1, sizeof *c->upstreams);
+	if (!c->upstreams)
+		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	for (unsigned i = 0; i < f->upstream_count; i++) {
+		int r = take_upstream(c, &f->upstream[i], &(struct place){ path, i, err });
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 int broker_config_load(struct broker_config *out, const char *path, struct torap_error *err)
 {
 	void *loaded = NULL;
@@ -82,6 +187,8 @@ int broker_config_load(struct broker_config *out, const char *path, struct torap
 	r = judge(&c, path, loaded, err);
 	if (!r && !take_texts(&c, path, loaded))
 		r = torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	if (!r)
+		r = take_upstreams(&c, path, loaded, err);
 	torap_yaml_free(&schema, loaded);
 	if (r) {
 		broker_config_finish(&c);
@@ -93,6 +200,12 @@ int broker_config_load(struct broker_config *out, const char *path, struct torap
 
 void broker_config_finish(struct broker_config *c)
 {
+	for (size_t i = 0; i < c->upstreams_count; i++) {
+		free(c->upstreams[i].peer.name);
+		free(c->upstreams[i].peer.endpoint);
+		free(c->upstreams[i].feed);
+	}
+	free(c->upstreams);
 	free(c->keys);
 	free(c->trust);
 	free(c->root);

@@ -170,7 +170,7 @@ static void on_found(struct broker_search *s, void *hint)
 	} else {
 		for (size_t i = 0; i < s->count; i++) {
 			struct broker_follow *w = follow_of(f, s->places[i].stream);
-			w->next = s->places[i].found.next_batch;
+			w->next = w->begin = s->places[i].found.next_batch;
 			w->acked = w->next - 1;
 		}
 		begin(f, s);
@@ -228,7 +228,7 @@ static bool follow_all(struct broker_feed *f, uint8_t start)
 		if (!w)
 			return false;
 		if (start == TORAP__START__START_NOW && !cursor_of(f, &stream->id)) {
-			w->next = stream->flushed.next_batch;
+			w->next = w->begin = stream->flushed.next_batch;
 			w->acked = w->next - 1;
 		}
 	}

@@ -28,8 +28,11 @@ struct torap_stream_position;
 /* A stream that a feed follows. */
 struct broker_follow {
 	struct broker_stream *stream;
-	uint64_t next;                      /* the batch to deal with next */
-	uint64_t acked;                     /* flushed by the subscriber up to here */
+	uint64_t next;  /* the batch to deal with next */
+	uint64_t begin; /* where the stream begins for the subscriber: what was before, it never had */
+	uint64_t acked; /* flushed by the subscriber up to here */
+	/* Batches that were mended and found no room among those that go once more.  One span: what lies between goes with them. */
+	uint64_t again_from, again_to;      /* again_to 0: none */
 	uint64_t heads;                     /* of the stream, when its head was last passed on */
 	struct torap_wall sent_received_at; /* when the newest batch that was sent had come in */
 	bool relevant; /* may hold something for the feed, by regions; false: left alone until that changes */
@@ -66,6 +69,7 @@ struct broker_feed {
 
 	struct broker_again *again; /* a ring of what goes out once more, when there is any */
 	size_t again_first, again_count;
+	bool again_more;                        /* a stream has a span of what found no room */
 	struct broker_read *again_reading;      /* under way, of the first */
 	const struct broker_follow *again_sent; /* one of its batches is not acknowledged yet */
 

@@ -25,17 +25,43 @@ static struct broker_again *at(struct broker_feed *f, size_t i)
 	return &f->again[(f->again_first + i) % BROKER_AGAIN_MAX];
 }
 
-static void push(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no)
+/* False: there is no room. */
+static bool push(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no)
 {
 	if (!f->again)
 		f->again = calloc(BROKER_AGAIN_MAX, sizeof *f->again);
-	if (!f->again || f->again_count == BROKER_AGAIN_MAX)
-		return;
+	if (!f->again)
+		return false;
 	for (size_t i = 0; i < f->again_count; i++)
 		if (at(f, i)->follow == w && at(f, i)->batch_no == batch_no)
-			return;
+			return true;
+	if (f->again_count == BROKER_AGAIN_MAX)
+		return false;
 	*at(f, f->again_count++) = (struct broker_again){ w, batch_no };
 	broker_feed_ready(f);
+	return true;
+}
+
+/* It cannot ask for what it does not know that we have now: this is not forgotten. */
+static void push_later(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no)
+{
+	if (w->again_to == 0 || batch_no < w->again_from)
+		w->again_from = batch_no;
+	if (batch_no > w->again_to)
+		w->again_to = batch_no;
+	f->again_more = true;
+}
+
+static void refill(struct broker_feed *f)
+{
+	f->again_more = false;
+	for (size_t i = 0; i < f->follows_room; i++) {
+		struct broker_follow *w = f->follows[i];
+		while (w && w->again_to && push(f, w, w->again_from))
+			if (w->again_from++ == w->again_to)
+				w->again_to = 0;
+		f->again_more |= w && w->again_to;
+	}
 }
 
 static void pop(struct broker_feed *f)
@@ -66,8 +92,11 @@ void broker_feed_mended(struct broker_feed *f, struct broker_stream *stream, uin
 	struct broker_follow *w = follow_of(f, stream);
 	if (!w || f->session->ended)
 		return;
+	if (batch_no < w->begin)
+		return;
 	if (batch_no < w->next) {
-		push(f, w, batch_no);
+		if (!push(f, w, batch_no))
+			push_later(f, w, batch_no);
 		return;
 	}
 	if (f->read_for == w)
@@ -120,7 +149,7 @@ static void on_read(struct broker_read *r, void *hint)
 	/* What was read under another policy is read once more. */
 	if (!r->stale && !f->session->ended) {
 		struct broker_follow *w = at(f, 0)->follow;
-		if (r->count == 0 || torap_batch_lacks(r->entries[0].batch))
+		if (r->count == 0 || torap_batch_is_damaged(r->entries[0].batch))
 			broker_mend_found(b, w->stream, r->from);
 		if (r->count)
 			send_once_more(f, w, r->entries[0].batch);
@@ -133,6 +162,8 @@ static void on_read(struct broker_read *r, void *hint)
 
 void broker_feed_again_pump(struct broker_feed *f)
 {
+	if (!f->again_count && f->again_more)
+		refill(f);
 	if (!f->again_count || f->again_reading || f->again_sent || f->session->ended ||
 		!torap_window_open(&f->window, TORAP_WINDOW_MIN / 2))
 		return;

@@ -2,7 +2,8 @@
  *
  * Either this broker's own hole was filled meanwhile, or the subscriber says in a position that it lacks frames.  Such a batch goes beside
  * the order, by the same cut and within the same window, one at a time; one of which nothing is granted, or nothing is here, does not.
- * Bounded: what finds no room is asked for again by the subscriber, in its own time. */
+ * Bounded: a question that finds no room is asked again by the subscriber, in its own time; what came here and finds none becomes a span of its
+ * stream, which goes when the others have gone. */
 #pragma once
 
 #include <stddef.h>

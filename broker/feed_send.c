@@ -201,7 +201,7 @@ static void read_failed(struct broker_feed *f, struct broker_follow *w, const st
 static void look_for_holes(struct broker_feed *f, struct broker_follow *w, const struct broker_read *r)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (torap_batch_lacks(r->entries[i].batch))
+		if (torap_batch_is_damaged(r->entries[i].batch))
 			broker_mend_found(f->broker, w->stream, r->from + i);
 }
 
@@ -250,11 +250,21 @@ static void drop_what_was_sent(struct broker_feed *f)
 
 enum outcome { IDLE, BLOCKED, MOVED };
 
+/* A stream that was not here when the feed began may have begun in the middle. */
+static void skip_to_begin(struct broker_follow *w)
+{
+	if (w->next >= w->stream->first_batch)
+		return;
+	w->next = w->begin = w->stream->first_batch;
+	w->acked = w->next - 1;
+}
+
 static enum outcome step_once(struct broker_feed *f, struct broker_follow *w)
 {
 	struct view view = { f, w };
 	if (w->damaged || !w->relevant)
 		return IDLE;
+	skip_to_begin(w);
 	drop_what_was_sent(f);
 	/* What was read does not wait: other streams want to be read. */
 	bool flush = w->flush || (f->held && f->read_for == w);

@@ -1,4 +1,4 @@
-/* links.h: which writers' links are lost, and which of their comings and goings are worth an event.
+/* links.h: which links of writers, or to upstreams, are lost, and which of their comings and goings are worth an event.
  *
  * A link that goes is told at once, and its return too.  One that goes again within BROKER_LINK_SETTLED_MS of its return flaps: it then
  * counts as lost until it has stayed for so long, and meanwhile only another reason is told.  Without that a writer that is welcomed

@@ -1,22 +1,16 @@
 #include "broker/mend.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "broker/broker.h"
-#include "broker/feed_again.h"
-#include "broker/listener.h"
 #include "broker/own.h"
-#include "broker/session.h"
 #include "broker/streams.h"
+#include "broker/upstream.h"
 #include "broker/writer.h"
+#include "link/message.h"
 #include "loop/app.h"
-#include "store/committer.h"
-#include "store/journal.h"
-#include "store/kv.h"
 
 void broker_mend_found(struct broker *b, struct broker_stream *stream, uint64_t batch_no)
 {
@@ -29,102 +23,25 @@ void broker_mend_found(struct broker *b, struct broker_stream *stream, uint64_t 
 	b->mend.found_batch = batch_no;
 }
 
-/* A batch on its way into the hole. */
-struct mending {
-	struct torap_commit_job job;
-	struct broker *broker;
-	struct broker_stream *stream;
-	struct torap_batch *batch;
-	struct torap_wall received_at;
-	size_t bytes;
-	bool lacks; /* still, after the merge */
-};
-
-/* On the committer's thread. */
-static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
+void broker_mend_merged(struct broker *b, struct broker_stream *stream, uint64_t batch_no)
 {
-	struct mending *m = (struct mending *)((char *)job - offsetof(struct mending, job));
-	struct torap_journal_head head;
-	struct torap_batch *now = NULL;
-	m->lacks = true;
-	int r = torap_journal_append(txn, m->batch, m->received_at);
-	if (r != TORAP_JOURNAL_MERGED && r != TORAP_JOURNAL_OLD)
-		return r;
-	int found = torap_journal_head(txn, &m->batch->manifest->stream, &head);
-	if (!found)
-		found = torap_journal_read(
-			txn, head.number, m->batch->manifest->batch_no, NULL, NULL, &now, NULL, NULL);
-	m->lacks = found || torap_batch_lacks(now);
-	torap_batch_destroy(now);
-	return r;
-}
-
-struct again {
-	struct broker_stream *stream;
-	uint64_t batch_no;
-};
-
-static void send_again(void *hint, struct broker_session *s)
-{
-	const struct again *again = hint;
-	if (s->feed && s->lane == again->stream->id.lane)
-		broker_feed_mended(s->feed, again->stream, again->batch_no);
-}
-
-static void merged(struct broker *b, struct mending *m)
-{
-	struct again again = { m->stream, m->batch->manifest->batch_no };
 	b->counts.mended++;
 	b->mend.mended++;
-	b->mend.mended_in = m->stream;
-	b->mend.mended_batch = again.batch_no;
-	broker_stream_merged(b->streams, m->stream, m->batch);
+	b->mend.mended_in = stream;
+	b->mend.mended_batch = batch_no;
 	/* Damaged manifests that stand in a row are mended from the last one on: each proves the one before. */
-	torap_holes_hurry_one(&m->stream->holes, again.batch_no - 1, torap_app_mono());
-	broker_listener_each(b->listener, send_again, &again);
+	torap_holes_hurry_one(&stream->holes, batch_no - 1, torap_app_mono());
 }
 
-static void done(struct torap_commit_job *job, int result)
+void broker_mend_ask(struct torap_stream_position *p, struct broker_stream *s)
 {
-	struct mending *m = (struct mending *)((char *)job - offsetof(struct mending, job));
-	struct broker *b = m->broker;
-	uint64_t batch_no = m->batch->manifest->batch_no;
-	char text[TORAP_STREAM_TEXT_SIZE];
-	m->stream->waiting_bytes -= m->bytes;
-	if (!m->lacks)
-		torap_holes_remove(&m->stream->holes, batch_no);
-	if (result == TORAP_JOURNAL_MERGED && !b->stopping)
-		merged(b, m);
-	if (result == TORAP_JOURNAL_OTHER) {
-		b->counts.refused[TORAP_VERDICT_BROKEN_CHAIN]++;
-		torap_info("BATCH-UNPROVEN",
-			"%s batch %" PRIu64
-			" came again, and nothing behind it proves yet that it is the one that is damaged here",
-			torap_stream_id_format(&m->stream->id, text), batch_no);
-	}
-	if (m->stream->writer && !b->stopping)
-		broker_writer_owe(m->stream);
-	torap_batch_destroy(m->batch);
-	free(m);
-}
-
-int broker_mend_take(struct broker *b, struct broker_stream *stream, struct torap_batch **take)
-{
-	struct mending *m = malloc(sizeof *m);
-	if (!m)
-		return -ENOMEM;
-	*m = (struct mending){
-		.job = { .apply = apply, .done = done },
-		.broker = b,
-		.stream = stream,
-		.batch = *take,
-		.received_at = torap_app_wall(),
-		.bytes = torap_batch_size(*take),
-	};
-	*take = NULL;
-	stream->waiting_bytes += m->bytes;
-	torap_committer_submit(b->committer, &m->job);
-	return 0;
+	size_t most = s->holes.count < TORAP_HOLES_ASKED_MAX ? s->holes.count : TORAP_HOLES_ASKED_MAX;
+	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
+	if (!p->holes)
+		return;
+	p->holes_count = torap_holes_ask(&s->holes, p->holes, most, torap_app_mono());
+	while (p->holes_count && p->holes[p->holes_count - 1] >= p->at.next_batch)
+		p->holes_count--;
 }
 
 static void tell(struct broker *b)
@@ -134,7 +51,7 @@ static void tell(struct broker *b)
 	if (m->found) {
 		torap_warn("BATCH-DAMAGED",
 			"%s batch %" PRIu64
-			": frames are damaged or missing (%u batches since the last line); asked for again from the writer, feeds get the rest",
+			": frames are damaged or missing (%u batches since the last line); asked for again from who brings it, feeds get the rest",
 			torap_stream_id_format(&m->found_in->id, text), m->found_batch, m->found);
 		broker_own_storage(b->own, "damaged", m->found_in, m->found_batch, m->found);
 	}
@@ -147,12 +64,22 @@ static void tell(struct broker *b)
 	*m = (struct broker_mend){ 0 };
 }
 
+/* Whoever brings the stream, one after the other: what one has not, the next may have. */
+static void ask_next(struct broker *b, struct broker_stream *stream)
+{
+	unsigned sources = 1 + broker_upstreams_count(b->upstreams);
+	for (unsigned i = 0; i < sources; i++) {
+		unsigned whom = stream->asks++ % sources;
+		if (whom == 0 ? broker_writer_ask(stream)
+			      : broker_upstreams_ask(b->upstreams, whom - 1, stream))
+			return;
+	}
+}
+
 void broker_mend_tick(struct broker *b, struct torap_mono now)
 {
 	tell(b);
-	for (size_t i = 0; i < b->streams->count; i++) {
-		struct broker_stream *stream = b->streams->all[i];
-		if (stream->writer && torap_holes_due(&stream->holes, now))
-			broker_writer_owe(stream);
-	}
+	for (size_t i = 0; i < b->streams->count; i++)
+		if (torap_holes_due(&b->streams->all[i]->holes, now))
+			ask_next(b, b->streams->all[i]);
 }

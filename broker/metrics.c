@@ -1,5 +1,6 @@
 #include "broker/metrics.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,11 @@
 #include "broker/routing.h"
 #include "broker/session.h"
 #include "broker/streams.h"
+#include "broker/upstream.h"
 #include "loop/app.h"
 #include "loop/http.h"
 #include "loop/zap.h"
+#include "loop/zlink.h"
 #include "store/committer.h"
 #include "store/kv.h"
 #include "store/sweep.h"
@@ -78,6 +81,10 @@ static void admission(struct torap_writer *body, const struct broker_counts *c)
 		(double)c->heads_refused);
 	one(body, "torap_broker_rollbacks_total", "counter", "Heads of writers that fell behind themselves",
 		(double)c->rollbacks);
+	one(body, "torap_broker_merged_total", "counter",
+		"Batches that came again with frames that were missing", (double)c->merged);
+	one(body, "torap_broker_forks_total", "counter",
+		"Batches and heads, signed by their writer, that contradict what is here", (double)c->forks);
 }
 
 static void links(struct torap_writer *body, const struct broker_counts *c)
@@ -280,6 +287,83 @@ static void feeds(struct torap_writer *body, const struct broker_counts *c)
 		labelled(body, "torap_broker_feed_bytes_total", "feed", f->name, (double)f->bytes);
 }
 
+enum upstream_lane_value { FLOWING, LAG_BATCHES, LAG_EVENTS, LAG_SECONDS };
+
+static double of_lane(
+	const struct broker_upstream_lane *l, enum upstream_lane_value what, struct torap_wall now)
+{
+	struct broker_upstream_lag lag = broker_upstream_lag(l, now);
+	switch (what) {
+	case FLOWING:
+		return torap_zlink_flowing(l->link);
+	case LAG_BATCHES:
+		return (double)lag.batches;
+	case LAG_EVENTS:
+		return (double)lag.events;
+	case LAG_SECONDS:
+		return lag.seconds;
+	}
+	return 0;
+}
+
+static void upstream_lanes(struct torap_writer *body, const struct broker_upstreams *u)
+{
+	static const struct {
+		const char *name, *help;
+	} gauges[] = {
+		[FLOWING] = { "torap_broker_upstream_flowing",
+			"1 while the lane's link to the upstream flows" },
+		[LAG_BATCHES] = { "torap_broker_upstream_lag_batches",
+			"Batches that writers have sealed, by their heads, and that are not here" },
+		[LAG_EVENTS] = { "torap_broker_upstream_lag_events", "Events in them" },
+		[LAG_SECONDS] = { "torap_broker_upstream_lag_seconds", "Since the writers said so" },
+	};
+	struct torap_wall now = torap_app_wall();
+	for (unsigned g = 0; g < sizeof gauges / sizeof *gauges; g++) {
+		torap_metric_head(body, gauges[g].name, "gauge", gauges[g].help);
+		for (size_t i = 0; i < u->count * (TORAP_LANES - 1); i++) {
+			const struct broker_upstream_lane *l =
+				&u->list[i / (TORAP_LANES - 1)].lanes[1 + i % (TORAP_LANES - 1)];
+			char name[LABEL_SIZE], lane[LABEL_SIZE], labels[2 * LABEL_SIZE + 1];
+			snprintf(labels, sizeof labels, "%s,%s",
+				torap_metric_label(name, sizeof name, "upstream", l->upstream->source.name),
+				torap_metric_label(lane, sizeof lane, "lane", torap_lane_name(l->lane)));
+			torap_metric(body, gauges[g].name, labels, of_lane(l, g, now));
+		}
+	}
+}
+
+static void upstreams(struct torap_writer *body, const struct broker_upstreams *u)
+{
+	static const struct {
+		const char *name, *type, *help;
+		size_t at;
+	} values[] = {
+		{ "torap_broker_upstream_batches_total", "counter", "Batches that an upstream sent",
+			offsetof(struct broker_upstream, batches) },
+		{ "torap_broker_upstream_again_total", "counter", "Those that were here already",
+			offsetof(struct broker_upstream, again) },
+		{ "torap_broker_upstream_passed_over_total", "counter", "Those that could not be taken",
+			offsetof(struct broker_upstream, passed_over) },
+		{ "torap_broker_upstream_refused_total", "counter", "Messages for which a lane was refused",
+			offsetof(struct broker_upstream, refused) },
+		{ "torap_broker_upstream_withheld_total", "counter",
+			"Frames granted to us that came empty without a reason",
+			offsetof(struct broker_upstream, withheld) },
+		{ "torap_broker_upstream_trust_version", "gauge",
+			"Newest version of the trust file that it showed",
+			offsetof(struct broker_upstream, trust_version) },
+	};
+	upstream_lanes(body, u);
+	for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+		torap_metric_head(body, values[v].name, values[v].type, values[v].help);
+		for (size_t i = 0; i < u->count; i++) {
+			const uint64_t *value = (const uint64_t *)((const char *)&u->list[i] + values[v].at);
+			labelled(body, values[v].name, "upstream", u->list[i].source.name, (double)*value);
+		}
+	}
+}
+
 void broker_metrics_page(void *broker, struct torap_writer *body)
 {
 	struct broker *b = broker;
@@ -287,6 +371,8 @@ void broker_metrics_page(void *broker, struct torap_writer *body)
 	links(body, &b->counts);
 	sessions(body, b);
 	feeds(body, &b->counts);
+	if (b->upstreams && b->upstreams->count)
+		upstreams(body, b->upstreams);
 	store(body, b);
 	retention(body, b);
 	policy(body, b);

@@ -25,6 +25,8 @@ struct broker_counts {
 	uint64_t beyond_groups, beyond_events;
 	uint64_t collects; /* times that finished commits were taken over: about the number of flushes */
 	uint64_t heads, heads_refused, rollbacks;
+	uint64_t merged; /* batches that came again with frames that were missing */
+	uint64_t forks;  /* batches and heads that contradict */
 	uint64_t hellos, hellos_refused, hellos_too_many, replaced, gone, silent, revoked;
 	uint64_t malformed, unknown_types, strangers; /* messages */
 	uint64_t reads, read_batches, reads_failed;   /* of the store, for feeds */

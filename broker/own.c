@@ -36,7 +36,7 @@ struct broker_own {
 	struct broker *broker;
 	struct lane lanes[TORAP_LANES]; /* 0 is unused */
 	struct torap_mono canary_due, head_due;
-	struct broker_links *links;
+	struct broker_links *links, *upstreams; /* of writers; to upstreams */
 	uint64_t lost;
 };
 
@@ -45,7 +45,7 @@ static void on_done(struct broker_commit *c, enum broker_commit_result result);
 static void submit(struct lane *l, struct torap_batch **take)
 {
 	struct broker *b = l->own->broker;
-	if (broker_commit_submit(b->committer, l->stream, take, torap_app_wall(), on_done, l)) {
+	if (broker_commit_submit(b->committer, l->stream, take, torap_app_wall(), NULL, on_done, l)) {
 		l->unflushed = *take; /* Out of memory: the next tick tries again. */
 		*take = NULL;
 		return;
@@ -221,25 +221,36 @@ bool broker_own_is_flushed(const struct broker_own *o, uint64_t seq)
 	return o->lanes[TORAP__LANE__LANE_NORMAL].stream->flushed.next_seq > seq;
 }
 
-static void note_link(
-	struct broker_own *o, const char *writer, uint32_t lane, Torap__State state, const char *reason)
+void broker_own_history(struct broker_own *o, const struct broker_stream *stream, uint64_t batch_no,
+	const char *what, const char *from)
 {
-	const char *fields[][2] = { { "writer", writer }, { "lane", torap_lane_name(lane) },
-		{ "reason", reason } };
+	char text[TORAP_STREAM_TEXT_SIZE], batch[24];
+	snprintf(batch, sizeof batch, "%" PRIu64, batch_no);
+	torap_stream_id_format(&stream->id, text);
+	const char *fields[][2] = { { "stream", text }, { "batch", batch }, { "what", what },
+		{ "from", from } };
+	note(o, TORAP__KIND__KIND_HISTORY_CHANGED, torap_kind_severity(TORAP__KIND__KIND_HISTORY_CHANGED),
+		TORAP__STATE__STATE_PULSE, 4, fields);
+}
+
+static void note_link(struct broker_own *o, const char *role, const char *name, uint32_t lane,
+	Torap__State state, const char *reason)
+{
+	const char *fields[][2] = { { role, name }, { "lane", torap_lane_name(lane) }, { "reason", reason } };
 	note(o, TORAP__KIND__KIND_LINK_LOST, torap_kind_severity(TORAP__KIND__KIND_LINK_LOST), state, 3,
 		fields);
 }
 
-static void link_back(void *hint, const char *writer, uint32_t lane)
+static void writer_back(void *hint, const char *writer, uint32_t lane)
 {
 	torap_notice("LINK-BACK", "writer %s, lane %s is back", writer, torap_lane_name(lane));
-	note_link(hint, writer, lane, TORAP__STATE__STATE_END, "hello");
+	note_link(hint, "writer", writer, lane, TORAP__STATE__STATE_END, "hello");
 }
 
 void broker_own_link_here(struct broker_own *o, const char *writer, uint32_t lane)
 {
 	if (broker_links_here(o->links, writer, lane, torap_app_mono()))
-		link_back(o, writer, lane);
+		writer_back(o, writer, lane);
 }
 
 void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lane, const char *reason)
@@ -247,7 +258,36 @@ void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lan
 	if (!broker_links_gone(o->links, writer, lane, reason))
 		return;
 	torap_warn("LINK-LOST", "writer %s, lane %s: %s", writer, torap_lane_name(lane), reason);
-	note_link(o, writer, lane, TORAP__STATE__STATE_START, reason);
+	note_link(o, "writer", writer, lane, TORAP__STATE__STATE_START, reason);
+}
+
+/* The log has it from the link itself. */
+static void upstream_back(void *hint, const char *upstream, uint32_t lane)
+{
+	note_link(hint, "upstream", upstream, lane, TORAP__STATE__STATE_END, "welcome");
+}
+
+void broker_own_upstream_here(struct broker_own *o, const char *upstream, uint32_t lane)
+{
+	if (broker_links_here(o->upstreams, upstream, lane, torap_app_mono()))
+		upstream_back(o, upstream, lane);
+}
+
+void broker_own_upstream_gone(struct broker_own *o, const char *upstream, uint32_t lane, const char *reason)
+{
+	if (broker_links_gone(o->upstreams, upstream, lane, reason))
+		note_link(o, "upstream", upstream, lane, TORAP__STATE__STATE_START, reason);
+}
+
+static void settle_links(struct broker_own *o, struct torap_mono now)
+{
+	broker_links_settle(o->links, now, writer_back, o);
+	broker_links_settle(o->upstreams, now, upstream_back, o);
+}
+
+bool broker_own_writes(const struct broker_own *o, const struct broker_stream *stream)
+{
+	return o->lanes[stream->id.lane].stream == stream;
 }
 
 void broker_own_turn(struct broker_own *o)
@@ -291,7 +331,7 @@ void broker_own_tick(struct broker_own *o, struct torap_mono now)
 	if (canaries_due)
 		o->canary_due.us = now.us + o->broker->config->canary_us;
 	rights_tick(o, now);
-	broker_links_settle(o->links, now, link_back, o);
+	settle_links(o, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
 		struct lane *l = &o->lanes[lane];
 		struct torap_batch *again = l->unflushed;
@@ -363,7 +403,8 @@ int broker_own_create(struct broker_own **out, struct broker *b, struct torap_er
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	o->broker = b;
 	o->links = broker_links_create();
-	if (!o->links) {
+	o->upstreams = broker_links_create();
+	if (!o->links || !o->upstreams) {
 		broker_own_destroy(o);
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	}
@@ -387,6 +428,7 @@ struct broker_own *broker_own_destroy(struct broker_own *o)
 		torap_batch_destroy(o->lanes[lane].unflushed);
 	}
 	broker_links_destroy(o->links);
+	broker_links_destroy(o->upstreams);
 	free(o);
 	return NULL;
 }

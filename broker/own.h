@@ -29,6 +29,9 @@ void broker_own_policy(struct broker_own *o, const char *file, const char *diges
 /* Summed up: a writer that claims what is not its own may not fill our stream with its every batch. */
 void broker_own_rights_exceeded(
 	struct broker_own *o, struct broker_stream *stream, uint64_t batch_no, unsigned groups);
+/* A stream's writer contradicted itself: "fork" or "rollback".  Said once for each stream. */
+void broker_own_history(struct broker_own *o, const struct broker_stream *stream, uint64_t batch_no,
+	const char *what, const char *from);
 /* `what`: "damaged" or "mended": so many batches, this one the last. */
 void broker_own_storage(struct broker_own *o, const char *what, const struct broker_stream *stream,
 	uint64_t batch_no, unsigned batches);
@@ -39,6 +42,12 @@ bool broker_own_is_flushed(const struct broker_own *o, uint64_t seq);
 /* A writer's link came or went; links.h says what of that is an event.  The reason is a constant. */
 void broker_own_link_here(struct broker_own *o, const char *writer, uint32_t lane);
 void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lane, const char *reason);
+/* The same of our link to an upstream. */
+void broker_own_upstream_here(struct broker_own *o, const char *upstream, uint32_t lane);
+void broker_own_upstream_gone(struct broker_own *o, const char *upstream, uint32_t lane, const char *reason);
+
+/* Is it written by us? */
+bool broker_own_writes(const struct broker_own *o, const struct broker_stream *stream);
 
 /* End of a turn: seals and submits what waits. */
 void broker_own_turn(struct broker_own *o);

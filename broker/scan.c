@@ -31,7 +31,7 @@ struct broker_scan {
 
 static bool is_damaged(const struct torap_batch *batch, struct torap_trust *trust)
 {
-	return torap_batch_lacks(batch) ||
+	return torap_batch_is_damaged(batch) ||
 	       torap_verify_manifest(batch, torap_trust_lookup, trust) == TORAP_VERDICT_BAD_SIGNATURE;
 }
 

@@ -9,8 +9,12 @@ struct torap_committer;
 struct torap_error;
 struct torap_kv;
 
-enum { BROKER_TABLE_STATE = TORAP_JOURNAL_TABLES };
-#define BROKER_TABLE_NAMES TORAP_JOURNAL_TABLE_NAMES, "state"
+enum {
+	BROKER_TABLE_STATE = TORAP_JOURNAL_TABLES,
+	BROKER_TABLE_SOURCES, /* source.h */
+	BROKER_TABLE_PROOFS,  /* store/proofs.h */
+};
+#define BROKER_TABLE_NAMES TORAP_JOURNAL_TABLE_NAMES, "state", "sources", "proofs"
 
 struct broker_state {
 	uint64_t incarnation;   /* of the broker's own streams: made with the store */

@@ -10,7 +10,9 @@
 #include "broker/listener.h"
 #include "broker/session.h"
 #include "broker/streams.h"
+#include "broker/upstream.h"
 #include "loop/app.h"
+#include "loop/zlink.h"
 
 struct links {
 	json_t *list;
@@ -67,6 +69,28 @@ static void add_missing(struct broker *b, struct links *links)
 	}
 }
 
+/* Our own links, and how far behind the writers' newest heads we are by them. */
+static void add_upstreams(const struct broker *b, struct links *links)
+{
+	for (size_t i = 0; b->upstreams && i < b->upstreams->count; i++) {
+		const struct broker_upstream *u = &b->upstreams->list[i];
+		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+			const struct torap_dialler *d = torap_zlink_dialler(u->lanes[lane].link);
+			struct broker_upstream_lag lag = broker_upstream_lag(&u->lanes[lane], links->now);
+			struct torap_wall at = { links->now.us - (torap_app_mono().us - d->since.us) };
+			char since[TORAP_WALL_TEXT_SIZE];
+			json_t *link = link_of(u->config->peer.name, "upstream", lane,
+				torap_dial_state_name(d->state), torap_dial_reason_name(d->reason));
+			json_object_set_new(link, "since", json_string(torap_wall_format(at, since)));
+			json_object_set_new(link, "lag_batches", json_integer((json_int_t)lag.batches));
+			json_object_set_new(link, "lag_events", json_integer((json_int_t)lag.events));
+			json_object_set_new(link, "lag_bytes", json_integer(0)); /* Heads do not say. */
+			json_object_set_new(link, "lag_seconds", json_real(lag.seconds));
+			json_array_append_new(links->list, link);
+		}
+	}
+}
+
 static json_t *streams_of(const struct broker *b)
 {
 	json_t *list = json_array();
@@ -88,6 +112,7 @@ void broker_status_page(void *broker, struct torap_writer *body)
 	struct links links = { json_array(), torap_app_wall() };
 	broker_listener_each(b->listener, add_session, &links);
 	add_missing(b, &links);
+	add_upstreams(b, &links);
 	json_t *page =
 		json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:s, s:I, s:o, s:o}", "process", "torap-broker",
 			"name", b->config->name, "version", TORAP_VERSION, "clock", "known", (int)clock.known,

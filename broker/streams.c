@@ -6,6 +6,9 @@
 
 #include "broker/routing.h"
 
+/* A head is later than a batch that it does not know when it is so by more than a clock that was set right. */
+enum { ROLLBACK_MARGIN_US = 60 * TORAP_US_PER_S };
+
 static size_t bucket_of(const struct torap_stream_id *id)
 {
 	uint64_t h = id->incarnation ^ ((uint64_t)id->lane << 56);
@@ -68,7 +71,7 @@ struct broker_stream *broker_streams_add(struct broker_streams *streams, const s
 		return NULL;
 	size_t bucket = bucket_of(id);
 	s->id = *id;
-	s->first_batch = 1;
+	s->first_batch = s->begins = 1;
 	s->recent_from = 1;
 	s->flushed = s->accepted = (struct torap_position){ .next_batch = 1, .next_seq = 1 };
 	s->index = (uint32_t)streams->count;
@@ -108,9 +111,13 @@ struct broker_recent *broker_stream_flushed(struct broker_streams *streams, stru
 	const struct torap_manifest *m = batch->manifest;
 	struct broker_recent **place = &s->recent[m->batch_no % BROKER_RECENT_MAX];
 	size_t size = torap_batch_size(batch);
+	if (s->flushed.next_batch == s->first_batch) /* The first: here it begins. */
+		s->first_batch = s->flushed.next_batch = s->recent_from = m->batch_no;
 	assert(m->batch_no == s->flushed.next_batch);
 	*take = NULL;
 	torap_position_advance(&s->flushed, m);
+	if (s->accepted.next_batch < s->flushed.next_batch)
+		s->accepted = s->flushed; /* It fell back, and another source brought the batch. */
 	s->batches++;
 	s->events += m->count;
 	s->bytes += size;
@@ -140,12 +147,14 @@ void broker_stream_merged(
 {
 	struct broker_recent *e = broker_stream_recent(s, batch->manifest->batch_no);
 	for (unsigned i = 0; e && i < batch->manifest->frames_count; i++) {
-		if (e->batch->frames[i] || !batch->frames[i])
+		if (!batch->frames[i] || e->batch->frames[i])
 			continue;
 		e->batch->frames[i] = torap_buffer_ref(batch->frames[i]);
 		e->size += batch->frames[i]->size;
 		streams->recent_bytes += batch->frames[i]->size;
 	}
+	while (streams->oldest && streams->recent_bytes > BROKER_RECENT_BYTES_MAX)
+		forget(streams, streams->oldest);
 }
 
 void broker_streams_forget(struct broker_streams *streams, struct torap_wall before)
@@ -157,6 +166,24 @@ void broker_streams_forget(struct broker_streams *streams, struct torap_wall bef
 void broker_stream_fall_back(struct broker_stream *s)
 {
 	s->accepted = s->flushed;
+	s->begins = s->flushed.next_batch;
+}
+
+uint64_t broker_stream_due(const struct broker_stream *s)
+{
+	return s->flushed.next_batch == s->first_batch ? s->begins : s->flushed.next_batch;
+}
+
+bool broker_stream_empty(const struct broker_stream *s)
+{
+	return !s->stored && !s->waiting;
+}
+
+void broker_stream_begin(struct broker_stream *s, uint64_t batch_no)
+{
+	assert(broker_stream_empty(s));
+	s->begins = batch_no;
+	s->accepted = (struct torap_position){ .next_batch = batch_no, .next_seq = batch_no == 1 };
 }
 
 struct broker_recent *broker_stream_recent(const struct broker_stream *s, uint64_t batch_no)
@@ -164,6 +191,23 @@ struct broker_recent *broker_stream_recent(const struct broker_stream *s, uint64
 	if (batch_no < s->recent_from || batch_no >= s->flushed.next_batch)
 		return NULL;
 	return s->recent[batch_no % BROKER_RECENT_MAX];
+}
+
+bool broker_stream_differs(const struct broker_stream *s, const struct torap_manifest *m)
+{
+	const struct broker_recent *e = broker_stream_recent(s, m->batch_no);
+	return e && memcmp(e->batch->manifest->digest, m->digest, sizeof m->digest) != 0;
+}
+
+bool broker_stream_holds(const struct broker_stream *s, const struct torap_batch *batch)
+{
+	const struct broker_recent *e = broker_stream_recent(s, batch->manifest->batch_no);
+	if (!e || memcmp(e->batch->manifest->digest, batch->manifest->digest, TORAP_DIGEST_SIZE) != 0)
+		return false;
+	for (unsigned i = 0; i < batch->manifest->frames_count; i++)
+		if (batch->frames[i] && !e->batch->frames[i])
+			return false;
+	return true;
 }
 
 int broker_recent_route(struct broker_recent *e, struct broker_routing *routing)
@@ -209,13 +253,37 @@ uint64_t broker_stream_seq_at(const struct broker_stream *s, uint64_t batch_no)
 			      (double)(s->flushed.next_batch - 1));
 }
 
+/* Two statements of the writer about one batch. */
+static bool contradicts(const struct broker_stream *s, const struct torap_head *head)
+{
+	const struct broker_recent *e = broker_stream_recent(s, head->last_batch);
+	const uint8_t *known = NULL;
+	if (!head->has_digest)
+		return false;
+	if (e)
+		known = e->batch->manifest->digest;
+	else if (s->flushed.has_digest && head->last_batch == broker_stream_last(s))
+		known = s->flushed.last_digest;
+	else if (s->head && s->head_read.has_digest && head->last_batch == s->head_read.last_batch)
+		known = s->head_read.last_digest;
+	return known && memcmp(known, head->last_digest, TORAP_DIGEST_SIZE) != 0;
+}
+
+/* A batch that the writer sealed long before the head, and that the head does not know. */
+static bool forgets(const struct broker_stream *s, const struct torap_head *head)
+{
+	const struct broker_recent *e = broker_stream_recent(s, head->last_batch + 1);
+	return e && e->batch->manifest->sealed_at_us + ROLLBACK_MARGIN_US < head->at.us;
+}
+
 enum broker_head_answer broker_stream_head(
 	struct broker_stream *s, const struct torap_head *head, struct torap_buffer *signed_head)
 {
+	if (contradicts(s, head))
+		return BROKER_HEAD_FORK;
 	if (s->head && head->at.us <= s->head_read.at.us)
 		return BROKER_HEAD_OLD;
-	bool rollback = (s->head && head->last_batch < s->head_read.last_batch) ||
-			head->last_batch < broker_stream_last(s);
+	bool rollback = (s->head && head->last_batch < s->head_read.last_batch) || forgets(s, head);
 	torap_buffer_unref(s->head);
 	s->head = torap_buffer_ref(signed_head);
 	s->head_read = *head;

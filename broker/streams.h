@@ -48,11 +48,14 @@ struct broker_stream {
 	bool stored;    /* the store has it, under… */
 	uint32_t number;
 	uint64_t first_batch; /* 1, or where this store began */
+	uint64_t begins;      /* while it holds nothing: the batch that it is to begin with */
 	struct torap_position flushed, accepted;
 	unsigned waiting;             /* batches accepted and not yet flushed… */
 	size_t waiting_bytes;         /* …and their bytes */
 	bool full_told;               /* the log knows that the store has no room for it */
 	struct broker_writer *writer; /* the session that acknowledgements go to; NULL: none */
+	struct torap_position
+		writer_got; /* after the last batch of that session; or where it was told to go on */
 	/* Groups beyond the writer's rights that no event has told of yet, and when the last did. */
 	unsigned beyond_groups;
 	uint64_t beyond_batch;
@@ -60,8 +63,14 @@ struct broker_stream {
 	struct torap_buffer *head; /* newest SignedHead, verified; or NULL */
 	struct torap_head head_read;
 	bool rolled_back;         /* its newest head is lower than what is here: said once */
+	bool rollback_told;       /* as an event */
+	bool forked;              /* two histories of it were seen: said once */
+	unsigned proofs;          /* documents kept of that */
+	unsigned writer_merges;   /* batches of its writer on their way that are here already, in part */
 	uint64_t heads;           /* how many were taken; tells whether a feed has the newest */
-	struct torap_holes holes; /* batches that this broker lacks frames of */
+	struct torap_holes holes; /* batches of which something is damaged here */
+	unsigned asks;            /* who is asked for them next: its writer, then each upstream in turn */
+	bool ask_writer;          /* with the next acknowledgement */
 	struct broker_recent *recent[BROKER_RECENT_MAX]; /* by number modulo; NULL: not in memory */
 	uint64_t recent_from;            /* from here to flushed.next_batch - 1 they are there */
 	uint64_t batches, events, bytes; /* since the process started */
@@ -104,8 +113,18 @@ void broker_stream_merged(
 void broker_streams_forget(struct broker_streams *streams, struct torap_wall before);
 /* A commit failed: what was accepted after the flushed head must be sent again. */
 void broker_stream_fall_back(struct broker_stream *s);
+/* What is accepted of a stream that holds nothing yet begins in the middle, at `batch_no`.  A commit that fails takes it back. */
+void broker_stream_begin(struct broker_stream *s, uint64_t batch_no);
+/* The batch that the disk must bring next, of those accepted. */
+uint64_t broker_stream_due(const struct broker_stream *s);
+/* Nothing of it is here or on its way: it may begin anywhere. */
+bool broker_stream_empty(const struct broker_stream *s);
 /* NULL: not in memory. */
 struct broker_recent *broker_stream_recent(const struct broker_stream *s, uint64_t batch_no);
+/* Another batch stands in memory under this number: a fork, as long as we can still see it. */
+bool broker_stream_differs(const struct broker_stream *s, const struct torap_manifest *m);
+/* It is in memory with all the frames that this one has. */
+bool broker_stream_holds(const struct broker_stream *s, const struct torap_batch *batch);
 /* Fills `matched` with the feeds whose it is; asks the routing once per policy.  0 or -ENOMEM. */
 int broker_recent_route(struct broker_recent *e, struct broker_routing *routing);
 /* Holds it anything for the feed? */
@@ -117,7 +136,8 @@ enum broker_head_answer {
 	BROKER_HEAD_NEW,
 	BROKER_HEAD_OLD,      /* not newer than the one that is there */
 	BROKER_HEAD_ROLLBACK, /* newer in time and lower in number: taken all the same, for it is the proof */
+	BROKER_HEAD_FORK, /* another digest than that of the same batch here, or in the head before: not taken */
 };
-/* Takes a reference to the bytes. */
+/* Takes a reference to the bytes.  Heads come by several ways, so that an honest one may be older than what is here: that is lag. */
 enum broker_head_answer broker_stream_head(
 	struct broker_stream *s, const struct torap_head *head, struct torap_buffer *signed_head);

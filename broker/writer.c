@@ -9,15 +9,18 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "broker/admission.h"
+#include "broker/arrival.h"
 #include "broker/broker.h"
-#include "broker/commit.h"
+#include "broker/history.h"
 #include "broker/listener.h"
 #include "broker/mend.h"
 #include "broker/own.h"
 #include "broker/session.h"
+#include "broker/source.h"
 #include "broker/streams.h"
 #include "link/message.h"
 #include "loop/app.h"
+#include "store/kv.h"
 #include "wire/envelope.h"
 
 enum {
@@ -46,18 +49,31 @@ static bool is_admitted(const struct broker_session *s, const char **reason)
 	return w && torap_trust_has_curve(w, s->key);
 }
 
-static struct torap_stream_position position_of(const struct broker_stream *s)
+static struct broker_source source_of(const struct broker_session *s)
 {
-	return (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+	struct broker_source source = { .kind = BROKER_SOURCE_WRITER };
+	snprintf(source.name, sizeof source.name, "%.31s", s->name);
+	return source;
 }
 
-/* What we lack of the stream, and ask for with this.  Without memory it is asked for later. */
-static void add_holes(struct torap_stream_position *p, struct broker_stream *s)
+/* What it sent and is on the disk.  By an upstream we may be ahead of it, and it may not hear of what it has not sent. */
+static struct torap_stream_position position_of(const struct broker_stream *s)
 {
-	size_t most = s->holes.count < TORAP_HOLES_ASKED_MAX ? s->holes.count : TORAP_HOLES_ASKED_MAX;
-	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
-	if (p->holes)
-		p->holes_count = torap_holes_ask(&s->holes, p->holes, most, torap_app_mono());
+	bool ahead = s->flushed.next_batch > s->writer_got.next_batch;
+	return (struct torap_stream_position){ .stream = s->id, .at = ahead ? s->writer_got : s->flushed };
+}
+
+/* Where the writer is to go on: what is here, or the first of it that is not whole, for an upstream may have brought it in part. */
+static struct torap_stream_position resume_of(
+	struct broker_session *s, struct torap_kv_txn *txn, const struct broker_stream *stream)
+{
+	struct broker_source source = source_of(s);
+	struct torap_stream_position p = { .stream = stream->id };
+	int r = broker_source_resume(txn, &source, stream, &p.at);
+	if (r)
+		torap_fail("STORE-DAMAGED", "what is missing of %s cannot be read: %s", stream->id.writer,
+			strerror(r < 0 ? -r : EIO));
+	return p;
 }
 
 /* Where we stand in each of the streams that the writer named. */
@@ -66,18 +82,22 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 	struct torap_stream_position *positions = calloc(h->positions_count + 1, sizeof *positions);
 	if (!positions)
 		return false;
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, s->broker->kv, false);
 	for (size_t i = 0; i < h->positions_count; i++) {
 		const struct torap_stream_id *id = &h->positions[i].stream;
 		struct broker_stream *stream = broker_streams_find(s->broker->streams, id);
 		positions[i] = (struct torap_stream_position){ .stream = *id, .at = { .next_batch = 1 } };
 		if (!stream)
 			continue;
-		positions[i] = position_of(stream);
+		positions[i] = resume_of(s, &txn, stream);
 		torap_holes_hurry(&stream->holes, torap_app_mono());
-		add_holes(&positions[i], stream);
+		broker_mend_ask(&positions[i], stream);
 		/* What an older session sent and is not flushed yet is acknowledged to this one. */
 		stream->writer = s->writer;
+		stream->writer_got = positions[i].at;
 	}
+	torap_kv_abort(&txn);
 	struct torap_welcome welcome = {
 		.version = 1,
 		.positions = positions,
@@ -155,19 +175,31 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w)
 static void acknowledge(struct broker_writer *w)
 {
 	struct torap_stream_position positions[OWED_MAX];
+	size_t count = 0;
+	/* Frames of it that were missing here are on their way to the disk: it is owed again when they are there. */
 	for (size_t i = 0; i < w->owed_count; i++) {
-		positions[i] = position_of(w->owed[i]);
-		add_holes(&positions[i], w->owed[i]);
+		struct broker_stream *stream = w->owed[i];
+		if (stream->writer_merges || !stream->writer_got.next_batch)
+			continue;
+		positions[count] = position_of(stream);
+		if (stream->ask_writer)
+			broker_mend_ask(&positions[count], stream);
+		stream->ask_writer = false;
+		count++;
 	}
-	struct torap_buffer *body = torap_ack_encode(positions, w->owed_count);
-	for (size_t i = 0; i < w->owed_count; i++)
-		free(positions[i].holes);
 	w->owed_count = 0;
+	if (!count)
+		return;
+	struct torap_buffer *body = torap_ack_encode(positions, count);
+	for (size_t i = 0; i < count; i++)
+		free(positions[i].holes);
 	broker_session_send(w->session, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
 }
 
-static void owe(struct broker_writer *w, struct broker_stream *stream)
+void broker_writer_owe(struct broker_writer *w, struct broker_stream *stream)
 {
+	if (!w)
+		return;
 	for (size_t i = 0; i < w->owed_count; i++)
 		if (w->owed[i] == stream)
 			return;
@@ -182,9 +214,28 @@ static void owe(struct broker_writer *w, struct broker_stream *stream)
 	w->owed[w->owed_count++] = stream;
 }
 
-void broker_writer_owe(struct broker_stream *stream)
+bool broker_writer_ask(struct broker_stream *stream)
 {
-	owe(stream->writer, stream);
+	stream->ask_writer = stream->writer && stream->writer_got.next_batch;
+	if (stream->ask_writer)
+		broker_writer_owe(stream->writer, stream);
+	return stream->ask_writer;
+}
+
+void broker_writer_full(struct broker_writer *w)
+{
+	if (w)
+		broker_session_end(
+			w->session, "store full", TORAP__REFUSAL__CODE__BUSY, "the broker's store is full");
+}
+
+void broker_writer_forked(struct broker_writer *w, uint64_t batch_no)
+{
+	char reason[96];
+	snprintf(reason, sizeof reason, "another batch %" PRIu64 " is here already", batch_no);
+	if (w)
+		broker_session_end(w->session, torap_verdict_name(TORAP_VERDICT_BROKEN_CHAIN),
+			TORAP__REFUSAL__CODE__BROKEN_CHAIN, reason);
 }
 
 void broker_writers_turn(struct broker *b)
@@ -194,38 +245,6 @@ void broker_writers_turn(struct broker *b)
 		b->owing = w->next_owing;
 		acknowledge(w);
 	}
-}
-
-/* Said once for each stream until something of it finds room again: its writer comes back every few seconds. */
-static void refuse_full(struct broker *b, struct broker_stream *stream)
-{
-	b->counts.refused_full++;
-	struct broker_session *s = stream->writer ? stream->writer->session : NULL;
-	if (!s)
-		return;
-	if (!stream->full_told)
-		torap_fail("STORE-FULL", "no room for batches of %s; it keeps them and tries again", s->name);
-	stream->full_told = true;
-	broker_session_end(s, "store full", TORAP__REFUSAL__CODE__BUSY, "the broker's store is full");
-}
-
-static void on_done(struct broker_commit *c, enum broker_commit_result result)
-{
-	struct broker *b = c->hint;
-	struct broker_stream *stream = c->stream;
-	stream->waiting_bytes -= torap_batch_size(c->batch);
-	if (result == BROKER_COMMIT_FULL) {
-		broker_stream_fall_back(stream);
-		refuse_full(b, stream);
-	}
-	if (result != BROKER_COMMIT_FLUSHED)
-		return;
-	stream->full_told = false;
-	if (torap_batch_lacks(c->batch))
-		broker_mend_found(b, stream, c->batch->manifest->batch_no);
-	broker_flushed(b, stream, &c->batch, c->received_at);
-	if (stream->writer)
-		owe(stream->writer, stream);
 }
 
 static void send_back(struct broker_writer *w, const struct broker_stream *stream)
@@ -251,54 +270,63 @@ static void refuse(struct broker_writer *w, const struct broker_admission *a)
 	broker_session_end(s, torap_verdict_name(a->verdict), a->code, a->reason);
 }
 
+/* To the disk.  False: the session has ended. */
+static bool submit(struct broker_writer *w, struct broker_stream *stream, struct torap_batch **take,
+	const struct broker_source *source)
+{
+	struct broker_session *s = w->session;
+	if (stream->waiting_bytes + torap_batch_size(*take) > IN_FLIGHT_MAX) {
+		broker_session_end(s, "beyond its credit", TORAP__REFUSAL__CODE__LIMIT,
+			"more in flight than the credit");
+		return false;
+	}
+	if (broker_arrival(s->broker, stream, take, source)) {
+		broker_session_end(s, "out of memory", TORAP__REFUSAL__CODE__BUSY, "out of memory");
+		return false;
+	}
+	return true;
+}
+
 static void admit(struct broker_writer *w, struct broker_stream *stream, struct torap_batch **take,
 	const struct broker_admission *a)
 {
-	struct broker_session *s = w->session;
-	struct broker *b = s->broker;
-	const struct torap_manifest *m = (*take)->manifest;
-	size_t size = torap_batch_size(*take);
-	if (stream->waiting_bytes + size > IN_FLIGHT_MAX) {
-		broker_session_end(s, "beyond its credit", TORAP__REFUSAL__CODE__LIMIT,
-			"more in flight than the credit");
-		return;
-	}
-	struct torap_position accepted = stream->accepted;
-	uint64_t batch_no = m->batch_no;
-	torap_position_advance(&accepted, m);
-	if (broker_commit_submit(b->committer, stream, take, torap_app_wall(), on_done, b)) {
-		broker_session_end(s, "out of memory", TORAP__REFUSAL__CODE__BUSY, "out of memory");
-		return;
-	}
-	stream->accepted = accepted;
-	stream->waiting_bytes += size;
-	if (!a->beyond_groups)
+	static const struct broker_source itself = { .kind = BROKER_SOURCE_NONE };
+	struct broker *b = w->session->broker;
+	uint64_t batch_no = (*take)->manifest->batch_no;
+	if (!submit(w, stream, take, &itself) || !a->beyond_groups)
 		return;
 	b->counts.beyond_groups += a->beyond_groups;
 	b->counts.beyond_events += a->beyond_events;
 	broker_own_rights_exceeded(b->own, stream, batch_no, a->beyond_groups);
 }
 
-/* The same number as one that is here, and another batch: a fork, as long as we can still see it. */
-static bool differs(const struct broker_stream *stream, const struct torap_manifest *m)
+/* How far this session has sent the stream.  True: in its order, for the first time. */
+static bool hear(struct broker_writer *w, struct broker_stream *stream, const struct torap_manifest *m,
+	enum broker_admission_answer answer)
 {
-	const struct broker_recent *e = broker_stream_recent(stream, m->batch_no);
-	return e && memcmp(e->batch->manifest->digest, m->digest, sizeof m->digest) != 0;
+	if (stream->writer != w)
+		stream->writer_got = (struct torap_position){ 0 };
+	stream->writer = w;
+	if (answer == BROKER_ADMIT_GAP || m->batch_no < stream->writer_got.next_batch)
+		return false;
+	torap_position_advance(&stream->writer_got, m);
+	return true;
 }
 
-/* Beside the order: one that we asked for, or one that came twice. */
-static void on_old(struct broker_writer *w, struct broker_stream *stream, struct torap_batch **take)
+/* It is here already; perhaps not all of it, when an upstream brought it.  Beside the order only what fills a hole is looked at: a writer
+ * that says old numbers again must not keep the disk busy. */
+static void take_again(
+	struct broker_writer *w, struct broker_stream *stream, struct torap_batch **take, bool in_order)
 {
-	struct broker_session *s = w->session;
-	if (!torap_holes_has(&stream->holes, (*take)->manifest->batch_no)) {
-		owe(w, stream);
-		return;
-	}
-	if (stream->waiting_bytes + torap_batch_size(*take) > IN_FLIGHT_MAX)
-		broker_session_end(s, "beyond its credit", TORAP__REFUSAL__CODE__LIMIT,
-			"more in flight than the credit");
-	else if (broker_mend_take(s->broker, stream, take))
-		broker_session_end(s, "out of memory", TORAP__REFUSAL__CODE__BUSY, "out of memory");
+	static const struct broker_source beside = { .kind = BROKER_SOURCE_NONE };
+	struct broker_source source = source_of(w->session);
+	uint64_t batch_no = (*take)->manifest->batch_no;
+	if (torap_holes_has(&stream->holes, batch_no))
+		submit(w, stream, take, in_order ? &source : &beside);
+	else if (in_order && batch_no >= stream->first_batch && !broker_stream_holds(stream, *take))
+		submit(w, stream, take, &source);
+	else
+		broker_writer_owe(w, stream);
 }
 
 static void on_batch(struct broker_writer *w, struct torap_batch **take)
@@ -310,7 +338,7 @@ static void on_batch(struct broker_writer *w, struct torap_batch **take)
 	struct broker_stream *stream = broker_streams_find(b->streams, &m->stream);
 	struct broker_admission a = broker_admission_judge(
 		&b->rules, s->name, s->lane, *take, stream ? &stream->accepted : &begin);
-	if (a.answer == BROKER_ADMIT_OLD && differs(stream, m)) {
+	if (a.answer == BROKER_ADMIT_OLD && broker_stream_differs(stream, m)) {
 		a.answer = BROKER_ADMIT_NOT;
 		a.verdict = TORAP_VERDICT_BROKEN_CHAIN;
 		a.code = TORAP__REFUSAL__CODE__BROKEN_CHAIN;
@@ -319,6 +347,8 @@ static void on_batch(struct broker_writer *w, struct torap_batch **take)
 	if (a.answer != BROKER_ADMIT)
 		b->counts.refused[a.verdict]++;
 	if (a.answer == BROKER_ADMIT_NOT) {
+		if (a.verdict == TORAP_VERDICT_BROKEN_CHAIN && stream)
+			broker_history_fork(b, stream, *take, s->name);
 		refuse(w, &a);
 		return;
 	}
@@ -330,9 +360,9 @@ static void on_batch(struct broker_writer *w, struct torap_batch **take)
 			"this broker holds too many streams, of this writer or at all");
 		return;
 	}
-	stream->writer = w;
+	bool in_order = hear(w, stream, m, a.answer);
 	if (a.answer == BROKER_ADMIT_OLD)
-		on_old(w, stream, take);
+		take_again(w, stream, take, in_order);
 	else if (a.answer == BROKER_ADMIT_GAP)
 		send_back(w, stream);
 	else
@@ -363,19 +393,7 @@ static int on_head(struct broker_writer *w, struct torap_buffer *signed_head, st
 		stream = broker_new_stream(b, &head.stream);
 	if (!stream)
 		return 0;
-	b->counts.heads++;
-	enum broker_head_answer answer = broker_stream_head(stream, &head, signed_head);
-	bool said = stream->rolled_back;
-	if (answer != BROKER_HEAD_OLD)
-		stream->rolled_back = answer == BROKER_HEAD_ROLLBACK;
-	b->counts.rollbacks += answer == BROKER_HEAD_ROLLBACK;
-	if (answer == BROKER_HEAD_ROLLBACK && !said) {
-		char text[TORAP_STREAM_TEXT_SIZE];
-		torap_warn("WRITER-ROLLBACK",
-			"%s signed a head at batch %" PRIu64 ", and %" PRIu64 " are here",
-			torap_stream_id_format(&stream->id, text), head.last_batch,
-			broker_stream_last(stream));
-	}
+	broker_history_head(b, stream, &head, signed_head, s->name);
 	return 0;
 }
 

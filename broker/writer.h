@@ -4,7 +4,9 @@
  * acknowledgement for all that a flush held. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct broker;
 struct broker_session;
@@ -24,8 +26,14 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w);
 /* 0, or -EBADMSG with the reason: the session ends. */
 int broker_writer_message(struct broker_writer *w, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t count, struct torap_error *err);
-/* The stream's writer, which must be there, gets an acknowledgement, and with it the holes that are due. */
-void broker_writer_owe(struct broker_stream *stream);
+/* Accepts NULL, like the two with a writer below.  The stream moved on the disk: it is owed an acknowledgement. */
+void broker_writer_owe(struct broker_writer *w, struct broker_stream *stream);
+/* The acknowledgement that it gets now tells it the holes that are due.  False: the stream has no writer here. */
+bool broker_writer_ask(struct broker_stream *stream);
+/* There was no room: it is to come back later. */
+void broker_writer_full(struct broker_writer *w);
+/* Another batch turned out to stand under that number: the session ends. */
+void broker_writer_forked(struct broker_writer *w, uint64_t batch_no);
 /* Sends the acknowledgements that are due to any writer. */
 void broker_writers_turn(struct broker *b);
 /* Trust file or policy changed: ends the session when the writer is not admitted any more. */

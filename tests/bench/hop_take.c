@@ -14,7 +14,7 @@
 #include <zmq.h>
 
 #include "agents/follow/config.h"
-#include "agents/follow/link.h"
+#include "loop/zlink.h"
 #include "agents/follow/streams.h"
 #include "base/error.h"
 #include "bench/samples.h"
@@ -31,7 +31,7 @@ struct take {
 	uint64_t wanted;
 	bool open_all;
 	void *zmq;
-	struct follow_link *links[TORAP_LANES];
+	struct torap_zlink *links[TORAP_LANES];
 	uv_check_t turn;
 	uv_timer_t second;
 	unsigned quiet_s;
@@ -157,13 +157,13 @@ static struct torap_buffer *on_hello(void *hint, uint8_t lane)
 static void tell_when_flowing(struct take *t)
 {
 	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane <= TORAP__LANE__LANE_BULK; lane++)
-		if (!t->links[lane] || !follow_link_flowing(t->links[lane]))
+		if (!t->links[lane] || !torap_zlink_flowing(t->links[lane]))
 			return;
 	printf("flowing\n");
 	fflush(stdout);
 }
 
-static void on_welcome(struct take *t, struct follow_link *l, struct torap_bytes body)
+static void on_welcome(struct take *t, struct torap_zlink *l, struct torap_bytes body)
 {
 	struct torap_welcome w;
 	struct torap_error err;
@@ -180,11 +180,11 @@ static void on_welcome(struct take *t, struct follow_link *l, struct torap_bytes
 			follow_stream_begin(s, &w.positions[i].at);
 	}
 	torap_welcome_finish(&w);
-	follow_link_welcomed(l);
+	torap_zlink_welcomed(l);
 	tell_when_flowing(t);
 }
 
-static void on_message(void *hint, struct follow_link *l, const struct torap_envelope *envelope,
+static void on_message(void *hint, struct torap_zlink *l, const struct torap_envelope *envelope,
 	struct torap_buffer **frames, size_t frames_count)
 {
 	struct take *t = hint;
@@ -204,15 +204,15 @@ static void on_turn(uv_check_t *turn)
 	struct take *t = turn->data;
 	for (size_t i = 0; i < t->streams.count; i++) {
 		struct follow_stream *s = t->streams.list[i];
-		struct follow_link *l = t->links[s->id.lane];
-		if (!s->ack_due || !l || !follow_link_flowing(l))
+		struct torap_zlink *l = t->links[s->id.lane];
+		if (!s->ack_due || !l || !torap_zlink_flowing(l))
 			continue;
 		struct torap_stream_position position = { .stream = s->id, .at = s->at };
 		struct torap_buffer *body = torap_ack_encode(&position, 1);
 		if (!body)
 			bench_fail("out of memory");
 		s->ack_due = false;
-		follow_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
+		torap_zlink_send(l, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
 		torap_buffer_unref(body);
 	}
 }
@@ -230,7 +230,7 @@ static void on_stop(void *hint)
 	struct take *t = hint;
 	for (uint8_t lane = 0; lane < TORAP_LANES; lane++) {
 		if (t->links[lane])
-			follow_link_close(t->links[lane], NULL, NULL);
+			torap_zlink_close(t->links[lane], NULL, NULL);
 		t->links[lane] = NULL;
 	}
 	uv_close((uv_handle_t *)&t->turn, NULL);
@@ -240,7 +240,6 @@ static void on_stop(void *hint)
 static void start(struct take *t)
 {
 	struct torap_error err;
-	struct follow_link_owner owner = { .hello = on_hello, .on_message = on_message, .hint = t };
 	t->app.hint = t;
 	t->app.on_stop = on_stop;
 	t->zmq = zmq_ctx_new();
@@ -252,9 +251,22 @@ static void start(struct take *t)
 	t->turn.data = t->second.data = t;
 	uv_check_start(&t->turn, on_turn);
 	uv_timer_start(&t->second, on_second, 1000, 1000);
-	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane <= TORAP__LANE__LANE_BULK; lane++)
-		if (follow_link_open(&t->links[lane], &t->app.loop, t->zmq, lane, t->config, &owner, &err))
+	struct torap_zlink_options options = {
+		.loop = &t->app.loop,
+		.zmq_context = t->zmq,
+		.secret_key = t->config->keys.curve_secret,
+		.public_key = t->config->keys.curve_public,
+		.peers = t->config->brokers,
+		.peers_count = t->config->brokers_count,
+		.hello = on_hello,
+		.on_message = on_message,
+		.hint = t,
+	};
+	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane <= TORAP__LANE__LANE_BULK; lane++) {
+		options.lane = lane;
+		if (torap_zlink_open(&t->links[lane], &options, &err))
 			bench_fail("%s", err.text);
+	}
 }
 
 static void print(struct take *t)

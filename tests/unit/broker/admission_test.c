@@ -314,6 +314,48 @@ Test(admission, leaves_out_the_frames_of_groups_beyond_the_writers_rights)
 	teardown(&f);
 }
 
+/* What another broker passes on is believed no more than what a writer says: the same keys, the same rights.  Only the policy need not name
+ * the writer. */
+Test(admission, judges_what_is_passed_on_as_it_judges_a_writer)
+{
+	struct fixture f;
+	struct torap_error err = { "" };
+	static const char nobody[] = "feeds: []\nwriters: []\n";
+	setup(&f);
+	struct torap_sealer *s = sealer("node-a", 1, &f.a.sign),
+			    *strange = sealer("node-a", 2, &f.stranger.sign);
+	add(s, 392410000);
+	add(s, 751310000);
+	struct torap_batch *b = seal(s), *forged = seal_one(strange, 391010000);
+	struct broker_admission a = broker_admission_judge_relayed(&f.rules, b, &begin);
+	cr_expect_eq(a.answer, BROKER_ADMIT);
+	cr_expect_eq(a.beyond_groups, 2, "a writer that the policy narrows is narrowed");
+	torap_batch_destroy(b);
+
+	broker_rules_finish(&f.rules);
+	write_file(&f, "policy.yaml", nobody, strlen(nobody));
+	cr_assert_eq(load(&f, &f.rules, 0, &err), 0, "%s", err.text);
+	add(s, 392410000);
+	add(s, 751310000);
+	b = seal(s);
+	struct torap_position at = { .next_batch = 2 };
+	a = broker_admission_judge_relayed(&f.rules, b, &at);
+	cr_expect_eq(a.answer, BROKER_ADMIT, "%s", a.reason);
+	cr_expect_eq(a.beyond_groups, 1, "the trust file holds, whoever is named");
+	at.next_batch = 3;
+	a = broker_admission_judge_relayed(&f.rules, b, &at);
+	cr_expect_eq(a.answer, BROKER_ADMIT_OLD);
+	cr_expect_eq(a.beyond_groups, 0, "said when it came first");
+	a = broker_admission_judge_relayed(&f.rules, forged, &begin);
+	cr_expect_eq(a.answer, BROKER_ADMIT_NOT);
+	cr_expect_eq(a.verdict, TORAP_VERDICT_UNKNOWN_KEY);
+	torap_batch_destroy(b);
+	torap_batch_destroy(forged);
+	torap_sealer_destroy(s);
+	torap_sealer_destroy(strange);
+	teardown(&f);
+}
+
 Test(rules, are_refused_as_a_whole_when_one_of_the_files_is_bad)
 {
 	struct fixture f;

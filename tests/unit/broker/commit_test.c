@@ -37,7 +37,7 @@ static void submit(struct broker_streams *streams, struct broker_stream *s, uint
 	b->manifest->count = 1;
 	b->signed_manifest = torap_buffer_create(1);
 	torap_position_advance(&s->accepted, b->manifest);
-	cr_assert_eq(broker_commit_submit(NULL, s, &b, (struct torap_wall){ 1 }, on_done, streams), 0);
+	cr_assert_eq(broker_commit_submit(NULL, s, &b, (struct torap_wall){ 1 }, NULL, on_done, streams), 0);
 	cr_assert_null(b);
 }
 
@@ -82,5 +82,27 @@ Test(commit, says_void_for_what_follows_a_batch_that_failed)
 	cr_expect_eq(results[0], BROKER_COMMIT_FULL);
 	cr_expect_eq(results[1], BROKER_COMMIT_VOID);
 	cr_expect(!s->stored);
+	broker_streams_destroy(streams);
+}
+
+/* A batch that came again may find the disk full, too; then the stream stands where it stood, and the batch is told of. */
+Test(commit, says_what_became_of_a_batch_that_came_again)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id id;
+	cr_assert(torap_stream_id_make(&id, "node-a", TORAP__LANE__LANE_NORMAL, 1));
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	submit(streams, s, 1);
+	end(0, 0);
+	submit(streams, s, 1);
+	end(1, TORAP_JOURNAL_MERGED);
+	cr_expect_eq(results[1], BROKER_COMMIT_MERGED);
+	submit(streams, s, 1);
+	end(2, TORAP_JOURNAL_OTHER);
+	cr_expect_eq(results[2], BROKER_COMMIT_OTHER);
+	submit(streams, s, 1);
+	end(3, TORAP_KV_FULL);
+	cr_expect_eq(results[3], BROKER_COMMIT_FULL);
+	cr_expect_eq(s->flushed.next_batch, 2);
 	broker_streams_destroy(streams);
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "broker/config.h"
+#include "conf/keys.h"
 
 static const char good[] = "name: broker-one\n"
 			   "region: \"750000000\"\n"
@@ -32,6 +33,11 @@ static void make_dir(void)
 
 static void remove_dir(void)
 {
+	char key[96];
+	snprintf(key, sizeof key, "%s/broker-two.pub", dir);
+	unlink(key);
+	snprintf(key, sizeof key, "%s/broker-two.key", dir);
+	unlink(key);
 	unlink(path);
 	rmdir(dir);
 }
@@ -109,4 +115,70 @@ Test(config, refuses_a_file_in_which_something_is_missing)
 	struct broker_config c;
 	cr_expect_lt(load(&c, "policy: policy.yaml\n", "", &err), 0);
 	cr_expect(strstr(err.text, "policy"), "%s", err.text);
+}
+
+/* The good file with an upstream of these fields behind it. */
+static int load_upstream(struct broker_config *out, const char *fields, struct torap_error *err)
+{
+	char text[512];
+	struct torap_keys keys;
+	cr_assert_eq(torap_keys_create(&keys, "broker-two", err), 0);
+	torap_keys_save(&keys, dir, err); /* It may be there from the call before. */
+	snprintf(text, sizeof text, "canary: 10s\nupstream:\n%s", fields);
+	return load(out, "canary: 10s\n", text, err);
+}
+
+Test(config, takes_upstreams_with_their_keys)
+{
+	struct torap_error err = { "" };
+	struct broker_config c;
+	cr_assert_eq(
+		load_upstream(&c,
+			"  - { name: broker-two, endpoint: \"tcp://10.0.0.1:7400\", key: broker-two.pub, feed: "
+			"nation }\n"
+			"  - { name: broker-three, endpoint: \"tcp://10.0.0.2:7400\", key: broker-two.pub, "
+			"feed: city, credit: 1MiB }\n",
+			&err),
+		0, "%s", err.text);
+	cr_assert_eq(c.upstreams_count, 2);
+	cr_expect_str_eq(c.upstreams[0].peer.name, "broker-two");
+	cr_expect_str_eq(c.upstreams[0].peer.endpoint, "tcp://10.0.0.1:7400");
+	cr_expect_str_eq(c.upstreams[0].feed, "nation");
+	cr_expect_eq(c.upstreams[0].credit_bytes, 4 << 20);
+	cr_expect_eq(c.upstreams[1].credit_bytes, 1 << 20);
+	cr_expect_eq(memcmp(c.upstreams[0].peer.key, c.upstreams[1].peer.key, TORAP_CURVE_KEY_SIZE), 0);
+	broker_config_finish(&c);
+}
+
+Test(config, refuses_an_upstream_that_cannot_be_with_its_line)
+{
+	static const struct {
+		const char *fields;
+		int line; /* 0: the complaint names another file */
+	} wrong[] = {
+		{ "  - { name: Broker, endpoint: \"tcp://a:1\", key: broker-two.pub, feed: n }\n", 13 },
+		{ "  - { name: broker-one, endpoint: \"tcp://a:1\", key: broker-two.pub, feed: n }\n", 13 },
+		{ "  - { name: broker-two, endpoint: \"a:1\", key: broker-two.pub, feed: n }\n", 13 },
+		{ "  - { name: broker-two, endpoint: \"tcp://a:1\", key: broker-two.pub, feed: n, credit: 1 }\n",
+			13 },
+		{ "  - { name: broker-two, endpoint: \"tcp://a:1\", key: broker-two.pub, feed: n, credit: 1GiB }\n",
+			13 },
+		{ "  - { name: broker-two, endpoint: \"tcp://a:1\", key: broker-two.pub, feeds: n }\n", 13 },
+		{ "  - { name: broker-two, endpoint: \"tcp://a:1\", key: broker-two.pub, feed: n }\n"
+		  "  - { name: broker-two, endpoint: \"tcp://b:1\", key: broker-two.pub, feed: n }\n",
+			14 },
+		{ "  - { name: broker-two, endpoint: \"tcp://a:1\", key: nobody.pub, feed: n }\n", 0 },
+	};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct torap_error err = { "" };
+		struct broker_config c;
+		char where[96];
+		cr_expect_lt(load_upstream(&c, wrong[i].fields, &err), 0, "taken: %s", wrong[i].fields);
+		snprintf(where, sizeof where, "%s:%d:", path, wrong[i].line);
+		if (wrong[i].line)
+			cr_expect(strncmp(err.text, where, strlen(where)) == 0, "not at %s: %s", where,
+				err.text);
+		else
+			cr_expect(strstr(err.text, "nobody.pub"), "%s", err.text);
+	}
 }

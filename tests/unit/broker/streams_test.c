@@ -164,6 +164,121 @@ Test(streams, take_the_newest_head_and_name_a_rollback)
 	broker_streams_destroy(streams);
 }
 
+static struct torap_head head_of(const struct broker_stream *s, int64_t at_s, uint64_t last, uint8_t digest)
+{
+	return (struct torap_head){ .stream = s->id,
+		.last_batch = last,
+		.has_digest = true,
+		.last_digest = { digest },
+		.at = { at_s * TORAP_US_PER_S } };
+}
+
+static enum broker_head_answer show(struct broker_stream *s, struct torap_head h)
+{
+	struct torap_buffer *bytes = torap_buffer_create(1);
+	enum broker_head_answer answer = broker_stream_head(s, &h, bytes);
+	torap_buffer_unref(bytes);
+	return answer;
+}
+
+/* Batches 1 to 3, sealed at 100 s, 200 s and 300 s, with digests that begin with their numbers. */
+static struct broker_stream *three_batches(struct broker_streams *streams)
+{
+	struct torap_stream_id id = stream_id("node-a", 1);
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	for (uint64_t no = 1; no <= 3; no++) {
+		struct torap_batch *b = batch(no, 10, 100);
+		b->manifest->sealed_at_us = 100 * (int64_t)no * TORAP_US_PER_S;
+		b->manifest->digest[0] = (uint8_t)no;
+		broker_stream_flushed(streams, s, &b, (struct torap_wall){ 1 });
+	}
+	return s;
+}
+
+/* A head of another way, older than what is here already: its broker is behind, and its writer honest. */
+Test(streams, take_a_head_from_who_is_merely_behind_for_no_rollback)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct broker_stream *s = three_batches(streams);
+	cr_expect_eq(show(s, head_of(s, 150, 1, 1)), BROKER_HEAD_NEW);
+	cr_expect_eq(show(s, head_of(s, 301, 3, 3)), BROKER_HEAD_NEW);
+	cr_expect_eq(show(s, head_of(s, 250, 2, 2)), BROKER_HEAD_OLD);
+	broker_streams_destroy(streams);
+}
+
+Test(streams, name_a_head_that_forgets_a_batch_long_sealed)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct broker_stream *s = three_batches(streams);
+	cr_expect_eq(show(s, head_of(s, 330, 2, 2)), BROKER_HEAD_NEW, "a clock may have been set right");
+	cr_expect_eq(show(s, head_of(s, 400, 2, 2)), BROKER_HEAD_ROLLBACK);
+	broker_streams_destroy(streams);
+}
+
+Test(streams, name_a_head_that_says_another_digest_of_a_batch)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct broker_stream *s = three_batches(streams);
+	cr_expect_eq(show(s, head_of(s, 301, 3, 9)), BROKER_HEAD_FORK);
+	cr_expect_eq(show(s, head_of(s, 301, 2, 9)), BROKER_HEAD_FORK);
+	cr_expect_null(s->head, "it is not passed on");
+	cr_expect_eq(show(s, head_of(s, 301, 7, 7)), BROKER_HEAD_NEW);
+	cr_expect_eq(
+		show(s, head_of(s, 302, 7, 8)), BROKER_HEAD_FORK, "two heads about what is not here yet");
+	broker_streams_destroy(streams);
+}
+
+/* A batch with two frames of which this copy has those that are named in `frames`. */
+static struct torap_batch *partial(uint64_t no, const char *frames)
+{
+	struct torap_batch *b = batch(no, 1, 100);
+	b->manifest->frames_count = 2;
+	for (unsigned i = 0; i < 2; i++)
+		if (strchr(frames, '0' + (int)i))
+			b->frames[i] = torap_buffer_create(50);
+	return b;
+}
+
+Test(streams, merge_the_frames_of_a_partial_copy)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id id = stream_id("node-a", 1);
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	struct torap_batch *open = partial(1, "0"), *whole = partial(1, "01"), *again = partial(1, "0");
+	broker_stream_flushed(streams, s, &open, (struct torap_wall){ 1 });
+	cr_expect(broker_stream_holds(s, again));
+	cr_expect(!broker_stream_holds(s, whole));
+	size_t before = streams->recent_bytes;
+	broker_stream_merged(streams, s, whole);
+	cr_expect(broker_stream_holds(s, whole));
+	cr_expect_eq(streams->recent_bytes, before + 50);
+	torap_batch_destroy(whole);
+	torap_batch_destroy(again);
+	cr_expect_not_null(broker_stream_recent(s, 1)->batch->frames[1], "it has its own reference");
+	broker_streams_destroy(streams);
+}
+
+Test(streams, begin_in_the_middle_when_the_first_batch_is_on_the_disk_and_not_before)
+{
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id id = stream_id("node-a", 1);
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	broker_stream_begin(s, 40);
+	cr_expect_eq(s->accepted.next_batch, 40);
+	cr_expect_eq(broker_stream_due(s), 40);
+	cr_expect_eq(broker_stream_last(s), 0, "nobody is told of what is not there");
+	broker_stream_fall_back(s);
+	cr_expect_eq(s->accepted.next_batch, 1, "a writer may bring it from the begin");
+	broker_stream_begin(s, 40);
+	flush(streams, s, 40, 100);
+	cr_expect_eq(s->first_batch, 40);
+	cr_expect_eq(broker_stream_last(s), 40);
+	cr_expect_null(broker_stream_recent(s, 39));
+	flush(streams, s, 41, 100);
+	cr_expect_eq(s->first_batch, 40);
+	broker_streams_destroy(streams);
+}
+
 /* A batch that came with a frame damaged, and again with it: feeds that read memory get it, and what memory costs is known. */
 Test(streams, give_a_batch_in_memory_the_frames_that_came_again)
 {

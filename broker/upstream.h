@@ -1,0 +1,87 @@
+/* upstream.h: the brokers that this one subscribes to: a link per lane (loop/zlink.h), as any subscriber of a feed has them.
+ *
+ *     hello with what is here of each stream → welcome: grant, the upstream's trust file → batches, runs, heads (upstream_take.h)
+ *         → admission → arrival → flushed → acknowledged to the upstream, and routed here like a writer's batch
+ *
+ * A link comes up, stays up and comes up again by itself.  Nothing is kept of a session but what is on the disk (source.h). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "broker/heard.h"
+#include "broker/source.h"
+#include "wire/taxonomy.h"
+
+struct broker;
+struct broker_stream;
+struct broker_upstream_config;
+struct torap_error;
+struct torap_grant_row;
+struct torap_zlink;
+
+struct broker_upstream;
+
+struct broker_upstream_lane {
+	struct broker_upstream *upstream;
+	uint8_t lane;
+	struct torap_zlink *link;
+	struct broker_heard heard;
+	struct torap_stream_position *said; /* in the last hello */
+	size_t said_count;
+	struct torap_grant_row *granted; /* by the upstream */
+	size_t granted_count;
+	size_t waiting_bytes;   /* on their way to the disk */
+	struct torap_mono told; /* of batches passed over and frames withheld: one line a second */
+};
+
+struct broker_upstream {
+	struct broker *broker;
+	const struct broker_upstream_config *config;
+	struct broker_source source;
+	struct broker_upstream_lane lanes[TORAP_LANES]; /* 0 is unused */
+	uint64_t trust_version; /* the highest that it showed, signed by our root; 0: none */
+	bool trust_refused;     /* and the log knows */
+	/* Since the process started. */
+	uint64_t batches, again, passed_over, refused, withheld;
+};
+
+struct broker_upstreams {
+	size_t count;
+	struct broker_upstream list[];
+};
+
+/* Opens the links. */
+int broker_upstreams_open(struct broker_upstreams **out, struct broker *b, struct torap_error *err);
+/* Stops listening; what is on the loop frees itself there.  Accepts NULL. */
+void broker_upstreams_close(struct broker_upstreams *u);
+struct broker_upstreams *broker_upstreams_destroy(
+	struct broker_upstreams *u); /* accepts NULL, returns NULL */
+
+/* All of these accept NULL. */
+
+/* End of a turn: sends the acknowledgements that are due. */
+void broker_upstreams_turn(struct broker_upstreams *u);
+/* The stream moved on the disk, or what came again is there. */
+void broker_upstreams_owe(struct broker_upstreams *u, const struct broker_stream *s);
+/* There was no room for it: who brings it is to begin again later. */
+void broker_upstreams_full(struct broker_upstreams *u, const struct broker_stream *s);
+/* Another trust file: what was passed over is asked for anew. */
+void broker_upstreams_greet_again(struct broker_upstreams *u);
+
+/* How many there are. */
+unsigned broker_upstreams_count(const struct broker_upstreams *u);
+/* Asks this one for the holes of the stream that are due and that it is past.  False: there are none, or its link is away. */
+bool broker_upstreams_ask(struct broker_upstreams *u, size_t i, struct broker_stream *s);
+
+/* Bytes of the named upstream that wait for the disk; it is there. */
+size_t *broker_upstreams_waiting(struct broker_upstreams *u, const char *name, uint8_t lane);
+
+struct broker_upstream_lag {
+	uint64_t batches, events; /* by the newest heads of the streams that it was heard of */
+	double seconds;           /* between the writer's newest word and now, when something is missing */
+};
+struct broker_upstream_lag broker_upstream_lag(const struct broker_upstream_lane *l, struct torap_wall now);
