@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -47,6 +48,38 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+class Relay:
+    """Passes TCP connections on to another port, until it is killed: then they break, and nobody answers any more."""
+
+    def __init__(self, port, target):
+        self.target, self.open = target, []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self.listener.accept()
+                there = socket.create_connection(("127.0.0.1", self.target))
+                self.open += [here, there]
+                for one, other in (here, there), (there, here):
+                    threading.Thread(target=self.pump, args=(one, other), daemon=True).start()
+
+    def pump(self, one, other):
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        for end in one, other:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def kill(self):
+        for end in [self.listener, *self.open]:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 class Process:
@@ -153,10 +186,13 @@ class Federation:
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
-    def broker(self, name="broker-one", region="000000000", port=None):
+    def broker(self, name="broker-one", region="000000000", port=None, upstreams=()):
+        """`upstreams`: (broker, feed, rows): what this one subscribes to, and what that one grants it."""
         self.keys(name)
         self.trust(name, region)
-        b = Broker(self, name, region, port)
+        b = Broker(self, name, region, port, [u[:2] for u in upstreams])
+        for upstream, feed, rows in upstreams:
+            upstream.subscribers.append((feed, name, rows))
         self.brokers.append(b)
         return b
 
@@ -216,6 +252,9 @@ class Service:
         check(found, f"no metric {name} {labels} on port {self.metrics}")
         return total
 
+    def links(self, role, state="flowing"):
+        return [link for link in self.status()["links"] if link["role"] == role and link["state"] == state]
+
     def wait_ready(self):
         def answers():
             check(self.main.alive(), f"{self.main.name} is gone\n{self.main.tail()}")
@@ -224,12 +263,15 @@ class Service:
 
 
 class Broker(Service):
-    def __init__(self, fed, name, region, port=None):
+    def __init__(self, fed, name, region, port=None, upstreams=()):
         self.fed, self.name, self.port, self.metrics = fed, name, port or free_port(), free_port()
         self.endpoint = f"tcp://127.0.0.1:{self.port}"
         self.store = fed.path(name + ".store")
         self.writers = None  # all nodes unless a test says otherwise
         self.feeds = None
+        self.subscribers = []  # (feed, name, rows) of brokers that subscribe to this one
+        upstream = "upstream:\n" + "".join(
+            f"  - {{ name: {b.name}, endpoint: \"{b.endpoint}\", key: {b.name}.pub, feed: {feed} }}\n" for b, feed in upstreams) if upstreams else ""
         fed.write(name + ".yaml", f"""name: {name}
 region: "{region}"
 keys: {name}.key
@@ -241,25 +283,25 @@ listen: {self.endpoint}
 policy: {name}.policy.yaml
 metrics: 127.0.0.1:{self.metrics}
 canary: 1h
-""")
+{upstream}""")
         self.main = fed.process(name, "torap-broker", "-c", fed.path(name + ".yaml"))
 
     def write_policy(self):
         text = "feeds:\n"
-        for feed in self.feeds if self.feeds is not None else self.fed.feeds:
-            text += f"""  - name: {feed.name}
-    keys: ["{self.fed.public(feed.name, 'curve_public')}"]
+        feeds = [(f.name, f.name, f.rows) for f in (self.feeds if self.feeds is not None else self.fed.feeds)]
+        for name, subscriber, rows in feeds + self.subscribers:
+            text += f"""  - name: {name}
+    keys: ["{self.fed.public(subscriber, 'curve_public')}"]
     legal_basis: test
     from: 2020-01-01
     until: 2099-01-01
     rows:
 """
-            for row in feed.rows:
+            for row in rows:
                 text += "      - " + "{ " + ", ".join(
                     f"{k}: {yaml_list(v) if isinstance(v, list) else v}" for k, v in {"parts": ["open", "personal", "image"], **row}.items()) + " }\n"
-        text += "writers:\n"
-        for writer in self.writers if self.writers is not None else [n.name for n in self.fed.nodes]:
-            text += f"  - {{ id: {writer} }}\n"
+        writers = self.writers if self.writers is not None else [n.name for n in self.fed.nodes]
+        text += "writers: [" + ", ".join(f"{{ id: {writer} }}" for writer in writers) + "]\n"
         self.fed.write(self.name + ".policy.yaml", text)
 
     def start(self):
