@@ -163,33 +163,14 @@ static void judge_trust(struct broker *b, struct torap_wall now)
 			b->config->trust, b->rules.trust->version, torap_wall_format(until, text));
 }
 
-/* What is signed beyond the key's time is dated inside of it: wire/seal.h. */
-static void judge_key(struct broker *b, struct torap_wall now)
-{
-	char clock[TORAP_WALL_TEXT_SIZE], from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE];
-	const struct torap_sign_key *key = &b->keys.sign;
-	bool said = b->key_out_of_time;
-	b->key_out_of_time = !torap_sign_key_good(key, now);
-	if (b->key_out_of_time && !said)
-		torap_fail("KEY-OUT-OF-TIME",
-			"this host's clock says %s, the signing key of %s is good from %s until %s; batches are dated "
-			"inside: set the clock right, or exchange the key",
-			torap_wall_format(now, clock), b->config->name, torap_wall_format(key->from, from),
-			torap_wall_format(key->until, until));
-}
-
-static void judge_rules(struct broker *b, struct torap_wall now)
-{
-	judge_trust(b, now);
-	judge_key(b, now);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
 	struct broker *b = timer->data;
 	struct torap_mono now = torap_app_mono();
 	if (b->ticks++ % TICKS_PER_JUDGING == 0) {
-		judge_rules(b, torap_app_wall());
+		judge_trust(b, torap_app_wall());
+		b->key_out_of_time =
+			!torap_keys_judge(&b->keys, b->config->name, torap_app_wall(), b->key_out_of_time);
 		broker_scan_tick(b->scan, now);
 		broker_mend_tick(b, now);
 	}

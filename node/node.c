@@ -84,21 +84,12 @@ static void on_turn(uv_prepare_t *turn)
 	}
 }
 
-/* What is signed under a clock that is beyond the key's time is dated inside of it (wire/seal.h), so the clock is as good as unknown. */
+/* A clock that is beyond the signing key's time is as good as unknown. */
 static void look_at_clock(struct node *n, struct torap_wall wall)
 {
-	char clock[TORAP_WALL_TEXT_SIZE], from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE];
-	const struct torap_sign_key *key = &n->keys.sign;
-	bool said = n->clock_beyond_key;
 	n->clock = torap_app_clock();
-	n->clock_beyond_key = !torap_sign_key_good(key, wall);
+	n->clock_beyond_key = !torap_keys_judge(&n->keys, n->config->name, wall, n->clock_beyond_key);
 	n->clock.known = n->clock.known && !n->clock_beyond_key;
-	if (n->clock_beyond_key && !said)
-		torap_fail("KEY-OUT-OF-TIME",
-			"this host's clock says %s, the signing key of %s is good from %s until %s; batches are dated "
-			"inside: set the clock right, or exchange the key",
-			torap_wall_format(wall, clock), n->config->name, torap_wall_format(key->from, from),
-			torap_wall_format(key->until, until));
 }
 
 static void on_second(struct node *n, struct node_now now)

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "conf/file.h"
 #include "conf/yaml.h"
 
@@ -243,4 +244,18 @@ int torap_keys_load(struct torap_keys *out, const char *path, struct torap_error
 int torap_keys_load_public(struct torap_keys *out, const char *path, struct torap_error *err)
 {
 	return load(out, path, &public_schema, decode_public, err);
+}
+
+bool torap_keys_judge(const struct torap_keys *keys, const char *writer, struct torap_wall now, bool said)
+{
+	char clock[TORAP_WALL_TEXT_SIZE], from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE];
+	const struct torap_sign_key *key = &keys->sign;
+	bool good = torap_sign_key_good(key, now);
+	if (!good && !said)
+		torap_fail("KEY-OUT-OF-TIME",
+			"this host's clock says %s, the signing key of %s is good from %s until %s; batches are dated "
+			"inside: set the clock right, or exchange the key",
+			torap_wall_format(now, clock), writer, torap_wall_format(key->from, from),
+			torap_wall_format(key->until, until));
+	return good;
 }
