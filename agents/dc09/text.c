@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 enum { PAGES = DC09_KZ1048 + 1, UPPER = 128 };
 
@@ -60,31 +61,11 @@ bool dc09_code_page_find(enum dc09_code_page *out, const char *name)
 	return false;
 }
 
-/* The length of the well-formed UTF-8 character at `at`; 0 when there is none. */
-static size_t utf8_length(const uint8_t *at, const uint8_t *end)
-{
-	uint8_t first = *at;
-	size_t length = first < 0x80                    ? 1
-			: first >= 0xc2 && first < 0xe0 ? 2
-			: first >= 0xe0 && first < 0xf0 ? 3
-			: first >= 0xf0 && first < 0xf5 ? 4
-							: 0;
-	if (!length || (size_t)(end - at) < length)
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	if ((first == 0xe0 && at[1] < 0xa0) || (first == 0xed && at[1] > 0x9f) ||
-		(first == 0xf0 && at[1] < 0x90) || (first == 0xf4 && at[1] > 0x8f))
-		return 0; /* overlong, a surrogate, or beyond the last character */
-	return length;
-}
-
 static bool utf8_valid(struct torap_bytes text)
 {
 	const uint8_t *at = text.data, *end = text.data + text.size;
 	while (at < end) {
-		size_t length = utf8_length(at, end);
+		size_t length = torap_utf8_length(at, end);
 		if (!length)
 			return false;
 		at += length;
@@ -114,7 +95,7 @@ static size_t convert_utf8(char *out, struct torap_bytes in)
 	const uint8_t *at = in.data, *end = in.data + in.size;
 	size_t size = 0;
 	while (at < end) {
-		size_t length = utf8_length(at, end);
+		size_t length = torap_utf8_length(at, end);
 		if (!length) {
 			size += put_utf8(out + size, 0xfffd);
 			at++;

@@ -7,22 +7,7 @@
 #include <string.h>
 
 #include "base/time.h"
-
-/* The length of the UTF-8 character at `s`, 0 when there is none. */
-static size_t character(const unsigned char *s)
-{
-	size_t n = s[0] < 0x80                   ? 1
-		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						 : 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-	bool beyond = (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f);
-	return overlong || beyond ? 0 : n;
-}
+#include "base/utf8.h"
 
 /* Texts come from devices: what is no UTF-8 becomes U+FFFD. */
 static json_t *text(const char *s)
@@ -33,9 +18,9 @@ static json_t *text(const char *s)
 	char *mended = malloc(3 * strlen(s) + 1), *to = mended;
 	if (!mended)
 		return NULL;
-	while (*s) {
-		size_t n = character((const unsigned char *)s);
-		memcpy(to, n ? s : "\xef\xbf\xbd", n ? n : 3);
+	for (const char *end = s + strlen(s); s < end;) {
+		size_t n = torap_utf8_length((const uint8_t *)s, (const uint8_t *)end);
+		memcpy(to, n ? s : TORAP_UTF8_REPLACEMENT, n ? n : 3);
 		to += n ? n : 3;
 		s += n ? n : 1;
 	}
@@ -224,10 +209,10 @@ static bool obeyed(const unsigned char *s, size_t size)
 static unsigned put_shown(struct torap_writer *line, const char *s, unsigned most)
 {
 	unsigned count = 0;
-	for (; *s && count < most; count++) {
-		size_t size = character((const unsigned char *)s);
+	for (const char *end = s + strlen(s); s < end && count < most; count++) {
+		size_t size = torap_utf8_length((const uint8_t *)s, (const uint8_t *)end);
 		if (!size)
-			torap_write_bytes(line, torap_bytes("\xef\xbf\xbd", 3));
+			torap_write_bytes(line, torap_bytes(TORAP_UTF8_REPLACEMENT, 3));
 		else if (obeyed((const unsigned char *)s, size))
 			torap_write_u8(line, '.');
 		else
