@@ -59,29 +59,26 @@ __attribute__((format(printf, 3, 4))) static void report(
 
 /* Frames. */
 
-/* The row of a frame: 1 it is there, 0 it is not, or negative. */
-static int frame_row(struct walk *w, unsigned frame)
+static bool has_row(struct walk *w, unsigned frame)
 {
-	struct torap_rows_key key = torap_rows_frame_key(w->head->number, w->at->next_batch, frame);
 	struct torap_bytes row;
-	int r = torap_kv_get(&w->txn, ROWS_FRAMES, torap_rows_key_bytes(&key), &row);
-	return r == 0 ? 1 : r == TORAP_KV_MISSING ? 0 : r;
+	return torap_rows_frame_get(&w->txn, w->head->number, w->at->next_batch, frame, &row) == 0;
 }
 
 static void check_absent(
 	struct walk *w, const struct torap_batch *b, unsigned frame, const char *part, uint8_t note)
 {
 	struct torap_check_finding f = batch_finding(w, b->manifest, "missing-frame");
-	int row = frame_row(w, frame);
+	bool is_there = has_row(w, frame);
 	f.frame = (int)frame;
-	if (note == ROWS_NOTE_HELD && row > 0) {
+	if (note == ROWS_NOTE_HELD && is_there) {
 		f.what = "bad-digest";
 		report(w, &f, "the %s part is not what was signed", part);
 	} else if (note == ROWS_NOTE_HELD) {
 		report(w, &f, "the %s part was received and is gone", part);
 	} else if ((note & ROWS_NOTE_REASON) == TORAP__OMISSION_REASON__OMISSION_DAMAGED) {
 		report(w, &f, "the %s part came as damaged", part);
-	} else if (row > 0) {
+	} else if (is_there) {
 		f.what = "stray-frame";
 		report(w, &f, "the %s part is noted as left out or deleted, and is there", part);
 	} else {
@@ -186,8 +183,8 @@ static int on_row(void *hint, struct torap_bytes key, struct torap_bytes row)
 static uint64_t next_row(struct walk *w, uint64_t from)
 {
 	struct next_row found = { .stream_number = w->head->number };
-	struct torap_rows_key key = torap_rows_batch_key(w->head->number, from);
-	torap_kv_walk(&w->txn, ROWS_MANIFESTS, torap_rows_key_bytes(&key), on_row, &found);
+	struct torap_kv_key key = torap_rows_batch_key(w->head->number, from);
+	torap_kv_walk(&w->txn, ROWS_MANIFESTS, torap_kv_key_bytes(&key), on_row, &found);
 	return found.batch_no;
 }
 

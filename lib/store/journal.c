@@ -12,9 +12,8 @@
 static int put_frame(
 	struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch, unsigned frame)
 {
-	struct torap_rows_key key = torap_rows_frame_key(number, batch->manifest->batch_no, frame);
-	return torap_kv_put(
-		txn, ROWS_FRAMES, torap_rows_key_bytes(&key), torap_buffer_bytes(batch->frames[frame]));
+	return torap_rows_frame_put(
+		txn, number, batch->manifest->batch_no, frame, torap_buffer_bytes(batch->frames[frame]));
 }
 
 /* Streams are numbered from 1, in the order of their first batches. */
@@ -33,9 +32,9 @@ static int number_stream(struct torap_kv_txn *txn, struct torap_journal_head *he
 		return TORAP_JOURNAL_CROWDED;
 	head->number = last.number + 1;
 
-	struct torap_rows_key number = torap_rows_stream_key(head->number);
-	struct torap_rows_key id = torap_rows_id_key(&head->stream);
-	return torap_kv_put(txn, ROWS_STREAMS, torap_rows_key_bytes(&id), torap_rows_key_bytes(&number));
+	struct torap_kv_key number = torap_rows_stream_key(head->number);
+	struct torap_kv_key id = torap_rows_id_key(&head->stream);
+	return torap_kv_put(txn, ROWS_STREAMS, torap_kv_key_bytes(&id), torap_kv_key_bytes(&number));
 }
 
 static int store(struct torap_kv_txn *txn, const struct torap_batch *batch, struct torap_wall received_at,
@@ -59,13 +58,6 @@ static int store(struct torap_kv_txn *txn, const struct torap_batch *batch, stru
 	return torap_rows_head_put(txn, head);
 }
 
-static int drop_row(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame)
-{
-	struct torap_rows_key key = torap_rows_frame_key(number, batch_no, frame);
-	int r = torap_kv_delete(txn, ROWS_FRAMES, torap_rows_key_bytes(&key));
-	return r == TORAP_KV_MISSING ? 0 : r;
-}
-
 /* Will nobody ever fill this hole of ours?  Then it is none any more. */
 static bool is_given_up(const struct torap_batch *batch, const struct torap_batch *ours, unsigned frame)
 {
@@ -83,14 +75,13 @@ static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_b
 	int r = torap_rows_notes_get(txn, number, m->batch_no, m->frames_count, &notes);
 	bool merged = false;
 	for (unsigned i = 0; !r && i < m->frames_count; i++) {
-		bool final = notes.of[i] != ROWS_NOTE_HELD && notes.of[i] & ROWS_NOTE_FINAL;
-		if (ours->frames[i] || final)
+		if (ours->frames[i] || torap_rows_note_is_final(notes.of[i]))
 			continue;
 		if (batch->frames[i]) {
 			r = put_frame(txn, number, batch, i);
 			notes.of[i] = ROWS_NOTE_HELD;
 		} else if (is_given_up(batch, ours, i)) {
-			r = drop_row(txn, number, m->batch_no, i);
+			r = torap_rows_frame_delete(txn, number, m->batch_no, i, NULL);
 			notes.of[i] = batch->omissions[i] & ROWS_NOTE_REASON;
 		} else {
 			continue;
@@ -289,8 +280,8 @@ int torap_journal_find_partial(
 	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t from, uint64_t *out_batch_no)
 {
 	struct partial_search h = { .number = stream_number };
-	struct torap_rows_key key = torap_rows_batch_key(stream_number, from);
-	int r = torap_kv_walk(txn, ROWS_NOTES, torap_rows_key_bytes(&key), on_notes, &h);
+	struct torap_kv_key key = torap_rows_batch_key(stream_number, from);
+	int r = torap_kv_walk(txn, ROWS_NOTES, torap_kv_key_bytes(&key), on_notes, &h);
 	if (r < 0)
 		return r;
 	if (!h.found)

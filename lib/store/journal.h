@@ -1,13 +1,7 @@
 /* journal.h: the batches of every stream, in order, on stable storage.
  *
- * Four tables of a kv environment whose other tables belong to the process that opened it (node: unsealed, repeats…):
- *
- *     streams    stream number (u32)                      its id and head
- *                0xffffffff, id                           stream number
- *                0xfffffffe, 0xfffffffd, …                sweep.h: how far it has come, what it deleted
- *     manifests  stream number (u32), batch number (u64)  local receipt time, number of frames, SignedManifest
- *     frames     stream number, batch number, index (u16) a part's frame as it was sealed; no row: left out
- *     notes      stream number, batch number              a byte per listed frame: held, or why not; no row: all are held
+ * Four tables of a kv environment whose other tables belong to the process that opened it (node: unsealed, repeats…).  What
+ * stands in them: README.md, "One store".
  *
  * Manifests and frames are apart because retention deletes frames, never manifests, and because a feed reads only its own.
  * All numbers are big endian, so LMDB's order is ours.  Functions with a txn run inside the caller's transaction, on its thread.

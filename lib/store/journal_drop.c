@@ -16,27 +16,12 @@ static uint8_t note_of(uint8_t before, int reason)
 	return (uint8_t)((stays ? said : reason) | ROWS_NOTE_FINAL);
 }
 
-static bool is_gone(uint8_t note)
-{
-	return note != ROWS_NOTE_HELD && note & ROWS_NOTE_FINAL;
-}
-
 static bool all_gone(const struct torap_rows_notes *notes)
 {
 	for (unsigned i = 0; i < notes->count; i++)
-		if (!is_gone(notes->of[i]))
+		if (!torap_rows_note_is_final(notes->of[i]))
 			return false;
 	return true;
-}
-
-/* 0, or what kv returned.  *held: it was there. */
-static int delete_frame(
-	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame, bool *held)
-{
-	struct torap_rows_key key = torap_rows_frame_key(number, batch_no, frame);
-	int r = torap_kv_delete(txn, ROWS_FRAMES, torap_rows_key_bytes(&key));
-	*held = r == 0;
-	return r == TORAP_KV_MISSING ? 0 : r;
 }
 
 static int drop_due(struct torap_kv_txn *txn, uint32_t number, const struct torap_manifest *m,
@@ -48,9 +33,10 @@ static int drop_due(struct torap_kv_txn *txn, uint32_t number, const struct tora
 		for (unsigned p = 0; p < group->parts_count; p++) {
 			unsigned frame = group->first_frame + p;
 			bool held;
-			if (is_gone(notes->of[frame]) || !due(hint, &group->class, group->parts[p].part))
+			if (torap_rows_note_is_final(notes->of[frame]) ||
+				!due(hint, &group->class, group->parts[p].part))
 				continue;
-			int r = delete_frame(txn, number, m->batch_no, frame, &held);
+			int r = torap_rows_frame_delete(txn, number, m->batch_no, frame, &held);
 			if (r)
 				return r;
 			out->frames += held;
@@ -100,8 +86,7 @@ int torap_journal_drop_frame(
 	r = torap_rows_notes_get(txn, stream_number, batch_no, row.frames_count, &notes);
 	if (r)
 		return r;
-	bool held;
-	r = delete_frame(txn, stream_number, batch_no, frame, &held);
+	r = torap_rows_frame_delete(txn, stream_number, batch_no, frame, NULL);
 	if (r)
 		return r;
 	notes.of[frame] = (uint8_t)(reason | ROWS_NOTE_FINAL);

@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -80,9 +79,8 @@ static int read_frame(const struct reading *reading, struct torap_batch *batch, 
 		return 0;
 	}
 	batch->omissions[frame] = TORAP__OMISSION_REASON__OMISSION_DAMAGED; /* Unless it proves good. */
-	struct torap_rows_key key = torap_rows_frame_key(reading->number, reading->batch_no, frame);
 	struct torap_bytes bytes;
-	int r = torap_kv_get(reading->txn, ROWS_FRAMES, torap_rows_key_bytes(&key), &bytes);
+	int r = torap_rows_frame_get(reading->txn, reading->number, reading->batch_no, frame, &bytes);
 	if (r)
 		return r == TORAP_KV_MISSING ? 0 : r;
 	batch->frames[frame] = torap_buffer_copy(bytes);

@@ -9,60 +9,35 @@ enum {
 	ROWS_MANIFEST_HEADER = 8 + 2, /* receipt time, number of frames */
 };
 
-static void key_u8(struct torap_rows_key *key, uint8_t value)
+struct torap_kv_key torap_rows_stream_key(uint32_t number)
 {
-	assert(key->size < sizeof key->data);
-	key->data[key->size++] = value;
-}
-
-static void key_u16(struct torap_rows_key *key, uint16_t value)
-{
-	key_u8(key, (uint8_t)(value >> 8));
-	key_u8(key, (uint8_t)value);
-}
-
-static void key_u32(struct torap_rows_key *key, uint32_t value)
-{
-	key_u16(key, (uint16_t)(value >> 16));
-	key_u16(key, (uint16_t)value);
-}
-
-static void key_u64(struct torap_rows_key *key, uint64_t value)
-{
-	key_u32(key, (uint32_t)(value >> 32));
-	key_u32(key, (uint32_t)value);
-}
-
-struct torap_rows_key torap_rows_stream_key(uint32_t number)
-{
-	struct torap_rows_key key = { .size = 0 };
-	key_u32(&key, number);
+	struct torap_kv_key key = { .size = 0 };
+	torap_kv_key_u32(&key, number);
 	return key;
 }
 
-struct torap_rows_key torap_rows_id_key(const struct torap_stream_id *id)
+struct torap_kv_key torap_rows_id_key(const struct torap_stream_id *id)
 {
-	struct torap_rows_key key = { .size = 0 };
-	key_u32(&key, (uint32_t)ROWS_ID_MARK);
-	key_u8(&key, id->lane);
-	key_u64(&key, id->incarnation);
-	for (const char *c = id->writer; *c; c++)
-		key_u8(&key, (uint8_t)*c);
+	struct torap_kv_key key = { .size = 0 };
+	torap_kv_key_u32(&key, (uint32_t)ROWS_ID_MARK);
+	torap_kv_key_u8(&key, id->lane);
+	torap_kv_key_u64(&key, id->incarnation);
+	torap_kv_key_text(&key, id->writer);
 	return key;
 }
 
-struct torap_rows_key torap_rows_batch_key(uint32_t number, uint64_t batch_no)
+struct torap_kv_key torap_rows_batch_key(uint32_t number, uint64_t batch_no)
 {
-	struct torap_rows_key key = { .size = 0 };
-	key_u32(&key, number);
-	key_u64(&key, batch_no);
+	struct torap_kv_key key = { .size = 0 };
+	torap_kv_key_u32(&key, number);
+	torap_kv_key_u64(&key, batch_no);
 	return key;
 }
 
-struct torap_rows_key torap_rows_frame_key(uint32_t number, uint64_t batch_no, unsigned frame)
+struct torap_kv_key torap_rows_frame_key(uint32_t number, uint64_t batch_no, unsigned frame)
 {
-	struct torap_rows_key key = torap_rows_batch_key(number, batch_no);
-	key_u16(&key, (uint16_t)frame);
+	struct torap_kv_key key = torap_rows_batch_key(number, batch_no);
+	torap_kv_key_u16(&key, (uint16_t)frame);
 	return key;
 }
 
@@ -103,18 +78,18 @@ int torap_rows_head_decode(struct torap_journal_head *out, struct torap_bytes ke
 
 int torap_rows_head_get(struct torap_kv_txn *txn, uint32_t number, struct torap_journal_head *out)
 {
-	struct torap_rows_key key = torap_rows_stream_key(number);
+	struct torap_kv_key key = torap_rows_stream_key(number);
 	struct torap_bytes value;
-	int r = torap_kv_get(txn, ROWS_STREAMS, torap_rows_key_bytes(&key), &value);
-	return r ? r : torap_rows_head_decode(out, torap_rows_key_bytes(&key), value);
+	int r = torap_kv_get(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), &value);
+	return r ? r : torap_rows_head_decode(out, torap_kv_key_bytes(&key), value);
 }
 
 int torap_rows_head_find(
 	struct torap_kv_txn *txn, const struct torap_stream_id *id, struct torap_journal_head *out)
 {
-	struct torap_rows_key key = torap_rows_id_key(id);
+	struct torap_kv_key key = torap_rows_id_key(id);
 	struct torap_bytes value;
-	int r = torap_kv_get(txn, ROWS_STREAMS, torap_rows_key_bytes(&key), &value);
+	int r = torap_kv_get(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), &value);
 	if (r)
 		return r;
 	struct torap_reader reader = torap_reader(value);
@@ -129,7 +104,7 @@ int torap_rows_head_find(
 
 int torap_rows_head_put(struct torap_kv_txn *txn, const struct torap_journal_head *head)
 {
-	struct torap_rows_key key = torap_rows_stream_key(head->number);
+	struct torap_kv_key key = torap_rows_stream_key(head->number);
 	struct torap_writer w = { 0 };
 	torap_write_u8(&w, head->stream.lane);
 	torap_write_u64(&w, head->stream.incarnation);
@@ -140,7 +115,7 @@ int torap_rows_head_put(struct torap_kv_txn *txn, const struct torap_journal_hea
 	torap_write_bytes(&w, torap_bytes(head->stream.writer, strlen(head->stream.writer)));
 	int r = -ENOMEM;
 	if (!w.failed)
-		r = torap_kv_put(txn, ROWS_STREAMS, torap_rows_key_bytes(&key), torap_bytes(w.data, w.size));
+		r = torap_kv_put(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), torap_bytes(w.data, w.size));
 	torap_writer_finish(&w);
 	return r;
 }
@@ -148,9 +123,9 @@ int torap_rows_head_put(struct torap_kv_txn *txn, const struct torap_journal_hea
 int torap_rows_manifest_get(
 	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, struct torap_rows_manifest *out)
 {
-	struct torap_rows_key key = torap_rows_batch_key(number, batch_no);
+	struct torap_kv_key key = torap_rows_batch_key(number, batch_no);
 	struct torap_bytes value;
-	int r = torap_kv_get(txn, ROWS_MANIFESTS, torap_rows_key_bytes(&key), &value);
+	int r = torap_kv_get(txn, ROWS_MANIFESTS, torap_kv_key_bytes(&key), &value);
 	if (r)
 		return r;
 	struct torap_reader reader = torap_reader(value);
@@ -167,26 +142,50 @@ int torap_rows_manifest_put(struct torap_kv_txn *txn, uint32_t number, const str
 	struct torap_wall received_at)
 {
 	const struct torap_buffer *signed_manifest = batch->signed_manifest;
-	struct torap_rows_key key = torap_rows_batch_key(number, batch->manifest->batch_no);
-	uint8_t *row = torap_kv_reserve(txn, ROWS_MANIFESTS, torap_rows_key_bytes(&key),
-		ROWS_MANIFEST_HEADER + signed_manifest->size);
+	struct torap_kv_key key = torap_rows_batch_key(number, batch->manifest->batch_no);
+	uint8_t *row = torap_kv_reserve(
+		txn, ROWS_MANIFESTS, torap_kv_key_bytes(&key), ROWS_MANIFEST_HEADER + signed_manifest->size);
 	if (!row)
 		return txn->failure;
-	struct torap_rows_key header = { .size = 0 };
-	key_u64(&header, (uint64_t)received_at.us);
-	key_u16(&header, (uint16_t)batch->manifest->frames_count);
+	struct torap_kv_key header = { .size = 0 };
+	torap_kv_key_u64(&header, (uint64_t)received_at.us);
+	torap_kv_key_u16(&header, (uint16_t)batch->manifest->frames_count);
 	memcpy(row, header.data, header.size);
 	memcpy(row + header.size, signed_manifest->data, signed_manifest->size);
 	return 0;
+}
+
+int torap_rows_frame_get(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame, struct torap_bytes *out)
+{
+	struct torap_kv_key key = torap_rows_frame_key(number, batch_no, frame);
+	return torap_kv_get(txn, ROWS_FRAMES, torap_kv_key_bytes(&key), out);
+}
+
+int torap_rows_frame_put(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame,
+	struct torap_bytes bytes)
+{
+	struct torap_kv_key key = torap_rows_frame_key(number, batch_no, frame);
+	return torap_kv_put(txn, ROWS_FRAMES, torap_kv_key_bytes(&key), bytes);
+}
+
+int torap_rows_frame_delete(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame, bool *was_there)
+{
+	struct torap_kv_key key = torap_rows_frame_key(number, batch_no, frame);
+	int r = torap_kv_delete(txn, ROWS_FRAMES, torap_kv_key_bytes(&key));
+	if (was_there)
+		*was_there = r == 0;
+	return r == TORAP_KV_MISSING ? 0 : r;
 }
 
 int torap_rows_notes_get(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frames_count,
 	struct torap_rows_notes *out)
 {
 	assert(frames_count <= TORAP_BATCH_FRAMES_MAX);
-	struct torap_rows_key key = torap_rows_batch_key(number, batch_no);
+	struct torap_kv_key key = torap_rows_batch_key(number, batch_no);
 	struct torap_bytes value;
-	int r = torap_kv_get(txn, ROWS_NOTES, torap_rows_key_bytes(&key), &value);
+	int r = torap_kv_get(txn, ROWS_NOTES, torap_kv_key_bytes(&key), &value);
 	if (r && r != TORAP_KV_MISSING)
 		return r;
 	if (!r && value.size != frames_count)
@@ -202,11 +201,11 @@ int torap_rows_notes_get(struct torap_kv_txn *txn, uint32_t number, uint64_t bat
 int torap_rows_notes_put(
 	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, const struct torap_rows_notes *notes)
 {
-	struct torap_rows_key key = torap_rows_batch_key(number, batch_no);
+	struct torap_kv_key key = torap_rows_batch_key(number, batch_no);
 	for (unsigned i = 0; i < notes->count; i++)
 		if (notes->of[i] != ROWS_NOTE_HELD)
-			return torap_kv_put(txn, ROWS_NOTES, torap_rows_key_bytes(&key),
+			return torap_kv_put(txn, ROWS_NOTES, torap_kv_key_bytes(&key),
 				torap_bytes(notes->of, notes->count));
-	int r = torap_kv_delete(txn, ROWS_NOTES, torap_rows_key_bytes(&key));
+	int r = torap_kv_delete(txn, ROWS_NOTES, torap_kv_key_bytes(&key));
 	return r == TORAP_KV_MISSING ? 0 : r;
 }

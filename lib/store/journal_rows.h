@@ -5,27 +5,15 @@
 #include <stdint.h>
 
 #include "store/journal.h"
+#include "store/kv_key.h"
 
 /* The tables' numbers: their places in TORAP_JOURNAL_TABLE_NAMES. */
 enum { ROWS_STREAMS, ROWS_MANIFESTS, ROWS_FRAMES, ROWS_NOTES };
 
-/* Room for the longest key: 0xffffffff, lane, incarnation, writer. */
-enum { ROWS_KEY_MAX = 4 + 1 + 8 + TORAP_WRITER_ID_MAX };
-
-struct torap_rows_key {
-	uint8_t data[ROWS_KEY_MAX];
-	size_t size;
-};
-
-static inline struct torap_bytes torap_rows_key_bytes(const struct torap_rows_key *key)
-{
-	return torap_bytes(key->data, key->size);
-}
-
-struct torap_rows_key torap_rows_stream_key(uint32_t number);
-struct torap_rows_key torap_rows_id_key(const struct torap_stream_id *id);
-struct torap_rows_key torap_rows_batch_key(uint32_t number, uint64_t batch_no);
-struct torap_rows_key torap_rows_frame_key(uint32_t number, uint64_t batch_no, unsigned frame);
+struct torap_kv_key torap_rows_stream_key(uint32_t number);
+struct torap_kv_key torap_rows_id_key(const struct torap_stream_id *id);
+struct torap_kv_key torap_rows_batch_key(uint32_t number, uint64_t batch_no);
+struct torap_kv_key torap_rows_frame_key(uint32_t number, uint64_t batch_no, unsigned frame);
 
 /* The head of a stream, by number or by id.  0, TORAP_KV_MISSING, -EBADMSG for a row that is not one, or what kv returned. */
 int torap_rows_head_get(struct torap_kv_txn *txn, uint32_t number, struct torap_journal_head *out);
@@ -47,8 +35,21 @@ int torap_rows_manifest_get(
 int torap_rows_manifest_put(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
 	struct torap_wall received_at);
 
+/* A frame's bytes, in the map.  0, TORAP_KV_MISSING, or what kv returned. */
+int torap_rows_frame_get(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame,
+	struct torap_bytes *out);
+int torap_rows_frame_put(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame,
+	struct torap_bytes bytes);
+/* 0 also when it was not there.  was_there may be NULL. */
+int torap_rows_frame_delete(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame, bool *was_there);
+
 /* What is noted of a frame: held, or an OmissionReason, with ROWS_NOTE_FINAL if we deleted it ourselves. */
 enum { ROWS_NOTE_HELD = 0xff, ROWS_NOTE_FINAL = 0x80, ROWS_NOTE_REASON = 0x7f };
+static inline bool torap_rows_note_is_final(uint8_t note)
+{
+	return note != ROWS_NOTE_HELD && note & ROWS_NOTE_FINAL;
+}
 
 struct torap_rows_notes {
 	unsigned count;

@@ -6,10 +6,7 @@
  * Those numbers stand in the table `streams`, and hold until the rules' fingerprint is another.
  *
  * What is deleted is added up in an account in the same transaction, and stays there until an event has told of it: no crash forgets
- * a deletion.
- *
- *     streams  0xfffffffe, stream number, place of the term (u16)  fingerprint, next batch to look at
- *              0xfffffffd, account (u32), reason (u8)              a tally */
+ * a deletion.  Both stand in the table `streams`: README.md, "One store". */
 #pragma once
 
 #include <stdbool.h>

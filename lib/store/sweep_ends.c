@@ -38,9 +38,9 @@ int torap_sweep_oldest(struct torap_kv_txn *txn, struct torap_wall *out)
 	*out = (struct torap_wall){ 0 };
 	for (uint32_t number = 1; (r = torap_rows_head_get(txn, number, &head)) == 0; number++) {
 		struct first first = { .number = number };
-		struct torap_rows_key from = torap_rows_stream_key(number);
+		struct torap_kv_key from = torap_rows_stream_key(number);
 		struct torap_wall at;
-		r = torap_kv_walk(txn, ROWS_FRAMES, torap_rows_key_bytes(&from), on_frame, &first);
+		r = torap_kv_walk(txn, ROWS_FRAMES, torap_kv_key_bytes(&from), on_frame, &first);
 		if (r < 0 || first.batch_no == 0) {
 			if (r < 0)
 				return r;

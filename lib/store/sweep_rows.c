@@ -8,29 +8,22 @@
 /* No stream has these numbers: TORAP_STREAMS_MAX is far below. */
 static const uint32_t swept_mark = 0xfffffffe, account_mark = 0xfffffffd;
 
-static void put_number(uint8_t *at, uint64_t number, unsigned size)
+static struct torap_kv_key swept_key(uint32_t number, size_t term)
 {
-	for (unsigned i = 0; i < size; i++)
-		at[i] = (uint8_t)(number >> (8 * (size - 1 - i)));
-}
-
-enum { SWEPT_KEY_SIZE = 4 + 4 + 2, SWEPT_SIZE = 8 + 8 };
-
-static void swept_key(uint8_t key[static SWEPT_KEY_SIZE], uint32_t number, size_t term)
-{
-	put_number(key, swept_mark, 4);
-	put_number(key + 4, number, 4);
-	put_number(key + 8, term, 2);
+	struct torap_kv_key key = { 0 };
+	torap_kv_key_u32(&key, swept_mark);
+	torap_kv_key_u32(&key, number);
+	torap_kv_key_u16(&key, (uint16_t)term);
+	return key;
 }
 
 int torap_swept_get(
 	struct torap_kv_txn *txn, uint32_t number, size_t term, uint64_t fingerprint, uint64_t *out_next)
 {
-	uint8_t key[SWEPT_KEY_SIZE];
+	struct torap_kv_key key = swept_key(number, term);
 	struct torap_bytes value;
-	swept_key(key, number, term);
 	*out_next = 0;
-	int r = torap_kv_get(txn, ROWS_STREAMS, torap_bytes(key, sizeof key), &value);
+	int r = torap_kv_get(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), &value);
 	if (r)
 		return r == TORAP_KV_MISSING ? 0 : r;
 	struct torap_reader reader = torap_reader(value);
@@ -43,22 +36,20 @@ int torap_swept_get(
 int torap_swept_put(
 	struct torap_kv_txn *txn, uint32_t number, size_t term, uint64_t fingerprint, uint64_t next)
 {
-	uint8_t key[SWEPT_KEY_SIZE], value[SWEPT_SIZE];
-	swept_key(key, number, term);
-	put_number(value, fingerprint, 8);
-	put_number(value + 8, next, 8);
-	return torap_kv_put(
-		txn, ROWS_STREAMS, torap_bytes(key, sizeof key), torap_bytes(value, sizeof value));
+	struct torap_kv_key key = swept_key(number, term), value = { 0 };
+	torap_kv_key_u64(&value, fingerprint);
+	torap_kv_key_u64(&value, next);
+	return torap_kv_put(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), torap_kv_key_bytes(&value));
 }
 
 void torap_sweep_account_key(uint8_t key[static TORAP_SWEEP_KEY_SIZE], uint32_t account, unsigned reason)
 {
-	put_number(key, account_mark, 4);
-	put_number(key + 4, account, 4);
-	key[8] = (uint8_t)reason;
+	struct torap_kv_key whole = { 0 };
+	torap_kv_key_u32(&whole, account_mark);
+	torap_kv_key_u32(&whole, account);
+	torap_kv_key_u8(&whole, (uint8_t)reason);
+	memcpy(key, whole.data, TORAP_SWEEP_KEY_SIZE);
 }
-
-enum { TALLY_NUMBERS = 3 + TORAP_LANES, TALLY_SIZE = 8 * TALLY_NUMBERS };
 
 static bool read_tally(struct torap_sweep_tally *out, struct torap_bytes value)
 {
@@ -74,7 +65,8 @@ static bool read_tally(struct torap_sweep_tally *out, struct torap_bytes value)
 int torap_account_add(
 	struct torap_kv_txn *txn, uint32_t account, unsigned reason, const struct torap_sweep_tally *tally)
 {
-	uint8_t key[TORAP_SWEEP_KEY_SIZE], value[TALLY_SIZE];
+	uint8_t key[TORAP_SWEEP_KEY_SIZE];
+	struct torap_kv_key value = { 0 };
 	struct torap_bytes before;
 	struct torap_sweep_tally sum = { 0 };
 	torap_sweep_account_key(key, account, reason);
@@ -84,13 +76,12 @@ int torap_account_add(
 	if (r == 0 && !read_tally(&sum, before))
 		return -EBADMSG;
 	torap_sweep_tally_add(&sum, tally);
-	put_number(value, sum.batches, 8);
-	put_number(value + 8, sum.frames, 8);
-	put_number(value + 16, sum.bytes, 8);
+	torap_kv_key_u64(&value, sum.batches);
+	torap_kv_key_u64(&value, sum.frames);
+	torap_kv_key_u64(&value, sum.bytes);
 	for (unsigned lane = 0; lane < TORAP_LANES; lane++)
-		put_number(value + 24 + (size_t)8 * lane, sum.lanes[lane], 8);
-	return torap_kv_put(
-		txn, ROWS_STREAMS, torap_bytes(key, sizeof key), torap_bytes(value, sizeof value));
+		torap_kv_key_u64(&value, sum.lanes[lane]);
+	return torap_kv_put(txn, ROWS_STREAMS, torap_bytes(key, sizeof key), torap_kv_key_bytes(&value));
 }
 
 struct walk {
@@ -118,9 +109,9 @@ int torap_sweep_accounts(struct torap_kv_txn *txn,
 	int (*each)(void *hint, uint32_t account, unsigned reason, const struct torap_sweep_tally *tally),
 	void *hint)
 {
-	uint8_t from[4];
+	struct torap_kv_key from = { 0 };
 	struct walk walk = { each, hint };
-	put_number(from, account_mark, 4);
-	int r = torap_kv_walk(txn, ROWS_STREAMS, torap_bytes(from, sizeof from), on_row, &walk);
+	torap_kv_key_u32(&from, account_mark);
+	int r = torap_kv_walk(txn, ROWS_STREAMS, torap_kv_key_bytes(&from), on_row, &walk);
 	return r == WALK_OVER ? 0 : r;
 }

@@ -84,25 +84,25 @@ static void check_one(const char *what, uint64_t batch_no, int frame)
 }
 
 /* Flips a bit in the middle of a row, or deletes it. */
-static void flip(unsigned table, struct torap_rows_key row)
+static void flip(unsigned table, struct torap_kv_key row)
 {
 	struct torap_kv_txn txn;
 	struct torap_bytes value;
 	uint8_t copy[4096];
 	torap_kv_begin(&txn, kv, true);
-	cr_assert_eq(torap_kv_get(&txn, table, torap_rows_key_bytes(&row), &value), 0);
+	cr_assert_eq(torap_kv_get(&txn, table, torap_kv_key_bytes(&row), &value), 0);
 	cr_assert_leq(value.size, sizeof copy);
 	memcpy(copy, value.data, value.size);
 	copy[value.size / 2] ^= 4;
-	cr_assert_eq(torap_kv_put(&txn, table, torap_rows_key_bytes(&row), torap_bytes(copy, value.size)), 0);
+	cr_assert_eq(torap_kv_put(&txn, table, torap_kv_key_bytes(&row), torap_bytes(copy, value.size)), 0);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 
-static void cut(unsigned table, struct torap_rows_key row)
+static void cut(unsigned table, struct torap_kv_key row)
 {
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, kv, true);
-	cr_assert_eq(torap_kv_delete(&txn, table, torap_rows_key_bytes(&row)), 0);
+	cr_assert_eq(torap_kv_delete(&txn, table, torap_kv_key_bytes(&row)), 0);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 

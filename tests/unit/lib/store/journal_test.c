@@ -251,11 +251,11 @@ Test(journal, deletes_a_frame_for_good_and_keeps_its_manifest_and_the_reason)
 	torap_batch_destroy(b);
 }
 
-static void change_row(unsigned table, struct torap_rows_key row_key, bool gone)
+static void change_row(unsigned table, struct torap_kv_key row_key, bool gone)
 {
 	struct torap_kv_txn txn;
 	struct torap_bytes value;
-	struct torap_bytes k = torap_rows_key_bytes(&row_key);
+	struct torap_bytes k = torap_kv_key_bytes(&row_key);
 	torap_kv_begin(&txn, kv, true);
 	if (gone) {
 		cr_assert_eq(torap_kv_delete(&txn, table, k), 0);
@@ -292,10 +292,10 @@ Test(journal, names_a_damaged_frame_and_takes_a_good_one_for_it)
 static void cut_manifest(uint64_t batch_no)
 {
 	struct torap_kv_txn txn;
-	struct torap_rows_key k = torap_rows_batch_key(1, batch_no);
+	struct torap_kv_key k = torap_rows_batch_key(1, batch_no);
 	static const uint8_t junk[40];
 	torap_kv_begin(&txn, kv, true);
-	torap_kv_put(&txn, ROWS_MANIFESTS, torap_rows_key_bytes(&k), torap_bytes(junk, sizeof junk));
+	torap_kv_put(&txn, ROWS_MANIFESTS, torap_kv_key_bytes(&k), torap_bytes(junk, sizeof junk));
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 

@@ -189,10 +189,10 @@ Test(sweep, stops_at_the_gate_of_each_reason_and_goes_on_when_it_opens)
 static void damage(uint64_t batch_no)
 {
 	struct torap_kv_txn txn;
-	struct torap_rows_key k = torap_rows_batch_key(1, batch_no);
+	struct torap_kv_key k = torap_rows_batch_key(1, batch_no);
 	static const uint8_t junk[40] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 2 };
 	torap_kv_begin(&txn, kv, true);
-	torap_kv_put(&txn, ROWS_MANIFESTS, torap_rows_key_bytes(&k), torap_bytes(junk, sizeof junk));
+	torap_kv_put(&txn, ROWS_MANIFESTS, torap_kv_key_bytes(&k), torap_bytes(junk, sizeof junk));
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 
