@@ -211,7 +211,7 @@ static int load(struct follow *f, struct torap_error *err)
 	if (r == 0)
 		r = follow_holes(&txn, on_stored_hole, f);
 	if (r == 0)
-		r = follow_store_last_grant(&txn, &f->last_grant);
+		r = follow_grant_last(&txn, &f->last_grant);
 	for (int n = TORAP__LANE__LANE_CRITICAL; r == 0 && n < TORAP_LANES; n++)
 		r = follow_store_started(&txn, n, &f->lanes[n].started);
 	if (r)

@@ -2,10 +2,11 @@
 #pragma once
 
 #include "agents/follow/follow.h"
-#include "loop/zlink.h"
+#include "agents/follow/grants.h"
 #include "agents/follow/store.h"
 #include "agents/follow/streams.h"
 #include "loop/http.h"
+#include "loop/zlink.h"
 #include "store/committer.h"
 
 struct follow_lane {

@@ -159,7 +159,7 @@ static int apply_welcome(struct torap_commit_job *job, struct torap_kv_txn *txn)
 	for (size_t i = 0; r == 0 && i < j->positions_count; i++)
 		r = follow_store_pin(txn, &j->positions[i], j->late);
 	if (r == 0 && j->grant.body)
-		r = follow_store_put_grant(txn, &j->grant);
+		r = follow_grant_put(txn, &j->grant);
 	if (r == 0 && j->trust)
 		r = follow_store_put_trust(txn, j->trust_version, torap_buffer_bytes(j->trust));
 	return r;

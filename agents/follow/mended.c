@@ -1,73 +1,52 @@
 #include "agents/follow/mended.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agents/follow/store.h"
+#include "store/kv_key.h"
 
 #define HOLE   "hole/"
 #define MENDED "mended/"
 
-enum { KEY_MAX = 192 };
-
-struct key {
-	uint8_t data[KEY_MAX];
-	size_t size;
-};
-
-static struct key text_key(const char *prefix, const char *text)
+static struct torap_kv_key text_key(const char *prefix, const char *text)
 {
-	struct key k;
-	int size = snprintf((char *)k.data, sizeof k.data, "%s%s", prefix, text);
-	assert(size > 0 && (size_t)size < sizeof k.data);
-	k.size = (size_t)size;
+	struct torap_kv_key k = { .size = 0 };
+	torap_kv_key_text(&k, prefix);
+	torap_kv_key_text(&k, text);
 	return k;
-}
-
-static void add_number(struct key *k, uint64_t value)
-{
-	assert(k->size + 8 <= sizeof k->data);
-	for (int shift = 56; shift >= 0; shift -= 8)
-		k->data[k->size++] = (uint8_t)(value >> shift);
-}
-
-static struct torap_bytes key_bytes(const struct key *k)
-{
-	return torap_bytes(k->data, k->size);
 }
 
 /* Holes. */
 
-static struct key hole_key(const struct torap_stream_id *stream, uint64_t batch_no)
+static struct torap_kv_key hole_key(const struct torap_stream_id *stream, uint64_t batch_no)
 {
 	char text[TORAP_STREAM_TEXT_SIZE];
-	struct key k = text_key(HOLE, torap_stream_id_format(stream, text));
-	k.data[k.size++] = 0;
-	add_number(&k, batch_no);
+	struct torap_kv_key k = text_key(HOLE, torap_stream_id_format(stream, text));
+	torap_kv_key_u8(&k, 0);
+	torap_kv_key_u64(&k, batch_no);
 	return k;
 }
 
 int follow_hole_put(struct torap_kv_txn *txn, const struct torap_stream_id *stream, uint64_t batch_no)
 {
-	struct key k = hole_key(stream, batch_no);
-	return torap_kv_put(txn, FOLLOW_META, key_bytes(&k), torap_bytes("1", 1));
+	struct torap_kv_key k = hole_key(stream, batch_no);
+	return torap_kv_put(txn, FOLLOW_META, torap_kv_key_bytes(&k), torap_bytes("1", 1));
 }
 
 int follow_hole_delete(struct torap_kv_txn *txn, const struct torap_stream_id *stream, uint64_t batch_no)
 {
-	struct key k = hole_key(stream, batch_no);
-	int r = torap_kv_delete(txn, FOLLOW_META, key_bytes(&k));
+	struct torap_kv_key k = hole_key(stream, batch_no);
+	int r = torap_kv_delete(txn, FOLLOW_META, torap_kv_key_bytes(&k));
 	return r == TORAP_KV_MISSING ? 0 : r;
 }
 
 int follow_hole_has(
 	struct torap_kv_txn *txn, const struct torap_stream_id *stream, uint64_t batch_no, bool *out)
 {
-	struct key k = hole_key(stream, batch_no);
+	struct torap_kv_key k = hole_key(stream, batch_no);
 	struct torap_bytes row;
-	int r = torap_kv_get(txn, FOLLOW_META, key_bytes(&k), &row);
+	int r = torap_kv_get(txn, FOLLOW_META, torap_kv_key_bytes(&k), &row);
 	*out = r == 0;
 	return r == TORAP_KV_MISSING ? 0 : r;
 }
@@ -111,10 +90,10 @@ int follow_holes(struct torap_kv_txn *txn,
 
 /* Merges. */
 
-static struct key mended_key(uint64_t number)
+static struct torap_kv_key mended_key(uint64_t number)
 {
-	struct key k = text_key(MENDED, "");
-	add_number(&k, number);
+	struct torap_kv_key k = text_key(MENDED, "");
+	torap_kv_key_u64(&k, number);
 	return k;
 }
 
@@ -137,7 +116,7 @@ int follow_mended_add(struct torap_kv_txn *txn, const struct follow_mended *m)
 	int r = follow_mended_last(txn, &last);
 	if (r)
 		return r;
-	struct key k = mended_key(last + 1);
+	struct torap_kv_key k = mended_key(last + 1);
 	struct torap_writer row = { 0 };
 	torap_write_u32(&row, m->stream_number);
 	torap_write_u64(&row, m->batch_no);
@@ -147,17 +126,18 @@ int follow_mended_add(struct torap_kv_txn *txn, const struct follow_mended *m)
 		torap_write_u8(&row, (uint8_t)(i >> 8));
 		torap_write_u8(&row, (uint8_t)i);
 	}
-	r = row.failed ? -ENOMEM
-		       : torap_kv_put(txn, FOLLOW_META, key_bytes(&k), torap_bytes(row.data, row.size));
+	r = row.failed
+		    ? -ENOMEM
+		    : torap_kv_put(txn, FOLLOW_META, torap_kv_key_bytes(&k), torap_bytes(row.data, row.size));
 	torap_writer_finish(&row);
 	return r;
 }
 
 int follow_mended_get(struct torap_kv_txn *txn, uint64_t number, struct follow_mended *out)
 {
-	struct key k = mended_key(number);
+	struct torap_kv_key k = mended_key(number);
 	struct torap_bytes row;
-	int r = torap_kv_get(txn, FOLLOW_META, key_bytes(&k), &row);
+	int r = torap_kv_get(txn, FOLLOW_META, torap_kv_key_bytes(&k), &row);
 	if (r)
 		return r;
 	struct torap_reader v = torap_reader(row);
@@ -173,16 +153,16 @@ int follow_mended_get(struct torap_kv_txn *txn, uint64_t number, struct follow_m
 
 int follow_mended_put_seen(struct torap_kv_txn *txn, const char *output, uint64_t number)
 {
-	struct key k = text_key("seen/", output), value = { .size = 0 };
-	add_number(&value, number);
-	return torap_kv_put(txn, FOLLOW_META, key_bytes(&k), key_bytes(&value));
+	struct torap_kv_key k = text_key("seen/", output), value = { .size = 0 };
+	torap_kv_key_u64(&value, number);
+	return torap_kv_put(txn, FOLLOW_META, torap_kv_key_bytes(&k), torap_kv_key_bytes(&value));
 }
 
 int follow_mended_seen(struct torap_kv_txn *txn, const char *output, uint64_t *out)
 {
-	struct key k = text_key("seen/", output);
+	struct torap_kv_key k = text_key("seen/", output);
 	struct torap_bytes row;
-	int r = torap_kv_get(txn, FOLLOW_META, key_bytes(&k), &row);
+	int r = torap_kv_get(txn, FOLLOW_META, torap_kv_key_bytes(&k), &row);
 	*out = 0;
 	if (r)
 		return r == TORAP_KV_MISSING ? 0 : r;

@@ -11,6 +11,7 @@
 
 #include "agents/follow/mended.h"
 #include "agents/follow/output_file.h"
+#include "agents/follow/printed.h"
 #include "agents/follow/store.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -81,7 +82,7 @@ static int load_track(
 		o->tracks_room = room;
 	}
 	struct track t = { .stream = head->stream, .number = head->number };
-	int r = follow_store_printed(txn, o->name, &head->stream, &t.at);
+	int r = follow_printed_get(txn, o->name, &head->stream, &t.at);
 	if (r == TORAP_KV_MISSING) {
 		t.at = (struct follow_printed){ .next_batch = head->first_batch };
 		r = 0;
@@ -327,7 +328,7 @@ static int put_positions(struct follow_output *o, struct torap_kv_txn *txn)
 {
 	for (size_t i = 0; i < o->tracks_count; i++) {
 		const struct track *t = &o->tracks[i];
-		int r = t->dirty ? follow_store_put_printed(txn, o->name, &t->stream, t->next) : 0;
+		int r = t->dirty ? follow_printed_put(txn, o->name, &t->stream, t->next) : 0;
 		if (r)
 			return r;
 	}
@@ -343,7 +344,7 @@ static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
 			o->fd, o->length, torap_bytes(o->chunk.data, o->chunk.size), &o->why);
 		if (r)
 			return OUTPUT_FAILED;
-		r = follow_store_put_length(txn, o->name, o->length + o->chunk.size);
+		r = follow_printed_put_length(txn, o->name, o->length + o->chunk.size);
 		if (r)
 			return r;
 	}

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agents/follow/printed.h"
 #include "agents/follow/store.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -74,7 +75,7 @@ static int claim(struct torap_kv *kv, const char *name, struct torap_error *err)
 {
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, kv, true);
-	follow_store_put_length(&txn, name, 0);
+	follow_printed_put_length(&txn, name, 0);
 	int r = torap_kv_commit(&txn, err);
 	return r > 0 ? follow_store_full(kv, err) : r;
 }
@@ -83,7 +84,7 @@ static int read_length(struct torap_kv *kv, const char *name, bool *known, uint6
 {
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, kv, false);
-	int r = follow_store_length(&txn, name, length);
+	int r = follow_printed_length(&txn, name, length);
 	torap_kv_abort(&txn);
 	*known = r == 0;
 	if (r == TORAP_KV_MISSING)

@@ -8,7 +8,7 @@
  *     grants   number (u32)                   since when, and the rows of the grant, as GRANT's body
  *     spans    stream number, batch number    from this batch on the grant of that number held
  *     trust    version (u64)                  every SignedTrust that was in force here
- *     meta     name                           see store.c and mended.h
+ *     meta     name                           see store.c, mended.h and printed.h
  *     printed  output, stream (text)          how far an output has written
  *
  * Functions with a txn run inside the caller's transaction; a batch and its cursor are always in the same one. */
@@ -41,19 +41,13 @@ struct follow_cursor {
 	struct torap_position at;    /* after the last batch */
 };
 
-struct follow_grant {
-	uint32_t number;
-	struct torap_wall since;
-	struct torap_buffer *body; /* of a GRANT message */
-};
-
 int follow_store_open(
 	struct torap_kv **out, const char *dir, uint64_t bytes, bool read_only, struct torap_error *err);
 
 /* After TORAP_KV_FULL: says which of the two is full, what dir_size allows or the file system, and what to do.  Returns -ENOSPC. */
 int follow_store_full(struct torap_kv *kv, struct torap_error *err);
 
-/* Stores the batch, its stream's cursor and the grant it came under; whether it is a hole, or fills one (mended.h).  A stream without a
+/* Stores the batch, its stream's cursor and the grant it came under (grants.h); whether it is a hole, or fills one (mended.h).  A stream without a
  * cursor must begin at batch 1.
  * Returns 0, an answer of torap_journal_append(), or what kv returned. */
 int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batch,
@@ -75,16 +69,6 @@ int follow_store_put_head(
 int follow_store_put_proof(struct torap_kv_txn *txn, const struct torap_stream_id *stream,
 	enum torap_proof sort, uint64_t number, struct torap_bytes document);
 
-/* The newest grant; .body is NULL when there was none yet. */
-int follow_store_last_grant(struct torap_kv_txn *txn, struct follow_grant *out);
-int follow_store_put_grant(struct torap_kv_txn *txn, const struct follow_grant *grant);
-/* 0, TORAP_KV_MISSING, -EBADMSG. */
-int follow_store_grant_rows(
-	struct torap_kv_txn *txn, uint32_t number, struct torap_grant_row **out, size_t *out_count);
-/* The grant that a batch came under; TORAP_KV_MISSING when nothing tells. */
-int follow_store_grant_of(
-	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, uint32_t *out_grant);
-
 int follow_store_put_trust(struct torap_kv_txn *txn, uint64_t version, struct torap_bytes signed_trust);
 /* The highest version; *out borrows from the map. */
 int follow_store_last_trust(struct torap_kv_txn *txn, struct torap_bytes *out);
@@ -92,15 +76,3 @@ int follow_store_last_trust(struct torap_kv_txn *txn, struct torap_bytes *out);
 /* Once a lane's first welcome is stored, its start rule has done its work: what appears later begins at batch 1. */
 int follow_store_put_started(struct torap_kv_txn *txn, uint8_t lane);
 int follow_store_started(struct torap_kv_txn *txn, uint8_t lane, bool *out);
-
-/* How far an output has written: all batches below next_batch, and of that one the events below next_seq. */
-struct follow_printed {
-	uint64_t next_batch, next_seq;
-};
-int follow_store_put_printed(struct torap_kv_txn *txn, const char *output,
-	const struct torap_stream_id *stream, struct follow_printed at);
-int follow_store_printed(struct torap_kv_txn *txn, const char *output, const struct torap_stream_id *stream,
-	struct follow_printed *out);
-/* The length of an output that is a file. */
-int follow_store_put_length(struct torap_kv_txn *txn, const char *output, uint64_t length);
-int follow_store_length(struct torap_kv_txn *txn, const char *output, uint64_t *out);

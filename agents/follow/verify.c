@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/follow/grants.h"
 #include "agents/follow/store.h"
 #include "agents/follow/streams.h"
 #include "base/error.h"
@@ -93,13 +94,13 @@ static int check_trust(struct verifying *v, const char *dir, struct torap_error 
 static bool load_grant(struct verifying *v, uint64_t batch_no)
 {
 	uint32_t grant;
-	if (follow_store_grant_of(v->reading, v->head->number, batch_no, &grant))
+	if (follow_grant_of(v->reading, v->head->number, batch_no, &grant))
 		return false;
 	if (v->grant == grant)
 		return true;
 	struct torap_grant_row *rows;
 	size_t count;
-	if (follow_store_grant_rows(v->reading, grant, &rows, &count))
+	if (follow_grant_rows(v->reading, grant, &rows, &count))
 		return false;
 	torap_grant_rows_destroy(v->rows, v->rows_count);
 	v->rows = rows;

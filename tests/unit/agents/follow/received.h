@@ -1,6 +1,7 @@
 /* received.h: a directory as a subscriber leaves it: a trust file, a grant, batches of one stream, a cursor; and its root key. */
 #pragma once
 
+#include "agents/follow/grants.h"
 #include "agents/follow/store.h"
 #include "base/time.h"
 #include "conf/file.h"
@@ -71,7 +72,7 @@ static inline void received_make(struct received *t)
 	struct follow_grant grant = { .number = 1, .since = sealed_at, .body = torap_grant_encode(&row, 1) };
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, t->kv, true);
-	cr_assert_eq(follow_store_put_grant(&txn, &grant), 0);
+	cr_assert_eq(follow_grant_put(&txn, &grant), 0);
 	cr_assert_eq(follow_store_put_trust(&txn, t->trust->version, torap_buffer_bytes(t->signed_trust)), 0);
 	cr_assert_eq(torap_kv_commit(&txn, &err), 0, "%s", err.text);
 	torap_buffer_unref(grant.body);

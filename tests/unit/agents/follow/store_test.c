@@ -112,23 +112,6 @@ Test(store, begins_where_the_pin_says_and_nowhere_else)
 		torap_batch_destroy(b[i]);
 }
 
-Test(store, remembers_under_which_grant_each_batch_came)
-{
-	received_fill(&t, 3);
-	struct torap_batch *b = received_seal(&t, 1);
-	struct torap_kv_txn txn;
-	uint32_t grant;
-	torap_kv_begin(&txn, t.kv, true);
-	cr_assert_eq(follow_store_append(&txn, b, sealed_at, 2), 0);
-	for (uint64_t n = 1; n <= 4; n++) {
-		cr_assert_eq(follow_store_grant_of(&txn, 1, n, &grant), 0);
-		cr_assert_eq(grant, n < 4 ? 1 : 2);
-	}
-	cr_assert_eq(follow_store_grant_of(&txn, 2, 1, &grant), TORAP_KV_MISSING);
-	torap_kv_abort(&txn);
-	torap_batch_destroy(b);
-}
-
 Test(store, keeps_every_trust_file_and_gives_the_highest)
 {
 	struct torap_kv_txn txn;
