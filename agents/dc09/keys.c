@@ -1,15 +1,13 @@
 #include "agents/dc09/keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "conf/file.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -90,48 +88,38 @@ static int check_unique(struct dc09_keys *keys, const char *path, struct torap_e
 	return 0;
 }
 
-/* The descriptor is checked, not the name: what is read is what was judged. */
-static FILE *open_secret(const char *path, struct torap_error *err)
+static int read_lines(
+	struct dc09_keys *keys, struct torap_bytes text, const char *path, struct torap_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_size > DC09_KEYS_FILE_SIZE_MAX) {
-		torap_errorf(err, -EINVAL, "%s: is no file of keys", path);
-	} else if (st.st_mode & 077) {
-		torap_errorf(err, -EPERM, "%s: others may read it; chmod 600 %s", path, path);
-	} else {
-		FILE *f = fdopen(fd, "r");
-		if (f)
-			return f;
-		torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
+	char line[512];
+	int r = 0;
+	for (int number = 1; !r && text.size; number++) {
+		const uint8_t *end = memchr(text.data, '\n', text.size);
+		size_t size = end ? (size_t)(end - text.data) : text.size;
+		if (size >= sizeof line) {
+			r = torap_errorf(err, -EINVAL, "%s:%d: the line is too long", path, number);
+			break;
+		}
+		memcpy(line, text.data, size);
+		line[size] = '\0';
+		r = read_line(keys, line, path, number, err);
+		size += end != NULL;
+		text = torap_bytes(text.data + size, text.size - size);
 	}
-	if (fd >= 0)
-		close(fd);
-	return NULL;
+	sodium_memzero(line, sizeof line);
+	return r;
 }
 
 int dc09_keys_load(struct dc09_keys *out, const char *path, struct torap_error *err)
 {
-	FILE *f = open_secret(path, err);
-	if (!f)
-		return -EINVAL;
+	struct torap_buffer *file;
+	int r = torap_file_read_secret(&file, path, DC09_KEYS_FILE_SIZE_MAX, err);
+	if (r)
+		return r;
 	struct dc09_keys keys = { 0 };
-	char line[512], buffer[4096];
-	int r = 0;
-	setvbuf(f, buffer, _IOFBF, sizeof buffer);
-	for (int number = 1; !r && fgets(line, sizeof line, f); number++) {
-		if (!strchr(line, '\n') && !feof(f))
-			r = torap_errorf(err, -EINVAL, "%s:%d: the line is too long", path, number);
-		else
-			r = read_line(&keys, line, path, number, err);
-	}
-	if (!r && ferror(f))
-		r = torap_errorf(err, -EIO, "%s: cannot be read", path);
-	fclose(f);
-	sodium_memzero(line, sizeof line);
-	sodium_memzero(buffer, sizeof buffer);
+	r = read_lines(&keys, torap_buffer_bytes(file), path, err);
+	sodium_memzero(file->data, file->size);
+	torap_buffer_unref(file);
 	if (!r)
 		r = check_unique(&keys, path, err);
 	if (r) {

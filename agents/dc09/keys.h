@@ -24,7 +24,7 @@ struct dc09_keys {
 	size_t count, room;
 };
 
-/* Refuses a file that others may read, a name that comes twice, and anything that is no such line, with file and line. */
+/* Refuses a file that others may use, a name that comes twice, and anything that is no such line, with file and line. */
 int dc09_keys_load(struct dc09_keys *out, const char *path, struct torap_error *err);
 /* Wipes and frees; zeros are fine. */
 void dc09_keys_finish(struct dc09_keys *keys);

@@ -16,19 +16,14 @@
 #include "agents/follow/store.h"
 #include "base/error.h"
 #include "base/log.h"
-
-static void folder_of(char folder[static PATH_MAX], const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
-}
+#include "conf/file.h"
 
 /* By its folder's real path, for the file need not be there yet.  A digest, because a path may be longer than a key. */
 static int name_file(char name[static FOLLOW_OUTPUT_NAME_SIZE], const char *path, struct torap_error *err)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 	char folder[PATH_MAX], real[PATH_MAX], whole[2 * PATH_MAX];
-	folder_of(folder, path);
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
 	if (!realpath(folder, real))
 		return torap_errorf(err, -errno, "%s: %s", folder, strerror(errno));
 	int n = snprintf(whole, sizeof whole, "%s/%s", real, base);
@@ -38,18 +33,6 @@ static int name_file(char name[static FOLLOW_OUTPUT_NAME_SIZE], const char *path
 	snprintf(
 		name, FOLLOW_OUTPUT_NAME_SIZE, "file/%s", torap_hex(hex, torap_bytes(digest, sizeof digest)));
 	return 0;
-}
-
-/* A new file must still be there after a power cut: its folder is flushed too. */
-static int flush_folder(const char *path, struct torap_error *err)
-{
-	char folder[PATH_MAX];
-	folder_of(folder, path);
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 || fsync(fd) ? torap_errorf(err, -errno, "%s: %s", folder, strerror(errno)) : 0;
-	if (fd >= 0)
-		close(fd);
-	return r;
 }
 
 /* Brings the file to the length that is committed. */
@@ -127,7 +110,7 @@ int follow_output_file_open(int *out_fd, char name[static FOLLOW_OUTPUT_NAME_SIZ
 		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
 	r = settle(fd, path, length, err);
 	if (!r)
-		r = flush_folder(path, err);
+		r = torap_file_flush_folder(path, err);
 	if (r) {
 		close(fd);
 		return r;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +34,18 @@ static ssize_t read_all(int fd, uint8_t *data, size_t size)
 	return (ssize_t)have;
 }
 
-static int check(int fd, const char *path, size_t most, size_t *size, struct torap_error *err)
+/* The descriptor is checked, not the name: what is read is what was judged. */
+static int check(int fd, const char *path, size_t most, bool secret, size_t *size, struct torap_error *err)
 {
 	struct stat st;
 	if (fstat(fd, &st))
 		return fail(path, "", err);
 	if (!S_ISREG(st.st_mode))
 		return torap_errorf(err, -EINVAL, "%s: is not a regular file", path);
+	if (secret && st.st_mode & 077)
+		return torap_errorf(err, -EPERM,
+			"%s: holds secrets, and others may use it (mode %04o); mend it by: chmod 600 %s",
+			path, (unsigned)(st.st_mode & 07777), path);
 	if ((uint64_t)st.st_size > most)
 		return torap_errorf(
 			err, -EFBIG, "%s: %lld bytes; the limit is %zu", path, (long long)st.st_size, most);
@@ -47,7 +53,8 @@ static int check(int fd, const char *path, size_t most, size_t *size, struct tor
 	return 0;
 }
 
-int torap_file_read(struct torap_buffer **out, const char *path, size_t most, struct torap_error *err)
+static int read_file(
+	struct torap_buffer **out, const char *path, size_t most, bool secret, struct torap_error *err)
 {
 	/* Not blocking, so that a pipe in the place of a file is refused and not waited for. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -56,7 +63,7 @@ int torap_file_read(struct torap_buffer **out, const char *path, size_t most, st
 
 	size_t size = 0;
 	struct torap_buffer *b = NULL;
-	int r = check(fd, path, most, &size, err);
+	int r = check(fd, path, most, secret, &size, err);
 	if (r)
 		goto done;
 	b = torap_buffer_create(size);
@@ -81,6 +88,16 @@ done:
 	return r;
 }
 
+int torap_file_read(struct torap_buffer **out, const char *path, size_t most, struct torap_error *err)
+{
+	return read_file(out, path, most, false, err);
+}
+
+int torap_file_read_secret(struct torap_buffer **out, const char *path, size_t most, struct torap_error *err)
+{
+	return read_file(out, path, most, true, err);
+}
+
 static int write_all(int fd, struct torap_bytes bytes)
 {
 	size_t done = 0;
@@ -95,8 +112,7 @@ static int write_all(int fd, struct torap_bytes bytes)
 	return 0;
 }
 
-/* A file exists after a power cut only when its folder was flushed too. */
-static int flush_folder(const char *path, struct torap_error *err)
+int torap_file_flush_folder(const char *path, struct torap_error *err)
 {
 	const char *slash = strrchr(path, '/');
 	char *dir = slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
@@ -133,7 +149,7 @@ static int write_new(const char *path, mode_t mode, struct torap_bytes bytes, st
 int torap_file_create(const char *path, mode_t mode, struct torap_bytes bytes, struct torap_error *err)
 {
 	int r = write_new(path, mode, bytes, err);
-	return r ? r : flush_folder(path, err);
+	return r ? r : torap_file_flush_folder(path, err);
 }
 
 int torap_file_replace(const char *path, mode_t mode, struct torap_bytes bytes, struct torap_error *err)
@@ -152,5 +168,5 @@ int torap_file_replace(const char *path, mode_t mode, struct torap_bytes bytes, 
 		unlink(beside);
 	}
 	free(beside);
-	return r ? r : flush_folder(path, err);
+	return r ? r : torap_file_flush_folder(path, err);
 }

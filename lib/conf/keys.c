@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -204,22 +203,22 @@ static void free_file(const cyaml_schema_value_t *schema, struct key_file *file)
 }
 
 /* Reads, decodes, and wipes every copy of the secrets that is ours. */
-static int load(struct torap_keys *out, const char *path, const cyaml_schema_value_t *schema,
-	int (*decode)(struct torap_keys *, const struct key_file *, const char *, struct torap_error *),
-	struct torap_error *err)
+static int load(struct torap_keys *out, const char *path, bool secret, struct torap_error *err)
 {
+	const cyaml_schema_value_t *schema = secret ? &secret_schema : &public_schema;
 	struct torap_buffer *text = NULL;
 	struct torap_keys keys = { 0 };
 	void *file = NULL;
 
 	if (sodium_init() < 0)
 		return torap_errorf(err, -EIO, "libsodium does not start: no randomness");
-	int r = torap_file_read(&text, path, KEY_FILE_SIZE_MAX, err);
+	int r = secret ? torap_file_read_secret(&text, path, KEY_FILE_SIZE_MAX, err)
+		       : torap_file_read(&text, path, KEY_FILE_SIZE_MAX, err);
 	if (r)
 		return r;
 	r = torap_yaml_parse(path, (const char *)text->data, text->size, schema, &file, err);
 	if (!r)
-		r = decode(&keys, file, path, err);
+		r = secret ? decode_secret(&keys, file, path, err) : decode_public(&keys, file, path, err);
 	if (!r)
 		*out = keys;
 	free_file(schema, file);
@@ -231,19 +230,12 @@ static int load(struct torap_keys *out, const char *path, const cyaml_schema_val
 
 int torap_keys_load(struct torap_keys *out, const char *path, struct torap_error *err)
 {
-	struct stat st;
-	if (stat(path, &st))
-		return torap_errorf(err, -errno, "%s: %s", path, strerror(errno));
-	if (st.st_mode & 077)
-		return torap_errorf(err, -EPERM,
-			"%s: holds secrets, and others may use it (mode %04o); mend it by: chmod 600 %s",
-			path, (unsigned)(st.st_mode & 07777), path);
-	return load(out, path, &secret_schema, decode_secret, err);
+	return load(out, path, true, err);
 }
 
 int torap_keys_load_public(struct torap_keys *out, const char *path, struct torap_error *err)
 {
-	return load(out, path, &public_schema, decode_public, err);
+	return load(out, path, false, err);
 }
 
 bool torap_keys_judge(const struct torap_keys *keys, const char *writer, struct torap_wall now, bool said)

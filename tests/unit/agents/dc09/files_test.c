@@ -117,6 +117,26 @@ Test(keys, that_make_no_sense_are_refused_with_their_line_and_never_shown)
 	}
 }
 
+Test(keys, may_end_without_a_line_end_but_not_be_longer_than_a_line)
+{
+	char text[600];
+	struct dc09_keys keys;
+	struct torap_error err = { "" };
+	write_file("a: 00112233445566778899AABBCCDDEEFF", 0600);
+	cr_assert_eq(dc09_keys_load(&keys, path, &err), 0, "%s", err.text);
+	cr_expect_eq(keys.count, 1);
+	dc09_keys_finish(&keys);
+	remove_file();
+
+	memset(text, '#', sizeof text);
+	memcpy(text, "#\n", 2);
+	text[sizeof text - 1] = '\0';
+	write_file(text, 0600);
+	cr_expect(dc09_keys_load(&keys, path, &err) < 0);
+	cr_expect(strstr(err.text, "file:2: the line is too long"), "%s", err.text);
+	remove_file();
+}
+
 Test(config, takes_names_relative_to_its_folder)
 {
 	write_file("listen_tcp: 127.0.0.1:7500\nlisten_udp: \"[::1]:7500\"\nnode: ipc://run/node.intake\n"

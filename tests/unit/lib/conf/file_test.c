@@ -104,3 +104,18 @@ Test(file, is_not_created_in_a_folder_that_is_not_there)
 	cr_expect_eq(torap_file_create("/nowhere/a", 0644, old_text, &err), -ENOENT);
 	cr_expect_str_eq(err.text, "/nowhere/a: cannot create: No such file or directory");
 }
+
+Test(file, of_secrets_is_not_read_where_others_may_use_it)
+{
+	struct torap_buffer *b = NULL;
+	struct torap_error err = { "" };
+	cr_assert_eq(torap_file_create(path, 0600, new_text, &err), 0, "%s", err.text);
+	cr_assert_eq(torap_file_read_secret(&b, path, 100, &err), 0, "%s", err.text);
+	cr_expect(torap_bytes_equal(torap_buffer_bytes(b), new_text));
+	b = torap_buffer_unref(b);
+	for (mode_t bit = 01; bit <= 040; bit <<= 1) {
+		cr_assert_eq(chmod(path, 0600 | bit), 0);
+		cr_expect_eq(torap_file_read_secret(&b, path, 100, &err), -EPERM);
+		cr_expect_not_null(strstr(err.text, "chmod 600 "), "%s", err.text);
+	}
+}
