@@ -1,5 +1,6 @@
 #include "conf/examine.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -87,10 +88,11 @@ static int open_store(struct torap_kv **out, const char *dir, struct torap_error
 	struct torap_kv_options options = { .tables = tables, .read_only = true };
 	char *file;
 	if (asprintf(&file, "%s/data.mdb", dir) < 0)
-		return torap_errorf(err, -1, "out of memory");
+		return torap_errorf(err, -ENOMEM, "out of memory");
 	/* Opening makes a file of LMDB's own: not where no store is. */
 	bool is_there = access(file, R_OK) == 0;
-	int r = is_there ? 0 : torap_errorf(err, -1, "%s: there is no journal here that can be read", file);
+	int r = is_there ? 0
+			 : torap_errorf(err, -ENOENT, "%s: there is no journal here that can be read", file);
 	free(file);
 	return r ? r : torap_kv_open(out, dir, &options, err);
 }
@@ -184,7 +186,7 @@ static int examine(const struct words *w, struct torap_error *err)
 	if (!r)
 		conclude(&counts, trust);
 	if (!r && fflush(stdout))
-		r = torap_errorf(err, -1, "cannot write to standard output");
+		r = torap_errorf(err, -EIO, "cannot write to standard output");
 	torap_kv_close(kv);
 	torap_trust_unref(trust);
 	return r ? UNABLE : counts.findings ? FINDINGS : SOUND;

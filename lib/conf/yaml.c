@@ -10,8 +10,8 @@
 #include "conf/yaml.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +21,6 @@
 #include "base/error.h"
 #include "conf/file.h"
 #include "conf/yaml_where.h"
-
-const cyaml_strval_t torap_yaml_bools[TORAP_YAML_BOOLS] = {
-	{ "true", true },
-	{ "false", false },
-	{ "yes", true },
-	{ "no", false },
-	{ "on", true },
-	{ "off", false },
-};
 
 enum { FRAMES_MAX = 12, PATH_MAX_SIZE = 160 };
 

@@ -2,12 +2,11 @@
  *
  * An unknown key, a missing required key, a wrong type, a number out of range, a second document or an alias refuses the whole
  * file.  The schema judges shapes; what it cannot judge (a date, a name, a duplicate) the caller refuses by
- * torap_yaml_refuse(), which finds the line.  Write booleans with TORAP_YAML_BOOL: libcyaml's own takes "flase" for true.
- * Write enums with CYAML_FLAG_STRICT: without it any number passes. */
+ * torap_yaml_refuse(), which finds the line.  Write enums with CYAML_FLAG_STRICT: without it any
+ * number passes; and no booleans: libcyaml takes "flase" for true. */
 #pragma once
 
 #include <cyaml/cyaml.h>
-#include <stdbool.h>
 
 #include "base/bytes.h"
 
@@ -31,13 +30,6 @@ int torap_yaml_refuse(struct torap_error *err, const char *path, const char *whe
 /* The same for text in memory. */
 int torap_yaml_refuse_text(struct torap_error *err, const char *name, struct torap_bytes text,
 	const char *where, const char *format, ...) __attribute__((format(printf, 5, 6)));
-
-/* A field of type bool that is "true" or "false" (or yes, no, on, off) and nothing else. */
-#define TORAP_YAML_BOOL(key, flags, structure, member)                                                       \
-	CYAML_FIELD_ENUM(                                                                                    \
-		key, (flags) | CYAML_FLAG_STRICT, structure, member, torap_yaml_bools, TORAP_YAML_BOOLS)
-enum { TORAP_YAML_BOOLS = 6 };
-extern const cyaml_strval_t torap_yaml_bools[TORAP_YAML_BOOLS];
 
 /* Names in a configuration file are relative to the folder of the file.  Allocated; NULL when memory ran out. */
 char *torap_yaml_path(const char *config_path, const char *name);
