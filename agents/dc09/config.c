@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "base/error.h"
 #include "base/time.h"
 #include "conf/yaml.h"
+#include "loop/address.h"
 
 enum { CONNECTIONS_MAX = 10240, DATAGRAMS_MAX = 4096, NAME_MAX_SIZE = 4095 };
 
@@ -49,30 +49,10 @@ static const cyaml_schema_field_t config_fields[] = {
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_POINTER, struct raw_config, config_fields) };
 
-/* "127.0.0.1:7500" or "[::]:7500". */
-static bool parse_address(struct sockaddr_storage *out, const char *text)
-{
-	char host[256];
-	const char *colon = strrchr(text, ':');
-	if (!colon || colon == text || (size_t)(colon - text) >= sizeof host)
-		return false;
-	char *end;
-	unsigned long port = strtoul(colon + 1, &end, 10);
-	if (end == colon + 1 || *end || port > 65535)
-		return false;
-	size_t size = (size_t)(colon - text);
-	bool bracket = text[0] == '[' && text[size - 1] == ']' && size > 2;
-	snprintf(host, sizeof host, "%.*s", (int)(bracket ? size - 2 : size), bracket ? text + 1 : text);
-	memset(out, 0, sizeof *out);
-	if (bracket)
-		return uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)out) == 0;
-	return uv_ip4_addr(host, (int)port, (struct sockaddr_in *)out) == 0;
-}
-
 static int set_address(struct sockaddr_storage *out, const char *text, const char *path, const char *key,
 	struct torap_error *err)
 {
-	if (!text || parse_address(out, text))
+	if (!text || torap_address_parse(out, text))
 		return 0;
 	return torap_yaml_refuse(
 		err, path, key, "\"%s\" is no address; write 0.0.0.0:7500 or [::]:7500", text);

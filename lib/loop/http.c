@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "loop/address.h"
 
 enum {
 	CONNECTIONS_MAX = 32,
@@ -253,21 +254,7 @@ static bool is_loopback(const struct sockaddr_storage *address)
 
 static int read_address(struct sockaddr_storage *out, const char *listen, struct torap_error *err)
 {
-	char host[64];
-	const char *colon = strrchr(listen, ':');
-	size_t length = colon ? (size_t)(colon - listen) : 0;
-	char *end = NULL;
-	long port = colon && colon[1] >= '0' && colon[1] <= '9' ? strtol(colon + 1, &end, 10) : -1;
-	if (port < 0 || port > UINT16_MAX || *end || length == 0 || length >= sizeof host)
-		return torap_errorf(
-			err, -EINVAL, "%s: not an address and a port, like 127.0.0.1:9101", listen);
-	bool six = listen[0] == '[' && listen[length - 1] == ']';
-	length -= six ? 2 : 0;
-	memcpy(host, listen + (six ? 1 : 0), length);
-	host[length] = '\0';
-	int r = six ? uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)out)
-		    : uv_ip4_addr(host, (int)port, (struct sockaddr_in *)out);
-	if (r < 0)
+	if (!torap_address_parse(out, listen))
 		return torap_errorf(
 			err, -EINVAL, "%s: not an address and a port, like 127.0.0.1:9101", listen);
 	if (!is_loopback(out))
