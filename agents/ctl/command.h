@@ -27,14 +27,16 @@ struct ctl_option {
 	const char **value; /* set to the value, or to the name of an option without one */
 };
 /* Moves what is no option to argv[1…] and returns how many that are, or -1 after a complaint.  --help prints `help` and exits.
- * At most `most` words; `words` names them in the complaint. */
+ * More than `most` are refused. */
 int ctl_options(const char *command, const struct ctl_option *options, const char *help, size_t most,
 	int argc, char **argv);
 
+/* The sub-commands, each in its file. */
 int ctl_keys(int argc, char **argv);
 int ctl_trust(int argc, char **argv);
 int ctl_registry(int argc, char **argv);
 int ctl_policy(int argc, char **argv);
 int ctl_follow(int argc, char **argv);
 int ctl_verify(int argc, char **argv);
+int ctl_panel(int argc, char **argv);
 int ctl_status(int argc, char **argv);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "agents/ctl/command.h"
-#include "agents/ctl/panel.h"
 #include "base/error.h"
 #include "loop/app.h"
 

@@ -1,5 +1,4 @@
-#include "agents/ctl/panel.h"
-
+/* torap panel: a simulator of alarm panels that speaks real DC-09, for demonstrations, drills and load. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

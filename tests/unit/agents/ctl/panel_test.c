@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agents/ctl/panel.h"
+#include "agents/ctl/command.h"
 #include "agents/ctl/panel_event.h"
 #include "agents/ctl/panel_frame.h"
 
