@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
-#include "wire/seal.h"
+#include "wire/sign_key.h"
 
 struct torap_error;
 

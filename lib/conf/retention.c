@@ -76,11 +76,8 @@ int torap_retention_rules_decode(struct torap_retention_rules *out, Torap__Reten
 
 void torap_retention_rules_finish(struct torap_retention_rules *rules)
 {
-	for (size_t i = 0; rules->list && i < rules->count; i++) {
-		free(rules->list[i].match.regions);
-		free(rules->list[i].match.facilities);
-		free(rules->list[i].match.kinds);
-	}
+	for (size_t i = 0; rules->list && i < rules->count; i++)
+		torap_grant_row_finish(&rules->list[i].match);
 	free(rules->list);
 	*rules = (struct torap_retention_rules){ 0 };
 }

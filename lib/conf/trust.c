@@ -270,10 +270,7 @@ bool torap_trust_has_curve(
 
 bool torap_trust_may_speak(const struct torap_trust_writer *w, uint32_t region)
 {
-	for (size_t i = 0; i < w->regions_count; i++)
-		if (torap_region_covers(w->regions[i], region))
-			return true;
-	return false;
+	return torap_regions_cover(w->regions, w->regions_count, region);
 }
 
 bool torap_trust_believes(

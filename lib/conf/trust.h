@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "conf/retention.h"
-#include "wire/seal.h"
+#include "wire/sign_key.h"
 #include "wire/stream.h"
 #include "wire/verify.h"
 

@@ -9,8 +9,6 @@
 #include "base/error.h"
 #include "conf/trust.h"
 
-enum { REGION_MAX = 999999999 };
-
 /* Where the check is, and where it complains. */
 struct check {
 	char *where;
@@ -70,7 +68,7 @@ static int check_regions(
 	memcpy(sorted, regions, count * sizeof *sorted);
 	qsort(sorted, count, sizeof *sorted, compare_regions);
 	for (size_t i = 0; i < count; i++) {
-		if (sorted[i] > REGION_MAX)
+		if (sorted[i] > TORAP_REGION_MAX)
 			return torap_errorf(c->err, -EINVAL, "region %u has more than 9 digits", sorted[i]);
 		if (i > 0 && sorted[i] == sorted[i - 1])
 			return torap_errorf(c->err, -EINVAL, "region %09u stands twice", sorted[i]);

@@ -6,14 +6,6 @@
 
 #include "base/error.h"
 
-static bool has_region(const uint32_t *list, size_t count, uint32_t region)
-{
-	for (size_t i = 0; i < count; i++)
-		if (torap_region_covers(list[i], region))
-			return true;
-	return false;
-}
-
 static bool has_number(const uint16_t *list, size_t count, uint16_t number)
 {
 	for (size_t i = 0; i < count; i++)
@@ -25,7 +17,8 @@ static bool has_number(const uint16_t *list, size_t count, uint16_t number)
 bool torap_grant_row_matches(const struct torap_grant_row *row, const struct torap_class *class)
 {
 	return class->severity >= row->severity_min &&
-	       (row->regions_count == 0 || has_region(row->regions, row->regions_count, class->region)) &&
+	       (row->regions_count == 0 ||
+		       torap_regions_cover(row->regions, row->regions_count, class->region)) &&
 	       (row->facilities_count == 0 ||
 		       has_number(row->facilities, row->facilities_count, class->facility)) &&
 	       (row->kinds_count == 0 || has_number(row->kinds, row->kinds_count, class->kind));
@@ -57,7 +50,7 @@ bool torap_grant_touches(
 		if (rows[i].regions_count == 0)
 			return true;
 		for (size_t k = 0; k < regions_count; k++) {
-			if (has_region(rows[i].regions, rows[i].regions_count, regions[k]))
+			if (torap_regions_cover(rows[i].regions, rows[i].regions_count, regions[k]))
 				return true;
 			for (size_t j = 0; j < rows[i].regions_count; j++)
 				if (torap_region_covers(regions[k], rows[i].regions[j]))
@@ -87,7 +80,7 @@ static bool row_covers(const struct torap_grant_row *wide, const struct torap_gr
 	if (wide->regions_count && !narrow->regions_count)
 		return false;
 	for (size_t i = 0; wide->regions_count && i < narrow->regions_count; i++)
-		if (!has_region(wide->regions, wide->regions_count, narrow->regions[i]))
+		if (!torap_regions_cover(wide->regions, wide->regions_count, narrow->regions[i]))
 			return false;
 	for (int k = TORAP__PART_KIND__PART_OPEN; k <= TORAP__PART_KIND__PART_IMAGE; k++)
 		if (narrow->parts[k] && !wide->parts[k])
@@ -139,7 +132,7 @@ static int row_decode(struct torap_grant_row *out, const Torap__GrantRow *in, st
 			return torap_errorf(err, -ENOMEM, "out of memory");
 		out->regions_count = in->n_regions;
 		for (size_t i = 0; i < in->n_regions; i++) {
-			if (in->regions[i] > 999999999)
+			if (in->regions[i] > TORAP_REGION_MAX)
 				return torap_errorf(
 					err, -EBADMSG, "a grant row lists the region %u", in->regions[i]);
 			out->regions[i] = in->regions[i];
@@ -181,13 +174,18 @@ int torap_grant_rows_decode(struct torap_grant_row **out, size_t *out_count, Tor
 	return 0;
 }
 
+void torap_grant_row_finish(struct torap_grant_row *row)
+{
+	free(row->regions);
+	free(row->facilities);
+	free(row->kinds);
+	*row = (struct torap_grant_row){ 0 };
+}
+
 void torap_grant_rows_destroy(struct torap_grant_row *rows, size_t count)
 {
-	for (size_t i = 0; rows && i < count; i++) {
-		free(rows[i].regions);
-		free(rows[i].facilities);
-		free(rows[i].kinds);
-	}
+	for (size_t i = 0; rows && i < count; i++)
+		torap_grant_row_finish(&rows[i]);
 	free(rows);
 }
 

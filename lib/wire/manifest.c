@@ -14,7 +14,6 @@
 enum {
 	/* The densest protobuf of 64 KiB needs less than this; beyond it is an attack. */
 	DECODE_MEMORY_MAX = 8 << 20,
-	REGION_MAX = 999999999,
 };
 
 static size_t part_size_max(uint32_t part)
@@ -44,7 +43,7 @@ static int decode_class(struct torap_class *out, const Torap__Class *in, struct 
 {
 	if (!in)
 		return torap_errorf(err, -EBADMSG, "no class");
-	if (in->region > REGION_MAX || in->facility > UINT16_MAX || in->kind > UINT16_MAX ||
+	if (in->region > TORAP_REGION_MAX || in->facility > UINT16_MAX || in->kind > UINT16_MAX ||
 		in->severity > UINT8_MAX)
 		return torap_errorf(err, -EBADMSG,
 			"class (%" PRIu32 ", %" PRIu32 ", %" PRIu32 ", %" PRIu32 ") out of range", in->region,

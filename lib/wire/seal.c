@@ -18,7 +18,6 @@ enum {
 	PARTS = 3,
 	TABLE_SIZE = 2 * TORAP_BATCH_GROUPS_MAX, /* a power of two, so never more than half full */
 	LENGTH_SIZE_MAX = 4,                     /* varint of a message's length, up to 8 MiB */
-	REGION_MAX = 999999999,
 
 	/* Upper bounds of what stands in a signed manifest: once, for each group, for each part. */
 	MANIFEST_BASE_SIZE = 220,
@@ -80,26 +79,6 @@ struct messages {
 	const ProtobufCMessage *message[PARTS];
 	size_t length[PARTS];
 };
-
-void torap_key_id(uint8_t id[static TORAP_KEY_ID_SIZE], const uint8_t public[static TORAP_SIGN_KEY_SIZE])
-{
-	uint8_t digest[TORAP_DIGEST_SIZE];
-	torap_digest(digest, torap_bytes(public, TORAP_SIGN_KEY_SIZE));
-	memcpy(id, digest, TORAP_KEY_ID_SIZE);
-}
-
-void torap_sign_key_make(struct torap_sign_key *out, const uint8_t seed[static 32])
-{
-	crypto_sign_seed_keypair(out->public, out->secret, seed);
-	torap_key_id(out->id, out->public);
-	out->from.us = INT64_MIN;
-	out->until.us = INT64_MAX;
-}
-
-bool torap_sign_key_good(const struct torap_sign_key *key, struct torap_wall at)
-{
-	return at.us >= key->from.us && at.us < key->until.us;
-}
 
 /* The key's time wins: a batch that nobody may believe would be the stream's last. */
 static struct torap_wall date(struct torap_sealer *s, struct torap_wall at)
@@ -320,7 +299,7 @@ int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, ui
 {
 	struct messages m;
 	unsigned slot;
-	if (torap_class_lane(&event->class) != s->stream.lane || event->class.region > REGION_MAX)
+	if (torap_class_lane(&event->class) != s->stream.lane || event->class.region > TORAP_REGION_MAX)
 		return -EINVAL;
 	if (!measure(&m, event, s->count))
 		return TORAP_SEAL_TOO_BIG;

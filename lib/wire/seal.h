@@ -11,21 +11,9 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "wire/batch.h"
+#include "wire/sign_key.h"
 
 struct torap_error;
-
-struct torap_sign_key {
-	uint8_t secret[64]; /* libsodium's Ed25519 secret key: seed and public key */
-	uint8_t public[TORAP_SIGN_KEY_SIZE];
-	uint8_t id[TORAP_KEY_ID_SIZE];
-	/* When it is good, by the trust file: whatever is signed is dated inside, with the nearest moment when the clock is outside.  A
-	 * clock that jumped would else seal a batch that nobody may believe, and its stream could never go on. */
-	struct torap_wall from, until;
-};
-/* From a 32-byte seed; good at any time. */
-void torap_sign_key_make(struct torap_sign_key *out, const uint8_t seed[static 32]);
-bool torap_sign_key_good(const struct torap_sign_key *key, struct torap_wall at);
-void torap_key_id(uint8_t id[static TORAP_KEY_ID_SIZE], const uint8_t public[static TORAP_SIGN_KEY_SIZE]);
 
 /* An event on its way into a batch.  `offset` of the protobuf structs is set by the sealer. */
 struct torap_event {
@@ -50,7 +38,7 @@ int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id 
 	const struct torap_sign_key *key, struct torap_error *err);
 struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s); /* accepts NULL, returns NULL */
 
-/* *out_seq: the number it got.  0, an answer above, -EINVAL for a class of another lane or a region past 999999999, -ENOMEM: nothing
+/* *out_seq: the number it got.  0, an answer above, -EINVAL for a class of another lane or a region past TORAP_REGION_MAX, -ENOMEM: nothing
  * has changed then.  Texts must be UTF-8: readers in other languages refuse a whole frame for one that is not. */
 int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq);
 /* From now on a batch takes at most so many bytes, in the sense of torap_sealer_size(); 0: as many as the format allows.  An event

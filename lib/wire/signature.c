@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "wire/seal.h"
+#include "wire/sign_key.h"
 
 enum { PREFIX_SIZE_MAX = sizeof TORAP_MANIFEST_PREFIX };
 

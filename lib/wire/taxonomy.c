@@ -324,6 +324,14 @@ bool torap_region_covers(uint32_t wide, uint32_t region)
 	return wide == region;
 }
 
+bool torap_regions_cover(const uint32_t *wide, size_t count, uint32_t region)
+{
+	for (size_t i = 0; i < count; i++)
+		if (torap_region_covers(wide[i], region))
+			return true;
+	return false;
+}
+
 bool torap_region_parse(uint32_t *out, const char *text)
 {
 	uint32_t region = 0;

@@ -11,12 +11,13 @@
 
 /* All that routing ever looks at. */
 struct torap_class {
-	uint32_t region;   /* KATO code, 0 to 999999999 */
+	uint32_t region;   /* KATO code, at most TORAP_REGION_MAX */
 	uint16_t facility; /* Torap__Facility, or a number that this build cannot name */
 	uint16_t kind;     /* Torap__Kind, likewise */
 	uint8_t severity;  /* Torap__Severity, likewise */
 };
 
+enum { TORAP_REGION_MAX = 999999999 };
 enum { TORAP_KIND_BULK_FIRST = 1000, TORAP_LANES = 4 /* arrays by lane; 0 is unused */ };
 
 /* Names as people write them: "panic", "police_premises", "critical", "start", "bulk".  NULL when the number has no name here. */
@@ -47,6 +48,8 @@ bool torap_class_equal(const struct torap_class *a, const struct torap_class *b)
 
 /* A region covers what shares its shortest prefix of 2, 4, 6 or 9 digits after which only zeros follow; 0 covers all. */
 bool torap_region_covers(uint32_t wide, uint32_t region);
+/* Does one of these? */
+bool torap_regions_cover(const uint32_t *wide, size_t count, uint32_t region);
 /* Exactly 9 digits; false for anything else. */
 bool torap_region_parse(uint32_t *out, const char *text);
 enum { TORAP_REGION_TEXT_SIZE = 12 };

@@ -1,6 +1,5 @@
 /* What may come in: with real keys, a real trust file and batches sealed as a node seals them. */
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "broker/config.h"
 #include "conf/keys.h"
 #include "proto/session.pb-c.h"
+#include "wire/seal.h"
 
 /* A trust file with node-a (391010000 and 392410000; last good batch of one old stream), node-b, and a policy that narrows. */
 struct fixture {

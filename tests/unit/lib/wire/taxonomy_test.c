@@ -163,3 +163,11 @@ Test(taxonomy, reads_regions_of_exactly_nine_digits)
 	cr_assert(torap_region_parse(&region, "999999999"));
 	cr_expect_str_eq(torap_region_format(region, text), "999999999");
 }
+
+Test(region, is_covered_by_a_list_when_one_covers_it)
+{
+	static const uint32_t wide[] = { 391010000, 750000000 };
+	cr_expect(torap_regions_cover(wide, 2, 752110000));
+	cr_expect_not(torap_regions_cover(wide, 1, 752110000));
+	cr_expect_not(torap_regions_cover(wide, 0, 391010000));
+}
