@@ -73,8 +73,8 @@ int ctl_panel(int argc, char **argv)
 	if (!status) {
 		signal(SIGPIPE, SIG_IGN);
 		struct rlimit limit;
-		if (!getrlimit(RLIMIT_NOFILE,
-			    &limit)) { /* A descriptor a panel; too few show as panels without an answer. */
+		/* A descriptor a panel; too few show as panels without an answer. */
+		if (!getrlimit(RLIMIT_NOFILE, &limit)) {
 			limit.rlim_cur = limit.rlim_max;
 			setrlimit(RLIMIT_NOFILE, &limit);
 		}

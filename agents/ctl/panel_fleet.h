@@ -26,8 +26,8 @@ struct ctl_panel_fleet {
 	size_t waiting;
 	uv_loop_t loop;
 	uv_timer_t timer;
-	uv_signal_t signals
-		[2]; /* SIGTERM, SIGINT: nothing new is told, what waits is waited for; a second one ends at once */
+	/* SIGTERM, SIGINT: nothing new is told, what waits is waited for; a second one ends at once. */
+	uv_signal_t signals[2];
 	bool interrupted;
 	FILE *log; /* NULL: none */
 	bool log_failed;

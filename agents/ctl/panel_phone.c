@@ -1,6 +1,5 @@
 #include "agents/ctl/panel_phone.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "loop/app.h"

@@ -38,9 +38,9 @@ static unsigned on_offer(void *hint, struct dc09_session *s, uint64_t ticket, co
 		return 0; /* All or none. */
 	for (unsigned i = 0; i < count; i++) {
 		dc09_observe(&a->scratch, m, i, account->code_page, now.wall);
+		/* One verdict will be missing then: the panel hears nothing and repeats. */
 		if (kit_offer(a->kit, &a->scratch.o, tag))
-			return i ? i + 1
-				 : 0; /* One verdict will be missing: the panel hears nothing and repeats. */
+			return i ? i + 1 : 0;
 	}
 	return count;
 }

@@ -1,7 +1,6 @@
 /* config.h: the configuration of torap-dc09.  deploy/dc09/dc09.yaml is an example with every key. */
 #pragma once
 
-#include <stdint.h>
 #include <sys/socket.h>
 
 #include "agents/dc09/session.h"

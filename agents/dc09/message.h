@@ -3,7 +3,6 @@
  * Holds views into the frame's bytes and into its own clear text: it must not be copied, nor outlive the frame. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "agents/dc09/content.h"

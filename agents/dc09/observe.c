@@ -1,7 +1,6 @@
 #include "agents/dc09/observe.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 unsigned dc09_observations(const struct dc09_message *m)
@@ -170,8 +169,8 @@ void dc09_observe(struct dc09_observation *out, const struct dc09_message *m, un
 	out->o.received_at_us = received.us;
 	set_raw(out, m);
 
-	if (m->vocabulary ==
-		DC09_OTHER) { /* A token of another standard: the node has a table for it, or keeps it raw. */
+	if (m->vocabulary == DC09_OTHER) {
+		/* A token of another standard: the node has a table for it, or keeps it raw. */
 		out->o.vocabulary = (char *)"dc09";
 		out->o.code = keep(out, m->frame.token, DC09_CP1252);
 	} else if (!m->content.events_count) {

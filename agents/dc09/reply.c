@@ -62,8 +62,8 @@ static bool put_encrypted(struct body *b, const struct dc09_key *key, struct tor
 	char moment[DC09_MOMENT_TEXT_SIZE], tail[DC09_MOMENT_TEXT_SIZE + 4];
 	int tail_size = snprintf(tail, sizeof tail, "|]_%s", dc09_moment_format(now, moment));
 	uint8_t clear[3 * DC09_BLOCK_SIZE];
-	size_t size =
-		((size_t)tail_size / DC09_BLOCK_SIZE + 1) * DC09_BLOCK_SIZE; /* at least one byte of pad */
+	/* At least one byte of pad. */
+	size_t size = ((size_t)tail_size / DC09_BLOCK_SIZE + 1) * DC09_BLOCK_SIZE;
 	assert(size <= sizeof clear);
 	size_t pad = size - (size_t)tail_size;
 	for (size_t i = 0; i < pad; i++)

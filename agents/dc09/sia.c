@@ -9,9 +9,8 @@ struct block {
 	const uint8_t *at, *end;
 	struct torap_bytes area, user;
 	struct torap_bytes area_text;
-	struct dc09_event
-		*last; /* the code that a text explains; NULL: none yet, the text explains a modifier */
-	bool strange;  /* something was skipped */
+	struct dc09_event *last; /* the code that a text explains; NULL: it explains a modifier */
+	bool strange;            /* something was skipped */
 };
 
 static bool upper(uint8_t c)

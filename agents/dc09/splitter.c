@@ -7,8 +7,7 @@
 enum {
 	HEX_HEADER = 8,    /* CRC and length in characters */
 	BINARY_HEADER = 7, /* LF, two raw bytes, length */
-	LOOK_BACK =
-		9, /* LF and a header in characters: what must be kept in front of a quote that is still to come */
+	LOOK_BACK = 9,     /* LF and a header in characters: kept in front of a quote that is still to come */
 };
 
 void dc09_splitter_finish(struct dc09_splitter *s)

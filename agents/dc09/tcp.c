@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/log.h"
 
 enum {
 	BACKLOG = 1024,

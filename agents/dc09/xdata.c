@@ -1,6 +1,5 @@
 #include "agents/dc09/xdata.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "agents/dc09/moment.h"

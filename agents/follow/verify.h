@@ -20,9 +20,8 @@ struct follow_problem {
 	struct torap_stream_id stream;
 	uint64_t batch_no; /* 0: the stream as a whole */
 	int frame;         /* -1: the batch as a whole */
-	const char *
-		what; /* "bad-signature", "missing-batch", "bad-digest", "missing-frame"…: stable, README.md */
-	char text[256]; /* for people */
+	const char *what;  /* "bad-signature", "missing-batch", "bad-digest"…: stable, README.md */
+	char text[256];    /* for people */
 	bool has_signer;
 	uint8_t signer[TORAP_KEY_ID_SIZE]; /* the key that signed the manifest or head */
 };

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
@@ -16,7 +15,6 @@
 #include "link/dialler.h"
 #include "link/message.h"
 #include "loop/app.h"
-#include "loop/http.h"
 #include "loop/zdealer.h"
 #include "loop/zsocket.h"
 #include "proto/session.pb-c.h"

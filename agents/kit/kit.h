@@ -14,7 +14,6 @@
 #include <uv.h>
 
 #include "base/bytes.h"
-#include "base/time.h"
 #include "proto/observation.pb-c.h"
 
 struct torap_error;

@@ -12,8 +12,8 @@ struct torap_error;
 enum { KIT_ROWS_MAX = 1 << 18, KIT_ROWS_MESSAGES_MAX = 4096 };
 
 struct kit_rows {
-	Torap__AgentRows
-		*messages[KIT_ROWS_MESSAGES_MAX]; /* owned, until the set is complete and was shown */
+	/* Owned, until the set is complete and was shown. */
+	Torap__AgentRows *messages[KIT_ROWS_MESSAGES_MAX];
 	size_t messages_count, count;
 };
 

@@ -31,10 +31,10 @@ static inline struct torap_bytes torap_bytes(const void *data, size_t size)
 
 bool torap_bytes_equal(struct torap_bytes a, struct torap_bytes b);
 
+/* Fixed numbers are big endian: keys then sort by number. */
 struct torap_reader torap_reader(struct torap_bytes bytes);
 uint8_t torap_read_u8(struct torap_reader *r);
-uint32_t torap_read_u32(
-	struct torap_reader *r); /* big endian, as are all fixed numbers here: keys then sort by number */
+uint32_t torap_read_u32(struct torap_reader *r);
 uint64_t torap_read_u64(struct torap_reader *r);
 uint64_t torap_read_varint(struct torap_reader *r);                       /* base 128, as in protobuf */
 struct torap_bytes torap_read_bytes(struct torap_reader *r, size_t size); /* borrowed from the input */

@@ -146,11 +146,11 @@ static int row_decode(struct torap_grant_row *out, const Torap__GrantRow *in, st
 	if (r)
 		return r;
 	out->severity_min = (uint8_t)in->severity_min;
+	/* A part that this build does not know is one that it cannot send. */
 	for (size_t i = 0; i < in->n_parts; i++)
 		if (in->parts[i] >= TORAP__PART_KIND__PART_OPEN &&
 			in->parts[i] <= TORAP__PART_KIND__PART_IMAGE)
-			out->parts[in->parts[i]] =
-				true; /* A part that this build does not know is one that it cannot send. */
+			out->parts[in->parts[i]] = true;
 	return 0;
 }
 

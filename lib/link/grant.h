@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "proto/session.pb-c.h"
 #include "wire/taxonomy.h"
 
@@ -39,8 +38,8 @@ bool torap_grant_falls_short(const struct torap_grant_row *granted, size_t grant
 /* 0, or -EBADMSG with the reason: too many rows or list entries, a region or number out of range. */
 int torap_grant_rows_decode(struct torap_grant_row **out, size_t *out_count, Torap__GrantRow *const *in,
 	size_t count, struct torap_error *err);
-void torap_grant_row_finish(
-	struct torap_grant_row *row); /* its lists; the row's own memory is the caller's */
+/* Frees its lists; the row's own memory is the caller's. */
+void torap_grant_row_finish(struct torap_grant_row *row);
 void torap_grant_rows_destroy(struct torap_grant_row *rows, size_t count); /* accepts NULL */
 
 /* Protobuf structs of rows, for encoding. */

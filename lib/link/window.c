@@ -6,15 +6,13 @@
 #include <stdlib.h>
 
 enum {
-	RATE_EVERY_US =
-		200 *
-		1000, /* long enough for several acknowledgements, short against the second it is used for */
+	/* Long enough for several acknowledgements, short against the second that it is used for. */
+	RATE_EVERY_US = 200 * 1000,
 	CARRIED_EVERY_US = 500 * 1000,
 	PROBE_EVERY_MS = 30000,
 	PROBE_MS_MAX = 2000, /* longer than what is in flight takes, a second of the rate, on any link */
-	RATE_UNKNOWN =
-		64
-		<< 10, /* bytes a second, to begin with: half a second of 1 Mbit/s; a fast link is known after 200 ms */
+	/* Bytes a second, to begin with: half a second of 1 Mbit/s; a fast link is known after 200 ms. */
+	RATE_UNKNOWN = 64 << 10,
 };
 
 struct torap_flight {

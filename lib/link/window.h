@@ -29,8 +29,7 @@ struct torap_flight; /* one message in flight */
 
 struct torap_window {
 	uint64_t credit_bytes; /* the peer's word */
-	uint64_t
-		limit_bytes; /* at most a second of the measured rate, never above credit or TORAP_WINDOW_MAX */
+	uint64_t limit_bytes;  /* at most a second of the rate, never above credit or TORAP_WINDOW_MAX */
 	uint64_t in_flight_bytes;
 	size_t in_flight_count;
 	uint64_t acked_bytes; /* since init */

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,8 +69,8 @@ int torap_app_init(struct torap_app *app, struct torap_error *err)
 	app->stopping = false;
 	app->status = EXIT_SUCCESS;
 
-	signal(SIGPIPE,
-		SIG_IGN); /* A peer that is gone is an EPIPE of its write, not the end of the process. */
+	/* A peer that is gone is an EPIPE of its write, not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
 	int r = raise_file_limit(err);
 	if (r)
 		return r;

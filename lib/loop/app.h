@@ -39,8 +39,8 @@ struct torap_app {
 	uv_loop_t loop;
 	void *hint;
 	void (*on_reload)(void *hint); /* SIGHUP; may be NULL */
-	void (*on_stop)(
-		void *hint); /* SIGTERM: close everything that is on the loop; the loop then runs out */
+	/* SIGTERM: close everything that is on the loop; the loop then runs out. */
+	void (*on_stop)(void *hint);
 	/* private */
 	uv_signal_t signals[3];
 	bool stopping;

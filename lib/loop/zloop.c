@@ -57,8 +57,8 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-	(void)poll, (void)status,
-		(void)events; /* It has ended the sleep; on_check follows in the same turn. */
+	/* It has ended the sleep; on_check follows in the same turn. */
+	(void)poll, (void)status, (void)events;
 }
 
 static void on_check(uv_check_t *check)
@@ -66,9 +66,8 @@ static void on_check(uv_check_t *check)
 	struct torap_zloop *z = check->data;
 	uv_idle_stop(&z->idle);
 	int events = look(z);
-	if (events)
-		z->on_ready(
-			z->hint, events); /* It may close z; the memory stays until the end of this turn. */
+	if (events) /* It may close z; the memory stays until the end of this turn. */
+		z->on_ready(z->hint, events);
 }
 
 int torap_zloop_watch(struct torap_zloop **out, uv_loop_t *loop, void *zmq_socket, torap_zloop_ready on_ready,

@@ -250,9 +250,8 @@ int torap_journal_find_time(
 	return 0;
 }
 
-enum {
-	NOTES_LOOKED_AT_MAX = 1 << 16
-}; /* of a stream with as many notes of whole batches: the rest counts as partial */
+/* Of a stream with more notes of whole batches the rest counts as partial. */
+enum { NOTES_LOOKED_AT_MAX = 1 << 16 };
 
 struct partial_search {
 	uint32_t number;

@@ -141,9 +141,8 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 	if (rc == ENOSPC || rc == EDQUOT) {
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);
-		if (!rc)
-			return last - used >= need ? 0
-						   : TORAP_KV_FULL; /* Free pages are on the disk already. */
+		if (!rc) /* Free pages are on the disk already. */
+			return last - used >= need ? 0 : TORAP_KV_FULL;
 	}
 	if (!rc)
 		return 0;

@@ -61,8 +61,7 @@ struct torap_sweep {
 	/* The caller's. */
 	const struct torap_sweep_rules *rules;
 	struct torap_wall now;
-	const struct torap_sweep_gate
-		*gates; /* NULL: everything may go; else a stream that is not among them may not */
+	const struct torap_sweep_gate *gates; /* NULL: everything may go; else only what is among them */
 	size_t gates_count;
 	uint32_t account;
 	bool passing; /* for once: begins at each stream's first batch and remembers nothing */

@@ -1,4 +1,3 @@
-#include <errno.h>
 
 #include "store/journal_rows.h"
 #include "store/sweep.h"

@@ -9,8 +9,8 @@
 struct torap_arena_block;
 
 struct torap_arena {
-	ProtobufCAllocator
-		allocator; /* for the _unpack functions; never call a _free_unpacked on what it made */
+	/* For the _unpack functions; never call a _free_unpacked on what it made. */
+	ProtobufCAllocator allocator;
 	/* private */
 	struct torap_arena_block *newest;
 	size_t total, limit;

@@ -1,6 +1,5 @@
 #include "wire/verify.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "wire/arena.h"

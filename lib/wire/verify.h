@@ -4,7 +4,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/time.h"
@@ -27,8 +26,8 @@ enum torap_verdict {
 	TORAP_VERDICT_BROKEN_CHAIN, /* the number fits, `previous` or first_seq does not: a fork or a rewrite */
 	TORAP_VERDICT_FRAME_MISSING, /* used by torap verify: a granted frame is not there */
 };
-const char *torap_verdict_name(
-	enum torap_verdict v); /* "good", "bad-signature"… as in proto/vectors/index.tsv */
+/* "good", "bad-signature"… as in proto/vectors/index.tsv. */
+const char *torap_verdict_name(enum torap_verdict v);
 
 /* Signature and digests of all frames that are there.  On BAD_DIGEST *bad_frame (may be NULL) is the first such frame. */
 enum torap_verdict torap_verify_batch(

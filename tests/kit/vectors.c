@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "kit/contradiction.h"
 #include "kit/forge.h"
 #include "wire/envelope.h"

@@ -1,6 +1,5 @@
 /* What is owed to an upstream: never more than it sent, never more than is on the disk. */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
 #include "broker/heard.h"
 #include "broker/streams.h"

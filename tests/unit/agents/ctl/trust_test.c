@@ -6,7 +6,6 @@
 #include "conf/keys.h"
 #include "conf/trust.h"
 #include "tests/unit/lib/store/place.h"
-#include "wire/taxonomy.h"
 
 static struct place place;
 static const struct torap_wall now = { 1795000000000000 };

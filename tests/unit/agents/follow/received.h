@@ -3,7 +3,6 @@
 
 #include "agents/follow/grants.h"
 #include "agents/follow/store.h"
-#include "base/time.h"
 #include "conf/file.h"
 #include "conf/keys.h"
 #include "conf/trust.h"

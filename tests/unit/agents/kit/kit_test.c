@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 
 #include "agents/kit/kit.h"
-#include "loop/app.h"
 #include "tests/contract/fake_node.h"
 
 struct desk {

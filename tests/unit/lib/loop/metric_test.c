@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <signal.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "loop/http.h"

@@ -1,7 +1,5 @@
 #include <criterion/criterion.h>
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <uv.h>

@@ -1,11 +1,9 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-#include "base/error.h"
 #include "store/kv.h"
 #include "tests/unit/lib/store/place.h"
 

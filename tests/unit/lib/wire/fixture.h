@@ -2,10 +2,8 @@
 #pragma once
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "wire/envelope.h"
 #include "wire/open.h"

@@ -164,7 +164,7 @@ Test(taxonomy, reads_regions_of_exactly_nine_digits)
 	cr_expect_str_eq(torap_region_format(region, text), "999999999");
 }
 
-Test(region, is_covered_by_a_list_when_one_covers_it)
+Test(taxonomy, covers_a_region_by_a_list_when_one_of_it_does)
 {
 	static const uint32_t wide[] = { 391010000, 750000000 };
 	cr_expect(torap_regions_cover(wide, 2, 752110000));
