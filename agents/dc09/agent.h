@@ -40,7 +40,8 @@ struct dc09_agent {
 	uint64_t reloads, reloads_refused;
 };
 
-/* Takes over the configuration and keys (leaves zeros).  After a failure run the loop once more to its end, then dc09_agent_finish(). */
+/* Takes over the configuration and keys (leaves zeros).  After a failure run the loop once more to its end, then
+ * dc09_agent_finish(). */
 int dc09_agent_open(struct dc09_agent *a, uv_loop_t *loop, struct dc09_config *config, struct dc09_keys *keys,
 	struct torap_error *err);
 /* Reads configuration and keys again.  A bad file is refused, and the old ones stay in force. */

@@ -4,7 +4,7 @@
  * refused, or no verdict in time, and it hears nothing, so that it repeats or uses its other path.  Answers keep the order of the
  * messages.  At most DC09_PENDING_MAX messages are pending; then the session is not hungry, and what it was fed waits.
  *
- * It ends by itself: a panel that never says anything we understand, half a message and silence, garbage, a year of nothing.  After
+ * It ends by itself: a panel that never says anything we understand, half a message and silence, garbage, 26 h of nothing.  After
  * an ACK it stays open: the panel closes, for a connection closed too soon costs the ACK. */
 #pragma once
 

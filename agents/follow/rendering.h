@@ -1,10 +1,10 @@
-/* rendering.h: what an output has still to show, as lines, a chunk at a time: an output's half that reads the store.
+/* rendering.h: what an output has still to show, as lines, a chunk at a time.
  *
  *     chunk → written, its positions committed → kept
  *          `→ lost: what was not written is not remembered as written
  *
- * Batches of the critical lane first, those of a lane's streams in turn; before them what came by merges (mended.h) of batches that were
- * shown before.  One thread at a time; which, is the owner's matter. */
+ * Batches of the critical lane first, those of a lane's streams in turn; before them what came by merges (mended.h) of batches
+ * that were shown before.  One thread at a time; which, is the owner's matter. */
 #pragma once
 
 #include <stdbool.h>
@@ -46,8 +46,8 @@ struct follow_rendering {
 	uint64_t chunk_events;
 };
 
-/* Fills the chunk, which is empty.  0: with all that there is; positive: there may be more, or count_max is reached; negative: nothing can
- * be shown, `why` says it. */
+/* Fills the chunk, which is empty.  0: with all that there is; positive: there may be more, or count_max is reached; negative:
+ * nothing can be shown, `why` says it. */
 int follow_rendering_chunk(struct follow_rendering *f);
 /* The chunk was written, or was not; it is empty then. */
 void follow_rendering_written(struct follow_rendering *f);

@@ -47,9 +47,8 @@ int follow_store_open(
 /* After TORAP_KV_FULL: says which of the two is full, what dir_size allows or the file system, and what to do.  Returns -ENOSPC. */
 int follow_store_full(struct torap_kv *kv, struct torap_error *err);
 
-/* Stores the batch, its stream's cursor and the grant it came under (grants.h); whether it is a hole, or fills one (mended.h).  A stream without a
- * cursor must begin at batch 1.
- * Returns 0, an answer of torap_journal_append(), or what kv returned. */
+/* Stores the batch, its stream's cursor and the grant it came under (grants.h); whether it is a hole, or fills one (mended.h).
+ * A stream without a cursor must begin at batch 1.  Returns 0, an answer of torap_journal_append(), or what kv returned. */
 int follow_store_append(struct torap_kv_txn *txn, const struct torap_batch *batch,
 	struct torap_wall received_at, uint32_t grant);
 

@@ -29,6 +29,6 @@ int torap_keys_save(const struct torap_keys *keys, const char *dir, struct torap
 int torap_keys_load(struct torap_keys *out, const char *path, struct torap_error *err);
 int torap_keys_load_public(struct torap_keys *out, const char *path, struct torap_error *err);
 void torap_keys_wipe(struct torap_keys *keys);
-/* Is the signing key good, now?  Says so in the log when it is not any more (`said`: it was not at the last look).  Who goes on signs all the
- * same, with dates inside the key's time: wire/seal.h. */
+/* Is the signing key good, now?  Says so in the log when it is not any more (`said`: it was not at the last look).  Who goes on
+ * signs all the same, with dates inside the key's time: wire/seal.h. */
 bool torap_keys_judge(const struct torap_keys *keys, const char *writer, struct torap_wall now, bool said);

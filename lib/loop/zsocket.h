@@ -23,8 +23,9 @@ struct torap_zsocket_options {
 /* For zdealer.h alone: a DEALER that is not connected yet, NULL on failure. */
 void *torap_zsocket_dealer(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);
-/* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.  With keys: a CURVE server whose clients the process's ZAP handler (zap.h) admits; without a handler it is refused.  An ipc:// path
- * gets mode 0660 and an old socket file is replaced; a file that is no socket is not. */
+/* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.  With keys: a CURVE
+ * server whose clients the process's ZAP handler (zap.h) admits; without a handler it is refused.  An ipc:// path gets mode 0660
+ * and an old socket file is replaced; a file that is no socket is not. */
 void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);
 void torap_zsocket_close(void *socket); /* accepts NULL */

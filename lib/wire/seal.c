@@ -150,11 +150,6 @@ uint64_t torap_sealer_next_seq(const struct torap_sealer *s)
 	return s->first_seq + s->count;
 }
 
-uint64_t torap_sealer_last_batch(const struct torap_sealer *s)
-{
-	return s->last_batch;
-}
-
 static uint64_t mix(uint64_t h, uint64_t value)
 {
 	h = (h ^ value) * 0x9e3779b97f4a7c15u;

@@ -38,8 +38,8 @@ int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id 
 	const struct torap_sign_key *key, struct torap_error *err);
 struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s); /* accepts NULL, returns NULL */
 
-/* *out_seq: the number it got.  0, an answer above, -EINVAL for a class of another lane or a region past TORAP_REGION_MAX, -ENOMEM: nothing
- * has changed then.  Texts must be UTF-8: readers in other languages refuse a whole frame for one that is not. */
+/* *out_seq: the number it got.  0, an answer above, -EINVAL for a class of another lane or a region past TORAP_REGION_MAX,
+ * -ENOMEM: nothing has changed then.  Texts must be UTF-8: readers in other languages refuse a whole frame for one that is not. */
 int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq);
 /* From now on a batch takes at most so many bytes, in the sense of torap_sealer_size(); 0: as many as the format allows.  An event
  * that would pass them finds the batch FULL; one that does so alone is alone in its batch. */
@@ -48,7 +48,6 @@ unsigned torap_sealer_count(const struct torap_sealer *s); /* events in the open
 /* What torap_batch_size() of the batch will not pass, manifest included; 0 when it is empty. */
 size_t torap_sealer_size(const struct torap_sealer *s);
 uint64_t torap_sealer_next_seq(const struct torap_sealer *s);
-uint64_t torap_sealer_last_batch(const struct torap_sealer *s);
 /* What a stream's batches and heads are dated never goes back, or an old head that a lagging broker still shows would look later than
  * a newer one: a rollback that never was.  So the clock may go back, and the dates wait for it.  Over a restart too: a head is dated at
  * most TORAP_HEAD_AHEAD_S after its stream's last batch (that of an empty stream not at all), so whoever continues the stream knows how
@@ -58,7 +57,8 @@ enum { TORAP_HEAD_AHEAD_S = 120 };
  * it takes over from; NULL after a restart. */
 void torap_sealer_dated(
 	struct torap_sealer *s, struct torap_wall last_sealed_at, const struct torap_sealer *before);
-/* Closes the batch.  It must not be empty.  Salts are random.  `sealed_at` is kept within the key's time, and from going back.  After a failure the batch is still open. */
+/* Closes the batch.  It must not be empty.  Salts are random.  `sealed_at` is kept within the key's time, and from going back.
+ * After a failure the batch is still open. */
 int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
 	struct torap_error *err);
 /* A signed head of what has been sealed so far: the bytes of a SignedHead. */

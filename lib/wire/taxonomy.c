@@ -168,15 +168,6 @@ static const struct word lanes[] = { { 1, 0, "critical" }, { 2, 0, "normal" }, {
 
 static const struct word parts[] = { { 1, 0, "open" }, { 2, 0, "personal" }, { 3, 0, "image" } };
 
-static const struct word omissions[] = {
-	{ 0, 0, "not_granted" },
-	{ 1, 0, "expired" },
-	{ 2, 0, "erased" },
-	{ 3, 0, "not_held" },
-	{ 4, 0, "refused" },
-	{ 5, 0, "damaged" },
-};
-
 #define TABLE(words) words, sizeof words / sizeof *words
 
 static const struct word *by_number(const struct word *words, size_t count, uint32_t number)
@@ -236,11 +227,6 @@ const char *torap_lane_name(uint32_t lane)
 const char *torap_part_name(uint32_t part)
 {
 	return name_of(TABLE(parts), part);
-}
-
-const char *torap_omission_name(uint32_t reason)
-{
-	return name_of(TABLE(omissions), reason);
 }
 
 int torap_kind_number(const char *name)

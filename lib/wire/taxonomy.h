@@ -27,7 +27,6 @@ const char *torap_severity_name(uint32_t severity);
 const char *torap_state_name(uint32_t state);
 const char *torap_lane_name(uint32_t lane);
 const char *torap_part_name(uint32_t part);
-const char *torap_omission_name(uint32_t reason);
 /* The number of a name; -1 when there is none. */
 int torap_kind_number(const char *name);
 int torap_facility_number(const char *name);

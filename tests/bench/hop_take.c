@@ -14,12 +14,12 @@
 #include <zmq.h>
 
 #include "agents/follow/config.h"
-#include "loop/zlink.h"
 #include "agents/follow/streams.h"
 #include "base/error.h"
 #include "bench/samples.h"
 #include "link/message.h"
 #include "loop/app.h"
+#include "loop/zlink.h"
 #include "proto/session.pb-c.h"
 #include "wire/open.h"
 

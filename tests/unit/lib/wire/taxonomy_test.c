@@ -47,7 +47,6 @@ Test(taxonomy, names_every_value_of_every_enum)
 	check(&torap__state__descriptor, "STATE_", torap_state_name, torap_state_number);
 	check(&torap__lane__descriptor, "LANE_", torap_lane_name, torap_lane_number);
 	check(&torap__part_kind__descriptor, "PART_", torap_part_name, torap_part_number);
-	check(&torap__omission_reason__descriptor, "OMISSION_", torap_omission_name, NULL);
 }
 
 /* One of each paragraph of proto/event.proto, and those whose own comment differs from its paragraph. */
