@@ -7,18 +7,13 @@ struct cid {
 	const uint8_t *at, *end;
 };
 
-static bool hex(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
-}
-
 /* Blanks, then up to `most` hexadecimal digits. */
 static struct torap_bytes take_number(struct cid *in, size_t most)
 {
 	while (in->at < in->end && *in->at == ' ')
 		in->at++;
 	const uint8_t *from = in->at;
-	while (in->at < in->end && hex(*in->at) && (size_t)(in->at - from) < most)
+	while (in->at < in->end && torap_hex_value(*in->at) >= 0 && (size_t)(in->at - from) < most)
 		in->at++;
 	return torap_bytes(from, (size_t)(in->at - from));
 }

@@ -27,11 +27,9 @@ void dc09_event_text(struct dc09_event *e, struct torap_bytes text)
 
 bool dc09_content_number(struct torap_bytes value)
 {
-	for (size_t i = 0; i < value.size; i++) {
-		uint8_t c = value.data[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f')))
+	for (size_t i = 0; i < value.size; i++)
+		if (torap_hex_value(value.data[i]) < 0)
 			return false;
-	}
 	return value.size <= DC09_OPEN_NUMBER_MAX;
 }
 

@@ -21,11 +21,6 @@ bool dc09_bytes_are(struct torap_bytes bytes, const char *text)
 	return bytes.size == strlen(text) && !memcmp(bytes.data, text, bytes.size);
 }
 
-static unsigned hex_value(uint8_t c)
-{
-	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
 /* The splitter has made sure that these are hexadecimal digits. */
 static uint16_t crc_value(const struct dc09_cut *cut)
 {
@@ -33,7 +28,7 @@ static uint16_t crc_value(const struct dc09_cut *cut)
 		return (uint16_t)(cut->crc.data[0] << 8 | cut->crc.data[1]);
 	uint16_t value = 0;
 	for (size_t i = 0; i < cut->crc.size; i++)
-		value = (uint16_t)(value << 4 | hex_value(cut->crc.data[i]));
+		value = (uint16_t)(value << 4 | torap_hex_value(cut->crc.data[i]));
 	return value;
 }
 
@@ -71,13 +66,14 @@ bool dc09_frame_check(struct dc09_cut *cut, enum dc09_crc_form *form)
 	return false;
 }
 
-static struct torap_bytes take_digits(const uint8_t **at, const uint8_t *end, bool hexadecimal)
+static struct torap_bytes take_digits(const uint8_t **at, const uint8_t *end, int base)
 {
 	const uint8_t *from = *at;
-	while (*at < end &&
-		((**at >= '0' && **at <= '9') ||
-			(hexadecimal && ((**at >= 'A' && **at <= 'F') || (**at >= 'a' && **at <= 'f')))))
-		++*at;
+	for (; *at < end; ++*at) {
+		int value = torap_hex_value(**at);
+		if (value < 0 || value >= base)
+			break;
+	}
 	return torap_bytes(from, (size_t)(*at - from));
 }
 
@@ -93,14 +89,14 @@ static bool printable(struct torap_bytes bytes)
 static int decode_echo(struct dc09_frame *out)
 {
 	const uint8_t *at = out->echo.data, *end = at + out->echo.size;
-	out->sequence = take_digits(&at, end, false);
+	out->sequence = take_digits(&at, end, 10);
 	if (at < end && *at == 'R') {
 		at++;
-		out->receiver = take_digits(&at, end, true);
+		out->receiver = take_digits(&at, end, 16);
 	}
 	if (at < end && *at == 'L') {
 		at++;
-		out->line = take_digits(&at, end, true);
+		out->line = take_digits(&at, end, 16);
 	}
 	const uint8_t *sharp = at < end ? memchr(at, '#', (size_t)(end - at)) : NULL;
 	if (sharp)

@@ -54,15 +54,10 @@ void dc09_splitter_end(struct dc09_splitter *s)
 	s->ended = true;
 }
 
-static bool is_hex(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
-}
-
 static bool all_hex(const uint8_t *at, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!is_hex(at[i]))
+		if (torap_hex_value(at[i]) < 0)
 			return false;
 	return true;
 }
@@ -127,10 +122,8 @@ static void cut_out(
 		.crc = torap_bytes(at - 4 - crc, crc),
 		.body = torap_bytes(at, end - quote),
 	};
-	for (int i = -4; i < 0; i++) {
-		uint8_t c = at[i];
-		cut->length = cut->length << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-	}
+	for (int i = -4; i < 0; i++)
+		cut->length = cut->length << 4 | (unsigned)torap_hex_value(at[i]);
 	for (const uint8_t *c = crc == 4 ? cut->crc.data : at - 4; c < at; c++)
 		cut->lower |= *c >= 'a';
 }

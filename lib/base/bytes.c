@@ -146,7 +146,7 @@ char *torap_hex(char *text, struct torap_bytes bytes)
 	return text;
 }
 
-static int hex_value(char c)
+int torap_hex_value(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -161,8 +161,8 @@ bool torap_unhex(void *out, size_t size, const char *text)
 {
 	uint8_t *bytes = out;
 	for (size_t i = 0; i < size; i++) {
-		int high = hex_value(text[2 * i]);
-		int low = high < 0 ? -1 : hex_value(text[2 * i + 1]);
+		int high = torap_hex_value((uint8_t)text[2 * i]);
+		int low = high < 0 ? -1 : torap_hex_value((uint8_t)text[2 * i + 1]);
 		if (low < 0)
 			return false;
 		bytes[i] = (uint8_t)(high << 4 | low);

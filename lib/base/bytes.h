@@ -49,6 +49,7 @@ void torap_write_bytes(struct torap_writer *w, struct torap_bytes bytes);
 uint8_t *torap_write_room(struct torap_writer *w, size_t size);
 void torap_writer_finish(struct torap_writer *w); /* frees; w is empty again */
 
+int torap_hex_value(uint8_t c); /* of a digit of either case; -1: it is none */
 /* Lower case; text has room for 2 * size + 1.  Returns text. */
 char *torap_hex(char *text, struct torap_bytes bytes);
 /* Reads exactly 2 * size digits of either case; false when text is anything else. */
