@@ -1,29 +1,17 @@
 #include "store/check.h"
 
 #include "store/journal_rows.h"
-#include "tests/unit/lib/store/place.h"
-#include "tests/unit/lib/wire/fixture.h"
+#include "tests/unit/lib/store/stage.h"
 
 /* Each test plants one damage into a journal that was sound, and wants it named, and nothing else. */
 
-static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, NULL };
-enum { MAP_BYTES = 64 << 20, LANE = TORAP__LANE__LANE_CRITICAL, PANIC = TORAP__KIND__KIND_PANIC };
 enum { BATCHES = 200 }; /* Several transactions, and a progress in none. */
 
-static struct place place;
-static struct torap_kv *kv;
-static struct torap_sign_key key;
-static struct torap_sealer *sealer;
 static struct torap_check_finding first;
 
 static void make(void)
 {
-	struct torap_error err;
-	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES };
-	place_make(&place);
-	key = fixture_key(1);
-	sealer = fixture_sealer(LANE, &key);
-	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
+	stage_make();
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, kv, true);
 	for (int i = 0; i < BATCHES; i++) {
@@ -35,14 +23,7 @@ static void make(void)
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 
-static void clean(void)
-{
-	torap_sealer_destroy(sealer);
-	kv = torap_kv_close(kv);
-	place_remove(&place);
-}
-
-TestSuite(check, .init = make, .fini = clean);
+TestSuite(check, .init = make, .fini = stage_remove);
 
 static void on_finding(void *hint, const struct torap_check_finding *f)
 {

@@ -7,11 +7,8 @@
 
 #include "store/committer.h"
 #include "store/journal_rows.h"
-#include "tests/unit/lib/store/place.h"
-#include "tests/unit/lib/wire/fixture.h"
+#include "tests/unit/lib/store/stage.h"
 
-static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, NULL };
-enum { MAP_BYTES = 64 << 20, LANE = TORAP__LANE__LANE_CRITICAL, PANIC = TORAP__KIND__KIND_PANIC };
 enum {
 	EXPIRED = TORAP__OMISSION_REASON__OMISSION_EXPIRED,
 	DAMAGED = TORAP__OMISSION_REASON__OMISSION_DAMAGED,
@@ -19,34 +16,7 @@ enum {
 	NOT_GRANTED = TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED
 };
 
-static struct place place;
-static struct torap_kv *kv;
-static struct torap_sign_key key;
-static struct torap_sealer *sealer;
-
-static void open_store(void)
-{
-	struct torap_error err;
-	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES };
-	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
-}
-
-static void make(void)
-{
-	place_make(&place);
-	key = fixture_key(1);
-	sealer = fixture_sealer(LANE, &key);
-	open_store();
-}
-
-static void clean(void)
-{
-	torap_sealer_destroy(sealer);
-	kv = torap_kv_close(kv);
-	place_remove(&place);
-}
-
-TestSuite(journal, .init = make, .fini = clean);
+TestSuite(journal, .init = stage_make, .fini = stage_remove);
 
 /* Two groups, the first with a personal part: frames 0 open, 1 personal, 2 open. */
 static struct torap_batch *seal_with(struct torap_sealer *s)
@@ -134,8 +104,8 @@ Test(journal, gives_back_the_bytes_that_it_was_given_after_close_and_open)
 	struct torap_batch *one = seal(), *two = seal();
 	cr_assert_eq(append(one), 0);
 	cr_assert_eq(append(two), 0);
-	kv = torap_kv_close(kv);
-	open_store();
+	stage_close();
+	stage_open();
 	struct torap_batch *got_one = read_batch(1, NULL), *got_two = read_batch(2, NULL);
 	check_same(one, got_one);
 	check_same(two, got_two);
@@ -599,13 +569,13 @@ Test(journal, is_read_without_a_gap_on_other_threads_while_it_grows, .timeout = 
 /* The child tells of each batch after its commit, and is killed in the middle of its work. */
 Test(journal, keeps_what_it_acknowledged_when_its_process_is_killed)
 {
-	kv = torap_kv_close(kv);
+	stage_close();
 	int told[2];
 	cr_assert_eq(pipe(told), 0);
 	fflush(NULL);
 	pid_t child = fork();
 	if (!child) {
-		open_store();
+		stage_open();
 		for (;;) {
 			append_new(1);
 			if (write(told[1], "x", 1) != 1)
@@ -624,7 +594,7 @@ Test(journal, keeps_what_it_acknowledged_when_its_process_is_killed)
 	cr_assert_eq(waitpid(child, NULL, 0), child);
 	cr_assert_geq(acknowledged, 20);
 
-	open_store();
+	stage_open();
 	struct torap_batch *last = read_batch(acknowledged, NULL);
 	cr_assert_geq(head_of(last).last_batch, acknowledged);
 	torap_batch_destroy(last);

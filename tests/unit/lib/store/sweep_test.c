@@ -5,11 +5,8 @@
 
 #include "store/check.h"
 #include "store/journal_rows.h"
-#include "tests/unit/lib/store/place.h"
-#include "tests/unit/lib/wire/fixture.h"
+#include "tests/unit/lib/store/stage.h"
 
-static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, NULL };
-enum { MAP_BYTES = 64 << 20, LANE = TORAP__LANE__LANE_CRITICAL, PANIC = TORAP__KIND__KIND_PANIC };
 enum {
 	EXPIRED = TORAP__OMISSION_REASON__OMISSION_EXPIRED,
 	REFUSED = TORAP__OMISSION_REASON__OMISSION_REFUSED,
@@ -18,34 +15,7 @@ enum {
 	PERSONAL = TORAP__PART_KIND__PART_PERSONAL,
 };
 
-static struct place place;
-static struct torap_kv *kv;
-static struct torap_sign_key key;
-static struct torap_sealer *sealer;
-
-static void open_store(void)
-{
-	struct torap_error err;
-	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES };
-	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
-}
-
-static void make(void)
-{
-	place_make(&place);
-	key = fixture_key(1);
-	sealer = fixture_sealer(LANE, &key);
-	open_store();
-}
-
-static void clean(void)
-{
-	torap_sealer_destroy(sealer);
-	kv = torap_kv_close(kv);
-	place_remove(&place);
-}
-
-TestSuite(sweep, .init = make, .fini = clean);
+TestSuite(sweep, .init = stage_make, .fini = stage_remove);
 
 /* Batch n is received at 1000 n.  Frames 0 open, 1 personal. */
 static void append(unsigned count)
@@ -205,8 +175,8 @@ Test(sweep, looks_at_a_batch_once_until_the_rules_change)
 	append(3);
 	damage(1);
 	cr_assert_eq(sweep_at(&rules, 9000, sum).unreadable, 1);
-	kv = torap_kv_close(kv);
-	open_store();
+	stage_close();
+	stage_open();
 	cr_assert_eq(sweep_at(&rules, 9000, sum).unreadable, 0);
 	append(1);
 	cr_assert_eq(sweep_at(&rules, 9000, sum).unreadable, 0);
@@ -252,8 +222,8 @@ Test(sweep, keeps_the_account_with_what_it_deleted)
 		struct torap_sweep s = { .rules = &rules, .now = { 3000 * account }, .account = account };
 		sweep(&s, sum);
 	}
-	kv = torap_kv_close(kv);
-	open_store();
+	stage_close();
+	stage_open();
 	struct torap_kv_txn txn;
 	uint8_t account_key[TORAP_SWEEP_KEY_SIZE];
 	torap_kv_begin(&txn, kv, true);

@@ -3,19 +3,12 @@
 #include <stdint.h>
 
 #include "store/committer.h"
-#include "tests/unit/lib/store/place.h"
-#include "tests/unit/lib/wire/fixture.h"
+#include "tests/unit/lib/store/stage.h"
 
-static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, NULL };
-enum { MAP_BYTES = 64 << 20, LANE = TORAP__LANE__LANE_CRITICAL, PANIC = TORAP__KIND__KIND_PANIC };
 enum { BATCHES = 2000 };
 
-static struct place place;
-static struct torap_kv *kv;
 static struct torap_committer *committer;
 static struct torap_sweeper *sweeper;
-static struct torap_sign_key key;
-static struct torap_sealer *sealer;
 static struct torap_mono mono;
 static struct torap_wall wall;
 
@@ -59,39 +52,33 @@ static void give_rules(uint64_t fingerprint)
 	torap_sweeper_rules(sweeper, &rules, NULL, release);
 }
 
-static void open_all(void)
+static void start(void)
 {
 	struct torap_error err;
-	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES };
-	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
 	cr_assert_eq(torap_committer_start(&committer, kv, wake, NULL, &err), 0, "%s", err.text);
 	struct torap_sweeper_options o = { .kv = kv, .committer = committer, .tell = tell };
 	cr_assert_eq(torap_sweeper_create(&sweeper, &o, mono, wall, &err), 0, "%s", err.text);
 	give_rules(1);
 }
 
-static void close_all(void)
+static void stop(void)
 {
 	committer = torap_committer_stop(committer);
 	sweeper = torap_sweeper_destroy(sweeper);
-	kv = torap_kv_close(kv);
 }
 
 static void make(void)
 {
-	place_make(&place);
-	key = fixture_key(1);
-	sealer = fixture_sealer(LANE, &key);
+	stage_make();
 	mono.us = 1000 * (int64_t)TORAP_US_PER_S;
 	wall = sealed_at;
-	open_all();
+	start();
 }
 
 static void clean(void)
 {
-	close_all();
-	torap_sealer_destroy(sealer);
-	place_remove(&place);
+	stop();
+	stage_remove();
 }
 
 TestSuite(sweeper, .init = make, .fini = clean);
@@ -185,8 +172,10 @@ Test(sweeper, tells_again_what_no_event_has_told_even_after_a_crash)
 	unsigned before = shown_count;
 	pass(60000);
 	cr_assert_eq(shown_count, before, "nobody asks twice for what is on its way");
-	close_all();
-	open_all();
+	stop();
+	stage_close();
+	stage_open();
+	start();
 	takes = told_durable = true;
 	pass(1000);
 	cr_assert_eq(shown_count, before + 1);
