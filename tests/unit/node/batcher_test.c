@@ -1,9 +1,6 @@
 #include "node/batcher.h"
 
-#include "store/journal.h"
 #include "tests/unit/node/fixture.h"
-#include "wire/open.h"
-#include "wire/verify.h"
 
 enum { MAP = 64 << 20 };
 
@@ -31,28 +28,10 @@ static int on_event(void *hint, const struct torap_opened *e)
 	return 0;
 }
 
-/* All events of the lane's current stream, from the journal; the chain must hold. */
 static void read_stream(const struct fixture *f, uint32_t lane, struct seen *seen)
 {
-	struct torap_journal_head head = { 0 };
-	struct torap_kv_txn txn;
-	struct torap_error err;
-	struct torap_position at = { .next_batch = 1, .next_seq = 1 };
 	seen->count = 0;
-	torap_kv_begin(&txn, f->kv, false);
-	if (torap_journal_head(&txn, &fixture_stream(f, lane)->id, &head) == 0)
-		for (uint64_t no = 1; no <= head.last_batch; no++) {
-			struct torap_batch *b = NULL;
-			struct torap_wall received_at;
-			cr_assert_eq(
-				torap_journal_read(&txn, head.number, no, NULL, NULL, &b, &received_at, &err),
-				0);
-			cr_assert_eq(torap_verify_chain(&at, b->manifest), TORAP_VERDICT_GOOD);
-			torap_position_advance(&at, b->manifest);
-			cr_assert_eq(torap_batch_open(b, on_event, seen, &err), 0, "%s", err.text);
-			torap_batch_destroy(b);
-		}
-	torap_kv_abort(&txn);
+	fixture_read(f, lane, on_event, seen);
 }
 
 /* Kills the process between "durable" and "sealed": what was promised under a number must come out under that number. */

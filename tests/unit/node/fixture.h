@@ -17,6 +17,7 @@
 #include "store/journal.h"
 #include "store/kv.h"
 #include "wire/open.h"
+#include "wire/verify.h"
 
 struct told {
 	struct node_entry entry;
@@ -183,19 +184,24 @@ static inline const struct node_stream *fixture_stream(const struct fixture *f, 
 	return &streams[count - 1];
 }
 
-/* Opens all batches of the lane's current stream, from the journal. */
+/* Opens all batches of the lane's current stream, from the journal; the chain must hold. */
 static inline void fixture_read(const struct fixture *f, uint32_t lane,
 	int (*on_event)(void *hint, const struct torap_opened *e), void *hint)
 {
 	struct torap_journal_head head = { 0 };
 	struct torap_kv_txn txn;
 	struct torap_error err;
+	struct torap_position at = { .next_batch = 1, .next_seq = 1 };
 	torap_kv_begin(&txn, f->kv, false);
 	if (torap_journal_head(&txn, &fixture_stream(f, lane)->id, &head) == 0)
 		for (uint64_t no = 1; no <= head.last_batch; no++) {
 			struct torap_batch *b = NULL;
-			struct torap_wall at;
-			cr_assert_eq(torap_journal_read(&txn, head.number, no, NULL, NULL, &b, &at, &err), 0);
+			struct torap_wall received_at;
+			cr_assert_eq(
+				torap_journal_read(&txn, head.number, no, NULL, NULL, &b, &received_at, &err),
+				0);
+			cr_assert_eq(torap_verify_chain(&at, b->manifest), TORAP_VERDICT_GOOD);
+			torap_position_advance(&at, b->manifest);
 			cr_assert_eq(torap_batch_open(b, on_event, hint, &err), 0, "%s", err.text);
 			torap_batch_destroy(b);
 		}

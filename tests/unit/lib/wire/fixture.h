@@ -76,3 +76,14 @@ static inline struct torap_batch *fixture_seal(struct torap_sealer *s)
 	cr_assert_eq(torap_sealer_seal(s, sealed_at, &b, &err), 0, "%s", err.text);
 	return b;
 }
+
+/* A batch of four frames: open and personal of two groups. */
+static inline struct torap_batch *fixture_batch(const struct torap_sign_key *key)
+{
+	struct torap_sealer *s = fixture_sealer(TORAP__LANE__LANE_CRITICAL, key);
+	cr_assert_eq(fixture_add(s, fixture_class(391010000, 1), "1", "anna", NULL), 0);
+	cr_assert_eq(fixture_add(s, fixture_class(392410000, 4), "2", "boris", NULL), 0);
+	struct torap_batch *b = fixture_seal(s);
+	torap_sealer_destroy(s);
+	return b;
+}

@@ -9,11 +9,7 @@ static struct torap_batch *batch;
 static void make_batch(void)
 {
 	key = fixture_key(1);
-	struct torap_sealer *s = fixture_sealer(TORAP__LANE__LANE_CRITICAL, &key);
-	cr_assert_eq(fixture_add(s, fixture_class(391010000, 1), "1", "anna", NULL), 0);
-	cr_assert_eq(fixture_add(s, fixture_class(392410000, 4), "2", "boris", NULL), 0);
-	batch = fixture_seal(s);
-	torap_sealer_destroy(s);
+	batch = fixture_batch(&key);
 }
 
 static void drop_batch(void)
