@@ -252,7 +252,7 @@ static int compare_with_curve(const void *key, const void *place)
 }
 
 const struct torap_trust_writer *torap_trust_writer_by_curve(
-	const struct torap_trust *t, const uint8_t curve_key[static 32])
+	const struct torap_trust *t, const uint8_t curve_key[static TORAP_CURVE_KEY_SIZE])
 {
 	const struct torap_trust_curve *place =
 		bsearch(curve_key, t->by_curve, t->by_curve_count, sizeof *t->by_curve, compare_with_curve);

@@ -76,7 +76,7 @@ struct torap_trust *torap_trust_unref(struct torap_trust *t); /* accepts NULL, r
 
 const struct torap_trust_writer *torap_trust_writer(const struct torap_trust *t, const char *id);
 const struct torap_trust_writer *torap_trust_writer_by_curve(
-	const struct torap_trust *t, const uint8_t curve_key[static 32]);
+	const struct torap_trust *t, const uint8_t curve_key[static TORAP_CURVE_KEY_SIZE]);
 bool torap_trust_has_curve(
 	const struct torap_trust_writer *w, const uint8_t curve_key[static TORAP_CURVE_KEY_SIZE]);
 bool torap_trust_may_speak(const struct torap_trust_writer *w, uint32_t region);

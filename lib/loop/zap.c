@@ -165,7 +165,7 @@ int torap_zap_open(struct torap_zap **out, uv_loop_t *loop, void *context, torap
 	zap->socket = zmq_socket(context, ZMQ_REP);
 	int zero = 0;
 	if (!zap->socket || zmq_setsockopt(zap->socket, ZMQ_LINGER, &zero, sizeof zero) < 0 ||
-		zmq_bind(zap->socket, "inproc://zeromq.zap.01") < 0) {
+		zmq_bind(zap->socket, TORAP_ZAP_ENDPOINT) < 0) {
 		r = torap_errorf(err, -errno, "ZAP handler: %s", zmq_strerror(errno));
 		goto fail;
 	}

@@ -9,6 +9,7 @@
 #include <zmq.h>
 
 #include "base/error.h"
+#include "loop/zap.h"
 
 enum {
 	/* Whole messages that wait for one peer.  A window is bytes, and nothing that it holds is below 300 bytes (a signed
@@ -33,7 +34,6 @@ enum {
 };
 
 static const char zap_domain[] = "torap";
-static const char zap_endpoint[] = "inproc://zeromq.zap.01";
 
 static int set_int(void *socket, int option, int value)
 {
@@ -128,7 +128,7 @@ void *torap_zsocket_dealer(void *context, const char *endpoint, const struct tor
 static bool zap_is_there(void *context)
 {
 	void *probe = zmq_socket(context, ZMQ_REP);
-	bool there = probe && zmq_bind(probe, zap_endpoint) < 0 && errno == EADDRINUSE;
+	bool there = probe && zmq_bind(probe, TORAP_ZAP_ENDPOINT) < 0 && errno == EADDRINUSE;
 	torap_zsocket_close(probe);
 	return there;
 }

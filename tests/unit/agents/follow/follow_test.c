@@ -90,7 +90,7 @@ static void prepare_batch(struct torap_batch *b)
 
 /* The broker. */
 
-static bool admit(void *hint, const uint8_t key[static 32], const char *address)
+static bool admit(void *hint, const uint8_t key[static TORAP_CURVE_KEY_SIZE], const char *address)
 {
 	(void)hint;
 	(void)address;
