@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/bytes.h"
+#include "loop/metric.h" /* what pages are made of */
 
 struct torap_error;
 struct torap_http;
@@ -29,9 +30,3 @@ int torap_http_open(struct torap_http **out, uv_loop_t *loop, const char *listen
 uint16_t torap_http_port(const struct torap_http *h);
 /* Answers nobody any more.  The memory is freed when libuv has let go of it.  Accepts NULL. */
 void torap_http_close(struct torap_http *h);
-
-/* Prometheus text: "# HELP", "# TYPE", then lines.  `labels` is "lane=\"critical\"" (several with commas between) or NULL. */
-void torap_metric_head(struct torap_writer *body, const char *name, const char *type, const char *help);
-void torap_metric(struct torap_writer *body, const char *name, const char *labels, double value);
-/* Writes name="value", escaped, cut to fit; returns text. */
-char *torap_metric_label(char *text, size_t size, const char *name, const char *value);

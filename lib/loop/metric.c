@@ -1,5 +1,4 @@
-/* Prometheus' text format (http.h).  Names and types are our own words, so a wrong one is a bug; values may be anybody's. */
-#include "loop/http.h"
+#include "loop/metric.h"
 
 #include <assert.h>
 #include <math.h>
@@ -104,4 +103,18 @@ char *torap_metric_label(char *text, size_t size, const char *name, const char *
 	}
 	memcpy(text + at, "\"", 2);
 	return text;
+}
+
+void torap_metric_one(
+	struct torap_writer *body, const char *name, const char *type, const char *help, double value)
+{
+	torap_metric_head(body, name, type, help);
+	torap_metric(body, name, NULL, value);
+}
+
+void torap_metric_labelled(
+	struct torap_writer *body, const char *name, const char *label, const char *text, double value)
+{
+	char labels[160];
+	torap_metric(body, name, torap_metric_label(labels, sizeof labels, label, text), value);
 }

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "loop/http.h"
+#include "loop/metric.h"
 
 static void check(struct torap_writer *body, const char *expected)
 {
@@ -23,6 +23,15 @@ Test(metric, is_written_in_prometheus_text)
 	torap_metric(&body, "torap_events_total", "lane=\"critical\"", 4);
 	check(&body, "# HELP torap_events_total Events, \\\\ and\\nlines\n# TYPE torap_events_total counter\n"
 		     "torap_events_total 3\ntorap_events_total{lane=\"critical\"} 4\n");
+}
+
+Test(metric, may_be_one_line_or_have_one_label)
+{
+	struct torap_writer body = { 0 };
+	torap_metric_one(&body, "torap_up", "gauge", "Up.", 1);
+	torap_metric_labelled(&body, "torap_lag", "broker", "a\"b", 2);
+	check(&body,
+		"# HELP torap_up Up.\n# TYPE torap_up gauge\ntorap_up 1\ntorap_lag{broker=\"a\\\"b\"} 2\n");
 }
 
 Test(metric, shows_whole_numbers_without_an_exponent)
