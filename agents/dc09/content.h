@@ -1,9 +1,4 @@
-/* content.h: what stands behind the [ of a frame: data, extended data, timestamp; of an encrypted one after its pad is off.
- *
- *     #acct|data][xdata]…_HH:MM:SS,MM-DD-YYYY
- *
- * Looks into the bytes that it was given and owns nothing.  Never fails: what cannot be read is kept and said to be unreadable,
- * because a panel that is refused for a code we do not know calls again for ever. */
+/* content.h: what a message says: its events, further fields, times.  Looks into the bytes of the frame and owns nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,15 +51,6 @@ struct dc09_content {
 	struct torap_wall happened;
 	struct torap_bytes happened_text;
 };
-
-enum dc09_vocabulary {
-	DC09_SIA,   /* SIA-DCS */
-	DC09_CID,   /* ADM-CID */
-	DC09_NULL,  /* supervision */
-	DC09_OTHER, /* a token that we do not know: kept as it is */
-};
-
-void dc09_content_decode(struct dc09_content *out, enum dc09_vocabulary vocabulary, struct torap_bytes rest);
 
 /* For the decoders of the parts: the next event, a further text, a further field.  What is beyond the limits is left out (and for
  * events noted); NULL from the first. */

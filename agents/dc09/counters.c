@@ -2,8 +2,6 @@
 
 #include <stddef.h>
 
-#include "agents/dc09/content.h"
-
 const char *dc09_silence_name(enum dc09_silence s)
 {
 	static const char *const names[] = {
@@ -20,12 +18,4 @@ const char *dc09_silence_name(enum dc09_silence s)
 		[DC09_SILENT_BROKEN] = "broken",
 	};
 	return s < DC09_SILENCES ? names[s] : NULL;
-}
-
-const char *dc09_vocabulary_name(unsigned vocabulary)
-{
-	static const char *const names[] = {
-		[DC09_SIA] = "sia-dcs", [DC09_CID] = "adm-cid", [DC09_NULL] = "null", [DC09_OTHER] = "other"
-	};
-	return vocabulary <= DC09_OTHER ? names[vocabulary] : NULL;
 }

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "agents/dc09/decode.h"
 #include "agents/dc09/frame.h"
 
 /* Why a frame, or what looked like one, got no answer. */
@@ -22,14 +23,13 @@ enum dc09_silence {
 };
 
 struct dc09_counters {
-	uint64_t frames[DC09_CRC_FORMS]; /* whose CRC fits, by form */
-	uint64_t messages[4];            /* understood, by enum dc09_vocabulary */
-	uint64_t encrypted;              /* of those */
-	uint64_t plain_with_key;         /* plain, though the account has a key */
-	uint64_t empty;                  /* event messages without an event */
+	uint64_t frames[DC09_CRC_FORMS];      /* whose CRC fits, by form */
+	uint64_t messages[DC09_VOCABULARIES]; /* understood */
+	uint64_t encrypted;                   /* of those */
+	uint64_t plain_with_key;              /* plain, though the account has a key */
+	uint64_t empty;                       /* event messages without an event */
 	uint64_t acked, naked, duh;
 	uint64_t silent[DC09_SILENCES];
 	uint64_t noise_bytes; /* that belonged to no frame */
 };
 const char *dc09_silence_name(enum dc09_silence s);
-const char *dc09_vocabulary_name(unsigned vocabulary);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "agents/dc09/content.h"
+#include "agents/dc09/decode.h"
 #include "agents/dc09/crypt.h"
 #include "agents/dc09/frame.h"
 #include "base/time.h"

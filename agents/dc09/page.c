@@ -14,7 +14,7 @@ static void write_frames(const struct dc09_counters *c, struct torap_writer *bod
 			body, "torap_dc09_frames_total", "crc", dc09_crc_form_name(i), (double)c->frames[i]);
 	torap_metric_head(
 		body, "torap_dc09_messages_total", "counter", "Messages understood, by their kind.");
-	for (unsigned i = 0; i <= DC09_OTHER; i++)
+	for (unsigned i = 0; i < DC09_VOCABULARIES; i++)
 		torap_metric_labelled(body, "torap_dc09_messages_total", "id", dc09_vocabulary_name(i),
 			(double)c->messages[i]);
 	torap_metric_head(body, "torap_dc09_answers_total", "counter", "What panels were told.");

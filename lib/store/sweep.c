@@ -39,15 +39,6 @@ void torap_sweep_rules_add(struct torap_sweep_rules *rules, unsigned reason, int
 		(struct torap_sweep_term){ .reason = (uint8_t)reason, .after_us = after_us };
 }
 
-void torap_sweep_tally_add(struct torap_sweep_tally *sum, const struct torap_sweep_tally *more)
-{
-	sum->batches += more->batches;
-	sum->frames += more->frames;
-	sum->bytes += more->bytes;
-	for (unsigned lane = 0; lane < TORAP_LANES; lane++)
-		sum->lanes[lane] += more->lanes[lane];
-}
-
 struct piece {
 	struct torap_sweep *sweep;
 	struct torap_kv_txn *txn;

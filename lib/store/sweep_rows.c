@@ -51,6 +51,15 @@ void torap_sweep_account_key(uint8_t key[static TORAP_SWEEP_KEY_SIZE], uint32_t 
 	memcpy(key, whole.data, TORAP_SWEEP_KEY_SIZE);
 }
 
+void torap_sweep_tally_add(struct torap_sweep_tally *sum, const struct torap_sweep_tally *more)
+{
+	sum->batches += more->batches;
+	sum->frames += more->frames;
+	sum->bytes += more->bytes;
+	for (unsigned lane = 0; lane < TORAP_LANES; lane++)
+		sum->lanes[lane] += more->lanes[lane];
+}
+
 static bool read_tally(struct torap_sweep_tally *out, struct torap_bytes value)
 {
 	struct torap_reader reader = torap_reader(value);
