@@ -126,10 +126,8 @@ int dc09_frame_decode(struct dc09_frame *out, const struct dc09_cut *cut, enum d
 	out->echo = torap_bytes(at, (size_t)((bracket ? bracket : end) - at));
 	if (out->echo.size > DC09_ECHO_MAX)
 		return DC09_FRAME_UNREADABLE;
-	if (bracket) {
-		out->has_rest = true;
+	if (bracket)
 		out->rest = torap_bytes(bracket + 1, (size_t)(end - bracket - 1));
-	}
 	return decode_echo(out);
 }
 

@@ -50,8 +50,7 @@ struct dc09_frame {
 	struct torap_bytes receiver; /* what follows R; size 0: nothing, or no R */
 	struct torap_bytes line;     /* what follows L */
 	struct torap_bytes account;  /* what follows #; size 0: there is none */
-	bool has_rest;               /* there is a [ */
-	struct torap_bytes rest;     /* after it, up to the CR */
+	struct torap_bytes rest;     /* after the [, up to the CR; data NULL: there is none */
 };
 
 enum dc09_frame_answer {

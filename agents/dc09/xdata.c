@@ -79,7 +79,8 @@ static bool take_decimal(const uint8_t **at, const uint8_t *end, double *out)
 	return any;
 }
 
-bool dc09_xdata_degrees(double *out, struct torap_bytes text, uint8_t plus, uint8_t minus, double most)
+/* "034E12.5" or "45N12.2": degrees and minutes, as decimal degrees; `most` is 180 or 90.  False when it is not that. */
+static bool degrees_of(double *out, struct torap_bytes text, uint8_t plus, uint8_t minus, double most)
 {
 	const uint8_t *at = text.data, *end = at + text.size;
 	double degrees, minutes;
@@ -113,9 +114,9 @@ void dc09_xdata_place(struct dc09_content *c)
 	for (unsigned i = 0; i < c->fields_count; i++) {
 		const struct dc09_field *f = &c->fields[i];
 		if (!strcmp(f->name, "longitude"))
-			has_x = dc09_xdata_degrees(&c->longitude, f->value, 'E', 'W', 180) || has_x;
+			has_x = degrees_of(&c->longitude, f->value, 'E', 'W', 180) || has_x;
 		else if (!strcmp(f->name, "latitude"))
-			has_y = dc09_xdata_degrees(&c->latitude, f->value, 'N', 'S', 90) || has_y;
+			has_y = degrees_of(&c->latitude, f->value, 'N', 'S', 90) || has_y;
 		else if (!strcmp(f->name, "altitude") && !altitude(&c->altitude_m, f->value))
 			c->altitude_m = 0;
 	}

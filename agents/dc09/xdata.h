@@ -7,5 +7,3 @@
 void dc09_xdata_decode(struct dc09_content *c, struct torap_bytes block);
 /* Makes a position of X and Y when both were there and in range. */
 void dc09_xdata_place(struct dc09_content *c);
-/* "034E12.5" or "45N12.2": degrees and minutes, as decimal degrees; `most` is 180 or 90.  False when it is not that. */
-bool dc09_xdata_degrees(double *out, struct torap_bytes text, uint8_t plus, uint8_t minus, double most);

@@ -41,9 +41,9 @@ struct offer {
 	struct bench_load *load;
 	int64_t began_us, began_wall_us, last_sent_us, last_heard_us;
 	uint64_t next_number, open; /* open: offered, and no verdict yet */
-	uint64_t normal_due, critical_offered, normal_offered;
+	uint64_t critical_offered, normal_offered;
 	int64_t critical_at_us;
-	uint64_t durable, critical_durable, refused;
+	uint64_t durable, refused;
 	char refusal[128];
 	int64_t *sent_us; /* RING; 0: not open */
 	bool *critical;   /* RING */
@@ -155,7 +155,6 @@ static void take_verdict(
 	if (word == TORAP__VERDICT__WORD__DURABLE) {
 		bench_samples_add(critical ? &o->critical_latency : &o->latency, latency_us);
 		o->durable++;
-		o->critical_durable += critical;
 	} else if (word == TORAP__VERDICT__WORD__REFUSED) {
 		snprintf(o->refusal, sizeof o->refusal, "%.*s", (int)reason.size, (const char *)reason.data);
 		o->refused++;

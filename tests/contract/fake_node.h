@@ -42,7 +42,7 @@ struct fake_node {
 	enum fake_mood mood;
 	uint8_t peer[TORAP_ZPEER_MAX];
 	size_t peer_size; /* the agent that said hello last; 0: none */
-	unsigned hellos, offers, heartbeats;
+	unsigned hellos, offers;
 	char agent[64], protocol[32];
 	struct fake_seen *seen; /* FAKE_SEEN_MAX */
 	unsigned seen_count;
@@ -197,7 +197,6 @@ static inline void fake_node_hear(struct fake_node *n, const struct torap_zmessa
 		n->hellos++;
 		fake_node_send_rows(n);
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT) {
-		n->heartbeats++;
 		fake_node_send(n, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_OFFER && m->count > 1) {
 		Torap__Offer *offer = torap__offer__unpack(NULL, m->frames[1]->size, m->frames[1]->data);
