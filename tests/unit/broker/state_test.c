@@ -1,32 +1,22 @@
 /* What a broker must remember, over restarts. */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/error.h"
 #include "broker/state.h"
 #include "store/kv.h"
+#include "tests/unit/lib/store/place.h"
 
-static char dir[] = "/tmp/torap-state-XXXXXX";
+static struct place place;
 
-static void make_dir(void)
+static void make(void)
 {
-	cr_assert(mkdtemp(dir));
+	place_make(&place);
 }
 
-static void remove_dir(void)
+static void clean(void)
 {
-	static const char *const names[] = { "data.mdb", "lock.mdb", "lock" };
-	char path[64];
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	rmdir(dir);
+	place_remove(&place);
 }
 
-TestSuite(state, .init = make_dir, .fini = remove_dir);
+TestSuite(state, .init = make, .fini = clean);
 
 static struct torap_kv *open_kv(void)
 {
@@ -34,7 +24,7 @@ static struct torap_kv *open_kv(void)
 	struct torap_kv_options options = { .tables = tables, .map_size = 16 << 20 };
 	struct torap_error err = { "" };
 	struct torap_kv *kv = NULL;
-	cr_assert_eq(torap_kv_open(&kv, dir, &options, &err), 0, "%s", err.text);
+	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
 	return kv;
 }
 
