@@ -1,5 +1,5 @@
-/* event.h: an event on its way from an observation into a batch: one allocation that owns all its texts, and its row in the
- * table `unsealed`. */
+/* event.h: an event on its way from an observation into a batch: one allocation with its parts packed as they will
+ * leave, and its row in the table `unsealed`. */
 #pragma once
 
 #include <stdbool.h>
@@ -52,12 +52,10 @@ struct node_event_spec {
 };
 
 struct node_event {
-	struct torap_event event; /* for the sealer; points into this block */
-	struct node_event *next;  /* for whoever holds it in a list */
-	uint64_t seq;             /* once it has one */
-	Torap__EventOpen open;
-	Torap__EventPersonal personal;
-	Torap__Position position;
+	struct torap_packed_event event; /* for the sealer; points into this block */
+	struct node_event *next;         /* for whoever holds it in a list */
+	uint64_t seq;                    /* once it has one */
+	uint8_t bytes[];
 };
 
 struct node_event *node_event_create(const struct node_event_spec *spec); /* NULL: memory ran out */

@@ -102,7 +102,7 @@ static void open_sealer(struct node_lane *l, const struct node_stream *s)
 static void add_unsealed(struct node_lane *l)
 {
 	for (struct node_event *e = l->unsealed.first; e; e = e->next)
-		if (torap_sealer_add(l->sealer, &e->event, &e->seq))
+		if (torap_sealer_add_packed(l->sealer, &e->event, &e->seq))
 			die(l, "events that were numbered already do not fit any more");
 	torap_sealer_limit(l->sealer, l->options->seal_bytes);
 }
@@ -238,13 +238,13 @@ static void seal(struct node_lane *l, struct node_now now)
 static bool number(struct node_lane *l, struct node_entry *entry, struct node_now now)
 {
 	struct node_event *e = entry->event;
-	int r = torap_sealer_add(l->sealer, &e->event, &e->seq);
+	int r = torap_sealer_add_packed(l->sealer, &e->event, &e->seq);
 	if (r == TORAP_SEAL_FULL) {
 		/* An event that finds even the empty batch full is too big. */
 		if (torap_sealer_count(l->sealer) == 0)
 			return false;
 		seal(l, now);
-		r = torap_sealer_add(l->sealer, &e->event, &e->seq);
+		r = torap_sealer_add_packed(l->sealer, &e->event, &e->seq);
 	}
 	if (r < 0)
 		die(l, r == -ENOMEM ? "out of memory" : "an event of another lane");

@@ -1,6 +1,7 @@
 #include "node/offer.h"
 
 #include "base/limits.h"
+#include "node/decode.h"
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, OBSERVATIONS_FIELD = 1, ID_FIELD = 1 };
 
@@ -88,7 +89,6 @@ int node_offer_next(
 		*oversize_id = find_id(bytes);
 		return NODE_OFFER_OVERSIZE;
 	}
-	torap_arena_reset(arena);
-	*out = torap__observation__unpack(&arena->allocator, bytes.size, bytes.data);
+	*out = node_observation_decode(arena, bytes);
 	return *out ? 0 : NODE_OFFER_MALFORMED;
 }

@@ -18,6 +18,7 @@ enum {
 	PARTS = 3,
 	TABLE_SIZE = 2 * TORAP_BATCH_GROUPS_MAX, /* a power of two, so never more than half full */
 	LENGTH_SIZE_MAX = 4,                     /* varint of a message's length, up to 8 MiB */
+	OFFSET_TAG = 1 << 3, /* of event.proto: field 1, a varint */
 
 	/* Upper bounds of what stands in a signed manifest: once, for each group, for each part. */
 	MANIFEST_BASE_SIZE = 220,
@@ -74,10 +75,10 @@ struct torap_sealer {
 	struct scratch scratch;
 };
 
-/* The messages of an event and what they take in their frames. */
-struct messages {
-	const ProtobufCMessage *message[PARTS];
-	size_t length[PARTS];
+/* The field `offset` of an event's messages, as it stands before their bytes. */
+struct offset {
+	uint8_t bytes[1 + LENGTH_SIZE_MAX];
+	size_t size; /* 0: the offset is 0, which protobuf leaves out */
 };
 
 /* The key's time wins: a batch that nobody may believe would be the stream's last. */
@@ -156,7 +157,7 @@ static uint64_t mix(uint64_t h, uint64_t value)
 	return h ^ h >> 32;
 }
 
-static unsigned hash(const struct torap_event *e)
+static unsigned hash(const struct torap_packed_event *e)
 {
 	uint64_t h = mix(e->class.region,
 		(uint64_t)e->class.facility << 32 | (uint32_t)e->class.kind << 8 | e->class.severity);
@@ -168,14 +169,14 @@ static unsigned hash(const struct torap_event *e)
 	return h & (TABLE_SIZE - 1);
 }
 
-static bool belongs(const struct group *g, const struct torap_event *e)
+static bool belongs(const struct group *g, const struct torap_packed_event *e)
 {
 	return torap_class_equal(&g->class, &e->class) && g->has_subject == e->has_subject &&
 	       (!g->has_subject || memcmp(g->subject, e->subject, TORAP_SUBJECT_SIZE) == 0);
 }
 
 /* The group of the event's class, or NULL; *slot is where it stands in the table, or would. */
-static struct group *find(struct torap_sealer *s, const struct torap_event *e, unsigned *slot)
+static struct group *find(struct torap_sealer *s, const struct torap_packed_event *e, unsigned *slot)
 {
 	unsigned i = hash(e);
 	while (s->table[i] != 0 && !belongs(&s->groups[s->table[i] - 1], e))
@@ -189,23 +190,29 @@ static size_t part_size_max(unsigned part)
 	return part == 2 ? TORAP_IMAGE_FRAME_SIZE_MAX : TORAP_FRAME_SIZE_MAX;
 }
 
-static bool measure(struct messages *m, const struct torap_event *e, uint32_t offset)
+static struct offset offset_of(uint32_t value)
 {
-	*m = (struct messages){ .message = { &e->open->base } };
-	e->open->offset = offset;
-	m->length[0] = torap__event_open__get_packed_size(e->open);
-	if (e->personal) {
-		e->personal->offset = offset;
-		m->message[1] = &e->personal->base;
-		m->length[1] = torap__event_personal__get_packed_size(e->personal);
-	}
-	if (e->image) {
-		e->image->offset = offset;
-		m->message[2] = &e->image->base;
-		m->length[2] = torap__event_image__get_packed_size(e->image);
-	}
-	return m->length[0] <= TORAP_EVENT_PART_SIZE_MAX && m->length[1] <= TORAP_EVENT_PART_SIZE_MAX &&
-	       m->length[2] <= TORAP_IMAGE_FRAME_SIZE_MAX - TORAP_SALT_SIZE - LENGTH_SIZE_MAX;
+	struct offset o = { .bytes = { OFFSET_TAG } };
+	if (!value)
+		return o;
+	for (o.size = 1; value >= 0x80; value >>= 7)
+		o.bytes[o.size++] = (uint8_t)value | 0x80;
+	o.bytes[o.size++] = (uint8_t)value;
+	return o;
+}
+
+static size_t message_size_max(unsigned part)
+{
+	return part == 2 ? TORAP_IMAGE_FRAME_SIZE_MAX - TORAP_SALT_SIZE - LENGTH_SIZE_MAX
+			 : TORAP_EVENT_PART_SIZE_MAX;
+}
+
+static bool too_big(const struct torap_packed_event *e, const struct offset *offset)
+{
+	for (unsigned i = 0; i < PARTS; i++)
+		if (e->parts[i].data && offset->size + e->parts[i].size > message_size_max(i))
+			return true;
+	return false;
 }
 
 static size_t varint_size(size_t value)
@@ -223,15 +230,16 @@ static size_t growth(size_t size, size_t length)
 }
 
 /* Does the event fit beside what is there?  g may be NULL: a group of its own. */
-static bool fits(const struct torap_sealer *s, const struct group *g, const struct messages *m)
+static bool fits(const struct torap_sealer *s, const struct group *g, const struct torap_packed_event *e,
+	const struct offset *offset)
 {
 	size_t frames_size = s->frames_size;
 	unsigned parts_count = s->parts_count;
 	for (unsigned i = 0; i < PARTS; i++) {
-		if (!m->message[i])
+		if (!e->parts[i].data)
 			continue;
 		size_t size = g ? g->parts[i].size : 0;
-		size_t more = growth(size, m->length[i]);
+		size_t more = growth(size, offset->size + e->parts[i].size);
 		if (size + more > part_size_max(i))
 			return false;
 		frames_size += more;
@@ -243,31 +251,32 @@ static bool fits(const struct torap_sealer *s, const struct group *g, const stru
 	return frames_size <= TORAP_BATCH_SIZE_MAX;
 }
 
-/* Packs the messages behind those of the group.  -ENOMEM: nothing has changed. */
-static int append(struct torap_sealer *s, struct group *g, const struct messages *m)
+/* Puts the messages behind those of the group.  -ENOMEM: nothing has changed. */
+static int append(struct torap_sealer *s, struct group *g, const struct torap_packed_event *e,
+	const struct offset *offset)
 {
 	size_t before[PARTS];
-	uint8_t *room[PARTS] = { NULL };
 	for (unsigned i = 0; i < PARTS; i++)
 		before[i] = g->parts[i].size;
 	for (unsigned i = 0; i < PARTS; i++) {
-		if (!m->message[i])
+		struct torap_writer *w = &g->parts[i];
+		if (!e->parts[i].data)
 			continue;
 		if (before[i] == 0)
-			torap_write_room(&g->parts[i], TORAP_SALT_SIZE);
-		torap_write_varint(&g->parts[i], m->length[i]);
-		room[i] = torap_write_room(&g->parts[i], m->length[i]);
-		if (!room[i])
+			torap_write_room(w, TORAP_SALT_SIZE);
+		size_t length = offset->size + e->parts[i].size;
+		uint8_t *at = torap_write_room(w, varint_size(length) + length);
+		if (!at)
 			goto undo;
+		for (; length >= 0x80; length >>= 7)
+			*at++ = (uint8_t)length | 0x80;
+		*at++ = (uint8_t)length;
+		memcpy(at, offset->bytes, offset->size);
+		memcpy(at + offset->size, e->parts[i].data, e->parts[i].size);
 	}
 	for (unsigned i = 0; i < PARTS; i++) {
-		if (!m->message[i])
-			continue;
-		size_t packed = protobuf_c_message_pack(m->message[i], room[i]);
-		assert(packed == m->length[i]);
-		(void)packed;
 		s->frames_size += g->parts[i].size - before[i];
-		s->parts_count += before[i] == 0;
+		s->parts_count += before[i] == 0 && g->parts[i].size;
 	}
 	return 0;
 undo:
@@ -278,7 +287,7 @@ undo:
 	return -ENOMEM;
 }
 
-static struct group *begin_group(struct torap_sealer *s, const struct torap_event *e)
+static struct group *begin_group(struct torap_sealer *s, const struct torap_packed_event *e)
 {
 	struct group *g = &s->groups[s->groups_count];
 	g->class = e->class;
@@ -290,22 +299,22 @@ static struct group *begin_group(struct torap_sealer *s, const struct torap_even
 	return g;
 }
 
-int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq)
+int torap_sealer_add_packed(struct torap_sealer *s, const struct torap_packed_event *event, uint64_t *out_seq)
 {
-	struct messages m;
 	unsigned slot;
 	if (torap_class_lane(&event->class) != s->stream.lane || event->class.region > TORAP_REGION_MAX)
 		return -EINVAL;
-	if (!measure(&m, event, s->count))
+	struct offset offset = offset_of(s->count);
+	if (too_big(event, &offset))
 		return TORAP_SEAL_TOO_BIG;
 	struct group *g = find(s, event, &slot);
 	bool first = !g;
 	if (s->count == TORAP_BATCH_EVENTS_MAX || (first && s->groups_count == TORAP_BATCH_GROUPS_MAX) ||
-		!fits(s, g, &m))
+		!fits(s, g, event, &offset))
 		return TORAP_SEAL_FULL;
 	if (first)
 		g = begin_group(s, event);
-	int r = append(s, g, &m);
+	int r = append(s, g, event, &offset);
 	if (r)
 		return r;
 	if (first)
@@ -313,6 +322,42 @@ int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, ui
 	g->count++;
 	*out_seq = s->first_seq + s->count++;
 	return 0;
+}
+
+int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq)
+{
+	const ProtobufCMessage *messages[PARTS] = { NULL };
+	struct torap_writer packed = { 0 };
+	struct torap_packed_event e = { .class = event->class, .has_subject = event->has_subject };
+	size_t sizes[PARTS], all = 0;
+	memcpy(e.subject, event->subject, sizeof e.subject);
+	event->open->offset = 0;
+	messages[0] = &event->open->base;
+	if (event->personal) {
+		event->personal->offset = 0;
+		messages[1] = &event->personal->base;
+	}
+	if (event->image) {
+		event->image->offset = 0;
+		messages[2] = &event->image->base;
+	}
+	for (unsigned i = 0; i < PARTS; i++) {
+		sizes[i] = messages[i] ? protobuf_c_message_get_packed_size(messages[i]) : 0;
+		all += sizes[i];
+	}
+	uint8_t *at = torap_write_room(&packed, all + 1); /* also of nothing */
+	if (!at)
+		return -ENOMEM;
+	for (unsigned i = 0; i < PARTS; i++) {
+		if (!messages[i])
+			continue;
+		protobuf_c_message_pack(messages[i], at);
+		e.parts[i] = torap_bytes(at, sizes[i]);
+		at += sizes[i];
+	}
+	int r = torap_sealer_add_packed(s, &e, out_seq);
+	torap_writer_finish(&packed);
+	return r;
 }
 
 static void drop_frames(struct scratch *x)

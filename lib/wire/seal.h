@@ -15,7 +15,16 @@
 
 struct torap_error;
 
-/* An event on its way into a batch.  `offset` of the protobuf structs is set by the sealer. */
+/* An event on its way into a batch, packed: EventOpen (always), EventPersonal and EventImage without the field `offset`, which the
+ * sealer writes before them.  A part without data does not exist. */
+struct torap_packed_event {
+	struct torap_class class;
+	bool has_subject;
+	uint8_t subject[TORAP_SUBJECT_SIZE];
+	struct torap_bytes parts[3]; /* borrowed */
+};
+
+/* The same as structs, for those who make few; `offset` is not read. */
 struct torap_event {
 	struct torap_class class;
 	bool has_subject;
@@ -41,6 +50,8 @@ struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s); /* accepts NU
 /* *out_seq: the number it got.  0, an answer above, -EINVAL for a class of another lane or a region past TORAP_REGION_MAX,
  * -ENOMEM: nothing has changed then.  Texts must be UTF-8: readers in other languages refuse a whole frame for one that is not. */
 int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq);
+int torap_sealer_add_packed(
+	struct torap_sealer *s, const struct torap_packed_event *event, uint64_t *out_seq);
 /* From now on a batch takes at most so many bytes, in the sense of torap_sealer_size(); 0: as many as the format allows.  An event
  * that would pass them finds the batch FULL; one that does so alone is alone in its batch. */
 void torap_sealer_limit(struct torap_sealer *s, size_t size_max);

@@ -1,20 +1,50 @@
-/* An Offer, as an agent sends it that a device has taken over: taken apart and judged as the node's intake does. */
+/* An Offer, as an agent sends it that a device has taken over: taken apart and judged as the node's intake does; and its bytes once
+ * more as if they were one observation, understood as protobuf-c understands it. */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
+#include "node/decode.h"
 #include "node/observation.h"
 #include "node/offer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static uint8_t *repack(const Torap__Observation *o, size_t *size)
+{
+	*size = torap__observation__get_packed_size(o);
+	uint8_t *bytes = malloc(*size + 1);
+	assert(bytes);
+	torap__observation__pack(o, bytes);
+	return bytes;
+}
+
+/* Both understand the same, or neither anything. */
+static void compare(struct torap_arena *arena, struct torap_bytes bytes)
+{
+	const Torap__Observation *ours = node_observation_decode(arena, bytes);
+	Torap__Observation *theirs = torap__observation__unpack(NULL, bytes.size, bytes.data);
+	assert(!ours == !theirs);
+	if (!ours)
+		return;
+	size_t our_size, their_size;
+	uint8_t *our_bytes = repack(ours, &our_size), *their_bytes = repack(theirs, &their_size);
+	assert(our_size == their_size && memcmp(our_bytes, their_bytes, our_size) == 0);
+	free(our_bytes);
+	free(their_bytes);
+	torap__observation__free_unpacked(theirs, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct torap_bytes body = torap_bytes(data, size);
-	if (node_offer_count(body) == SIZE_MAX)
-		return 0;
 	struct torap_arena arena;
-	torap_arena_init(&arena, 1 << 20);
+	torap_arena_init(&arena, 4 << 20);
+	if (size <= TORAP_OBSERVATION_SIZE_MAX)
+		compare(&arena, body);
+	if (node_offer_count(body) == SIZE_MAX)
+		goto end;
 	struct torap_reader reader = torap_reader(body);
 	int r;
 	do {
@@ -27,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(strlen(o->address) <= TORAP_ADDRESS_MAX && o->repeat_key.len <= TORAP_REPEAT_KEY_MAX);
 		assert(node_text_is_utf8(o->text) && node_text_is_utf8(o->code));
 	} while (r != NODE_OFFER_END && r != NODE_OFFER_MALFORMED);
+end:
 	torap_arena_finish(&arena);
 	return 0;
 }

@@ -109,12 +109,13 @@ Test(judge, puts_what_may_identify_a_person_into_the_personal_part_alone)
 	o.text = (char *)"in words";
 	judge(&o);
 	struct node_event *e = node_event_create(&judged.spec);
-	char packed[512];
-	size_t size = torap__event_open__pack(&e->open, (uint8_t *)packed);
-	cr_expect_null(memmem(packed, size, "in words", 8));
-	cr_assert_not_null(e->event.personal);
-	cr_expect_str_eq(e->personal.text, "in words");
-	cr_expect_str_eq(e->personal.user, "12");
+	struct torap_bytes open = e->event.parts[0], personal = e->event.parts[1];
+	cr_expect_null(memmem(open.data, open.size, "in words", 8));
+	Torap__EventPersonal *p = torap__event_personal__unpack(NULL, personal.size, personal.data);
+	cr_assert_not_null(p);
+	cr_expect_str_eq(p->text, "in words");
+	cr_expect_str_eq(p->user, "12");
+	torap__event_personal__free_unpacked(p, NULL);
 	node_event_destroy(e);
 }
 

@@ -1,0 +1,114 @@
+#include "node/pack.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "node/event.h"
+
+static char long_text[300];
+static uint8_t raw[200];
+
+/* As protobuf-c packs the same. */
+static size_t pack_open_by_protobuf(const struct node_event_spec *s, uint8_t *out)
+{
+	Torap__EventOpen o = TORAP__EVENT_OPEN__INIT;
+	Torap__Field *detail[8];
+	o.state = (Torap__State)s->state;
+	o.site = (char *)s->site;
+	o.device = (char *)s->device;
+	o.received_at_us = s->received_at.us;
+	o.occurred_at_us = s->occurred_at.us;
+	o.device_time_us = s->device_time.us;
+	o.clock_offset_ms = s->clock_offset_ms;
+	o.clock_known = s->clock_known;
+	o.area = (char *)s->area;
+	o.zone = (char *)s->zone;
+	o.protocol = (char *)s->protocol;
+	o.code = (char *)s->code;
+	o.count = s->count > 1 ? s->count : 0;
+	o.detail = detail;
+	for (size_t i = 0; s->detail && i < s->detail->count; i++)
+		detail[o.n_detail++] = (Torap__Field *)&s->detail->field[i];
+	for (size_t i = 0; i < s->fields_count; i++)
+		detail[o.n_detail++] = s->fields[i];
+	return torap__event_open__pack(&o, out);
+}
+
+static size_t pack_personal_by_protobuf(const struct node_event_spec *s, uint8_t *out)
+{
+	Torap__EventPersonal p = TORAP__EVENT_PERSONAL__INIT;
+	p.user = (char *)s->user;
+	p.text = (char *)s->text;
+	p.position = (Torap__Position *)s->position;
+	p.n_detail = s->personal_count;
+	p.detail = (Torap__Field **)s->personal;
+	p.raw = (ProtobufCBinaryData){ s->raw.size, (uint8_t *)s->raw.data };
+	return torap__event_personal__pack(&p, out);
+}
+
+static void expect_the_same(const struct node_event_spec *s)
+{
+	uint8_t ours[4096], theirs[4096];
+	size_t open = (size_t)(node_pack_open(ours, s) - ours);
+	cr_assert_eq(open, pack_open_by_protobuf(s, theirs));
+	cr_expect_arr_eq(ours, theirs, open);
+	size_t personal = (size_t)(node_pack_personal(ours, s) - ours);
+	cr_assert_eq(personal, pack_personal_by_protobuf(s, theirs));
+	cr_expect_arr_eq(ours, theirs, personal);
+	cr_expect_leq(open + personal, node_pack_size_max(s));
+}
+
+Test(pack, writes_what_protobuf_writes)
+{
+	memset(long_text, 'x', sizeof long_text - 1);
+	struct node_fields detail = { 0 };
+	node_fields_add(&detail, "vocabulary", "");
+	node_fields_add(&detail, long_text, long_text);
+	Torap__Field field = TORAP__FIELD__INIT, *fields[] = { &field };
+	field.value = (char *)"only a value";
+	Torap__Position position = TORAP__POSITION__INIT;
+	position.latitude = -43.25;
+	position.altitude_m = NAN;
+	struct node_event_spec s = {
+		.state = TORAP__STATE__STATE_END,
+		.site = "school-1",
+		.device = long_text,
+		.area = "",
+		.zone = "3",
+		.protocol = "dc09",
+		.code = "sia-dcs BA",
+		.received_at.us = INT64_MAX,
+		.occurred_at.us = -1,
+		.device_time.us = 1,
+		.clock_known = true,
+		.clock_offset_ms = -1,
+		.count = UINT32_MAX,
+		.detail = &detail,
+		.fields = fields,
+		.fields_count = 1,
+		.user = "12",
+		.text = long_text,
+		.position = &position,
+		.personal = fields,
+		.personal_count = 1,
+		.raw = torap_bytes(raw, sizeof raw),
+	};
+	expect_the_same(&s);
+	cr_expect(node_pack_has_personal(&s));
+}
+
+Test(pack, leaves_out_what_is_not_there)
+{
+	struct node_event_spec s = { .user = "", .text = NULL, .count = 1 };
+	uint8_t bytes[64];
+	cr_expect_eq(node_pack_open(bytes, &s), bytes);
+	cr_expect_not(node_pack_has_personal(&s));
+	Torap__Position nowhere = TORAP__POSITION__INIT;
+	s.position = &nowhere;
+	cr_expect(node_pack_has_personal(&s));
+	uint8_t theirs[64];
+	size_t size = pack_personal_by_protobuf(&s, theirs);
+	cr_assert_eq((size_t)(node_pack_personal(bytes, &s) - bytes), size);
+	cr_expect_arr_eq(bytes, theirs, size);
+}
