@@ -43,6 +43,9 @@ struct node_batcher_options {
 	const char *writer;               /* id in the trust file */
 	const struct torap_sign_key *key; /* borrowed for the batcher's life */
 	uint32_t seal_delay_ms[TORAP_LANES];
+	/* From the beginning of a round of what is not urgent to that of the next: while the disk flushes a round for each event that
+	 * comes, an alarm has to wait for it. */
+	uint32_t round_spacing_ms[TORAP_LANES];
 	size_t seal_bytes; /* to begin with: node_batcher_seal_bytes() */
 	/* What is new in a lane is FULL from so much of the journal on; 0: when the journal is. */
 	unsigned limit_percent[TORAP_LANES];

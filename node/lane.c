@@ -152,6 +152,12 @@ int node_lane_add(struct node_lane *l, struct node_entry *entry, struct node_now
 	return 0;
 }
 
+/* When the next round of what waits may begin. */
+static struct torap_mono round_at(const struct node_lane *l)
+{
+	return l->waiting.count >= NODE_ROUND_FULL ? l->job.started : l->next_round;
+}
+
 /* When what waits or is unsealed has to leave as a batch.  False: there is no such thing. */
 static bool due_at(const struct node_lane *l, struct torap_mono *out)
 {
@@ -159,10 +165,15 @@ static bool due_at(const struct node_lane *l, struct torap_mono *out)
 		return false;
 	size_t many_bytes = l->options->seal_bytes ? l->options->seal_bytes : NODE_SEAL_BYTES;
 	struct torap_mono since = l->unsealed.count ? l->unsealed_since : l->waiting_since;
-	bool at_once = l->flush || l->lane == TORAP__LANE__LANE_CRITICAL ||
-		       l->unsealed.count + l->waiting_events >= NODE_SEAL_EVENTS ||
-		       torap_sealer_size(l->sealer) >= many_bytes;
-	*out = at_once ? since : torap_mono_add_ms(since, l->options->seal_delay_ms[l->lane]);
+	bool at_once = l->flush || l->lane == TORAP__LANE__LANE_CRITICAL;
+	bool many = l->unsealed.count + l->waiting_events >= NODE_SEAL_EVENTS ||
+		    torap_sealer_size(l->sealer) >= many_bytes;
+	if (at_once)
+		*out = since;
+	else if (many)
+		*out = round_at(l);
+	else
+		*out = torap_mono_add_ms(since, l->options->seal_delay_ms[l->lane]);
 	return true;
 }
 
@@ -182,8 +193,8 @@ bool node_lane_deadline(const struct node_lane *l, struct torap_mono *out)
 	if (l->running)
 		return false;
 	bool has = due_at(l, out);
-	if (l->waiting.count && l->unsealed.count + l->waiting_events == 0) {
-		*out = l->waiting_since;
+	if (l->waiting.count && (!has || round_at(l).us < out->us)) {
+		*out = round_at(l);
 		has = true;
 	}
 	if (has && out->us < l->pause_until.us)
@@ -447,6 +458,7 @@ static void start_round(struct node_lane *l, struct node_now now)
 	if (job->writes.failed)
 		die(l, "out of memory");
 	l->running = true;
+	l->next_round = torap_mono_add_ms(now.mono, l->options->round_spacing_ms[l->lane]);
 	l->waiting_since = now.mono; /* of those that the job had no room for */
 	l->counts.jobs++;
 	torap_committer_submit(l->options->committer, &job->commit);
@@ -469,7 +481,8 @@ void node_lane_run(struct node_lane *l, struct node_now now)
 	/* Between two rounds the sealer holds what is durable, and nothing else. */
 	if (l->want_head)
 		show_head(l, now);
-	bool has_work = l->waiting.count || is_due(l, now) || l->renew;
+	bool gathered = l->waiting.count && torap_mono_reached(round_at(l), now.mono);
+	bool has_work = gathered || is_due(l, now) || l->renew;
 	if (has_work && (!pausing(l, now) || l->waiting.count))
 		start_round(l, now);
 }

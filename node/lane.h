@@ -13,7 +13,10 @@
 #include "store/committer.h"
 #include "wire/seal.h"
 
-enum { NODE_JOB_ENTRIES_MAX = 16 << 10 };
+enum {
+	NODE_JOB_ENTRIES_MAX = 16 << 10,
+	NODE_ROUND_FULL = 1 << 10, /* so many do not wait for the spacing of rounds */
+};
 
 struct node_entries {
 	struct node_entry *first, *last;
@@ -50,6 +53,7 @@ struct node_lane {
 	struct node_entries waiting;
 	size_t waiting_events;
 	struct torap_mono waiting_since;
+	struct torap_mono next_round; /* unless it is full or due */
 	struct node_lane_job job;
 	bool running; /* the job is with the committer */
 	size_t job_max;

@@ -29,6 +29,9 @@
 #include "store/committer.h"
 #include "store/kv.h"
 
+/* 250 flushes a second at most for what can wait, where a disk gives some thousand. */
+enum { ROUND_SPACING_MS = 4 };
+
 /* Files. */
 
 int node_load_files(struct node *n, const struct node_config *config, struct torap_error *err)
@@ -162,6 +165,8 @@ static int create_batcher(struct node *n, struct node_now now, struct torap_erro
 		.writer = n->config->name,
 		.key = &n->keys.sign,
 		.seal_bytes = n->config->seal_bytes,
+		.round_spacing_ms = { [TORAP__LANE__LANE_NORMAL] = ROUND_SPACING_MS,
+			[TORAP__LANE__LANE_BULK] = ROUND_SPACING_MS },
 		.on_sealed = on_sealed,
 		.on_stream = on_stream,
 		.on_head = on_head,
