@@ -18,7 +18,7 @@ enum {
 	PARTS = 3,
 	TABLE_SIZE = 2 * TORAP_BATCH_GROUPS_MAX, /* a power of two, so never more than half full */
 	LENGTH_SIZE_MAX = 4,                     /* varint of a message's length, up to 8 MiB */
-	OFFSET_TAG = 1 << 3, /* of event.proto: field 1, a varint */
+	OFFSET_TAG = 1 << 3,                     /* of event.proto: field 1, a varint */
 
 	/* Upper bounds of what stands in a signed manifest: once, for each group, for each part. */
 	MANIFEST_BASE_SIZE = 220,
