@@ -16,7 +16,8 @@ static const struct torap_app_options options = {
 	.extra =
 		"  --check-policy FILE   check a policy file alone, and exit 0 or 1\n"
 		"  --check DIR [--trust FILE --root FILE]\n"
-		"                        examine a store, read-only; exit 0 sound, 1 findings, 2 it cannot be examined",
+		"                        examine a store, read-only; exit 0 sound, 1 findings, 2 it cannot be examined\n"
+		"SIGHUP reads policy, trust file and keys again, all or none.",
 };
 
 static int check_policy(const char *path)

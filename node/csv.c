@@ -6,33 +6,14 @@
 #include <string.h>
 
 #include "base/error.h"
-
-/* Bytes of the UTF-8 character at p, 0 when it is none: cut, overlong, a surrogate, beyond Unicode. */
-static unsigned utf8_length(const uint8_t *p, const uint8_t *end)
-{
-	if (*p < 0x80)
-		return 1;
-	unsigned length = *p >= 0xc2 && *p <= 0xdf   ? 2
-			  : (*p & 0xf0) == 0xe0      ? 3
-			  : *p >= 0xf0 && *p <= 0xf4 ? 4
-						     : 0;
-	if (length == 0 || (size_t)(end - p) < length)
-		return 0;
-	for (unsigned i = 1; i < length; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-		(p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return length;
-}
+#include "base/utf8.h"
 
 static int check_text(const char *name, const char *text, size_t size, struct torap_error *err)
 {
 	const uint8_t *p = (const uint8_t *)text, *end = p + size;
 	unsigned line = 1;
 	while (p < end) {
-		unsigned length = utf8_length(p, end);
+		size_t length = torap_utf8_length(p, end);
 		if (length == 0)
 			return torap_errorf(err, -EINVAL, "%s:%u: is not UTF-8", name, line);
 		if (*p == '\0')

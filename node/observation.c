@@ -5,30 +5,9 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 enum { PROTOCOL_MAX = 31, FIELDS_MAX = 256 };
-
-/* How many bytes follow a first byte, and the range of the second: the others are always 0x80 to 0xbf.  -1: no first byte. */
-static int tail_of(uint8_t first, uint8_t *low, uint8_t *high)
-{
-	*low = 0x80;
-	*high = 0xbf;
-	if (first < 0x80)
-		return 0;
-	if (first >= 0xc2 && first <= 0xdf)
-		return 1;
-	if (first >= 0xe0 && first <= 0xef) {
-		*low = first == 0xe0 ? 0xa0 : 0x80;  /* no longer than needed */
-		*high = first == 0xed ? 0x9f : 0xbf; /* no surrogates */
-		return 2;
-	}
-	if (first >= 0xf0 && first <= 0xf4) {
-		*low = first == 0xf0 ? 0x90 : 0x80;
-		*high = first == 0xf4 ? 0x8f : 0xbf;
-		return 3;
-	}
-	return -1;
-}
 
 /* Nearly every text is, and eight bytes at a time are told quickly. */
 static bool is_ascii(const char *text)
@@ -48,20 +27,11 @@ bool node_text_is_utf8(const char *text)
 {
 	if (is_ascii(text))
 		return true;
-	const uint8_t *at = (const uint8_t *)text;
-	while (*at) {
-		uint8_t low, high;
-		int tail = tail_of(*at++, &low, &high);
-		if (tail < 0)
-			return false;
-		for (int i = 0; i < tail; i++, at++) {
-			if (*at < low || *at > high)
-				return false; /* Also at the final NUL. */
-			low = 0x80;
-			high = 0xbf;
-		}
-	}
-	return true;
+	const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+	size_t length = 1;
+	for (; at < end && length > 0; at += length)
+		length = torap_utf8_length(at, end);
+	return length > 0;
 }
 
 static bool fields_are_utf8(Torap__Field *const *fields, size_t count)

@@ -79,7 +79,7 @@ struct node_device {
 	const char *address;
 	const char *place;
 	uint32_t supervision_s; /* a device that stays silent for longer is in fault; 0: not supervised */
-	const char *code_page;  /* "", "cp1251", "cp1252", "utf-8" */
+	const char *code_page;  /* "", "cp1251", "cp1252", "kz1048", "utf-8" */
 	const char *key_name;   /* which of the agent's secrets is its own; "": none */
 	enum node_zone zone;
 	struct node_consent_terms consent;

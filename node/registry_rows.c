@@ -224,8 +224,9 @@ static uint32_t read_supervision(struct reading *r)
 static const char *read_code_page(struct reading *r)
 {
 	const char *text = read_text(r, NODE_DEVICE_CODE_PAGE, NODE_REGISTRY_TEXT_MAX);
-	if (*text && strcmp(text, "cp1251") != 0 && strcmp(text, "cp1252") != 0 && strcmp(text, "utf-8") != 0)
-		REFUSE(r, NODE_DEVICE_CODE_PAGE, "\"%s\" is none of cp1251, cp1252, utf-8", text);
+	if (*text && strcmp(text, "cp1251") != 0 && strcmp(text, "cp1252") != 0 &&
+		strcmp(text, "kz1048") != 0 && strcmp(text, "utf-8") != 0)
+		REFUSE(r, NODE_DEVICE_CODE_PAGE, "\"%s\" is none of cp1251, cp1252, kz1048, utf-8", text);
 	return text;
 }
 

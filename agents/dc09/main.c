@@ -75,7 +75,9 @@ int main(int argc, char **argv)
 	if (load(&config, &keys, arguments.config, &err)) {
 		fprintf(stderr, "torap-dc09: %s\n", err.text);
 		status = EXIT_FAILURE;
-	} else if (!arguments.check_only) {
+	} else if (arguments.check_only) {
+		printf("%s: good\n", arguments.config);
+	} else {
 		status = run(&config, &keys);
 	}
 	dc09_keys_finish(&keys);

@@ -170,7 +170,7 @@ Test(registry, refuses_bad_optional_cells)
 		const char *row, *complaint;
 	} cases[] = {
 		{ "a,shop,dc09,1,koi8,,,,\n",
-			"devices.csv:2: column \"code_page\": \"koi8\" is none of cp1251, cp1252, utf-8" },
+			"devices.csv:2: column \"code_page\": \"koi8\" is none of cp1251, cp1252, kz1048, utf-8" },
 		{ "a,shop,dc09,1,,entrence,,,\n", "devices.csv:2: column \"zone_kind\": \"entrence\" is not "
 						  "a zone kind such as entrance or corridor" },
 		{ "a,shop,dc09,1,,,,2026-01-01,\n",
@@ -184,6 +184,24 @@ Test(registry, refuses_bad_optional_cells)
 		char devices[512];
 		snprintf(devices, sizeof devices, "%s%s", head, cases[i].row);
 		check_refused(SITES, devices, cases[i].complaint);
+	}
+}
+
+/* As many as the agents decode. */
+Test(registry, takes_every_code_page)
+{
+	static const char *const pages[] = { "cp1251", "cp1252", "kz1048", "utf-8" };
+	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+		char devices[128];
+		struct torap_error err = { "" };
+		struct node_registry *registry = NULL;
+		snprintf(devices, sizeof devices, "id,site,protocol,address,code_page\na,shop,dc09,1,%s\n",
+			pages[i]);
+		cr_assert_eq(node_registry_parse(&registry, "sites.csv", torap_bytes(SITES, strlen(SITES)),
+				     "devices.csv", torap_bytes(devices, strlen(devices)), NULL, &err),
+			0, "%s", err.text);
+		cr_expect_str_eq(node_registry_device(registry, "a")->code_page, pages[i]);
+		node_registry_unref(registry);
 	}
 }
 
