@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agents/ctl/command.h"
+#include "agents/ctl/trust_show.h"
 #include "agents/ctl/trust_text.h"
 #include "base/error.h"
 #include "base/time.h"
@@ -265,9 +266,10 @@ static const char check_help[] =
 	"usage: torap trust check FILE --root root.pub\n"
 	"\n"
 	"Checks a signed trust file: its signature, that it is still valid, all that it says.\n";
-static const char show_help[] = "usage: torap trust show FILE --root root.pub\n"
-				"\n"
-				"Checks a signed trust file and shows who may write.\n";
+static const char show_help[] =
+	"usage: torap trust show FILE --root root.pub\n"
+	"\n"
+	"Checks a signed trust file and shows who may write, and how long frames are kept.\n";
 
 /* NULL: *status is the exit status. */
 static struct torap_trust *load(const char *command, const char *help, int argc, char **argv, int *status)
@@ -296,8 +298,8 @@ static struct torap_trust *load(const char *command, const char *help, int argc,
 static void say_summary(const struct torap_trust *t)
 {
 	char until[TORAP_WALL_TEXT_SIZE];
-	printf("version %" PRIu64 ", valid until %s, %zu writers\n", t->version,
-		torap_wall_format(t->valid_until, until), t->writers_count);
+	printf("version %" PRIu64 ", valid until %s, %zu writers, %zu retention rules\n", t->version,
+		torap_wall_format(t->valid_until, until), t->writers_count, t->retention.count);
 }
 
 static int trust_check(int argc, char **argv)
@@ -311,23 +313,6 @@ static int trust_check(int argc, char **argv)
 	return 0;
 }
 
-static void show_writer(const struct torap_trust_writer *w)
-{
-	char key[2 * TORAP_SIGN_KEY_SIZE + 1], region[TORAP_REGION_TEXT_SIZE];
-	char from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE];
-	printf("%s\n    regions:", w->id);
-	for (size_t i = 0; i < w->regions_count; i++)
-		printf(" %s", torap_region_format(w->regions[i], region));
-	putchar('\n');
-	for (size_t i = 0; i < w->curve_keys_count; i++)
-		printf("    curve_key: %s\n",
-			torap_hex(key, torap_bytes(w->curve_keys[i], TORAP_CURVE_KEY_SIZE)));
-	for (size_t i = 0; i < w->keys_count; i++)
-		printf("    key: %s from %s until %s\n",
-			torap_hex(key, torap_bytes(w->keys[i].key, sizeof w->keys[i].key)),
-			torap_wall_format(w->keys[i].from, from), torap_wall_format(w->keys[i].until, until));
-}
-
 static int trust_show(int argc, char **argv)
 {
 	int status;
@@ -335,8 +320,7 @@ static int trust_show(int argc, char **argv)
 	if (!t)
 		return status;
 	say_summary(t);
-	for (size_t i = 0; i < t->writers_count; i++)
-		show_writer(&t->writers[i]);
+	ctl_trust_show(t);
 	torap_trust_unref(t);
 	return 0;
 }
@@ -348,7 +332,7 @@ int ctl_trust(int argc, char **argv)
 		{ "add", "puts a writer into trust.yaml", trust_add },
 		{ "sign", "compiles trust.yaml and signs it", trust_sign },
 		{ "check", "checks a signed trust file", trust_check },
-		{ "show", "shows who may write", trust_show },
+		{ "show", "shows who may write, and the retention rules", trust_show },
 		{ NULL, NULL, NULL },
 	};
 	return ctl_dispatch(table, "trust", argc, argv);

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "wire/kind_set.h"
 #include "wire/taxonomy.h"
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -79,6 +81,23 @@ static int read_numbers(uint16_t **out, size_t *out_count, char *const *in, unsi
 	return 0;
 }
 
+static int read_kinds(struct torap_grant_row *out, const struct torap_grant_text *in,
+	const struct torap_grant_place *at, struct torap_error *err)
+{
+	struct torap_kind_set set = { .count = 0 };
+	for (unsigned i = 0; i < in->kinds_count; i++)
+		if (!torap_kind_set_add(&set, in->kinds[i]))
+			return refuse(at, "kinds", (int)i, err, "there is no kind \"%s\"", in->kinds[i]);
+	if (set.count == 0)
+		return 0;
+	out->kinds = malloc(set.count * sizeof *out->kinds);
+	if (!out->kinds)
+		return torap_errorf(err, -ENOMEM, "%s: out of memory", at->name);
+	memcpy(out->kinds, set.list, set.count * sizeof *out->kinds);
+	out->kinds_count = set.count;
+	return 0;
+}
+
 static int read_parts(struct torap_grant_row *out, const struct torap_grant_text *in,
 	const struct torap_grant_place *at, struct torap_error *err)
 {
@@ -106,8 +125,7 @@ int torap_grant_row_read(struct torap_grant_row *out, const struct torap_grant_t
 		r = read_numbers(&out->facilities, &out->facilities_count, in->facilities,
 			in->facilities_count, "facilities", "facility", torap_facility_number, at, err);
 	if (!r)
-		r = read_numbers(&out->kinds, &out->kinds_count, in->kinds, in->kinds_count, "kinds", "kind",
-			torap_kind_number, at, err);
+		r = read_kinds(out, in, at, err);
 	if (!r)
 		r = read_parts(out, in, at, err);
 	if (r || !in->severity_min)

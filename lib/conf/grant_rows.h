@@ -1,8 +1,8 @@
 /* grant_rows.h: the rows of a grant as people write them, in a policy's feed and in what a subscriber expects:
  *
- *     { regions: ["391010000"], facilities: [prison], kinds: [panic], severity_min: low, parts: [open] }
+ *     { regions: ["391010000"], facilities: [prison], kinds: [panic, camera.*], severity_min: low, parts: [open] }
  *
- * A list that is left out matches everything; an empty one is refused, for it looks like "nothing".  `parts` always holds open: the
+ * Kinds may be patterns (wire/kind_set.h).  A list that is left out matches everything; an empty one is refused, for it looks like "nothing".  `parts` always holds open: the
  * others mean nothing without it. */
 #pragma once
 

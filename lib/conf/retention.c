@@ -19,6 +19,7 @@ static void copy_rules(struct torap_retention_rules *out, Torap__RetentionRule *
 	for (size_t i = 0; i < out->count; i++) {
 		struct torap_retention_rule *rule = &out->list[i];
 		rule->match = rows[i];
+		rule->lane = in[i]->lane;
 		rule->term.keep_us = from_seconds(in[i]->keep_s);
 		rule->term.at_most_us = from_seconds(in[i]->at_most_s);
 		if (in[i]->match && in[i]->match->n_parts)
@@ -90,6 +91,7 @@ struct torap_retention_term torap_retention_term_of(
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct torap_retention_rule *rule = &rules->list[i];
 		if (part > TORAP__PART_KIND__PART_IMAGE || !rule->match.parts[part] ||
+			(rule->lane != 0 && rule->lane != torap_class_lane(class)) ||
 			!torap_grant_row_matches(&rule->match, class))
 			continue;
 		if (rule->term.keep_us != TORAP_FOR_EVER &&

@@ -20,6 +20,7 @@ struct torap_retention_term {
 
 struct torap_retention_rule {
 	struct torap_grant_row match;
+	uint32_t lane; /* 0: of any */
 	struct torap_retention_term term;
 };
 

@@ -103,8 +103,9 @@ bool torap_trust_believes(
  *         keys: [{ key: 64 hexadecimal digits, from: 2026-11-01T00:00:00Z, until: 2027-11-01T00:00:00Z }]
  *         last_good: [{ stream: node-kostanay/bulk/00f3a9c4d2e1b687, batch: 4711 }]        (optional)
  *     retention:                                                                          (optional)
- *       - { kinds: [motion], keep: 24h, at_most: 90d }
+ *       - { lane: bulk, keep: 24h, at_most: 90d }
+ *       - { kinds: [alarm.*], keep: 3y }
  *
- * A retention rule may also have regions, facilities, severity_min and parts.  Complaints name file, line and reason. */
+ * A retention rule may also have regions, facilities, severity_min and parts; kinds may be patterns (wire/kind_set.h).  Complaints name file, line and reason. */
 int torap_trust_compile(struct torap_buffer **out_signed, const char *source_path,
 	const struct torap_sign_key *root, struct torap_error *err);

@@ -226,6 +226,8 @@ static int check_rule(struct check *c, const Torap__RetentionRule *rule, unsigne
 			return r;
 	}
 	at(c, "retention[%u]", index);
+	if ((unsigned)rule->lane >= TORAP_LANES)
+		return torap_errorf(c->err, -EINVAL, "a retention rule names lane %d", rule->lane);
 	if (rule->keep_s == 0 && rule->at_most_s == 0)
 		return torap_errorf(c->err, -EINVAL, "a retention rule needs keep or at_most");
 	if (rule->at_most_s != 0 && rule->at_most_s < rule->keep_s)

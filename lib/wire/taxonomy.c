@@ -234,6 +234,14 @@ int torap_kind_number(const char *name)
 	return number_of(TABLE(kinds), name);
 }
 
+int torap_kind_next(uint32_t after)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].number > after)
+			return kinds[i].number;
+	return -1;
+}
+
 int torap_facility_number(const char *name)
 {
 	return number_of(TABLE(facilities), name);

@@ -34,6 +34,8 @@ int torap_severity_number(const char *name);
 int torap_state_number(const char *name);
 int torap_part_number(const char *name);
 int torap_lane_number(const char *name);
+/* The first kind with a name after this number; -1 when there is none. */
+int torap_kind_next(uint32_t after);
 
 /* The severity that an event of this kind has unless a table says otherwise. */
 uint32_t torap_kind_severity(uint32_t kind);

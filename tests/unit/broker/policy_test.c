@@ -81,6 +81,26 @@ Test(policy, is_taken_as_it_stands)
 	broker_policy_unref(p);
 }
 
+/* As in a retention rule of the trust file. */
+Test(policy, names_kinds_by_group_and_by_pattern)
+{
+	static const char text[] = "feeds:\n"
+				   "  - name: centre\n"
+				   "    keys: [\"" KEY_B "\"]\n"
+				   "    legal_basis: order 15\n"
+				   "    from: 2026-01-01\n"
+				   "    until: 2027-01-01\n"
+				   "    rows: [{ kinds: [motion, patrol.*, canary_*], parts: [open] }]\n"
+				   "writers: []\n";
+	static const uint16_t expected[] = { 180, 310, 311, 1000, 1010 };
+	struct torap_error err = { "" };
+	struct broker_policy *p = NULL;
+	cr_assert_eq(parse(&p, text, &err), 0, "%s", err.text);
+	cr_assert_eq(p->feeds[0].rows[0].kinds_count, 5);
+	cr_expect_arr_eq(p->feeds[0].rows[0].kinds, expected, sizeof expected);
+	broker_policy_unref(p);
+}
+
 Test(policy, counts_a_feed_as_valid_from_its_begin_until_just_before_its_end)
 {
 	struct broker_policy *p = NULL;
@@ -131,6 +151,7 @@ Test(policy, refuses_each_thing_that_is_wrong_with_its_line)
 		{ "[\"391010000\"], f", "[\"39101000\"], f", "policy.yaml:8:", "not a region" },
 		{ "[\"391010000\"], f", "[], f", "policy.yaml:8:", "" },
 		{ "[prison]", "[jail]", "policy.yaml:8:", "no facility \"jail\"" },
+		{ "[panic]", "[panic, alert.*]", "policy.yaml:8:", "no kind \"alert.*\"" },
 		{ "[panic]", "[panik]", "policy.yaml:8:", "no kind \"panik\"" },
 		{ "severity_min: low", "severity_min: lowish", "policy.yaml:8:", "no severity \"lowish\"" },
 		{ "parts: [open] }", "parts: [open, secret] }", "policy.yaml:8:", "no part \"secret\"" },

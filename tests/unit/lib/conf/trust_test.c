@@ -179,6 +179,41 @@ Test(trust, keeps_a_frame_by_the_longest_keep_and_the_shortest_at_most)
 	torap_trust_unref(t);
 }
 
+/* A lane is more than its kinds: a table may make a motion critical, and then it travels with the alarms. */
+Test(trust, has_rules_for_lanes_and_for_groups_of_kinds)
+{
+	enum { PANIC = 1, BURGLARY = 20, DOOR = 71, MOTION = 1000, OPEN = 1 };
+	struct torap_trust *t = decoded(HEAD "writers: []\nretention:\n"
+					     "  - { lane: bulk, keep: 24h }\n"
+					     "  - { lane: normal, kinds: [door_*], at_most: 30d }\n"
+					     "  - { lane: critical, keep: 48h }\n"
+					     "  - { kinds: [alarm.*], keep: 3y }\n");
+	check_term(t, 391010000, MOTION, 1, OPEN, 24, 0);
+	check_term(t, 391010000, MOTION, 5, OPEN, 48, 0);
+	check_term(t, 391010000, DOOR, 1, OPEN, 0, 720);
+	check_term(t, 391010000, DOOR, 5, OPEN, 48, 0);
+	check_term(t, 391010000, PANIC, 5, OPEN, 3 * 8760, 0);
+	check_term(t, 391010000, BURGLARY, 4, OPEN, 3 * 8760, 0);
+	torap_trust_unref(t);
+}
+
+/* Whoever reads the signed form and knows nothing of lanes must not take the rule for one that names everything. */
+Test(trust, lists_the_kinds_of_a_lane_for_old_readers)
+{
+	enum { BULK, NORMAL, CRITICAL, BULK_KINDS = 11 };
+	struct torap_trust *t = decoded(HEAD "writers: []\nretention:\n"
+					     "  - { lane: bulk, keep: 24h }\n"
+					     "  - { lane: normal, keep: 24h }\n"
+					     "  - { lane: critical, keep: 24h }\n");
+	const struct torap_retention_rule *rules = t->retention.list;
+	cr_expect_eq(rules[BULK].match.kinds_count, BULK_KINDS);
+	cr_expect_gt(rules[NORMAL].match.kinds_count, BULK_KINDS);
+	for (size_t i = 0; i < rules[NORMAL].match.kinds_count; i++)
+		cr_expect_lt(rules[NORMAL].match.kinds[i], 1000);
+	cr_expect_eq(rules[CRITICAL].match.severity_min, 5);
+	torap_trust_unref(t);
+}
+
 /* Whoever remembers how far it has come by these rules must see when they are others. */
 Test(trust, has_rules_with_a_fingerprint_of_all_that_they_say)
 {
@@ -302,6 +337,9 @@ Test(trust, is_checked_although_it_is_signed)
 	t.retention = rules;
 	t.n_retention = 1;
 	check_document_refused(&t, "retention: a grant row lists the number 70000");
+	kinds[0] = 7;
+	rule.lane = (Torap__Lane)4;
+	check_document_refused(&t, "retention[0]: a retention rule names lane 4");
 	t.version = 0;
 	check_document_refused(&t, "versions begin at 1");
 }
@@ -321,6 +359,18 @@ Test(trust, compiling_names_the_line_of_what_is_wrong)
 		":2: \"soon\" is not a time such as 2026-11-22T14:30:00Z");
 	check_source_refused(HEAD "writers: []\nretention:\n  - { kinds: [party], keep: 3h }\n",
 		":5: \"party\" is not a kind of event");
+	check_source_refused(HEAD "writers: []\nretention:\n  - { kinds: [panic], keep: 3h }\n  - kinds:\n"
+				  "      - alarm.*\n      - alert.*\n    keep: 3h\n",
+		":8: \"alert.*\" is not a kind of event");
+	check_source_refused(
+		HEAD "writers: []\nretention:\n  - { lane: slow, keep: 3h }\n", ":5: \"slow\" is not a lane");
+	check_source_refused(HEAD "writers: []\nretention:\n  - { lane: bulk, kinds: [alarm.*], keep: 3h }\n",
+		":5: none of the rule's events travels in this lane");
+	check_source_refused(HEAD
+		"writers: []\nretention:\n  - { lane: normal, severity_min: critical, keep: 3h }\n",
+		":5: none of the rule's events travels in this lane");
+	check_source_refused(HEAD "writers: []\nretention:\n  - { kinds: [], keep: 3h }\n",
+		":5: \"retention[1].kinds\" has too few entries: 0");
 	check_source_refused(HEAD "writers: []\nretention:\n  - { kinds: [motion], keep: 3 }\n",
 		":5: \"3\" is not a duration such as 500ms, 30s, 5m, 24h, 90d or 3y");
 	check_source_refused(HEAD "writers: []\nretention:\n  - { keep: 3d, at_most: 2d }\n",
