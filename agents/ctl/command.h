@@ -39,4 +39,5 @@ int ctl_policy(int argc, char **argv);
 int ctl_follow(int argc, char **argv);
 int ctl_verify(int argc, char **argv);
 int ctl_panel(int argc, char **argv);
+int ctl_proofs(int argc, char **argv);
 int ctl_status(int argc, char **argv);

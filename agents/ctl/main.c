@@ -16,6 +16,8 @@ int main(int argc, char **argv)
 		{ "policy", "checks a broker's policy file", ctl_policy },
 		{ "follow", "receives a feed, verifies it, prints its events", ctl_follow },
 		{ "verify", "checks again what was received", ctl_verify },
+		{ "proofs", "shows forks and rollbacks that a broker or subscriber has proof of",
+			ctl_proofs },
 		{ "panel", "plays alarm panels, for demonstrations and drills", ctl_panel },
 		{ "status", "shows the links of running processes", ctl_status },
 		{ NULL, NULL, NULL },

@@ -14,3 +14,13 @@ enum torap_proof { TORAP_PROOF_HEAD = 'h', TORAP_PROOF_MANIFEST = 'm' };
 /* `number`: a head's time, a manifest's batch number.  0, or what kv returned. */
 int torap_proof_put(struct torap_kv_txn *txn, unsigned table, const struct torap_stream_id *stream,
 	enum torap_proof sort, uint64_t number, struct torap_bytes document);
+
+struct torap_proof_row {
+	struct torap_stream_id stream;
+	enum torap_proof sort;
+	uint64_t number;
+	struct torap_bytes document; /* holds until the transaction ends */
+};
+/* All of them, those of a stream together.  `each` as in torap_kv_walk(); a key that is none of ours is -EBADMSG. */
+int torap_proofs(struct torap_kv_txn *txn, unsigned table,
+	int (*each)(void *hint, const struct torap_proof_row *row), void *hint);

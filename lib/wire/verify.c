@@ -118,22 +118,33 @@ static bool head_decode(struct torap_head *out, const Torap__Head *in)
 	return true;
 }
 
+static bool decode_signed_head(struct torap_head *out, struct torap_signed *s, struct torap_bytes signed_head)
+{
+	if (signed_head.size > HEAD_SIZE_MAX || !torap_signed_decode(s, signed_head))
+		return false;
+	struct torap_arena arena;
+	torap_arena_init(&arena, DECODE_MEMORY_MAX);
+	Torap__Head *in = torap__head__unpack(&arena.allocator, s->document.size, s->document.data);
+	bool decoded = in && head_decode(out, in);
+	torap_arena_finish(&arena);
+	if (decoded)
+		memcpy(out->key_id, s->key_id.data, TORAP_KEY_ID_SIZE);
+	return decoded;
+}
+
+bool torap_head_decode(struct torap_head *out, struct torap_bytes signed_head)
+{
+	struct torap_signed s;
+	return decode_signed_head(out, &s, signed_head);
+}
+
 enum torap_verdict torap_verify_head(
 	struct torap_head *out, struct torap_bytes signed_head, torap_key_lookup lookup, void *hint)
 {
 	struct torap_signed s;
-	if (signed_head.size > HEAD_SIZE_MAX || !torap_signed_decode(&s, signed_head))
-		return TORAP_VERDICT_MALFORMED;
-	struct torap_arena arena;
-	torap_arena_init(&arena, DECODE_MEMORY_MAX);
 	struct torap_head head;
-	Torap__Head *in = torap__head__unpack(&arena.allocator, s.document.size, s.document.data);
-	bool decoded = in && head_decode(&head, in);
-	torap_arena_finish(&arena);
-	if (!decoded)
+	if (!decode_signed_head(&head, &s, signed_head))
 		return TORAP_VERDICT_MALFORMED;
-
-	memcpy(head.key_id, s.key_id.data, TORAP_KEY_ID_SIZE);
 	const uint8_t *key = lookup(hint, head.stream.writer, head.key_id, head.at);
 	if (!key)
 		return TORAP_VERDICT_UNKNOWN_KEY;

@@ -56,5 +56,7 @@ struct torap_head {
 	struct torap_wall at;
 	uint8_t key_id[TORAP_KEY_ID_SIZE];
 };
+/* Decoded alone.  False: it is malformed. */
+bool torap_head_decode(struct torap_head *out, struct torap_bytes signed_head);
 enum torap_verdict torap_verify_head(
 	struct torap_head *out, struct torap_bytes signed_head, torap_key_lookup lookup, void *hint);
