@@ -101,6 +101,21 @@ void node_batcher_want_heads(struct node_batcher *b)
 		b->lanes[lane].want_head = true;
 }
 
+struct torap_buffer *node_batcher_last_head(
+	const struct node_batcher *b, uint32_t lane, size_t stream, struct node_now now)
+{
+	const struct node_stream *s = &b->lanes[lane].streams[stream];
+	struct torap_sealer *sealer;
+	struct torap_error err;
+	if (torap_sealer_create(
+		    &sealer, &s->id, s->sealed.batch_no, s->sealed.next_seq, s->digest, b->options.key, &err))
+		return NULL;
+	torap_sealer_dated(sealer, s->sealed.sealed_at, NULL);
+	struct torap_buffer *head = torap_sealer_head(sealer, now.wall);
+	torap_sealer_destroy(sealer);
+	return head;
+}
+
 void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane, uint64_t reissue_from)
 {
 	struct node_lane *l = &b->lanes[lane];

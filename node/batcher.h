@@ -83,6 +83,10 @@ bool node_batcher_idle(const struct node_batcher *b);
 
 /* A head of each lane through on_head, as soon as it can tell what the disk holds. */
 void node_batcher_want_heads(struct node_batcher *b);
+/* A head of one of the lane's streams that do not go on any more: whoever lacks the end of it learns that there is one.  NULL: memory ran
+ * out.  The caller's. */
+struct torap_buffer *node_batcher_last_head(
+	const struct node_batcher *b, uint32_t lane, size_t stream, struct node_now now);
 /* The lane's next events begin a new stream.  Unsealed events move to it; those of batches from `reissue_from` on are to be told
  * again in it (reissue.h). */
 void node_batcher_new_incarnation(struct node_batcher *b, uint32_t lane, uint64_t reissue_from);

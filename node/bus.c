@@ -106,9 +106,14 @@ void node_bus_new_incarnation(struct node_bus *b, const char *broker, const stru
 {
 	char text[TORAP_STREAM_TEXT_SIZE];
 	torap_stream_id_format(old, text);
-	torap_warn("NEW-INCARNATION",
-		"broker %s has another copy of %s (%s): a new stream begins, the old one is never continued",
-		broker, text, reason);
+	if (strcmp(reason, "unreadable") == 0)
+		torap_warn("NEW-INCARNATION",
+			"broker %s lacks what cannot be read here of %s: a new stream begins, and what follows is told again in it",
+			broker, text);
+	else
+		torap_warn("NEW-INCARNATION",
+			"broker %s has another copy of %s (%s): a new stream begins, the old one is never continued",
+			broker, text, reason);
 	struct node_own own = { .kind = TORAP__KIND__KIND_NEW_INCARNATION };
 	node_fields_add(&own.detail, "broker", broker);
 	node_fields_add(&own.detail, "old", text);

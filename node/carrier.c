@@ -325,7 +325,7 @@ void node_carrier_rekey(struct node_carrier *c, struct node_now now)
 	c->rekey_at = torap_mono_add_ms(now.mono, randombytes_uniform(REKEY_MS_MAX));
 }
 
-int node_carrier_streams(struct node_carrier *c)
+int node_carrier_streams(struct node_carrier *c, struct node_now now)
 {
 	size_t count;
 	node_batcher_streams(c->options.batcher, c->options.lane, &count);
@@ -333,6 +333,9 @@ int node_carrier_streams(struct node_carrier *c)
 	if (!more)
 		return -ENOMEM;
 	c->streams = more;
+	for (size_t i = 0; c->resumed && i < c->streams_count; i++)
+		if (c->streams[i].ended)
+			node_flow_last_head(c, i, now);
 	for (; c->streams_count < count; c->streams_count++)
 		c->streams[c->streams_count] =
 			(struct node_carried){ .next_send = 1, .acked = { .next_seq = 1 } };
@@ -344,11 +347,12 @@ int node_carrier_open(struct node_carrier *c, const struct node_carrier_options 
 	*c = (struct node_carrier){ .options = *options };
 	c->replay.loop = options->loop;
 	c->replay.kv = options->kv;
+	c->replay.trust = options->trust;
 	c->replay.done = node_flow_answered;
 	c->replay.hint = c;
 	uint64_t seed = (uint64_t)now.wall.us * 31 + options->lane;
 	torap_dialler_init(&c->dialler, &torap_dial_defaults, seed, now.mono);
-	return node_carrier_streams(c);
+	return node_carrier_streams(c, now);
 }
 
 void node_carrier_receipt(struct node_carrier *c, size_t stream, const struct node_mark *acked)
@@ -461,7 +465,7 @@ struct node_lag node_carrier_lag(const struct node_carrier *c, struct node_now n
 	const struct node_stream *streams = node_batcher_streams(c->options.batcher, c->options.lane, &count);
 	for (size_t i = 0; i < c->streams_count; i++) {
 		const struct node_carried *at = &c->streams[i];
-		if (at->skipped)
+		if (at->skipped || at->ended)
 			continue;
 		/* Of the stream that goes on, what is durable and not sealed yet is missing there, too. */
 		uint64_t next_seq = i + 1 == count

@@ -2,7 +2,8 @@
  *
  * Welcomed, it compares what the broker claims to hold with the journal (replay.h), goes on from there, and sends while the window
  * is open: the most recent batches from memory, older ones from the journal.  A stream of which the broker holds what we do
- * not, or something else, is never continued to it: on_fork asks for a new incarnation.
+ * not, or something else, is never continued to it: on_fork asks for a new incarnation.  One of which the journal cannot give the next
+ * batch ends for this broker: on_unreadable asks for the rest to be told again, a last head tells the broker how long the stream was.
  * Frames of devices that have no valid consent when their turn comes are left out (reason: refused). */
 #pragma once
 
@@ -30,11 +31,17 @@ struct node_carrier_options {
 	const char *writer, *broker, *endpoint;
 	const struct torap_keys *keys; /* our own */
 	const uint8_t *broker_key;
+	struct torap_trust *const *trust; /* replay.h */
 	/* May what this device says leave the node, now? */
 	bool (*may_send)(void *hint, const uint8_t subject[static TORAP_SUBJECT_SIZE]);
 	/* The broker's copy of our current stream is not ours.  `reason`: "ahead" or "differs". */
 	void (*on_fork)(void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old,
 		const char *reason, uint64_t first_without_receipt);
+	/* The broker lacks this batch, and its manifest cannot be read here. */
+	void (*on_unreadable)(
+		void *hint, const char *broker, const struct torap_stream_id *stream, uint64_t batch_no);
+	/* Some of its frames are damaged here. */
+	void (*on_damaged)(void *hint, const struct torap_stream_id *stream, uint64_t batch_no);
 	void (*now)(void *hint, struct node_now *out);
 	void *hint;
 };
@@ -42,6 +49,7 @@ struct node_carrier_options {
 /* Where a stream stands at the broker. */
 struct node_carried {
 	bool skipped; /* not ours there: never continued */
+	bool ended;   /* what comes next cannot be read here */
 	bool receipt_due;
 	uint64_t damage_told; /* batches up to this one whose damage the log knows */
 	uint64_t next_send;
@@ -111,8 +119,8 @@ void node_carrier_tick(struct node_carrier *c, struct node_now now);
 void node_carrier_rekey(struct node_carrier *c, struct node_now now);
 /* A batch of the lane is durable. */
 void node_carrier_sealed(struct node_carrier *c, const struct node_sealed *s, struct node_now now);
-/* The lane has a further stream. */
-int node_carrier_streams(struct node_carrier *c);
+/* The lane has a further stream.  0 or -ENOMEM. */
+int node_carrier_streams(struct node_carrier *c, struct node_now now);
 void node_carrier_head(struct node_carrier *c, struct torap_buffer *head, struct node_now now);
 
 struct node_lag {

@@ -234,7 +234,7 @@ int node_flow_pump(struct node_carrier *c, struct node_now now)
 {
 	int r = 0;
 	for (uint32_t i = 0; c->resumed && i < c->streams_count && r == 0; i++)
-		if (!c->streams[i].skipped)
+		if (!c->streams[i].skipped && !c->streams[i].ended)
 			r = pump_stream(c, i, now);
 	if (c->resumed && r == 0)
 		r = pump_again(c, now);
@@ -273,8 +273,6 @@ static void fork_stream(struct node_carrier *c, const struct node_claim *claim)
 {
 	const struct node_stream *stream = stream_of(c, claim->index);
 	c->streams[claim->index].skipped = true;
-	if (claim->index + 1 < c->streams_count)
-		return; /* An older one; its time is over anyway. */
 	c->options.on_fork(c->options.hint, c->options.lane, c->options.broker, &stream->id,
 		claim->word == NODE_CLAIM_AHEAD ? "ahead" : "differs",
 		c->streams[claim->index].acked.batch_no + 1);
@@ -286,7 +284,7 @@ static void look_behind(struct node_carrier *c)
 	for (size_t i = 0; i < c->streams_count; i++) {
 		const struct node_stream *stream = stream_of(c, i);
 		const struct node_carried *at = &c->streams[i];
-		if (at->skipped || at->acked.batch_no >= stream->sealed.batch_no)
+		if (at->skipped || at->ended || at->acked.batch_no >= stream->sealed.batch_no)
 			continue;
 		const struct node_sealed *s = node_batcher_recent(
 			c->options.batcher, c->options.lane, &stream->id, at->acked.batch_no + 1);
@@ -301,7 +299,7 @@ static void on_claims(struct node_carrier *c)
 	for (size_t i = 0; i < c->claims_count; i++) {
 		const struct node_claim *claim = &c->claims[i];
 		struct node_carried *at = &c->streams[claim->index];
-		at->skipped = false;
+		at->skipped = at->ended = false;
 		if (claim->word != NODE_CLAIM_TRUE) {
 			fork_stream(c, claim);
 			continue;
@@ -323,6 +321,8 @@ static void look_for_damage(struct node_carrier *c, const struct node_sealed *s)
 	for (unsigned i = 0; i < b->manifest->frames_count; i++)
 		damaged += !b->frames[i] && b->omissions[i] == TORAP__OMISSION_REASON__OMISSION_DAMAGED;
 	c->frames_damaged += damaged;
+	if (damaged)
+		c->options.on_damaged(c->options.hint, &b->manifest->stream, s->mark.batch_no);
 	if (!damaged || s->mark.batch_no <= at->damage_told)
 		return;
 	char text[TORAP_STREAM_TEXT_SIZE];
@@ -334,13 +334,49 @@ static void look_for_damage(struct node_carrier *c, const struct node_sealed *s)
 		c->options.broker);
 }
 
-static void on_batches(struct node_carrier *c)
+void node_flow_last_head(struct node_carrier *c, size_t stream, struct node_now now)
+{
+	struct torap_buffer *frames[2] = {
+		torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_HEAD, &stream_of(c, stream)->id, 0),
+		node_batcher_last_head(c->options.batcher, c->options.lane, stream, now),
+	};
+	/* One that does not go is said again in the next session. */
+	if (frames[0] && frames[1])
+		(void)node_carrier_send(c, frames, 2, now);
+	torap_buffer_unref(frames[0]);
+	torap_buffer_unref(frames[1]);
+}
+
+/* What comes next is gone, and nobody may go on behind a gap: the stream ends here for this broker, and the lane goes on without it. */
+static void end_stream(struct node_carrier *c, struct node_now now)
+{
+	struct node_carried *at = &c->streams[c->fetched_stream];
+	const struct torap_stream_id *stream = &stream_of(c, c->fetched_stream)->id;
+	char text[TORAP_STREAM_TEXT_SIZE];
+	at->ended = true;
+	c->batches_unreadable++;
+	if (at->next_send > at->damage_told) {
+		at->damage_told = at->next_send;
+		torap_fail("BATCH-UNREADABLE",
+			"broker %s lacks %s batch %" PRIu64
+			", whose manifest cannot be read: the stream ends there for it, and what follows is told again in a newer one: %s",
+			c->options.broker, torap_stream_id_format(stream, text), at->next_send,
+			c->replay.err.text);
+	}
+	if (c->fetched_stream + 1u < c->streams_count)
+		node_flow_last_head(c, c->fetched_stream, now);
+	c->options.on_unreadable(c->options.hint, c->options.broker, stream, at->next_send);
+}
+
+static void on_batches(struct node_carrier *c, struct node_now now)
 {
 	assert(!c->fetched);
 	c->fetched = c->replay.batches;
 	c->replay.batches = NULL;
 	for (const struct node_sealed *s = c->fetched; s; s = s->next)
 		look_for_damage(c, s);
+	if (c->replay.unreadable_count)
+		end_stream(c, now);
 }
 
 /* The broker lacks it and so do we: what is asked for next may be there. */
@@ -349,6 +385,9 @@ static void cannot_give_again(struct node_carrier *c)
 	const struct node_again *first = &c->again[c->again_first];
 	struct node_carried *at = &c->streams[first->stream];
 	c->batches_unreadable++;
+	if (!c->replay.failed)
+		c->options.on_unreadable(
+			c->options.hint, NULL, &stream_of(c, first->stream)->id, first->batch_no);
 	if (first->batch_no > at->damage_told) {
 		at->damage_told = first->batch_no;
 		torap_fail("BATCH-DAMAGED", "broker %s, lane %s lacks a batch that cannot be read here: %s",
@@ -377,7 +416,8 @@ void node_flow_answered(struct node_replay *r)
 		ask_claims(c);
 		return;
 	}
-	if (r->failed && !r->claims && c->asked_again) {
+	bool is_gone = r->failed || r->unreadable_count;
+	if (!r->claims && c->asked_again && is_gone) {
 		cannot_give_again(c);
 	} else if (r->failed) {
 		/* The journal itself is in trouble: say so, and try again with the next session. */
@@ -390,8 +430,8 @@ void node_flow_answered(struct node_replay *r)
 	}
 	if (r->claims)
 		on_claims(c);
-	else if (!r->failed)
-		on_batches(c);
+	else if (!c->asked_again || !is_gone)
+		on_batches(c, now);
 	if (node_flow_pump(c, now))
 		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
 }

@@ -18,6 +18,9 @@ void node_flow_asked(struct node_carrier *c, const struct torap_stream_position 
 /* The carrier's number of a stream; -1: not one of ours. */
 int node_flow_find(const struct node_carrier *c, const struct torap_stream_id *id);
 
+/* Tells the broker how long a stream was that ended for it. */
+void node_flow_last_head(struct node_carrier *c, size_t stream, struct node_now now);
+
 /* The done of the carrier's replay. */
 void node_flow_answered(struct node_replay *r);
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "node/lane_load.h"
-#include "node/reissue.h"
+#include "node/reissue_rows.h"
 #include "node/writes.h"
 #include "store/journal.h"
 #include "store/kv.h"
@@ -286,8 +286,7 @@ static void begin_stream(struct node_lane *l)
 {
 	struct node_lane_job *job = &l->job;
 	const struct node_stream *old = node_lane_stream(l);
-	if (l->reissue_from <= old->sealed.batch_no)
-		node_reissue_write(&old->id, l->reissue_from, old->sealed.batch_no, &job->writes);
+	node_stretch_begin(&old->id, l->reissue_from, old->sealed.batch_no, &job->writes);
 	struct torap_stream_id id = old->id;
 	id.incarnation = node_lane_random();
 	node_stream_init(&job->stream, &id);

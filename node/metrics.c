@@ -7,6 +7,7 @@
 #include "node/acceptance.h"
 #include "node/batcher.h"
 #include "node/dedup.h"
+#include "node/faults.h"
 #include "node/intake.h"
 #include "node/node.h"
 #include "node/registry.h"
@@ -86,10 +87,23 @@ static void reissued(struct torap_writer *body, const struct node *n)
 {
 	char labels[LABELS_MAX];
 	const char *name = "torap_node_reissued_total";
-	torap_metric_head(body, name, "counter", "Events told again because their stream was forked.");
+	torap_metric_head(body, name, "counter",
+		"Events told again because their stream was forked, or could not be read on.");
 	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
 		torap_metric_label(labels, sizeof labels, "lane", torap_lane_name(lane));
 		torap_metric(body, name, labels, (double)node_reissue_count(n->reissues[lane]));
+	}
+}
+
+static void faults(struct torap_writer *body, const struct node *n)
+{
+	char labels[LABELS_MAX];
+	const char *name = "torap_node_faulty_batches_total";
+	torap_metric_head(body, name, "counter",
+		"Batches found damaged in the journal: frames of them, or the manifest (unreadable).");
+	for (enum node_fault what = 0; what < NODE_FAULTS; what++) {
+		torap_metric_label(labels, sizeof labels, "what", node_fault_name(what));
+		torap_metric(body, name, labels, (double)node_faults_count(n->faults, what));
 	}
 }
 
@@ -316,6 +330,7 @@ static void on_metrics(void *hint, struct torap_writer *body)
 	intake(body, n);
 	lanes(body, n);
 	reissued(body, n);
+	faults(body, n);
 	memories(body, n);
 	room(body, n);
 	retention(body, n);

@@ -14,6 +14,7 @@
 #include "node/bus.h"
 #include "node/consents.h"
 #include "node/dedup.h"
+#include "node/faults.h"
 #include "node/intake.h"
 #include "node/mapping.h"
 #include "node/node_parts.h"
@@ -154,6 +155,7 @@ static void on_tick(uv_timer_t *tick)
 	look_at_room(n);
 	node_retention_tick(n->retention, now);
 	node_bus_tick(n->bus, now);
+	node_faults_tick(n->faults, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_tick(n->reissues[lane], now);
 	if (torap_mono_reached(n->next_second, now.mono))
@@ -307,6 +309,7 @@ struct node *node_destroy(struct node *n)
 	node_retention_destroy(n->retention);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_destroy(n->reissues[lane]);
+	node_faults_destroy(n->faults);
 	node_bus_destroy(n->bus);
 	node_acceptance_destroy(n->acceptance);
 	node_consents_destroy(n->consents);

@@ -14,6 +14,7 @@
 #include "node/consent.h"
 #include "node/consents.h"
 #include "node/dedup.h"
+#include "node/faults.h"
 #include "node/intake.h"
 #include "node/metrics.h"
 #include "node/node.h"
@@ -95,8 +96,9 @@ static void on_sealed(void *hint, uint32_t lane, struct node_sealed *sealed)
 static void on_stream(void *hint, uint32_t lane)
 {
 	struct node *n = hint;
+	struct node_now now = node_now(n);
 	for (size_t i = 0; i < n->uplinks_count; i++)
-		if (node_uplink_streams(n->uplinks[i], lane)) {
+		if (node_uplink_streams(n->uplinks[i], lane, now)) {
 			torap_fail("OUT-OF-MEMORY", "no memory for a new stream; this process ends");
 			torap_app_fail(n->app);
 		}
@@ -111,12 +113,35 @@ static void on_head(void *hint, uint32_t lane, struct torap_buffer *head)
 		node_uplink_head(n->uplinks[i], lane, head, now);
 }
 
+static bool is_current(const struct node *n, const struct torap_stream_id *stream)
+{
+	size_t count;
+	const struct node_stream *streams = node_batcher_streams(n->batcher, stream->lane, &count);
+	return torap_stream_id_equal(&streams[count - 1].id, stream);
+}
+
 static void on_fork(void *hint, uint32_t lane, const char *broker, const struct torap_stream_id *old,
 	const char *reason, uint64_t first_without_receipt)
 {
 	struct node *n = hint;
-	node_batcher_new_incarnation(n->batcher, lane, first_without_receipt);
-	node_bus_new_incarnation(n->bus, broker, old, reason, node_now(n));
+	if (node_reissue_want(n->reissues[lane], old, first_without_receipt) && is_current(n, old))
+		node_bus_new_incarnation(n->bus, broker, old, reason, node_now(n));
+}
+
+static void on_unreadable(
+	void *hint, const char *broker, const struct torap_stream_id *stream, uint64_t batch_no)
+{
+	struct node *n = hint;
+	node_faults_add(n->faults, NODE_FAULT_UNREADABLE, stream, batch_no);
+	/* Whoever asks again for what it had once does not wait for it. */
+	if (broker && node_reissue_want(n->reissues[stream->lane], stream, batch_no) && is_current(n, stream))
+		node_bus_new_incarnation(n->bus, broker, stream, "unreadable", node_now(n));
+}
+
+static void on_damaged(void *hint, const struct torap_stream_id *stream, uint64_t batch_no)
+{
+	const struct node *n = hint;
+	node_faults_add(n->faults, NODE_FAULT_DAMAGED, stream, batch_no);
 }
 
 /* Asked for each group with a subject, right before it is sent. */
@@ -200,12 +225,15 @@ static int create_memories(struct node *n, struct node_now now, struct torap_err
 
 static int create_reissues(struct node *n, struct torap_error *err)
 {
-	int r = 0;
+	struct node_faults_options faults = { n->batcher, n->config->region };
+	int r = node_faults_create(&n->faults, &faults, err);
 	for (uint32_t lane = 1; lane < TORAP_LANES && r == 0; lane++) {
 		struct node_reissue_options options = {
 			.loop = &n->app->loop,
 			.kv = n->kv,
 			.batcher = n->batcher,
+			.faults = n->faults,
+			.trust = &n->rules.trust,
 			.lane = lane,
 			.writer = n->config->name,
 		};
@@ -251,7 +279,10 @@ static int open_uplinks(struct node *n, struct node_now now, struct torap_error 
 				.writer = n->config->name,
 				.keys = &n->keys,
 				.may_send = may_send,
+				.trust = &n->rules.trust,
 				.on_fork = on_fork,
+				.on_unreadable = on_unreadable,
+				.on_damaged = on_damaged,
 				.now = tell_now,
 				.hint = n },
 			.name = broker->name,

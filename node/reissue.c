@@ -9,19 +9,24 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "node/batcher.h"
+#include "node/faults.h"
+#include "node/reissue_rows.h"
 #include "node/replay.h"
-#include "node/writes.h"
-#include "store/kv.h"
 #include "wire/open.h"
 
-enum { KEY_SIZE = 48 };
+enum { WANTS_MAX = 16 };
 
 struct node_reissue {
 	struct node_reissue_options options;
 	struct node_replay replay;
 	bool look, active, stopped;
-	struct torap_stream_id stream; /* the old one */
-	uint64_t from, to;
+	struct node_stretch at; /* what is told again now */
+	struct {
+		struct torap_stream_id stream;
+		uint64_t from;
+	} wants[WANTS_MAX]; /* that the disk does not know of yet */
+	size_t wants_count;
+	bool wanting; /* rows of one are on their way */
 	struct {
 		struct node_event *first, *last;
 	} waiting;      /* of this piece, not yet taken by the batcher */
@@ -37,51 +42,21 @@ struct copy {
 	struct node_reissue *reissue;
 };
 
-static struct torap_bytes prefix_of(char text[static KEY_SIZE], uint32_t lane)
+bool node_reissue_want(struct node_reissue *r, const struct torap_stream_id *stream, uint64_t from)
 {
-	int size = snprintf(text, KEY_SIZE, "reissue/%s/", torap_lane_name(lane));
-	return torap_bytes(text, (size_t)size);
-}
-
-static struct torap_bytes key_of(char text[static KEY_SIZE], const struct torap_stream_id *old)
-{
-	int size = snprintf(
-		text, KEY_SIZE, "reissue/%s/%016" PRIx64, torap_lane_name(old->lane), old->incarnation);
-	return torap_bytes(text, (size_t)size);
-}
-
-void node_reissue_write(
-	const struct torap_stream_id *old, uint64_t from, uint64_t to, struct torap_writer *writes)
-{
-	char key[KEY_SIZE];
-	struct torap_writer value = { 0 };
-	torap_write_u64(&value, old->incarnation);
-	torap_write_u64(&value, from);
-	torap_write_u64(&value, to);
-	node_writes_put(writes, NODE_TABLE_STATE, key_of(key, old), torap_bytes(value.data, value.size));
-	writes->failed = writes->failed || value.failed;
-	torap_writer_finish(&value);
-}
-
-/* Reads a row; one stream comes after the other.  False: there is nothing to do. */
-static bool find_work(struct node_reissue *r)
-{
-	char key[KEY_SIZE];
-	struct torap_kv_txn txn;
-	struct torap_bytes found_key, value = { 0 };
-	torap_kv_begin(&txn, r->options.kv, false);
-	bool found = torap_kv_last(&txn, NODE_TABLE_STATE, prefix_of(key, r->options.lane), &found_key,
-			     &value) == 0;
-	if (found) {
-		struct torap_reader reader = torap_reader(value);
-		uint64_t incarnation = torap_read_u64(&reader);
-		r->from = torap_read_u64(&reader);
-		r->to = torap_read_u64(&reader);
-		found = torap_read_end(&reader) &&
-			torap_stream_id_make(&r->stream, r->options.writer, r->options.lane, incarnation);
+	for (size_t i = 0; i < r->wants_count; i++) {
+		if (!torap_stream_id_equal(&r->wants[i].stream, stream))
+			continue;
+		bool more = from < r->wants[i].from;
+		if (more)
+			r->wants[i].from = from;
+		return more;
 	}
-	torap_kv_abort(&txn);
-	return found;
+	if (node_stretch_told(r->options.kv, stream) <= from || r->wants_count == WANTS_MAX)
+		return false; /* Beyond so many at once: with the broker's next session. */
+	r->wants[r->wants_count].stream = *stream;
+	r->wants[r->wants_count++].from = from;
+	return true;
 }
 
 static int on_event(void *hint, const struct torap_opened *e)
@@ -111,24 +86,63 @@ static void drop_waiting(struct node_reissue *r)
 	r->waiting.last = NULL;
 }
 
+static void tell_of_fault(struct node_reissue *r, enum node_fault what, uint64_t batch_no)
+{
+	if (r->options.faults)
+		node_faults_add(r->options.faults, what, &r->at.stream, batch_no);
+}
+
+static void tell_what_is_lost(struct node_reissue *r)
+{
+	const struct node_replay *replay = &r->replay;
+	char text[TORAP_STREAM_TEXT_SIZE];
+	if (replay->unreadable_count == 0)
+		return;
+	torap_fail("BATCH-LOST",
+		"%s: of batches %" PRIu64 " to %" PRIu64
+		" %zu cannot be read and are not told again, %" PRIu64
+		" events; who has not got them never gets them from here: %s",
+		torap_stream_id_format(&r->at.stream, text), replay->unreadable[0],
+		replay->unreadable[replay->unreadable_count - 1], replay->unreadable_count,
+		replay->unreadable_events, replay->err.text);
+	for (size_t i = 0; i < replay->unreadable_count; i++)
+		tell_of_fault(r, NODE_FAULT_UNREADABLE, replay->unreadable[i]);
+}
+
+static int take_batch(struct node_reissue *r, const struct torap_batch *batch)
+{
+	struct torap_error err;
+	char text[TORAP_STREAM_TEXT_SIZE];
+	uint64_t batch_no = batch->manifest->batch_no;
+	for (unsigned i = 0; i < batch->manifest->frames_count; i++)
+		if (!batch->frames[i] && batch->omissions[i] == TORAP__OMISSION_REASON__OMISSION_DAMAGED)
+			tell_of_fault(r, NODE_FAULT_DAMAGED, batch_no);
+	int failure = torap_batch_open(batch, on_event, r, &err);
+	if (!failure || failure == -ENOMEM)
+		return failure;
+	torap_fail("BATCH-LOST", "%s batch %" PRIu64 " is told again only in part: %s",
+		torap_stream_id_format(&r->at.stream, text), batch_no, err.text);
+	tell_of_fault(r, NODE_FAULT_DAMAGED, batch_no);
+	return 0;
+}
+
 static void on_read(struct node_replay *replay)
 {
 	struct node_reissue *r = replay->hint;
-	struct torap_error err;
 	int failure = replay->failed ? -EIO : 0;
-	r->next = r->from;
-	for (const struct node_sealed *s = replay->batches; s && !failure; s = s->next) {
-		failure = torap_batch_open(s->batch, on_event, r, &err);
-		r->next = s->mark.batch_no + 1;
-	}
+	for (const struct node_sealed *s = replay->batches; s && !failure; s = s->next)
+		failure = take_batch(r, s->batch);
 	node_sealed_unref_list(replay->batches);
 	replay->batches = NULL;
-	r->read = !failure && r->next > r->from;
-	if (!r->read) {
+	r->next = replay->next;
+	r->read = !failure && r->next > r->at.from;
+	if (r->read) {
+		tell_what_is_lost(r);
+	} else {
 		/* Tried again with the next start: the row stays. */
 		torap_fail("REISSUE-FAILED", "lane %s: batches from %llu on cannot be read: %s",
-			torap_lane_name(r->options.lane), (unsigned long long)r->from,
-			replay->failed ? replay->err.text : err.text);
+			torap_lane_name(r->options.lane), (unsigned long long)r->at.from,
+			replay->failed ? replay->err.text : "out of memory");
 		drop_waiting(r);
 		r->active = false;
 	}
@@ -174,24 +188,22 @@ static void on_noted(struct node_entry *entry, enum node_entry_result result)
 		return; /* The disk is full: with the next tick. */
 	r->active = false;
 	r->look = true; /* For the rest of this stream, and for others. */
-	if (r->next > r->to)
-		torap_notice("REISSUED", "lane %s: what the forked stream held is told again: %llu events",
+	if (r->next > r->at.to)
+		torap_notice("REISSUED", "lane %s: what an older stream held is told again: %llu events",
 			torap_lane_name(r->options.lane), (unsigned long long)r->count);
 }
 
 /* A piece is durable: the row moves on, or goes. */
 static void note(struct node_reissue *r, struct node_now now)
 {
-	char key[KEY_SIZE];
+	struct node_stretch rest = r->at;
 	struct copy *c = calloc(1, sizeof *c);
 	if (!c)
 		return;
 	c->entry.done = on_noted;
 	c->reissue = r;
-	if (r->next > r->to)
-		node_writes_delete(&c->entry.writes, NODE_TABLE_STATE, key_of(key, &r->stream));
-	else
-		node_reissue_write(&r->stream, r->next, r->to, &c->entry.writes);
+	rest.from = r->next;
+	node_stretch_move(&rest, &c->entry.writes);
 	if (node_batcher_add(r->options.batcher, &c->entry, now)) {
 		torap_writer_finish(&c->entry.writes);
 		free(c);
@@ -203,21 +215,70 @@ static void note(struct node_reissue *r, struct node_now now)
 static void begin_piece(struct node_reissue *r)
 {
 	r->look = false;
-	if (!find_work(r))
+	if (!node_stretch_find(&r->at, r->options.kv, r->options.writer, r->options.lane))
 		return;
 	r->active = true;
 	r->read = r->failed = false;
 	r->replay.claims = NULL;
-	r->replay.stream = r->stream;
-	r->replay.from = r->from;
-	r->replay.to = r->to;
+	r->replay.stream = r->at.stream;
+	r->replay.from = r->at.from;
+	r->replay.to = r->at.to;
 	node_replay_ask(&r->replay);
+}
+
+static void on_wanted(struct node_entry *entry, enum node_entry_result result)
+{
+	struct copy *c = (struct copy *)entry;
+	c->reissue->wanting = false;
+	c->reissue->look = c->reissue->look || result == NODE_ENTRY_DURABLE;
+	free(c);
+}
+
+/* The rows for a stream that does not go on any more. */
+static void write_want(struct node_reissue *r, const struct node_stream *stream, uint64_t from, uint64_t told,
+	struct node_now now)
+{
+	struct copy *c = calloc(1, sizeof *c);
+	if (!c)
+		return;
+	c->entry.done = on_wanted;
+	c->reissue = r;
+	node_stretch_begin(
+		&stream->id, from, told == UINT64_MAX ? stream->sealed.batch_no : told - 1, &c->entry.writes);
+	if (node_batcher_add(r->options.batcher, &c->entry, now)) {
+		torap_writer_finish(&c->entry.writes);
+		free(c);
+		return;
+	}
+	r->wanting = true;
+}
+
+/* A want stays until the disk knows of it, whatever happens meanwhile. */
+static void settle_want(struct node_reissue *r, size_t i, struct node_now now)
+{
+	size_t count;
+	const struct node_stream *streams = node_batcher_streams(r->options.batcher, r->options.lane, &count);
+	const struct node_stream *stream = streams;
+	uint64_t from = r->wants[i].from, told = node_stretch_told(r->options.kv, &r->wants[i].stream);
+	while (stream < streams + count && !torap_stream_id_equal(&stream->id, &r->wants[i].stream))
+		stream++;
+	bool is_current = stream == streams + count - 1;
+	bool is_done =
+		stream == streams + count || told <= from || (!is_current && from > stream->sealed.batch_no);
+	if (is_done)
+		r->wants[i] = r->wants[--r->wants_count];
+	else if (is_current)
+		node_batcher_new_incarnation(r->options.batcher, r->options.lane, from);
+	else
+		write_want(r, stream, from, told, now);
 }
 
 void node_reissue_tick(struct node_reissue *r, struct node_now now)
 {
 	if (r->stopped)
 		return;
+	for (size_t i = r->wants_count; i > 0 && !r->wanting; i--)
+		settle_want(r, i - 1, now);
 	if (!r->active) {
 		if (r->look)
 			begin_piece(r);
@@ -226,7 +287,7 @@ void node_reissue_tick(struct node_reissue *r, struct node_now now)
 	if (!r->read || r->noted)
 		return;
 	give_waiting(r, now);
-	if (r->waiting.first || r->pending)
+	if (r->waiting.first || r->pending || (r->options.faults && !node_faults_idle(r->options.faults)))
 		return;
 	if (r->failed) {
 		r->active = false;
@@ -262,6 +323,8 @@ int node_reissue_create(
 	r->replay.kv = options->kv;
 	r->replay.done = on_read;
 	r->replay.hint = r;
+	r->replay.trust = options->trust;
+	r->replay.skip_unreadable = true;
 	r->look = true;
 	*out = r;
 	return 0;

@@ -13,13 +13,15 @@
 #include "node/stream.h"
 
 struct torap_kv;
+struct torap_trust;
 
 enum {
 	NODE_REPLAY_BYTES = 1 << 20, /* of one answer, and the batch that passes it */
 	NODE_REPLAY_BATCHES = 64,
 };
 
-/* Is what a broker holds what we sent?  It says that the last batch it has is number next_batch - 1, with this digest. */
+/* Is what a broker holds what we sent?  It says that the last batch it has is number next_batch - 1, with this digest.  Where neither that
+ * manifest nor the one behind it can be read there is nothing to compare with, and it is believed: nothing can be sent behind it anyway. */
 struct node_claim {
 	uint32_t index; /* the asker's own */
 	struct torap_stream_id stream;
@@ -44,9 +46,18 @@ struct node_replay {
 	size_t claims_count;
 	struct torap_stream_id stream; /* or: batches of this stream, */
 	uint64_t from, to;             /* from this one, at most up to this one */
-	struct node_sealed *batches;   /* the answer, in order; the asker's */
+	bool skip_unreadable; /* go on behind a batch that cannot be read; else the answer ends before it */
+	/* What is in force, or NULL: a manifest with a wrong signature counts as one that cannot be read.  Borrowed. */
+	struct torap_trust *const *trust;
+	struct node_sealed *batches; /* the answer, in order; the asker's */
+	uint64_t next;               /* behind all that the answer deals with */
+	/* Batches whose manifest is gone or is not what was sealed, and how many events were in them, as far as that is known. */
+	uint64_t unreadable[NODE_REPLAY_BATCHES];
+	size_t unreadable_count;
+	uint64_t unreadable_events;
 
-	bool failed;
+	struct torap_trust *trusted; /* private: of this question */
+	bool failed;                 /* the journal as a whole is in trouble */
 	struct torap_error err;
 };
 

@@ -177,9 +177,9 @@ void node_uplink_sealed(
 	node_carrier_sealed(&u->carriers[lane], s, now);
 }
 
-int node_uplink_streams(struct node_uplink *u, uint32_t lane)
+int node_uplink_streams(struct node_uplink *u, uint32_t lane, struct node_now now)
 {
-	return node_carrier_streams(&u->carriers[lane]);
+	return node_carrier_streams(&u->carriers[lane], now);
 }
 
 void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer *head, struct node_now now)

@@ -38,7 +38,7 @@ void node_uplink_receipts(struct node_uplink *u, struct node_now now);
 void node_uplink_sealed(
 	struct node_uplink *u, uint32_t lane, const struct node_sealed *s, struct node_now now);
 /* The lane has a further stream.  0 or -ENOMEM. */
-int node_uplink_streams(struct node_uplink *u, uint32_t lane);
+int node_uplink_streams(struct node_uplink *u, uint32_t lane, struct node_now now);
 void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer *head, struct node_now now);
 
 /* Bytes a second of its slowest lane, as far as their sessions have measured it; 0: none has. */

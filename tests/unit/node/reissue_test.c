@@ -68,6 +68,7 @@ static void end(struct forked *k)
 
 static void tick(struct forked *k)
 {
+	node_reissue_look(k->reissue); /* As on_stream() does. */
 	fixture_pass(&k->f, 100);
 	node_reissue_tick(k->reissue, k->f.now);
 	uv_run(&k->loop, UV_RUN_DEFAULT);
@@ -185,6 +186,87 @@ Test(reissue, tells_two_forked_streams_whatever_the_order)
 		cr_expect(is_there[LATE], "forked after %d ticks: the second stream's is missing", ticks);
 		end(&k);
 	}
+}
+
+/* Wanted while nothing is under way, of the stream that goes on: it begins a new one.  Wanted once more, by another broker that lacks more:
+ * only what is not told yet. */
+Test(reissue, tells_each_stretch_of_a_stream_once)
+{
+	enum { BATCHES = 9 };
+	struct forked k;
+	unsigned times[BATCHES + 1] = { 0 };
+	fixture_begin(&k.f, 64 << 20);
+	cr_assert_eq(uv_loop_init(&k.loop), 0);
+	open_reissue(&k);
+	for (int i = 1; i <= BATCHES; i++)
+		add_panic(&k, i);
+	struct torap_stream_id old = fixture_stream(&k.f, CRITICAL)->id;
+	cr_expect(node_reissue_want(k.reissue, &old, 7));
+	cr_expect_not(node_reissue_want(k.reissue, &old, 8), "it is wanted already");
+	tick(&k);
+	cr_expect(node_reissue_want(k.reissue, &old, 5), "while the new stream begins");
+	run(&k);
+	cr_expect_eq(k.f.streams, 1);
+	cr_expect_not(node_reissue_want(k.reissue, &old, 5));
+	cr_expect(node_reissue_want(k.reissue, &old, 3));
+	start_again(&k);
+	cr_expect(node_reissue_want(k.reissue, &old, 3),
+		"a want that the disk does not know is gone with its process");
+	run(&k);
+	cr_expect_eq(k.f.streams, 1, "the old one does not go on any more: no third is needed");
+	struct seen seen = look(&k);
+	for (size_t i = 0; i < seen.count; i++)
+		times[seen.zone[i]]++;
+	for (int zone = 1; zone <= BATCHES; zone++)
+		cr_expect_eq(times[zone], zone >= 3, "%d was told %u times", zone, times[zone]);
+	end(&k);
+}
+
+static void lose_manifest(struct forked *k, const struct torap_stream_id *stream, uint64_t batch_no)
+{
+	struct torap_kv_txn txn;
+	struct torap_journal_head head;
+	struct torap_error err;
+	uint8_t key[12] = { 0 };
+	torap_kv_begin(&txn, k->f.kv, true);
+	cr_assert_eq(torap_journal_head(&txn, stream, &head), 0);
+	key[3] = (uint8_t)head.number;
+	key[11] = (uint8_t)batch_no;
+	cr_assert_eq(torap_kv_delete(&txn, 1, torap_bytes(key, sizeof key)), 0, "the table manifests");
+	cr_assert_eq(torap_kv_commit(&txn, &err), 0, "%s", err.text);
+}
+
+/* Any of them, also the first and the last, and each moment of a crash. */
+Test(reissue, goes_on_behind_what_cannot_be_read)
+{
+	enum { BATCHES = 5 };
+	for (int gone = 1; gone <= BATCHES; gone++)
+		for (int ticks = 0; ticks < 5; ticks++) {
+			struct forked k;
+			bool is_there[BATCHES + 1] = { false };
+			fixture_begin(&k.f, 64 << 20);
+			cr_assert_eq(uv_loop_init(&k.loop), 0);
+			open_reissue(&k);
+			for (int i = 1; i <= BATCHES; i++)
+				add_panic(&k, i);
+			struct torap_stream_id old = fixture_stream(&k.f, CRITICAL)->id;
+			lose_manifest(&k, &old, (uint64_t)gone);
+			node_reissue_want(k.reissue, &old, 1);
+			for (int i = 0; i < ticks; i++) {
+				tick(&k);
+				fixture_settle(&k.f);
+			}
+			start_again(&k);
+			node_reissue_want(k.reissue, &old, 1); /* The broker still lacks it. */
+			run(&k);
+			struct seen seen = look(&k);
+			for (size_t i = 0; i < seen.count; i++)
+				is_there[seen.zone[i]] = true;
+			for (int zone = 1; zone <= BATCHES; zone++)
+				cr_expect_eq(is_there[zone], zone != gone,
+					"%d gone, crash after %d ticks: %d", gone, ticks, zone);
+			end(&k);
+		}
 }
 
 Test(reissue, keeps_the_personal_part_and_leaves_canaries_out)

@@ -1,5 +1,6 @@
 #include "node/replay.h"
 
+#include "conf/trust.h"
 #include "tests/unit/node/fixture.h"
 
 struct reading {
@@ -109,28 +110,149 @@ Test(replay, answers_in_pieces_that_are_bounded_in_number_and_in_bytes)
 	end(&r);
 }
 
-/* A row that is gone must never look like the end of the stream. */
-Test(replay, fails_at_a_batch_that_is_gone)
+static struct torap_bytes manifest_key(const struct reading *r, uint64_t batch_no, uint8_t key[static 12])
 {
-	struct reading r;
+	struct torap_kv_txn txn;
+	struct torap_journal_head head;
+	torap_kv_begin(&txn, r->f.kv, false);
+	cr_assert_eq(torap_journal_head(&txn, &r->replay.stream, &head), 0);
+	torap_kv_abort(&txn);
+	memset(key, 0, 12);
+	key[3] = (uint8_t)head.number;
+	key[11] = (uint8_t)batch_no;
+	return torap_bytes(key, 12);
+}
+
+enum { TABLE_MANIFESTS = 1 };
+
+static void lose(struct reading *r, uint64_t batch_no)
+{
+	uint8_t key[12];
 	struct torap_kv_txn txn;
 	struct torap_error err;
-	struct torap_journal_head head;
-	begin(&r, 3, 10);
-	torap_kv_begin(&txn, r.f.kv, true);
-	cr_assert_eq(torap_journal_head(&txn, &r.replay.stream, &head), 0);
-	uint8_t key[12] = { 0 };
-	key[3] = (uint8_t)head.number;
-	key[11] = 2;
-	cr_assert_eq(torap_kv_delete(&txn, 1, torap_bytes(key, sizeof key)), 0, "the table manifests");
+	torap_kv_begin(&txn, r->f.kv, true);
+	cr_assert_eq(torap_kv_delete(&txn, TABLE_MANIFESTS, manifest_key(r, batch_no, key)), 0);
 	cr_assert_eq(torap_kv_commit(&txn, &err), 0, "%s", err.text);
-	ask(&r, 2, 3);
-	cr_expect(r.replay.failed);
+}
+
+/* Flips a bit of the row, so many bytes before its end. */
+static void flip(struct reading *r, uint64_t batch_no, size_t from_end)
+{
+	uint8_t key[12], row[4096];
+	struct torap_kv_txn txn;
+	struct torap_error err;
+	struct torap_bytes value;
+	torap_kv_begin(&txn, r->f.kv, true);
+	cr_assert_eq(torap_kv_get(&txn, TABLE_MANIFESTS, manifest_key(r, batch_no, key), &value), 0);
+	memcpy(row, value.data, value.size);
+	row[value.size - from_end] ^= 1;
+	cr_assert_eq(
+		torap_kv_put(&txn, TABLE_MANIFESTS, torap_bytes(key, 12), torap_bytes(row, value.size)), 0);
+	cr_assert_eq(torap_kv_commit(&txn, &err), 0, "%s", err.text);
+}
+
+/* A row that is gone must never look like the end of the stream, nor take what is around it with it. */
+Test(replay, ends_before_a_batch_that_is_gone_and_names_it)
+{
+	struct reading r;
+	begin(&r, 5, 10);
+	lose(&r, 3);
+	ask(&r, 1, 5);
+	cr_assert_not(r.replay.failed);
+	cr_expect_eq(take(&r, 1), 2);
+	cr_expect_eq(r.replay.unreadable_count, 0);
+	cr_expect_eq(r.replay.next, 3);
+	ask(&r, 3, 5);
+	cr_assert_not(r.replay.failed);
+	cr_expect_eq(take(&r, 3), 0);
 	cr_expect_neq(r.replay.err.text[0], 0);
+	cr_assert_eq(r.replay.unreadable_count, 1);
+	cr_expect_eq(r.replay.unreadable[0], 3);
+	cr_expect_eq(r.replay.unreadable_events, 1);
+	ask(&r, 4, 5);
+	cr_expect_eq(r.replay.unreadable_count, 0, "the next question is one of its own");
+	cr_expect_eq(take(&r, 4), 2);
+	end(&r);
+}
+
+Test(replay, goes_on_behind_what_is_gone_when_it_is_asked_to)
+{
+	enum { BATCHES = 6 };
+	for (uint64_t gone = 1; gone <= BATCHES; gone++) {
+		struct reading r;
+		begin(&r, BATCHES, 10);
+		lose(&r, gone);
+		r.replay.skip_unreadable = true;
+		ask(&r, 1, BATCHES);
+		cr_assert_not(r.replay.failed);
+		cr_expect_eq(r.replay.next, BATCHES + 1);
+		cr_assert_eq(r.replay.unreadable_count, 1);
+		cr_expect_eq(r.replay.unreadable[0], gone);
+		unsigned count = 0;
+		for (const struct node_sealed *s = r.replay.batches; s; s = s->next)
+			count += s->batch->manifest->batch_no != gone;
+		cr_expect_eq(count, BATCHES - 1);
+		node_sealed_unref_list(r.replay.batches);
+		end(&r);
+	}
+}
+
+/* What can be decoded need not be what was signed: sent, it would end the link at the broker. */
+Test(replay, takes_no_manifest_that_its_writer_did_not_sign)
+{
+	struct reading r;
+	begin(&r, 3, 10);
+	flip(&r, 2, 12); /* in the signature, behind which the key's id stands */
+	ask(&r, 2, 3);
+	cr_expect_eq(r.replay.unreadable_count, 0, "nobody said which keys are good");
+	cr_expect_eq(take(&r, 2), 2);
+	struct torap_trust_key key = { .until = { INT64_MAX } };
+	memcpy(key.key, r.f.key.public, sizeof key.key);
+	memcpy(key.id, r.f.key.id, sizeof key.id);
+	struct torap_trust_writer writer = { .id = "node-test", .keys = &key, .keys_count = 1 };
+	struct torap_trust known = { .writers = &writer, .writers_count = 1, .refs = 1 }, *trust = &known;
+	r.replay.trust = &trust;
+	ask(&r, 1, 3);
+	cr_expect_eq(take(&r, 1), 1);
+	ask(&r, 2, 3);
 	cr_expect_eq(take(&r, 2), 0);
-	ask(&r, 3, 3);
-	cr_expect_not(r.replay.failed, "the next question is one of its own");
-	cr_expect_eq(take(&r, 3), 1);
+	cr_assert_eq(r.replay.unreadable_count, 1);
+	cr_expect_eq(r.replay.unreadable[0], 2);
+	end(&r);
+}
+
+/* A key that the trust file does not know any more is no damage. */
+Test(replay, believes_the_chain_where_the_key_is_not_known)
+{
+	struct reading r;
+	begin(&r, 3, 10);
+	struct torap_trust_writer other = { .id = "node-other" };
+	struct torap_trust known = { .writers = &other, .writers_count = 1, .refs = 1 }, *trust = &known;
+	r.replay.trust = &trust;
+	ask(&r, 1, 3);
+	cr_expect_eq(r.replay.unreadable_count, 0);
+	cr_expect_eq(take(&r, 1), 3);
+	end(&r);
+}
+
+/* Damaged together with the one behind it, a manifest's digest is nowhere: the other claims are judged all the same. */
+Test(replay, judges_other_claims_when_one_cannot_be_compared)
+{
+	struct reading r;
+	begin(&r, 5, 10);
+	lose(&r, 2);
+	lose(&r, 3);
+	struct node_claim claims[2] = {
+		{ .stream = r.replay.stream, .next_batch = 3, .has_digest = true, .digest = { 1 } },
+		{ .stream = r.replay.stream, .next_batch = 6, .has_digest = true, .digest = { 1 } },
+	};
+	r.replay.claims = claims;
+	r.replay.claims_count = 2;
+	ask(&r, 0, 0);
+	cr_assert_not(r.replay.failed, "%s", r.replay.err.text);
+	cr_expect_eq(claims[0].word, NODE_CLAIM_TRUE);
+	cr_expect_eq(claims[0].mark.batch_no, 2);
+	cr_expect_eq(claims[1].word, NODE_CLAIM_DIFFERS);
 	end(&r);
 }
 
