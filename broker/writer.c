@@ -28,7 +28,8 @@ enum {
 	IN_FLIGHT_MAX =
 		CREDIT_BYTES + TORAP_BATCH_SIZE_MAX + TORAP_MANIFEST_SIZE_MAX, /* one batch always may be */
 	TOLD_AGAIN_MS = 1000,
-	OWED_MAX = 64, /* streams of one session with an acknowledgement due; a writer has one or two */
+	OTHERS_MAX = 256, /* streams that a welcome names unasked: a writer has no more in a lane */
+	OWED_MAX = 64,    /* streams of one session with an acknowledgement due; a writer has one or two */
 };
 
 struct broker_writer {
@@ -76,10 +77,34 @@ static struct torap_stream_position resume_of(
 	return p;
 }
 
-/* Where we stand in each of the streams that the writer named. */
+static bool is_named(const struct torap_hello *h, const struct torap_stream_id *id)
+{
+	for (size_t i = 0; i < h->positions_count; i++)
+		if (torap_stream_id_equal(&h->positions[i].stream, id))
+			return true;
+	return false;
+}
+
+/* Streams of the writer that it does not name: of a disk that it has lost, or of a clone.  Returns how many. */
+static size_t tell_others(const struct broker_session *s, const struct torap_hello *h,
+	struct torap_stream_position *positions, size_t room)
+{
+	const struct broker_streams *streams = s->broker->streams;
+	size_t count = 0;
+	for (size_t i = 0; i < streams->lane_count[s->lane] && count < room; i++) {
+		const struct broker_stream *stream = streams->lanes[s->lane][i];
+		if (strcmp(stream->id.writer, s->name) == 0 && stream->flushed.next_batch > 1 &&
+			!is_named(h, &stream->id))
+			positions[count++] =
+				(struct torap_stream_position){ .stream = stream->id, .at = stream->flushed };
+	}
+	return count;
+}
+
+/* Where we stand in each of the streams that the writer named, and in others of it. */
 static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 {
-	struct torap_stream_position *positions = calloc(h->positions_count + 1, sizeof *positions);
+	struct torap_stream_position *positions = calloc(h->positions_count + OTHERS_MAX, sizeof *positions);
 	if (!positions)
 		return false;
 	struct torap_kv_txn txn;
@@ -98,17 +123,20 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 		stream->writer_got = positions[i].at;
 	}
 	torap_kv_abort(&txn);
+	size_t room = TORAP_POSITIONS_MAX - h->positions_count;
+	size_t count = h->positions_count + tell_others(s, h, positions + h->positions_count,
+						    room < OTHERS_MAX ? room : OTHERS_MAX);
 	struct torap_welcome welcome = {
 		.version = 1,
 		.positions = positions,
-		.positions_count = h->positions_count,
+		.positions_count = count,
 		.credit_bytes = CREDIT_BYTES,
 		.trust = s->broker->rules.trust->signed_bytes,
 		.heartbeat_ms = BROKER_HEARTBEAT_MS,
 	};
 	snprintf(welcome.broker, sizeof welcome.broker, "%s", s->broker->config->name);
 	struct torap_buffer *body = torap_welcome_encode(&welcome);
-	torap_positions_destroy(positions, h->positions_count);
+	torap_positions_destroy(positions, count);
 	return broker_session_send(s, TORAP__MESSAGE_TYPE__MESSAGE_WELCOME, body);
 }
 

@@ -178,8 +178,10 @@ static void take_welcome(struct node_carrier *c, const struct torap_welcome *wel
 	*c->refusal = 0;
 	node_carrier_step(c, TORAP_DIAL_IN_WELCOME, 0, now);
 	node_flow_resume(c, claims, c->streams_count, credit, now);
-	for (size_t i = 0; i < welcome->positions_count; i++)
+	for (size_t i = 0; i < welcome->positions_count; i++) {
 		node_flow_asked(c, &welcome->positions[i]);
+		c->options.on_stream(c->options.hint, c->options.broker, &welcome->positions[i].stream);
+	}
 }
 
 static void on_welcome(struct node_carrier *c, struct torap_bytes body, struct node_now now)
@@ -252,6 +254,8 @@ static void on_refusal(struct node_carrier *c, struct torap_bytes body, struct n
 				*at = ' ';
 		snprintf(c->refusal, sizeof c->refusal, "%.255s", refusal.reason);
 	}
+	if (refusal.code == TORAP__REFUSAL__CODE__REPLACED)
+		c->options.on_replaced(c->options.hint, c->options.broker);
 	node_carrier_step(c, TORAP_DIAL_IN_REFUSED, refusal.code, now);
 	torap_refusal_finish(&refusal);
 }

@@ -42,6 +42,9 @@ struct node_carrier_options {
 		void *hint, const char *broker, const struct torap_stream_id *stream, uint64_t batch_no);
 	/* Some of its frames are damaged here. */
 	void (*on_damaged)(void *hint, const struct torap_stream_id *stream, uint64_t batch_no);
+	/* Of the welcome: the broker has this stream of ours.  Of a refusal: a newer session has our key. */
+	void (*on_stream)(void *hint, const char *broker, const struct torap_stream_id *stream);
+	void (*on_replaced)(void *hint, const char *broker);
 	void (*now)(void *hint, struct node_now *out);
 	void *hint;
 };

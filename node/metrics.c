@@ -14,6 +14,7 @@
 #include "node/reissue.h"
 #include "node/retention.h"
 #include "node/status.h"
+#include "node/strangers.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/unknown.h"
@@ -99,6 +100,9 @@ static void faults(struct torap_writer *body, const struct node *n)
 {
 	char labels[LABELS_MAX];
 	const char *name = "torap_node_faulty_batches_total";
+	one(body, "torap_node_replaced_total", "counter",
+		"Sessions that a broker ended for a newer one with our keys: another machine runs as this node.",
+		(double)node_strangers_replaced_count(n->strangers));
 	torap_metric_head(body, name, "counter",
 		"Batches found damaged in the journal: frames of them, or the manifest (unreadable).");
 	for (enum node_fault what = 0; what < NODE_FAULTS; what++) {

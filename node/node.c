@@ -21,6 +21,7 @@
 #include "node/registry.h"
 #include "node/reissue.h"
 #include "node/retention.h"
+#include "node/strangers.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/unknown.h"
@@ -310,6 +311,7 @@ struct node *node_destroy(struct node *n)
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_destroy(n->reissues[lane]);
 	node_faults_destroy(n->faults);
+	node_strangers_destroy(n->strangers);
 	node_bus_destroy(n->bus);
 	node_acceptance_destroy(n->acceptance);
 	node_consents_destroy(n->consents);

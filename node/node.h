@@ -44,6 +44,7 @@ struct node {
 	struct node_acceptance *acceptance;
 	struct node_bus *bus;
 	struct node_faults *faults;
+	struct node_strangers *strangers;
 	struct node_reissue *reissues[TORAP_LANES]; /* 0 is unused */
 	struct node_uplink *uplinks[NODE_BROKERS_MAX];
 	size_t uplinks_count;

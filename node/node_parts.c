@@ -22,6 +22,7 @@
 #include "node/registry.h"
 #include "node/reissue.h"
 #include "node/retention.h"
+#include "node/strangers.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
 #include "node/tables.h"
@@ -144,6 +145,19 @@ static void on_damaged(void *hint, const struct torap_stream_id *stream, uint64_
 	node_faults_add(n->faults, NODE_FAULT_DAMAGED, stream, batch_no);
 }
 
+static void on_broker_stream(void *hint, const char *broker, const struct torap_stream_id *stream)
+{
+	const struct node *n = hint;
+	if (strcmp(stream->writer, n->config->name) == 0)
+		node_strangers_stream(n->strangers, broker, stream, node_now(n));
+}
+
+static void on_replaced(void *hint, const char *broker)
+{
+	const struct node *n = hint;
+	node_strangers_replaced(n->strangers, broker, node_now(n));
+}
+
 /* Asked for each group with a subject, right before it is sent. */
 static bool may_send(void *hint, const uint8_t subject[static TORAP_SUBJECT_SIZE])
 {
@@ -226,7 +240,10 @@ static int create_memories(struct node *n, struct node_now now, struct torap_err
 static int create_reissues(struct node *n, struct torap_error *err)
 {
 	struct node_faults_options faults = { n->batcher, n->config->region };
+	struct node_strangers_options strangers = { n->batcher, n->kv, n->config->region };
 	int r = node_faults_create(&n->faults, &faults, err);
+	if (r == 0)
+		r = node_strangers_create(&n->strangers, &strangers, err);
 	for (uint32_t lane = 1; lane < TORAP_LANES && r == 0; lane++) {
 		struct node_reissue_options options = {
 			.loop = &n->app->loop,
@@ -283,6 +300,8 @@ static int open_uplinks(struct node *n, struct node_now now, struct torap_error 
 				.on_fork = on_fork,
 				.on_unreadable = on_unreadable,
 				.on_damaged = on_damaged,
+				.on_stream = on_broker_stream,
+				.on_replaced = on_replaced,
 				.now = tell_now,
 				.hint = n },
 			.name = broker->name,
