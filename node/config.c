@@ -32,7 +32,7 @@ static const char ipc[] = "ipc://";
 enum broker_kind { KIND_REQUIRED, KIND_BEST_EFFORT };
 
 struct file_broker {
-	char *name, *endpoint, *key, *rate;
+	char *name, *endpoint, *key, *rate, *lag_max;
 	enum broker_kind kind;
 };
 
@@ -64,6 +64,7 @@ static const cyaml_schema_field_t broker_fields[] = {
 	TEXT("endpoint", struct file_broker, endpoint, ENDPOINT_MAX),
 	TEXT("key", struct file_broker, key, 4096),
 	OPTIONAL_TEXT("rate", struct file_broker, rate, 64),
+	OPTIONAL_TEXT("lag_max", struct file_broker, lag_max, 64),
 	CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct file_broker, kind, kinds, 2),
 	CYAML_FIELD_END,
 };
@@ -225,6 +226,22 @@ static int judge_rate(
 	return 0;
 }
 
+static int judge_lag(int64_t *out_us, const char *path, const char *where, const struct file_broker *in,
+	struct torap_error *err)
+{
+	struct torap_error why;
+	if (!in->lag_max)
+		return 0;
+	if (in->kind == KIND_REQUIRED)
+		return torap_yaml_refuse(
+			err, path, where, "a required broker is never given up; lag_max is of best_effort");
+	if (torap_duration_parse(out_us, in->lag_max, &why))
+		return torap_yaml_refuse(err, path, where, "%s", why.text);
+	if (*out_us < TORAP_US_PER_S)
+		return torap_yaml_refuse(err, path, where, "\"%s\" is less than 1s", in->lag_max);
+	return 0;
+}
+
 static int judge_broker(struct node_config *c, const struct file *f, size_t i, struct torap_error *err)
 {
 	char where[32];
@@ -238,11 +255,16 @@ static int judge_broker(struct node_config *c, const struct file *f, size_t i, s
 	if (strncmp(in->endpoint, "tcp://", 6) != 0 || !strrchr(in->endpoint + 6, ':'))
 		return torap_yaml_refuse(err, c->path, where, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
 	snprintf(where, sizeof where, "brokers[%zu].rate", i);
+	int64_t lag_max_us = 0;
 	int r = judge_rate(c, in, where, err);
+	snprintf(where, sizeof where, "brokers[%zu].lag_max", i);
+	if (r == 0)
+		r = judge_lag(&lag_max_us, c->path, where, in, err);
 	if (r)
 		return r;
 	struct node_config_broker *out = &c->brokers[c->brokers_count++];
 	out->required = in->kind == KIND_REQUIRED;
+	out->lag_max_us = lag_max_us;
 	out->name = strdup(in->name);
 	out->endpoint = strdup(in->endpoint);
 	out->key = torap_yaml_path(c->path, in->key);

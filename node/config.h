@@ -16,6 +16,7 @@ enum { NODE_BROKERS_MAX = 16 };
 struct node_config_broker {
 	char *name, *endpoint, *key; /* key: a .pub file */
 	bool required;
+	int64_t lag_max_us; /* of one that is not: past it it is given up; 0: no limit */
 };
 
 struct node_config {

@@ -304,6 +304,18 @@ static double link_times_up(const struct link_value *v)
 	return (double)v->carrier->dialler.times_flowing;
 }
 
+static void given_up(struct torap_writer *body, const struct node *n)
+{
+	char labels[LABELS_MAX];
+	const char *name = "torap_node_broker_given_up";
+	torap_metric_head(body, name, "gauge",
+		"1: a best-effort broker so far behind that the journal keeps nothing for it.");
+	for (size_t i = 0; i < n->uplinks_count; i++) {
+		torap_metric_label(labels, sizeof labels, "broker", node_uplink_name(n->uplinks[i]));
+		torap_metric(body, name, labels, node_uplink_given_up(n->uplinks[i]));
+	}
+}
+
 static void links(struct torap_writer *body, const struct node *n)
 {
 	link_metric(body, n, "torap_node_link_up", "gauge", "1: batches flow.", link_up);
@@ -339,6 +351,7 @@ static void on_metrics(void *hint, struct torap_writer *body)
 	room(body, n);
 	retention(body, n);
 	links(body, n);
+	given_up(body, n);
 }
 
 int node_metrics_open(struct torap_http **out, struct node *n, struct torap_error *err)

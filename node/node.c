@@ -15,6 +15,7 @@
 #include "node/consents.h"
 #include "node/dedup.h"
 #include "node/faults.h"
+#include "node/give_up.h"
 #include "node/intake.h"
 #include "node/mapping.h"
 #include "node/node_parts.h"
@@ -155,6 +156,7 @@ static void on_tick(uv_timer_t *tick)
 		return;
 	look_at_room(n);
 	node_retention_tick(n->retention, now);
+	node_give_up_tick(n->give_up, node_retention_exhausted(n->retention), now);
 	node_bus_tick(n->bus, now);
 	node_faults_tick(n->faults, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
@@ -308,6 +310,7 @@ struct node *node_destroy(struct node *n)
 	/* The batcher gives back what still waits, so those who gave it are there until then. */
 	node_batcher_destroy(n->batcher);
 	node_retention_destroy(n->retention);
+	node_give_up_destroy(n->give_up);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_destroy(n->reissues[lane]);
 	node_faults_destroy(n->faults);

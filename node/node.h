@@ -51,6 +51,7 @@ struct node {
 	struct node_seal_limit seal_limit;
 	struct node_room room;
 	struct node_retention *retention;
+	struct node_give_up *give_up;
 	struct node_intake *intake;
 	struct torap_http *http;
 

@@ -15,6 +15,7 @@
 #include "node/consents.h"
 #include "node/dedup.h"
 #include "node/faults.h"
+#include "node/give_up.h"
 #include "node/intake.h"
 #include "node/metrics.h"
 #include "node/node.h"
@@ -308,6 +309,7 @@ static int open_uplinks(struct node *n, struct node_now now, struct torap_error 
 			.endpoint = broker->endpoint,
 			.key = n->broker_keys[i],
 			.required = broker->required,
+			.lag_max_us = broker->lag_max_us,
 		};
 		int r = node_uplink_open(&n->uplinks[i], &options, now, err);
 		if (r)
@@ -329,7 +331,11 @@ static int create_retention(struct node *n, struct node_now now, struct torap_er
 		.region = n->config->region,
 		.keep_us = n->config->keep_us,
 	};
-	int r = node_retention_create(&n->retention, &options, now, err);
+	struct node_give_up_options give_up = { n->batcher, n->kv, n->uplinks, &n->uplinks_count,
+		n->config->region };
+	int r = node_give_up_create(&n->give_up, &give_up, err);
+	if (r == 0)
+		r = node_retention_create(&n->retention, &options, now, err);
 	if (r == 0)
 		node_retention_rules(n->retention, n->rules.trust);
 	return r;

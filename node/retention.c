@@ -23,6 +23,8 @@ struct node_retention {
 	int64_t shortest_us;   /* of the terms that rules name; INT64_MAX: there are none */
 	uint32_t pressed_lane; /* the highest lane that gives; 0: none has to */
 	uint64_t sweeps;       /* as they stood when that was judged */
+	size_t given_up;       /* brokers, likewise */
+	bool exhausted;
 	struct node_now now;
 };
 
@@ -153,20 +155,23 @@ void node_retention_rules(struct node_retention *r, struct torap_trust *trust)
 
 /* Gates. */
 
-/* The last batch of a stream that all (required) brokers have acknowledged. */
+/* The last batch of a stream that all brokers have acknowledged: the required ones, or those that are not given up.  What nobody is asked
+ * for has been delivered to nobody. */
 static uint64_t acknowledged(const struct node_retention *r, uint32_t lane, size_t stream, bool required_only)
 {
 	uint64_t least = UINT64_MAX;
+	bool any = required_only;
 	for (size_t i = 0; i < *r->options.uplinks_count; i++) {
 		const struct node_uplink *u = r->options.uplinks[i];
 		const struct node_carrier *c = node_uplink_carrier(u, lane);
-		if (required_only && !node_uplink_required(u))
+		if (required_only ? !node_uplink_required(u) : node_uplink_given_up(u))
 			continue;
+		any = true;
 		uint64_t here = stream < c->streams_count ? c->streams[stream].acked.batch_no : 0;
 		if (here < least)
 			least = here;
 	}
-	return least;
+	return any ? least : 0;
 }
 
 static bool gives(const struct node_retention *r, uint32_t lane)
@@ -204,32 +209,54 @@ static size_t make_gates(struct node_retention *r)
 	return count;
 }
 
-/* Bulk gives first.  A sweep that found nothing more to give, and the next lane has to. */
+static size_t count_given_up(const struct node_retention *r)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < *r->options.uplinks_count; i++)
+		count += node_uplink_given_up(r->options.uplinks[i]);
+	return count;
+}
+
+/* Bulk gives first.  A sweep that found nothing more to give, and the next lane has to.  With a broker given up it begins anew. */
+static void press_lanes(struct node_retention *r, const struct torap_sweeper_counts *counts)
+{
+	size_t given_up = count_given_up(r);
+	if (r->pressed_lane == 0 || given_up != r->given_up) {
+		r->pressed_lane = TORAP__LANE__LANE_BULK;
+		r->exhausted = false;
+	} else if (counts->sweeps == r->sweeps) {
+		return;
+	} else if (counts->last.frames == 0) {
+		r->exhausted = r->pressed_lane == TORAP__LANE__LANE_CRITICAL;
+		if (r->exhausted)
+			return; /* There is nothing: in some seconds again. */
+		r->pressed_lane--;
+	} else {
+		r->exhausted = false;
+	}
+	r->given_up = given_up;
+	r->sweeps = counts->sweeps;
+	torap_sweeper_hurry(r->sweeper);
+}
+
 static void judge_pressure(struct node_retention *r)
 {
 	struct torap_sweeper_counts counts = torap_sweeper_counts(r->sweeper);
 	if (!r->options.room->pressed) {
 		r->pressed_lane = 0;
-		return;
+		r->exhausted = false;
+		r->sweeps = counts.sweeps;
+	} else if (r->options.keep_us == NODE_KEEP_WHILE_ROOM) {
+		press_lanes(r, &counts);
+	} else if (r->options.keep_us != NODE_KEEP_FOR_EVER && counts.sweeps > r->sweeps + 1) {
+		r->exhausted = counts.last.frames == 0; /* The first may have begun before the need. */
 	}
-	if (r->pressed_lane == 0) {
-		r->pressed_lane = TORAP__LANE__LANE_BULK;
-	} else if (counts.sweeps == r->sweeps) {
-		return;
-	} else if (counts.last.frames == 0) {
-		if (r->pressed_lane == TORAP__LANE__LANE_CRITICAL)
-			return; /* There is nothing: in some seconds again. */
-		r->pressed_lane--;
-	}
-	r->sweeps = counts.sweeps;
-	torap_sweeper_hurry(r->sweeper);
 }
 
 void node_retention_tick(struct node_retention *r, struct node_now now)
 {
 	r->now = now;
-	if (r->options.keep_us == NODE_KEEP_WHILE_ROOM)
-		judge_pressure(r);
+	judge_pressure(r);
 	if (!torap_sweeper_tick(r->sweeper, now.mono, now.wall))
 		return;
 	static const struct torap_sweep_gate none;
@@ -273,6 +300,11 @@ struct node_retention *node_retention_destroy(struct node_retention *r)
 void node_retention_stop(struct node_retention *r)
 {
 	torap_sweeper_stop(r->sweeper);
+}
+
+bool node_retention_exhausted(const struct node_retention *r)
+{
+	return r->exhausted;
 }
 
 struct torap_sweeper_counts node_retention_counts(const struct node_retention *r)

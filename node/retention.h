@@ -2,12 +2,13 @@
  *
  *     at_most    the law: whether or not a broker has them
  *     expired    their rule's `keep` is over, and every required broker has acknowledged their batch
- *     delivered  no rule keeps them, and every configured broker has: after the configuration's `keep`, or, without one, when the
+ *     delivered  no rule keeps them, and every configured broker has that is not given up (give_up.h): after the configuration's `keep`, or, without one, when the
  *                journal is full to the bulk mark: of the bulk lane first, then normal, then critical
  *
  * What a broker has not had when it goes, it gets as a manifest without frames. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "node/event.h"
@@ -43,6 +44,8 @@ struct node_retention *node_retention_destroy(struct node_retention *r);
 void node_retention_rules(struct node_retention *r, struct torap_trust *trust);
 void node_retention_stop(struct node_retention *r);
 void node_retention_tick(struct node_retention *r, struct node_now now); /* every 100 ms */
+/* Room is wanted, and a whole sweep found nothing that could go. */
+bool node_retention_exhausted(const struct node_retention *r);
 struct torap_sweeper_counts node_retention_counts(const struct node_retention *r);
 
 /* The sweep's rules for this trust file; its hint is the struct node_keeping, which must stay. */

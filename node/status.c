@@ -23,6 +23,8 @@ static json_t *link_of(const struct node_uplink *u, uint32_t lane, struct node_n
 		torap_dial_state_name(c->dialler.state), "reason", torap_dial_reason_name(c->dialler.reason),
 		"since", torap_wall_format(at, since), "lag_events", (json_int_t)lag.events, "lag_bytes",
 		(json_int_t)lag.bytes, "lag_seconds", lag.seconds);
+	if (link && node_uplink_given_up(u))
+		json_object_set_new(link, "given_up", json_true());
 	if (link && *c->refusal)
 		json_object_set_new(link, "peer_says", json_string(c->refusal));
 	return link;

@@ -9,7 +9,8 @@
  *     unknown   protocol, NUL, address                       observations since the last event about it (u32), since (u64)
  *     receipts  broker, NUL, stream as text                  next batch that the broker wants (u64); may be behind
  *     marks     lane (u8), incarnation (u64), batch (u64)    bytes, events and age up to this batch (stream.h)
- *     state     text                                         "incarnation/critical"…, "clean", "clock", "reissue/critical/…"… */
+ *     state     text                                         "incarnation/critical"…, "clean", "clock", "stranger/STREAM", "given-up/BROKER";
+ *                                                            and reissue_rows.h */
 #pragma once
 
 #include "base/bytes.h"

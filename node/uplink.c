@@ -15,6 +15,7 @@ enum { FIRST_LANE = TORAP__LANE__LANE_CRITICAL, RECEIPT_KEY_MAX = 64 + 1 + TORAP
 struct node_uplink {
 	struct node_uplink_options options;
 	struct node_carrier carriers[TORAP_LANES]; /* 0 is unused */
+	bool given_up;
 };
 
 static size_t receipt_key(
@@ -206,6 +207,21 @@ const char *node_uplink_name(const struct node_uplink *u)
 bool node_uplink_required(const struct node_uplink *u)
 {
 	return u->options.required;
+}
+
+int64_t node_uplink_lag_max(const struct node_uplink *u)
+{
+	return u->options.lag_max_us;
+}
+
+void node_uplink_give_up(struct node_uplink *u, bool given_up)
+{
+	u->given_up = given_up;
+}
+
+bool node_uplink_given_up(const struct node_uplink *u)
+{
+	return u->given_up;
 }
 
 const struct node_carrier *node_uplink_carrier(const struct node_uplink *u, uint32_t lane)

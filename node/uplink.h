@@ -18,6 +18,7 @@ struct node_uplink_options {
 	const char *name, *endpoint; /* borrowed for the uplink's life, as the key */
 	const uint8_t *key;
 	bool required;
+	int64_t lag_max_us; /* of one that is not: past this it is given up (give_up.h); 0: no limit */
 };
 
 /* Reads the receipts.  Blocks; before the loop runs. */
@@ -45,4 +46,8 @@ void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer 
 double node_uplink_slowest(const struct node_uplink *u);
 const char *node_uplink_name(const struct node_uplink *u);
 bool node_uplink_required(const struct node_uplink *u);
+int64_t node_uplink_lag_max(const struct node_uplink *u);
+/* The journal keeps nothing for it. */
+void node_uplink_give_up(struct node_uplink *u, bool given_up);
+bool node_uplink_given_up(const struct node_uplink *u);
 const struct node_carrier *node_uplink_carrier(const struct node_uplink *u, uint32_t lane);
