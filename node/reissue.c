@@ -14,7 +14,10 @@
 #include "node/replay.h"
 #include "wire/open.h"
 
-enum { WANTS_MAX = 16 };
+enum {
+	WANTS_MAX = 16,
+	SAY_TICKS = 100, /* so long a piece waits for the events about what of it cannot be read */
+};
 
 struct node_reissue {
 	struct node_reissue_options options;
@@ -33,6 +36,7 @@ struct node_reissue {
 	uint64_t next;  /* where the next piece begins */
 	size_t pending; /* of this piece, with the batcher */
 	bool failed;    /* some of this piece was not kept: it is told again */
+	int waited;     /* ticks, for the events about faults */
 	bool read, noted;
 	uint64_t count;
 };
@@ -219,6 +223,7 @@ static void begin_piece(struct node_reissue *r)
 		return;
 	r->active = true;
 	r->read = r->failed = false;
+	r->waited = 0;
 	r->replay.claims = NULL;
 	r->replay.stream = r->at.stream;
 	r->replay.from = r->at.from;
@@ -287,7 +292,10 @@ void node_reissue_tick(struct node_reissue *r, struct node_now now)
 	if (!r->read || r->noted)
 		return;
 	give_waiting(r, now);
-	if (r->waiting.first || r->pending || (r->options.faults && !node_faults_idle(r->options.faults)))
+	if (r->waiting.first || r->pending)
+		return;
+	/* A crash must not forget them; but when there is no room for them, alarms do not wait for that. */
+	if (r->options.faults && !node_faults_idle(r->options.faults) && r->waited++ < SAY_TICKS)
 		return;
 	if (r->failed) {
 		r->active = false;
