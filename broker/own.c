@@ -393,7 +393,10 @@ static int open_lane(struct broker_own *o, uint32_t lane, struct torap_error *er
 	const struct torap_position *at = &l->stream->flushed;
 	int r = torap_sealer_create(
 		&l->sealer, &id, at->next_batch - 1, at->next_seq, at->last_digest, &b->keys.sign, err);
-	return r ? r : read_latest(l, err);
+	if (r)
+		return r;
+	torap_sealer_canary(l->sealer, b->config->canary_us);
+	return read_latest(l, err);
 }
 
 int broker_own_create(struct broker_own **out, struct broker *b, struct torap_error *err)

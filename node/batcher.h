@@ -46,6 +46,7 @@ struct node_batcher_options {
 	/* From the beginning of a round of what is not urgent to that of the next: while the disk flushes a round for each event that
 	 * comes, an alarm has to wait for it. */
 	uint32_t round_spacing_ms[TORAP_LANES];
+	int64_t canary_us; /* what heads say of it */
 	size_t seal_bytes; /* to begin with: node_batcher_seal_bytes() */
 	/* What is new in a lane is FULL from so much of the journal on; 0: when the journal is. */
 	unsigned limit_percent[TORAP_LANES];

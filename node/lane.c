@@ -93,6 +93,7 @@ static void open_sealer(struct node_lane *l, const struct node_stream *s)
 	if (torap_sealer_create(&l->sealer, &s->id, s->sealed.batch_no, s->sealed.next_seq, s->digest,
 		    l->options->key, &err))
 		die(l, err.text);
+	torap_sealer_canary(l->sealer, l->options->canary_us);
 	if (before || s->sealed.batch_no)
 		torap_sealer_dated(l->sealer, s->sealed.sealed_at, before);
 	torap_sealer_destroy(before);

@@ -204,6 +204,7 @@ static int create_batcher(struct node *n, struct node_now now, struct torap_erro
 		.committer = n->committer,
 		.writer = n->config->name,
 		.key = &n->keys.sign,
+		.canary_us = n->config->canary_us,
 		.seal_bytes = n->config->seal_bytes,
 		.round_spacing_ms = { [TORAP__LANE__LANE_NORMAL] = ROUND_SPACING_MS,
 			[TORAP__LANE__LANE_BULK] = ROUND_SPACING_MS },

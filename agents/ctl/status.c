@@ -12,14 +12,17 @@
 #include "base/error.h"
 #include "conf/yaml.h"
 
-static const char help[] = "usage: torap status URL… | -c FILE\n"
-			   "\n"
-			   "Asks processes for their links (GET /status) and shows each lane: state, reason, "
-			   "lag in events, bytes and seconds.\n"
-			   "Exit status 1 when one cannot be reached, or has a link that does not flow.\n"
-			   "\n"
-			   "    URL        127.0.0.1:9101, or http://127.0.0.1:9101/status\n"
-			   "    -c FILE    YAML with a list of them: \"urls: [127.0.0.1:9101, …]\"\n";
+static const char help[] =
+	"usage: torap status URL… | -c FILE\n"
+	"\n"
+	"Asks processes for their links (GET /status) and shows each lane: state, reason, "
+	"lag in events, bytes and seconds.  A subscriber shows\n"
+	"each writer, too: whether what it says arrives; how old its last canary is (AGE S), and "
+	"how long that was on its way (WAY S).\n"
+	"Exit status 1 when one cannot be reached, or has a link or writer that does not flow.\n"
+	"\n"
+	"    URL        127.0.0.1:9101, or http://127.0.0.1:9101/status\n"
+	"    -c FILE    YAML with a list of them: \"urls: [127.0.0.1:9101, …]\"\n";
 
 enum { URLS_MAX = 256, ANSWER_SIZE_MAX = 8 << 20, TIMEOUT_MS = 5000 };
 
@@ -95,11 +98,16 @@ static bool show_link(json_t *status, json_t *link)
 	const char *state = text_of(link, "state");
 	char process[64];
 	snprintf(process, sizeof process, "%s %s", text_of(status, "process"), text_of(status, "name"));
-	printf("%-34s %-22s %-10s %-8s %-9s %-14s %10" PRId64 " %12" PRId64 " %9.1f\n", process,
+	json_t *canary = json_object_get(link, "canary");
+	printf("%-34s %-22s %-10s %-8s %-9s %-14s %10" PRId64 " %12" PRId64 " %9.1f", process,
 		text_of(link, "peer"), text_of(link, "role"), text_of(link, "lane"), state,
 		text_of(link, "reason"), (int64_t)json_integer_value(json_object_get(link, "lag_events")),
 		(int64_t)json_integer_value(json_object_get(link, "lag_bytes")),
 		json_number_value(json_object_get(link, "lag_seconds")));
+	if (canary)
+		printf(" %7.1f %7.3f", json_number_value(json_object_get(canary, "age_seconds")),
+			json_number_value(json_object_get(canary, "way_seconds")));
+	putchar('\n');
 	return strcmp(state, "flowing") == 0;
 }
 
@@ -107,8 +115,8 @@ static bool show_link(json_t *status, json_t *link)
 static void show_heading(bool *shown)
 {
 	if (!*shown)
-		printf("%-34s %-22s %-10s %-8s %-9s %-14s %10s %12s %9s\n", "PROCESS", "PEER", "ROLE", "LANE",
-			"STATE", "REASON", "LAG EVENTS", "LAG BYTES", "LAG S");
+		printf("%-34s %-22s %-10s %-8s %-9s %-14s %10s %12s %9s %7s %7s\n", "PROCESS", "PEER", "ROLE",
+			"LANE", "STATE", "REASON", "LAG EVENTS", "LAG BYTES", "LAG S", "AGE S", "WAY S");
 	*shown = true;
 }
 

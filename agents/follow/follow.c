@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "loop/app.h"
 
-enum { SECOND_MS = 1000, SILENT_MS = 10000 };
+enum { SECOND_MS = 1000, SILENT_MS = TORAP_HEAD_SILENT_MS };
 
 void follow_end(struct follow *f, const char *why)
 {
@@ -130,6 +130,7 @@ static void on_second(uv_timer_t *timer)
 	look_for_holes(f);
 	store_heads(f);
 	look_for_silence(f);
+	follow_writers_judge(f);
 }
 
 static void on_output_end(void *hint, const char *why)

@@ -60,6 +60,14 @@ void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_p
 void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, struct torap_buffer *head);
 void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum torap_proof sort,
 	uint64_t number, struct torap_buffer *document);
+/* writers.c */
+/* A head that was not known before. */
+void follow_writer_head(const struct follow_stream *s, const struct torap_head *head);
+/* A batch, or frames of it that were missing, is on the disk: has it a canary? */
+void follow_writer_flushed(
+	const struct follow_stream *s, const struct torap_batch *batch, struct torap_wall received_at);
+/* Once a second: who is silent, whose canaries do not come. */
+void follow_writers_judge(struct follow *f);
 /* follow.c */
 void follow_end(struct follow *f, const char *why);
 void follow_acknowledge(struct follow *f);

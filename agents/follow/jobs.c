@@ -109,6 +109,8 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 		break;
 	}
 	if (result == 0 || result == TORAP_JOURNAL_MERGED || result == TORAP_JOURNAL_OLD) {
+		if (result != TORAP_JOURNAL_OLD)
+			follow_writer_flushed(j->stream, j->batch, j->received_at);
 		note_hole(f, j);
 		j->stream->ack_due = true;
 		f->lanes[m->stream.lane].ack_due = true;

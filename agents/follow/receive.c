@@ -204,9 +204,15 @@ static void on_head(struct follow *f, struct torap_zlink *l, struct torap_buffer
 		return;
 	}
 	s->head_heard = torap_app_mono();
+	if (s->silent) {
+		char text[TORAP_STREAM_TEXT_SIZE];
+		torap_notice("WRITER-BACK", "%s has heads again", torap_stream_id_format(&s->id, text));
+	}
 	s->silent = false;
 	switch (follow_stream_head(s, &head, body)) {
 	case FOLLOW_HEAD_NEWER:
+		follow_writer_head(s, &head);
+		return;
 	case FOLLOW_HEAD_OLDER:
 		return;
 	case FOLLOW_HEAD_ROLLBACK:

@@ -41,6 +41,61 @@ static json_t *link_of(const struct follow *f, uint8_t lane)
 		lag.seconds);
 }
 
+/* Of a writer in one lane: the streams of the list that belong to it end with `last`. */
+static struct follow_lag writer_lag(const struct follow *f, size_t last)
+{
+	struct follow_lag sum = { 0 };
+	struct torap_wall now = torap_app_wall();
+	for (size_t i = last + 1; i-- > 0 && f->streams.list[i]->writer == f->streams.list[last]->writer;) {
+		struct follow_lag lag = follow_stream_lag(f->streams.list[i], now);
+		sum.batches += lag.batches;
+		sum.events += lag.events;
+		sum.bytes += lag.bytes;
+		if (lag.seconds > sum.seconds)
+			sum.seconds = lag.seconds;
+	}
+	return sum;
+}
+
+static double seconds_between(struct torap_wall from, struct torap_wall to)
+{
+	return (double)(to.us - from.us) / TORAP_US_PER_S;
+}
+
+static double canary_age(const struct follow_writer *w)
+{
+	return (double)(torap_app_mono().us - w->came.us) / TORAP_US_PER_S;
+}
+
+/* When the newest one came, and how long each part of its way was; between two hosts that includes what their clocks differ by. */
+static json_t *canary_of(const struct follow_writer *w)
+{
+	char text[TORAP_WALL_TEXT_SIZE];
+	return json_pack("{s:f, s:s, s:f, s:f, s:f, s:f}", "age_seconds", canary_age(w), "occurred",
+		torap_wall_format(w->occurred, text), "way_seconds", seconds_between(w->occurred, w->flushed),
+		"sealed_after_seconds", seconds_between(w->occurred, w->sealed), "received_after_seconds",
+		seconds_between(w->sealed, w->received), "flushed_after_seconds",
+		seconds_between(w->received, w->flushed));
+}
+
+static json_t *writer_of(const struct follow *f, size_t last)
+{
+	const struct follow_stream *s = f->streams.list[last];
+	const struct follow_writer *w = s->writer;
+	struct follow_lag lag = writer_lag(f, last);
+	char since[TORAP_WALL_TEXT_SIZE];
+	struct torap_wall at = { torap_app_wall().us - (torap_app_mono().us - w->canary.since.us) };
+	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "peer", s->id.writer,
+		"role", "writer", "lane", torap_lane_name(s->id.lane), "state",
+		w->canary.reason == TORAP_CANARY_FINE ? "flowing" : "down", "reason",
+		torap_canary_reason_name(w->canary.reason), "since", torap_wall_format(at, since),
+		"lag_events", (json_int_t)lag.events, "lag_bytes", (json_int_t)lag.bytes, "lag_seconds",
+		lag.seconds, "canary_period_seconds", (json_int_t)w->canary.period_s);
+	if (w->came.us)
+		json_object_set_new(row, "canary", canary_of(w));
+	return row;
+}
+
 static json_t *streams_of(const struct follow *f)
 {
 	json_t *list = json_array();
@@ -77,6 +132,9 @@ static void status_page(void *hint, struct torap_writer *body)
 	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++)
 		if (f->lanes[n].link)
 			json_array_append_new(links, link_of(f, n));
+	for (size_t i = 0; i < f->streams.count; i++)
+		if (follow_streams_ends_lane(&f->streams, i) && f->streams.list[i]->writer->expected)
+			json_array_append_new(links, writer_of(f, i));
 	json_t *status = json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:o, s:o}", "process", "torap-follow",
 		"name", f->config->feed, "version", TORAP_VERSION, "clock", "known", clock.known, "offset_ms",
 		(int)clock.offset_ms, "links", links, "streams", streams_of(f));
@@ -103,6 +161,77 @@ static void lag_metrics(const struct follow *f, struct torap_writer *body)
 			double values[] = { (double)lag.events, (double)lag.bytes, lag.seconds };
 			snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
 			torap_metric(body, rows[i].name, labels, values[i]);
+		}
+	}
+}
+
+static double writer_flowing(const struct follow_writer *w)
+{
+	return w->canary.reason == TORAP_CANARY_FINE;
+}
+
+static double writer_overdue(const struct follow_writer *w)
+{
+	return w->canary.overdue;
+}
+
+static double writer_times_overdue(const struct follow_writer *w)
+{
+	return (double)w->canary.times_overdue;
+}
+
+static double writer_canaries(const struct follow_writer *w)
+{
+	return (double)w->canaries;
+}
+
+static double writer_way(const struct follow_writer *w)
+{
+	return seconds_between(w->occurred, w->flushed);
+}
+
+static double writer_period(const struct follow_writer *w)
+{
+	return w->canary.period_s;
+}
+
+/* What `torap status` shows of each writer and lane. */
+static void writer_metrics(const struct follow *f, struct torap_writer *body)
+{
+	static const struct {
+		const char *name, *type, *help;
+		double (*value)(const struct follow_writer *w);
+		bool needs_canary;
+	} rows[] = {
+		{ "torap_follow_writer_flowing", "gauge", "1 while the writer's heads and canaries come.",
+			writer_flowing, false },
+		{ "torap_follow_canaries_total", "counter", "Canaries opened and flushed.", writer_canaries,
+			false },
+		{ "torap_follow_canary_period_seconds", "gauge",
+			"How often the writer says that one comes; 0: it does not say.", writer_period,
+			false },
+		{ "torap_follow_canary_age_seconds", "gauge", "Since the last one was flushed here.",
+			canary_age, true },
+		{ "torap_follow_canary_way_seconds", "gauge",
+			"From its making at the writer to its flush here, by both clocks.", writer_way,
+			true },
+		{ "torap_follow_canary_overdue", "gauge", "1 while heads come and the canary does not.",
+			writer_overdue, false },
+		{ "torap_follow_canaries_overdue_total", "counter", "Times that one became overdue.",
+			writer_times_overdue, false },
+	};
+	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+		torap_metric_head(body, rows[r].name, rows[r].type, rows[r].help);
+		for (size_t i = 0; i < f->streams.count; i++) {
+			const struct follow_stream *s = f->streams.list[i];
+			char writer[64], labels[96];
+			if (!follow_streams_ends_lane(&f->streams, i) || !s->writer->expected ||
+				(rows[r].needs_canary && !s->writer->came.us))
+				continue;
+			snprintf(labels, sizeof labels, "%s,lane=\"%s\"",
+				torap_metric_label(writer, sizeof writer, "writer", s->id.writer),
+				torap_lane_name(s->id.lane));
+			torap_metric(body, rows[r].name, labels, rows[r].value(s->writer));
 		}
 	}
 }
@@ -146,6 +275,7 @@ static void metrics_page(void *hint, struct torap_writer *body)
 		body, "torap_follow_holes", "gauge", "Batches of which granted frames are missing.");
 	torap_metric(body, "torap_follow_holes", NULL, (double)holes(f));
 	lag_metrics(f, body);
+	writer_metrics(f, body);
 }
 
 const struct torap_http_route follow_routes[] = {

@@ -6,6 +6,8 @@
 void follow_streams_finish(struct follow_streams *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
+		if (follow_streams_ends_lane(s, i))
+			free(s->list[i]->writer);
 		torap_buffer_unref(s->list[i]->head_bytes);
 		torap_holes_finish(&s->list[i]->holes);
 		free(s->list[i]);
@@ -47,6 +49,27 @@ static bool make_room(struct follow_streams *s)
 	return true;
 }
 
+static bool is_same_lane(const struct torap_stream_id *a, const struct torap_stream_id *b)
+{
+	return a->lane == b->lane && strcmp(a->writer, b->writer) == 0;
+}
+
+bool follow_streams_ends_lane(const struct follow_streams *s, size_t i)
+{
+	return i + 1 == s->count || !is_same_lane(&s->list[i]->id, &s->list[i + 1]->id);
+}
+
+/* That of its neighbours, or a new one. */
+static struct follow_writer *writer_of(
+	const struct follow_streams *s, size_t i, const struct torap_stream_id *id)
+{
+	if (i > 0 && is_same_lane(&s->list[i - 1]->id, id))
+		return s->list[i - 1]->writer;
+	if (i < s->count && is_same_lane(&s->list[i]->id, id))
+		return s->list[i]->writer;
+	return calloc(1, sizeof(struct follow_writer));
+}
+
 struct follow_stream *follow_streams_add(struct follow_streams *s, const struct torap_stream_id *id)
 {
 	size_t i = place(s, id);
@@ -55,8 +78,12 @@ struct follow_stream *follow_streams_add(struct follow_streams *s, const struct 
 	if (s->count == TORAP_STREAMS_MAX || !make_room(s))
 		return NULL;
 	struct follow_stream *new = calloc(1, sizeof *new);
-	if (!new)
+	if (new)
+		new->writer = writer_of(s, i, id);
+	if (!new || !new->writer) {
+		free(new);
 		return NULL;
+	}
 	new->id = *id;
 	new->at = new->flushed = (struct torap_position){ .next_batch = 1, .next_seq = 1 };
 	memmove(s->list + i + 1, s->list + i, (s->count - i) * sizeof(struct follow_stream *));

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agents/follow/writers.h"
 #include "conf/trust.h"
 #include "link/holes.h"
 #include "wire/batch.h"
@@ -22,7 +23,8 @@ struct follow_stream {
 	struct torap_wall
 		whole_at; /* by its writer's clock: up to here nothing is missing; 0: nothing tells */
 
-	struct torap_holes holes; /* batches of which granted frames are missing */
+	struct follow_writer *writer; /* shared by its writer's streams of this lane; never NULL */
+	struct torap_holes holes;     /* batches of which granted frames are missing */
 
 	bool has_head;
 	struct torap_head head; /* the newest, verified */
@@ -42,6 +44,8 @@ void follow_streams_finish(struct follow_streams *s);
 struct follow_stream *follow_streams_find(const struct follow_streams *s, const struct torap_stream_id *id);
 /* The stream, perhaps a new one that has not begun.  NULL: memory or TORAP_STREAMS_MAX. */
 struct follow_stream *follow_streams_add(struct follow_streams *s, const struct torap_stream_id *id);
+/* The last of its writer's streams in that lane: what follows in the list is another writer or lane. */
+bool follow_streams_ends_lane(const struct follow_streams *s, size_t i);
 /* Where a stream begins or stood at the last stop. */
 void follow_stream_begin(struct follow_stream *s, const struct torap_position *at);
 

@@ -65,6 +65,7 @@ struct torap_sealer {
 	size_t size_max;             /* 0: none */
 	struct torap_wall sealed_at; /* of the last batch */
 	struct torap_wall latest;    /* what was dated last, be it a head */
+	uint32_t canary_s;           /* for heads */
 
 	/* The open batch. */
 	uint32_t count;
@@ -508,6 +509,12 @@ out:
 	return r == -ENOMEM ? torap_errorf(err, r, "seal: out of memory") : r;
 }
 
+void torap_sealer_canary(struct torap_sealer *s, int64_t period_us)
+{
+	int64_t seconds = (period_us + TORAP_US_PER_S - 1) / TORAP_US_PER_S;
+	s->canary_s = seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+}
+
 struct torap_buffer *torap_sealer_head(struct torap_sealer *s, struct torap_wall at)
 {
 	Torap__StreamId id;
@@ -518,6 +525,7 @@ struct torap_buffer *torap_sealer_head(struct torap_sealer *s, struct torap_wall
 	head.last_batch = s->last_batch;
 	head.next_seq = s->first_seq;
 	head.at_us = date_head(s, at).us;
+	head.canary_s = s->canary_s;
 	if (s->last_batch != 0)
 		head.last_digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, (uint8_t *)s->last_digest };
 	size_t size = torap__head__get_packed_size(&head);

@@ -72,5 +72,7 @@ void torap_sealer_dated(
  * After a failure the batch is still open. */
 int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struct torap_batch **out,
 	struct torap_error *err);
+/* What heads say from now on: a canary comes so often (rounded up to seconds); 0: nothing. */
+void torap_sealer_canary(struct torap_sealer *s, int64_t period_us);
 /* A signed head of what has been sealed so far: the bytes of a SignedHead. */
 struct torap_buffer *torap_sealer_head(struct torap_sealer *s, struct torap_wall at);

@@ -108,6 +108,7 @@ static bool head_decode(struct torap_head *out, const Torap__Head *in)
 {
 	*out = (struct torap_head){ .last_batch = in->last_batch, .next_seq = in->next_seq };
 	out->at.us = in->at_us;
+	out->canary_s = in->canary_s;
 	out->has_digest = in->last_batch != 0;
 	if (!torap_stream_id_decode(&out->stream, in->stream) || in->next_seq <= in->last_batch ||
 		(in->last_batch == 0 && in->next_seq != 1) ||

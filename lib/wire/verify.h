@@ -54,6 +54,7 @@ struct torap_head {
 	bool has_digest;
 	uint8_t last_digest[TORAP_DIGEST_SIZE];
 	struct torap_wall at;
+	uint32_t canary_s; /* its writer puts a canary into the stream so often; 0: it does not say */
 	uint8_t key_id[TORAP_KEY_ID_SIZE];
 };
 /* Decoded alone.  False: it is malformed. */

@@ -315,7 +315,7 @@ canary: 1h
 class Node(Service):
     """A node and its DC-09 agent.  `accounts`: account → facility, or (facility, further device columns)."""
 
-    def __init__(self, fed, name, region, accounts, brokers, mapping=None, journal_size="1GiB"):
+    def __init__(self, fed, name, region, accounts, brokers, mapping=None, journal_size="1GiB", canary="1h"):
         self.fed, self.name, self.region, self.metrics = fed, name, region, free_port()
         self.dc09_port, self.dc09_metrics = free_port(), free_port()
         self.write_registry(accounts)
@@ -332,7 +332,7 @@ sites: {name}.sites.csv
 devices: {name}.devices.csv
 mapping: {mapping or os.path.join(ROOT, "deploy/mapping")}
 metrics: 127.0.0.1:{self.metrics}
-canary: 1h
+canary: {canary}
 brokers:
 {links}""")
         fed.write(name + ".dc09.yaml", f"""listen_tcp: 127.0.0.1:{self.dc09_port}

@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 
 import zmq
 import zmq.utils.z85
@@ -27,13 +28,19 @@ def keys_of(fed, name):
         return {k.strip(): v.strip().strip('"') for k, _, v in (line.partition(":") for line in f if not line.startswith("#"))}
 
 
+def z85(text):
+    return zmq.utils.z85.encode(bytes.fromhex(text))
+
+
+def use_keys(socket, keys):
+    socket.curve_secretkey, socket.curve_publickey = z85(keys["curve_secret"]), z85(keys["curve_public"])
+
+
 class Peer:
     def __init__(self, fed, broker, context, name):
-        keys = keys_of(fed, name)
-        z85 = lambda text: zmq.utils.z85.encode(bytes.fromhex(text))
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger = 0
-        self.socket.curve_secretkey, self.socket.curve_publickey = z85(keys["curve_secret"]), z85(keys["curve_public"])
+        use_keys(self.socket, keys_of(fed, name))
         self.socket.curve_serverkey = z85(fed.public(broker.name, "curve_public"))
         self.socket.connect(broker.endpoint)
 
@@ -45,3 +52,48 @@ class Peer:
         if kind == batch.MESSAGE_REFUSAL:
             return session.Refusal.Code.Name(session.Refusal.FromString(frames[1]).code)
         return "WELCOME" if kind == batch.MESSAGE_WELCOME else kind
+
+
+class Withholder:
+    """Stands between a subscriber and its broker with the keys of both, and passes everything on: hellos, heads, heartbeats.  While
+    `holding`, batches and runs are kept back, and nobody is told; afterwards they go out in their order."""
+
+    def __init__(self, fed, broker, subscriber, port, batch):
+        self.fed, self.broker, self.subscriber, self.batch = fed, broker, subscriber, batch
+        self.holding, self.ended, self.context, self.peers, self.kept = False, False, zmq.Context(), {}, {}
+        self.listener = self.context.socket(zmq.ROUTER)
+        self.listener.linger, self.listener.curve_server = 0, True
+        use_keys(self.listener, keys_of(fed, broker.name))
+        self.listener.bind(f"tcp://127.0.0.1:{port}")
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        poller = zmq.Poller()
+        poller.register(self.listener, zmq.POLLIN)
+        while not self.ended:
+            for socket, _ in poller.poll(50):
+                if socket is self.listener:
+                    who, *frames = socket.recv_multipart()
+                    if who not in self.peers:
+                        self.peers[who] = Peer(self.fed, self.broker, self.context, self.subscriber).socket
+                        self.kept[who] = []
+                        poller.register(self.peers[who], zmq.POLLIN)
+                    self.peers[who].send_multipart(frames)
+                else:
+                    self.pass_on(next(w for w, s in self.peers.items() if s is socket), socket.recv_multipart())
+            for who, kept in self.kept.items():
+                while kept and not self.holding:
+                    self.listener.send_multipart([who, *kept.pop(0)])
+
+    def pass_on(self, who, frames):
+        kind = self.batch.Envelope.FromString(frames[0]).type
+        if (self.holding or self.kept[who]) and kind in (self.batch.MESSAGE_BATCH, self.batch.MESSAGE_RUN):
+            self.kept[who].append(frames)
+        else:
+            self.listener.send_multipart([who, *frames])
+
+    def close(self):
+        self.ended = True
+        self.thread.join()
+        self.context.destroy(linger=0)

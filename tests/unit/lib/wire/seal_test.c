@@ -323,8 +323,10 @@ Test(seal, signs_a_head_of_what_was_sealed)
 	cr_expect_eq(head.last_batch, 0);
 	cr_expect_eq(head.next_seq, 1);
 	cr_expect_not(head.has_digest);
+	cr_expect_eq(head.canary_s, 0);
 	torap_buffer_unref(bytes);
 
+	torap_sealer_canary(s, 2 * TORAP_US_PER_S + 1);
 	cr_assert_eq(fixture_add(s, fixture_class(391010000, 1), "1", NULL, NULL), 0);
 	struct torap_batch *b = fixture_seal(s);
 	cr_assert_eq(fixture_add(s, fixture_class(391010000, 1), "2", NULL, NULL), 0);
@@ -334,6 +336,7 @@ Test(seal, signs_a_head_of_what_was_sealed)
 	cr_expect_eq(head.last_batch, 1);
 	cr_expect_eq(head.next_seq, 2, "an event that is not sealed is not part of a head");
 	cr_expect_eq(head.at.us, sealed_at.us);
+	cr_expect_eq(head.canary_s, 3, "rounded up");
 	cr_expect_arr_eq(head.last_digest, b->manifest->digest, TORAP_DIGEST_SIZE);
 
 	/* Any bit of it flipped is found. */

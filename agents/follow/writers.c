@@ -1,0 +1,99 @@
+#include "agents/follow/writers.h"
+
+#include <inttypes.h>
+
+#include "agents/follow/inside.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "loop/app.h"
+#include "wire/open.h"
+
+void follow_writer_head(const struct follow_stream *s, const struct torap_head *head)
+{
+	struct follow_writer *w = s->writer;
+	if (head->at.us <= w->head_at.us)
+		return;
+	w->head_at = head->at;
+	w->ever_heard = true;
+	torap_canary_head(&w->canary, head->canary_s, torap_app_mono());
+}
+
+static bool has_canary(const struct torap_batch *batch)
+{
+	const struct torap_manifest *m = batch->manifest;
+	for (unsigned g = 0; g < m->groups_count; g++)
+		if (torap_kind_is_canary(m->groups[g].class.kind) && batch->frames[m->groups[g].first_frame])
+			return true;
+	return false;
+}
+
+static int on_event(void *hint, const struct torap_opened *event)
+{
+	int64_t *occurred_us = hint;
+	if (event->open && torap_kind_is_canary(event->group->class.kind))
+		*occurred_us = event->open->occurred_at_us;
+	return 0;
+}
+
+void follow_writer_flushed(
+	const struct follow_stream *s, const struct torap_batch *batch, struct torap_wall received_at)
+{
+	struct follow_writer *w = s->writer;
+	int64_t occurred_us = 0;
+	struct torap_error err;
+	/* A batch that does not open is its writer's fault, and no canary has come. */
+	if (!has_canary(batch) || torap_batch_open(batch, on_event, &occurred_us, &err) || occurred_us == 0)
+		return;
+	w->canaries++;
+	w->came = torap_app_mono();
+	w->occurred = (struct torap_wall){ occurred_us };
+	w->sealed = (struct torap_wall){ batch->manifest->sealed_at_us };
+	w->received = received_at;
+	w->flushed = torap_app_wall();
+	torap_canary_came(&w->canary, w->came);
+}
+
+static bool is_expected(const struct follow *f, const struct torap_stream_id *id)
+{
+	const struct follow_lane *lane = &f->lanes[id->lane];
+	const struct torap_trust_writer *w = f->trust ? torap_trust_writer(f->trust, id->writer) : NULL;
+	return w && torap_grant_touches(lane->granted, lane->granted_count, w->regions, w->regions_count);
+}
+
+static void tell(const struct torap_stream_id *id, struct follow_writer *w)
+{
+	const struct torap_canary *c = &w->canary;
+	const char *lane = torap_lane_name(id->lane);
+	if (c->reason == TORAP_CANARY_OVERDUE && !w->told)
+		torap_warn("CANARY-OVERDUE",
+			"%s, lane %s: its heads come, and no canary for %" PRId64
+			" s, although one is due every %" PRIu32
+			" s: what it says does not arrive here, or arrives late",
+			id->writer, lane, torap_canary_limit_ms(c) / 1000, c->period_s);
+	else if (w->told && !c->overdue)
+		torap_notice("CANARY-BACK", "%s, lane %s: its canaries come again", id->writer, lane);
+	else if (c->reason == TORAP_CANARY_SILENT && !w->ever_heard)
+		torap_warn(
+			"WRITER-SILENT", "%s, lane %s: no head since this process started", id->writer, lane);
+	w->told = c->overdue;
+}
+
+static void judge(struct follow *f, const struct torap_stream_id *id, struct follow_writer *w)
+{
+	const struct torap_zlink *l = f->lanes[id->lane].link;
+	bool expected = is_expected(f, id);
+	if (!expected || !w->expected) {
+		torap_canary_init(&w->canary, torap_app_mono());
+		w->expected = expected;
+		w->told = false;
+	}
+	if (expected && torap_canary_judge(&w->canary, l && torap_zlink_flowing(l), torap_app_mono()))
+		tell(id, w);
+}
+
+void follow_writers_judge(struct follow *f)
+{
+	for (size_t i = 0; i < f->streams.count; i++)
+		if (follow_streams_ends_lane(&f->streams, i))
+			judge(f, &f->streams.list[i]->id, f->streams.list[i]->writer);
+}

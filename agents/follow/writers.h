@@ -1,0 +1,23 @@
+/* writers.h: a writer in one lane, over all its streams there: does what it says arrive here, end to end (link/canary.h)?
+ *
+ * A writer is expected when the trust file knows it and the grant touches its regions: by the same rule the broker leaves streams out.
+ * A stream of an old incarnation has no heads any more; the newest one's count for its writer. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/time.h"
+#include "link/canary.h"
+
+struct follow_writer {
+	struct torap_canary canary;
+	bool expected;
+	bool ever_heard;           /* in this process */
+	bool told;                 /* the log knows that its canaries are overdue */
+	struct torap_wall head_at; /* what its newest head is dated */
+	uint64_t canaries;         /* opened in this process */
+	struct torap_mono came;    /* the last of them; 0: none yet */
+	/* Its way: at the writer, at the writer, here, here on the disk. */
+	struct torap_wall occurred, sealed, received, flushed;
+};
