@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "broker/absent.h"
 #include "broker/audience.h"
 #include "broker/feed.h"
 #include "broker/feed_send.h"
@@ -453,7 +454,8 @@ static int load_rules(struct broker *b, struct torap_error *err)
 	if (r)
 		return r;
 	b->audience = broker_audience_create(b->rules.policy->feeds_count);
-	return b->audience ? 0 : torap_errorf(err, -ENOMEM, "out of memory");
+	b->absent = broker_absent_create();
+	return b->audience && b->absent ? 0 : torap_errorf(err, -ENOMEM, "out of memory");
 }
 
 static bool admit(void *hint, const uint8_t key[static 32], const char *address)
@@ -578,6 +580,7 @@ struct broker *broker_destroy(struct broker *b)
 		zmq_ctx_term(b->zmq);
 	b->streams = broker_streams_destroy(b->streams);
 	b->audience = broker_audience_destroy(b->audience);
+	b->absent = broker_absent_destroy(b->absent);
 	b->routing = broker_routing_destroy(b->routing);
 	broker_rules_finish(&b->rules);
 	b->kv = torap_kv_close(b->kv);

@@ -20,6 +20,7 @@
 #include "conf/keys.h"
 #include "wire/taxonomy.h"
 
+struct broker_absent;
 struct broker_audience;
 struct broker_feed;
 struct broker_listener;
@@ -53,6 +54,7 @@ struct broker {
 	struct broker_streams *streams;
 	struct broker_routing *routing;
 	struct broker_audience *audience;
+	struct broker_absent *absent;
 	struct broker_own *own;
 	struct broker_mend mend;
 	struct broker_scan *scan;
@@ -73,6 +75,8 @@ struct broker {
 	struct broker_feed *ready;   /* feeds that may send */
 	struct broker_writer *owing; /* writers with an acknowledgement due */
 	bool burials;                /* sessions have ended */
+
+	unsigned lag_reads; /* of the store, that the page being written may still do (lag.h) */
 };
 
 /* Reads every file that the configuration names and says what is wrong, without starting anything (-n). */

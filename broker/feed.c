@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "broker/absent.h"
 #include "broker/audience.h"
 #include "broker/broker.h"
 #include "broker/feed_send.h"
@@ -33,13 +34,9 @@ static struct broker_follow *follow_of(const struct broker_feed *f, const struct
 									     : NULL;
 }
 
-/* May the stream hold anything for the feed?  By the regions of its writer: a writer that the trust file does not know any more
- * cannot be verified by anyone. */
 static bool is_relevant(const struct broker_feed *f, const struct broker_stream *stream)
 {
-	const struct broker_policy_feed *entry = entry_of(f);
-	const struct torap_trust_writer *w = torap_trust_writer(f->broker->rules.trust, stream->id.writer);
-	return w && torap_grant_touches(entry->rows, entry->rows_count, w->regions, w->regions_count);
+	return broker_rules_touch(&f->broker->rules, entry_of(f), stream->id.writer);
 }
 
 static const struct torap_stream_position *cursor_of(
@@ -296,6 +293,7 @@ struct broker_feed *broker_feed_destroy(struct broker_feed *f)
 		return NULL;
 	note_access(f, false);
 	broker_audience_leave(f->broker->audience, f);
+	broker_absent_left(f->broker, f);
 	broker_feed_forget_reads(f);
 	f->reading = broker_read_abandon(f->reading);
 	broker_feed_again_finish(f);
@@ -482,33 +480,13 @@ void broker_feed_rules(struct broker_feed *f, struct torap_wall now, bool rows_c
 		torap_grant_encode(entry->rows, entry->rows_count));
 }
 
-static void add_lag(struct broker_feed_lag *lag, const struct broker_feed *f, const struct broker_follow *w,
-	struct torap_wall now)
+struct broker_lag broker_feed_lag(const struct broker_feed *f, struct torap_wall now)
 {
-	const struct broker_stream *s = w->stream;
-	uint64_t first = w->acked + 1;
-	if (!w->relevant || first > broker_stream_last(s))
-		return;
-	uint64_t events = s->flushed.next_seq - broker_stream_seq_at(s, first);
-	const struct broker_recent *oldest = broker_stream_recent(s, first);
-	int64_t since = w->sent_received_at.us ? w->sent_received_at.us : f->session->since.us;
-	lag->events += events;
-	if (oldest) {
-		lag->bytes += s->bytes - oldest->bytes_before;
-		since = oldest->received_at.us;
-	} else if (s->events) {
-		lag->bytes += (uint64_t)((double)events * (double)s->bytes / (double)s->events);
+	struct broker_lag lag = { 0 };
+	for (size_t i = 0; i < f->follows_room; i++) {
+		struct broker_follow *w = f->follows[i];
+		if (w && w->relevant)
+			broker_lag_behind(&lag, f->broker, w->stream, w->acked, &w->lag, now);
 	}
-	double seconds = (double)(now.us - since) / TORAP_US_PER_S;
-	if (seconds > lag->seconds)
-		lag->seconds = seconds;
-}
-
-struct broker_feed_lag broker_feed_lag(const struct broker_feed *f, struct torap_wall now)
-{
-	struct broker_feed_lag lag = { 0 };
-	for (size_t i = 0; i < f->follows_room; i++)
-		if (f->follows[i])
-			add_lag(&lag, f, f->follows[i], now);
 	return lag;
 }

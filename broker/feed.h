@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "broker/feed_again.h"
+#include "broker/lag.h"
 #include "link/window.h"
 
 struct broker;
@@ -32,9 +33,9 @@ struct broker_follow {
 	uint64_t begin; /* where the stream begins for the subscriber: what was before, it never had */
 	uint64_t acked; /* flushed by the subscriber up to here */
 	/* Batches that were mended and found no room among those that go once more.  One span: what lies between goes with them. */
-	uint64_t again_from, again_to;      /* again_to 0: none */
-	uint64_t heads;                     /* of the stream, when its head was last passed on */
-	struct torap_wall sent_received_at; /* when the newest batch that was sent had come in */
+	uint64_t again_from, again_to; /* again_to 0: none */
+	uint64_t heads;                /* of the stream, when its head was last passed on */
+	struct broker_lag_begin lag;   /* of the first batch after `acked`, once somebody asked */
 	bool relevant; /* may hold something for the feed, by regions; false: left alone until that changes */
 	bool damaged;  /* the store could not be read on; tried again at… */
 	bool told;     /* …and the log knows */
@@ -97,8 +98,5 @@ void broker_feed_judge(struct broker_feed *f, struct torap_wall now);
 /* Another policy or trust file: judged anew, by name; a changed grant holds from here on. */
 void broker_feed_rules(struct broker_feed *f, struct torap_wall now, bool rows_changed);
 
-struct broker_feed_lag {
-	uint64_t events, bytes; /* exact while in memory, else in proportion */
-	double seconds;         /* since the oldest batch came in that the subscriber has not flushed */
-};
-struct broker_feed_lag broker_feed_lag(const struct broker_feed *f, struct torap_wall now);
+/* What the subscriber has not flushed. */
+struct broker_lag broker_feed_lag(const struct broker_feed *f, struct torap_wall now);

@@ -60,15 +60,14 @@ void broker_feed_activate(struct broker_feed *f, struct broker_follow *w)
 	broker_feed_ready(f);
 }
 
-static const struct torap_batch *batch_at(const struct broker_feed *f, const struct broker_follow *w,
-	uint64_t batch_no, struct torap_wall *received_at)
+static const struct torap_batch *batch_at(
+	const struct broker_feed *f, const struct broker_follow *w, uint64_t batch_no)
 {
 	const struct torap_journal_entry *entry =
 		f->held && f->read_for == w ? broker_read_entry(f->held, batch_no) : NULL;
 	const struct broker_recent *recent = entry ? NULL : broker_stream_recent(w->stream, batch_no);
 	if (!entry && !recent)
 		return NULL;
-	*received_at = entry ? entry->received_at : recent->received_at;
 	return entry ? entry->batch : recent->batch;
 }
 
@@ -82,9 +81,8 @@ static enum broker_look look(void *hint, uint64_t batch_no, size_t *bytes)
 	const struct view *v = hint;
 	struct broker_feed *f = v->feed;
 	struct broker_routing *routing = f->broker->routing;
-	struct torap_wall received_at;
 	struct broker_recent *recent = broker_stream_recent(v->follow->stream, batch_no);
-	const struct torap_batch *batch = batch_at(f, v->follow, batch_no, &received_at);
+	const struct torap_batch *batch = batch_at(f, v->follow, batch_no);
 	if (!batch)
 		return BROKER_LOOK_ABSENT;
 	bool match = recent ? broker_recent_matches(recent, routing, f->place)
@@ -122,7 +120,7 @@ bool broker_feed_send_view(struct broker_feed *f, const struct torap_batch *view
 
 static bool send_batch(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no)
 {
-	const struct torap_batch *batch = batch_at(f, w, batch_no, &w->sent_received_at);
+	const struct torap_batch *batch = batch_at(f, w, batch_no);
 	struct torap_batch view;
 	size_t bytes = broker_cut_make(&view, f->broker->routing, f->place, batch);
 	if (!broker_feed_send_view(f, &view) || !sent(f, w, batch_no, bytes))
@@ -136,11 +134,9 @@ static struct torap_buffer *encode_run(
 	struct broker_feed *f, struct broker_follow *w, uint64_t from, uint64_t to)
 {
 	struct broker_stream *s = w->stream;
-	struct torap_wall received_at = w->sent_received_at;
 	struct torap_buffer *manifests[TORAP_RUN_MANIFESTS_MAX];
 	for (uint64_t at = from; at <= to; at++)
-		manifests[at - from] = batch_at(f, w, at, &received_at)->signed_manifest;
-	w->sent_received_at = received_at;
+		manifests[at - from] = batch_at(f, w, at)->signed_manifest;
 	if (s->run && s->run_from == from && s->run_to == to)
 		return torap_buffer_ref(s->run);
 	struct torap_buffer *run = torap_run_encode(manifests, to - from + 1);

@@ -15,7 +15,7 @@ struct link {
 	char writer[TORAP_WRITER_ID_MAX + 1];
 	uint32_t lane;
 	const char *reason;
-	struct torap_mono since; /* here: since when */
+	struct torap_mono since; /* here, or away: since when */
 	bool here;
 	bool lost;  /* in the words that were told: a link that flaps is here and lost */
 	bool flaps; /* its return waits until it has stayed */
@@ -47,7 +47,7 @@ struct broker_links *broker_links_destroy(struct broker_links *l)
 	return NULL;
 }
 
-static struct link *find(struct broker_links *l, const char *writer, uint32_t lane)
+static struct link *find(const struct broker_links *l, const char *writer, uint32_t lane)
 {
 	struct link *k = l->first;
 	while (k && (k->lane != lane || strcmp(k->writer, writer) != 0))
@@ -55,7 +55,8 @@ static struct link *find(struct broker_links *l, const char *writer, uint32_t la
 	return k;
 }
 
-bool broker_links_gone(struct broker_links *l, const char *writer, uint32_t lane, const char *reason)
+bool broker_links_gone(
+	struct broker_links *l, const char *writer, uint32_t lane, const char *reason, struct torap_mono now)
 {
 	struct link *k = find(l, writer, lane);
 	if (k && !k->here)
@@ -72,6 +73,7 @@ bool broker_links_gone(struct broker_links *l, const char *writer, uint32_t lane
 	}
 	if (k) { /* Else its return will go without a word. */
 		k->here = false;
+		k->since = now;
 		k->lost = true;
 		k->reason = reason;
 	}
@@ -89,6 +91,16 @@ bool broker_links_here(struct broker_links *l, const char *writer, uint32_t lane
 		return false;
 	k->lost = false;
 	return true;
+}
+
+const char *broker_links_lost(
+	const struct broker_links *l, const char *writer, uint32_t lane, struct torap_mono *out_since)
+{
+	const struct link *k = find(l, writer, lane);
+	if (!k || k->here)
+		return NULL;
+	*out_since = k->since;
+	return k->reason;
 }
 
 void broker_links_settle(struct broker_links *l, struct torap_mono now,

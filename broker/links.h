@@ -18,9 +18,13 @@ struct broker_links *broker_links_create(void);                    /* NULL when 
 struct broker_links *broker_links_destroy(struct broker_links *l); /* accepts NULL, returns NULL */
 
 /* It went, for a reason that is a constant.  True: that is to be told. */
-bool broker_links_gone(struct broker_links *l, const char *writer, uint32_t lane, const char *reason);
+bool broker_links_gone(
+	struct broker_links *l, const char *writer, uint32_t lane, const char *reason, struct torap_mono now);
 /* It came.  True: that is to be told.  The first coming after a start is none. */
 bool broker_links_here(struct broker_links *l, const char *writer, uint32_t lane, struct torap_mono now);
+/* Why it went last, and when.  NULL: it has not, since the start, or is here. */
+const char *broker_links_lost(
+	const struct broker_links *l, const char *writer, uint32_t lane, struct torap_mono *out_since);
 /* Now and then: calls `back` for each link whose return was not told, and that has stayed. */
 void broker_links_settle(struct broker_links *l, struct torap_mono now,
 	void (*back)(void *hint, const char *writer, uint32_t lane), void *hint);

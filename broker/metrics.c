@@ -198,11 +198,7 @@ static void policy(struct torap_writer *body, struct broker *b)
 }
 
 struct tally {
-	struct torap_writer *body;
-	struct torap_wall now;
 	unsigned sessions[2][TORAP_LANES]; /* writers, feeds */
-	const char *name;
-	double (*value)(const struct broker_feed_lag *lag);
 };
 
 static void count_session(void *hint, struct broker_session *s)
@@ -211,46 +207,9 @@ static void count_session(void *hint, struct broker_session *s)
 	t->sessions[s->feed != NULL][s->lane]++;
 }
 
-static void session_lag(void *hint, struct broker_session *s)
-{
-	const struct tally *t = hint;
-	if (!s->feed)
-		return;
-	char feed[LABEL_SIZE], lane[LABEL_SIZE], labels[2 * LABEL_SIZE], key[2 * TORAP_CURVE_KEY_SIZE + 1];
-	struct broker_feed_lag lag = broker_feed_lag(s->feed, t->now);
-	torap_hex(key, torap_bytes(s->key, 4));
-	snprintf(labels, sizeof labels, "%s,%s,key=\"%s\"",
-		torap_metric_label(feed, sizeof feed, "feed", s->name),
-		torap_metric_label(lane, sizeof lane, "lane", torap_lane_name(s->lane)), key);
-	torap_metric(t->body, t->name, labels, t->value(&lag));
-}
-
-static double lag_events(const struct broker_feed_lag *lag)
-{
-	return (double)lag->events;
-}
-
-static double lag_bytes(const struct broker_feed_lag *lag)
-{
-	return (double)lag->bytes;
-}
-
-static double lag_seconds(const struct broker_feed_lag *lag)
-{
-	return lag->seconds;
-}
-
 static void sessions(struct torap_writer *body, struct broker *b)
 {
-	static const struct {
-		const char *name, *help;
-		double (*value)(const struct broker_feed_lag *lag);
-	} lags[] = {
-		{ "torap_broker_feed_lag_events", "Events that a subscriber has not flushed", lag_events },
-		{ "torap_broker_feed_lag_bytes", "About how many bytes they are, uncut", lag_bytes },
-		{ "torap_broker_feed_lag_seconds", "Since the oldest of them came in", lag_seconds },
-	};
-	struct tally t = { .body = body, .now = torap_app_wall() };
+	struct tally t = { 0 };
 	broker_listener_each(b->listener, count_session, &t);
 	torap_metric_head(body, "torap_broker_sessions", "gauge", "Open sessions");
 	for (unsigned feed = 0; feed < 2; feed++) {
@@ -260,12 +219,6 @@ static void sessions(struct torap_writer *body, struct broker *b)
 				feed ? "subscriber" : "writer", torap_lane_name(lane));
 			torap_metric(body, "torap_broker_sessions", labels, t.sessions[feed][lane]);
 		}
-	}
-	for (size_t i = 0; i < sizeof lags / sizeof *lags; i++) {
-		t.name = lags[i].name;
-		t.value = lags[i].value;
-		torap_metric_head(body, t.name, "gauge", lags[i].help);
-		broker_listener_each(b->listener, session_lag, &t);
 	}
 }
 
@@ -287,12 +240,12 @@ static void feeds(struct torap_writer *body, const struct broker_counts *c)
 		labelled(body, "torap_broker_feed_bytes_total", "feed", f->name, (double)f->bytes);
 }
 
-enum upstream_lane_value { FLOWING, LAG_BATCHES, LAG_EVENTS, LAG_SECONDS };
+enum upstream_lane_value { FLOWING, LAG_BATCHES, LAG_EVENTS, LAG_BYTES, LAG_SECONDS };
 
 static double of_lane(
 	const struct broker_upstream_lane *l, enum upstream_lane_value what, struct torap_wall now)
 {
-	struct broker_upstream_lag lag = broker_upstream_lag(l, now);
+	struct broker_lag lag = broker_upstream_lag(l, now);
 	switch (what) {
 	case FLOWING:
 		return torap_zlink_flowing(l->link);
@@ -300,6 +253,8 @@ static double of_lane(
 		return (double)lag.batches;
 	case LAG_EVENTS:
 		return (double)lag.events;
+	case LAG_BYTES:
+		return (double)lag.bytes;
 	case LAG_SECONDS:
 		return lag.seconds;
 	}
@@ -316,7 +271,10 @@ static void upstream_lanes(struct torap_writer *body, const struct broker_upstre
 		[LAG_BATCHES] = { "torap_broker_upstream_lag_batches",
 			"Batches that writers have sealed, by their heads, and that are not here" },
 		[LAG_EVENTS] = { "torap_broker_upstream_lag_events", "Events in them" },
-		[LAG_SECONDS] = { "torap_broker_upstream_lag_seconds", "Since the writers said so" },
+		[LAG_BYTES] = { "torap_broker_upstream_lag_bytes",
+			"What these take, in proportion to what came so far" },
+		[LAG_SECONDS] = { "torap_broker_upstream_lag_seconds",
+			"How old the oldest of them is, at most" },
 	};
 	struct torap_wall now = torap_app_wall();
 	for (unsigned g = 0; g < sizeof gauges / sizeof *gauges; g++) {
@@ -370,6 +328,7 @@ void broker_metrics_page(void *broker, struct torap_writer *body)
 	admission(body, &b->counts);
 	links(body, &b->counts);
 	sessions(body, b);
+	broker_metrics_lag(b, body);
 	feeds(body, &b->counts);
 	if (b->upstreams && b->upstreams->count)
 		upstreams(body, b->upstreams);

@@ -40,5 +40,7 @@ struct broker_counts {
 struct broker_feed_count *broker_counts_feed(struct broker_counts *c, const char *name);
 void broker_counts_finish(struct broker_counts *c);
 
+/* metrics_lag.c: of each feed and writer, and its lane, what `torap status` shows: does it flow, and its lag. */
+void broker_metrics_lag(struct broker *b, struct torap_writer *body);
 /* A torap_http_page; hint is the struct broker. */
 void broker_metrics_page(void *broker, struct torap_writer *body);

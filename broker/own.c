@@ -255,10 +255,16 @@ void broker_own_link_here(struct broker_own *o, const char *writer, uint32_t lan
 
 void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lane, const char *reason)
 {
-	if (!broker_links_gone(o->links, writer, lane, reason))
+	if (!broker_links_gone(o->links, writer, lane, reason, torap_app_mono()))
 		return;
 	torap_warn("LINK-LOST", "writer %s, lane %s: %s", writer, torap_lane_name(lane), reason);
 	note_link(o, "writer", writer, lane, TORAP__STATE__STATE_START, reason);
+}
+
+const char *broker_own_link_lost(
+	const struct broker_own *o, const char *writer, uint32_t lane, struct torap_mono *out_since)
+{
+	return broker_links_lost(o->links, writer, lane, out_since);
 }
 
 /* The log has it from the link itself. */
@@ -275,7 +281,7 @@ void broker_own_upstream_here(struct broker_own *o, const char *upstream, uint32
 
 void broker_own_upstream_gone(struct broker_own *o, const char *upstream, uint32_t lane, const char *reason)
 {
-	if (broker_links_gone(o->upstreams, upstream, lane, reason))
+	if (broker_links_gone(o->upstreams, upstream, lane, reason, torap_app_mono()))
 		note_link(o, "upstream", upstream, lane, TORAP__STATE__STATE_START, reason);
 }
 

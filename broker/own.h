@@ -42,6 +42,9 @@ bool broker_own_is_flushed(const struct broker_own *o, uint64_t seq);
 /* A writer's link came or went; links.h says what of that is an event.  The reason is a constant. */
 void broker_own_link_here(struct broker_own *o, const char *writer, uint32_t lane);
 void broker_own_link_gone(struct broker_own *o, const char *writer, uint32_t lane, const char *reason);
+/* Why and when a writer's link went last.  NULL: not since the start, or it is here. */
+const char *broker_own_link_lost(
+	const struct broker_own *o, const char *writer, uint32_t lane, struct torap_mono *out_since);
 /* The same of our link to an upstream. */
 void broker_own_upstream_here(struct broker_own *o, const char *upstream, uint32_t lane);
 void broker_own_upstream_gone(struct broker_own *o, const char *upstream, uint32_t lane, const char *reason);

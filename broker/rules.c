@@ -57,6 +57,13 @@ const struct torap_trust_writer *broker_rules_writer(const struct broker_rules *
 	return broker_policy_writer(rules->policy, id) ? torap_trust_writer(rules->trust, id) : NULL;
 }
 
+bool broker_rules_touch(
+	const struct broker_rules *rules, const struct broker_policy_feed *feed, const char *writer)
+{
+	const struct torap_trust_writer *w = torap_trust_writer(rules->trust, writer);
+	return w && torap_grant_touches(feed->rows, feed->rows_count, w->regions, w->regions_count);
+}
+
 bool broker_rules_admit(const struct broker_rules *rules, const uint8_t key[static TORAP_CURVE_KEY_SIZE],
 	struct torap_wall now)
 {

@@ -26,6 +26,10 @@ void broker_rules_finish(struct broker_rules *rules);
 
 /* The writer as both know it, or NULL: this broker takes nothing from it. */
 const struct torap_trust_writer *broker_rules_writer(const struct broker_rules *rules, const char *id);
+/* May a stream of this writer hold anything for the feed?  By the writer's regions: one that the trust file does not know any more cannot
+ * be verified by anyone. */
+bool broker_rules_touch(
+	const struct broker_rules *rules, const struct broker_policy_feed *feed, const char *writer);
 /* May a peer with this CURVE key finish its handshake?  A writer that the policy names, or a feed that is valid now. */
 bool broker_rules_admit(const struct broker_rules *rules, const uint8_t key[static TORAP_CURVE_KEY_SIZE],
 	struct torap_wall now);

@@ -1,20 +1,25 @@
 #include "broker/status.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "broker/absent.h"
 #include "broker/broker.h"
 #include "broker/feed.h"
 #include "broker/listener.h"
+#include "broker/own.h"
 #include "broker/session.h"
 #include "broker/streams.h"
 #include "broker/upstream.h"
+#include "broker/writer.h"
 #include "loop/app.h"
 #include "loop/zlink.h"
 
 struct links {
+	struct broker *broker;
 	json_t *list;
 	struct torap_wall now;
 };
@@ -24,6 +29,31 @@ static json_t *link_of(
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "peer", peer, "role", role, "lane",
 		torap_lane_name(lane), "state", state, "reason", reason);
+}
+
+/* A link that is away, by the words of whoever ended it. */
+static json_t *link_away(const char *peer, const char *role, uint32_t lane, const char *why)
+{
+	char reason[64];
+	snprintf(reason, sizeof reason, "%s", why ? why : "not-yet");
+	for (char *c = reason; *c; c++)
+		if (*c == ' ')
+			*c = '-';
+	return link_of(peer, role, lane, "down", reason);
+}
+
+static void set_since(json_t *link, struct torap_wall at)
+{
+	char since[TORAP_WALL_TEXT_SIZE];
+	json_object_set_new(link, "since", json_string(torap_wall_format(at, since)));
+}
+
+static void set_lag(json_t *link, const struct broker_lag *lag)
+{
+	json_object_set_new(link, "lag_batches", json_integer((json_int_t)lag->batches));
+	json_object_set_new(link, "lag_events", json_integer((json_int_t)lag->events));
+	json_object_set_new(link, "lag_bytes", json_integer((json_int_t)lag->bytes));
+	json_object_set_new(link, "lag_seconds", json_real(lag->seconds));
 }
 
 static const char *reason_of(const struct broker_feed *f)
@@ -39,17 +69,30 @@ static const char *reason_of(const struct broker_feed *f)
 static void add_session(void *hint, struct broker_session *s)
 {
 	struct links *links = hint;
-	char since[TORAP_WALL_TEXT_SIZE];
-	struct broker_feed_lag lag = { 0 };
-	if (s->feed)
-		lag = broker_feed_lag(s->feed, links->now);
+	struct broker_lag lag = s->feed ? broker_feed_lag(s->feed, links->now)
+					: broker_writer_lag(links->broker, s->name, s->lane, links->now);
 	json_t *link = link_of(s->name, s->feed ? "subscriber" : "writer", s->lane, "flowing",
 		s->feed ? reason_of(s->feed) : "fine");
-	json_object_set_new(link, "since", json_string(torap_wall_format(s->since, since)));
-	json_object_set_new(link, "lag_events", json_integer((json_int_t)lag.events));
-	json_object_set_new(link, "lag_bytes", json_integer((json_int_t)lag.bytes));
-	json_object_set_new(link, "lag_seconds", json_real(lag.seconds));
+	set_since(link, s->since);
+	set_lag(link, &lag);
 	json_array_append_new(links->list, link);
+}
+
+static void add_absent(
+	void *hint, const struct broker_policy_feed *feed, uint8_t lane, const struct broker_absence *a)
+{
+	struct links *links = hint;
+	json_t *link = link_away(feed->name, "subscriber", lane, a->why);
+	if (a->why)
+		set_since(link, a->since);
+	if (a->has_lag)
+		set_lag(link, &a->lag);
+	json_array_append_new(links->list, link);
+}
+
+static struct torap_wall wall_of(const struct links *links, struct torap_mono at)
+{
+	return (struct torap_wall){ links->now.us - (torap_app_mono().us - at.us) };
 }
 
 /* A writer that is expected and not here is what an operator looks for. */
@@ -57,13 +100,16 @@ static void add_missing(struct broker *b, struct links *links)
 {
 	for (size_t i = 0; i < b->rules.policy->writers_count; i++) {
 		const char *id = b->rules.policy->writers[i].id;
-		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+			struct torap_mono since;
 			if (broker_listener_writer(b->listener, id, lane))
 				continue;
-			json_t *link = link_of(id, "writer", lane, "down", "no-session");
-			json_object_set_new(link, "lag_events", json_integer(0));
-			json_object_set_new(link, "lag_bytes", json_integer(0));
-			json_object_set_new(link, "lag_seconds", json_real(0));
+			const char *why = broker_own_link_lost(b->own, id, lane, &since);
+			struct broker_lag lag = broker_writer_lag(b, id, lane, links->now);
+			json_t *link = link_away(id, "writer", lane, why);
+			if (why)
+				set_since(link, wall_of(links, since));
+			set_lag(link, &lag);
 			json_array_append_new(links->list, link);
 		}
 	}
@@ -76,16 +122,11 @@ static void add_upstreams(const struct broker *b, struct links *links)
 		const struct broker_upstream *u = &b->upstreams->list[i];
 		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
 			const struct torap_dialler *d = torap_zlink_dialler(u->lanes[lane].link);
-			struct broker_upstream_lag lag = broker_upstream_lag(&u->lanes[lane], links->now);
-			struct torap_wall at = { links->now.us - (torap_app_mono().us - d->since.us) };
-			char since[TORAP_WALL_TEXT_SIZE];
+			struct broker_lag lag = broker_upstream_lag(&u->lanes[lane], links->now);
 			json_t *link = link_of(u->config->peer.name, "upstream", lane,
 				torap_dial_state_name(d->state), torap_dial_reason_name(d->reason));
-			json_object_set_new(link, "since", json_string(torap_wall_format(at, since)));
-			json_object_set_new(link, "lag_batches", json_integer((json_int_t)lag.batches));
-			json_object_set_new(link, "lag_events", json_integer((json_int_t)lag.events));
-			json_object_set_new(link, "lag_bytes", json_integer(0)); /* Heads do not say. */
-			json_object_set_new(link, "lag_seconds", json_real(lag.seconds));
+			set_since(link, wall_of(links, d->since));
+			set_lag(link, &lag);
 			json_array_append_new(links->list, link);
 		}
 	}
@@ -109,8 +150,10 @@ void broker_status_page(void *broker, struct torap_writer *body)
 {
 	struct broker *b = broker;
 	struct torap_app_clock clock = torap_app_clock();
-	struct links links = { json_array(), torap_app_wall() };
+	struct links links = { b, json_array(), torap_app_wall() };
+	b->lag_reads = BROKER_LAG_READS;
 	broker_listener_each(b->listener, add_session, &links);
+	broker_absent_each(b, links.now, add_absent, &links);
 	add_missing(b, &links);
 	add_upstreams(b, &links);
 	json_t *page =

@@ -121,6 +121,8 @@ struct broker_recent *broker_stream_flushed(struct broker_streams *streams, stru
 	s->batches++;
 	s->events += m->count;
 	s->bytes += size;
+	if (m->sealed_at_us > s->whole_at.us)
+		s->whole_at.us = m->sealed_at_us;
 
 	if (*place)
 		forget(streams, *place);
@@ -288,5 +290,7 @@ enum broker_head_answer broker_stream_head(
 	s->head = torap_buffer_ref(signed_head);
 	s->head_read = *head;
 	s->heads++;
+	if (head->last_batch < s->flushed.next_batch && head->at.us > s->whole_at.us)
+		s->whole_at = head->at;
 	return rollback ? BROKER_HEAD_ROLLBACK : BROKER_HEAD_NEW;
 }

@@ -62,6 +62,8 @@ struct broker_stream {
 	struct torap_mono beyond_told;
 	struct torap_buffer *head; /* newest SignedHead, verified; or NULL */
 	struct torap_head head_read;
+	struct torap_wall
+		whole_at;         /* by its writer's clock: up to here nothing is missing; 0: nothing tells */
 	bool rolled_back;         /* its newest head is lower than what is here: said once */
 	bool rollback_told;       /* as an event */
 	bool forked;              /* two histories of it were seen: said once */

@@ -208,19 +208,14 @@ size_t *broker_upstreams_waiting(struct broker_upstreams *u, const char *name, u
 	return &u->list[i].lanes[lane].waiting_bytes;
 }
 
-struct broker_upstream_lag broker_upstream_lag(const struct broker_upstream_lane *l, struct torap_wall now)
+struct broker_lag broker_upstream_lag(const struct broker_upstream_lane *l, struct torap_wall now)
 {
-	struct broker_upstream_lag lag = { 0 };
+	struct broker_lag lag = { 0 };
 	for (size_t i = 0; i < l->heard.count; i++) {
 		const struct broker_stream *s =
 			broker_streams_find(l->upstream->broker->streams, &l->heard.list[i]->id);
-		if (!s || !s->head || s->head_read.last_batch < s->flushed.next_batch)
-			continue;
-		lag.batches += s->head_read.last_batch - broker_stream_last(s);
-		lag.events += s->head_read.next_seq - s->flushed.next_seq;
-		double seconds = (double)(now.us - s->head_read.at.us) / TORAP_US_PER_S;
-		if (seconds > lag.seconds)
-			lag.seconds = seconds;
+		if (s)
+			broker_lag_ahead(&lag, s, now);
 	}
 	return lag;
 }

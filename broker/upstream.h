@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "broker/heard.h"
+#include "broker/lag.h"
 #include "broker/source.h"
 #include "wire/taxonomy.h"
 
@@ -80,8 +81,5 @@ bool broker_upstreams_ask(struct broker_upstreams *u, size_t i, struct broker_st
 /* Bytes of the named upstream that wait for the disk; it is there. */
 size_t *broker_upstreams_waiting(struct broker_upstreams *u, const char *name, uint8_t lane);
 
-struct broker_upstream_lag {
-	uint64_t batches, events; /* by the newest heads of the streams that it was heard of */
-	double seconds;           /* between the writer's newest word and now, when something is missing */
-};
-struct broker_upstream_lag broker_upstream_lag(const struct broker_upstream_lane *l, struct torap_wall now);
+/* By the newest heads of the streams that it was heard of. */
+struct broker_lag broker_upstream_lag(const struct broker_upstream_lane *l, struct torap_wall now);

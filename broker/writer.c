@@ -266,6 +266,16 @@ void broker_writer_forked(struct broker_writer *w, uint64_t batch_no)
 			TORAP__REFUSAL__CODE__BROKEN_CHAIN, reason);
 }
 
+struct broker_lag broker_writer_lag(
+	const struct broker *b, const char *writer, uint8_t lane, struct torap_wall now)
+{
+	struct broker_lag lag = { 0 };
+	for (size_t i = 0; i < b->streams->lane_count[lane]; i++)
+		if (strcmp(b->streams->lanes[lane][i]->id.writer, writer) == 0)
+			broker_lag_ahead(&lag, b->streams->lanes[lane][i], now);
+	return lag;
+}
+
 void broker_writers_turn(struct broker *b)
 {
 	while (b->owing) {

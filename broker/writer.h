@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/lag.h"
+
 struct broker;
 struct broker_session;
 struct broker_stream;
@@ -34,6 +36,9 @@ bool broker_writer_ask(struct broker_stream *stream);
 void broker_writer_full(struct broker_writer *w);
 /* Another batch turned out to stand under that number: the session ends. */
 void broker_writer_forked(struct broker_writer *w, uint64_t batch_no);
+/* How far we are behind the newest heads of the writer's streams of the lane, whether or not it is here. */
+struct broker_lag broker_writer_lag(
+	const struct broker *b, const char *writer, uint8_t lane, struct torap_wall now);
 /* Sends the acknowledgements that are due to any writer. */
 void broker_writers_turn(struct broker *b);
 /* Trust file or policy changed: ends the session when the writer is not admitted any more. */

@@ -99,11 +99,15 @@ static bool show_link(json_t *status, json_t *link)
 	char process[64];
 	snprintf(process, sizeof process, "%s %s", text_of(status, "process"), text_of(status, "name"));
 	json_t *canary = json_object_get(link, "canary");
-	printf("%-34s %-22s %-10s %-8s %-9s %-14s %10" PRId64 " %12" PRId64 " %9.1f", process,
-		text_of(link, "peer"), text_of(link, "role"), text_of(link, "lane"), state,
-		text_of(link, "reason"), (int64_t)json_integer_value(json_object_get(link, "lag_events")),
-		(int64_t)json_integer_value(json_object_get(link, "lag_bytes")),
-		json_number_value(json_object_get(link, "lag_seconds")));
+	printf("%-34s %-22s %-10s %-8s %-9s %-14s", process, text_of(link, "peer"), text_of(link, "role"),
+		text_of(link, "lane"), state, text_of(link, "reason"));
+	if (json_object_get(link, "lag_events"))
+		printf(" %10" PRId64 " %12" PRId64 " %9.1f",
+			(int64_t)json_integer_value(json_object_get(link, "lag_events")),
+			(int64_t)json_integer_value(json_object_get(link, "lag_bytes")),
+			json_number_value(json_object_get(link, "lag_seconds")));
+	else /* Not known. */
+		printf(" %10s %12s %9s", "-", "-", "-");
 	if (canary)
 		printf(" %7.1f %7.3f", json_number_value(json_object_get(canary, "age_seconds")),
 			json_number_value(json_object_get(canary, "way_seconds")));
