@@ -149,15 +149,15 @@ void broker_absent_each(struct broker *b, struct torap_wall now,
 	if (!follow_policy(b->absent, b->rules.policy))
 		return;
 	for (uint32_t i = 0; i < policy->feeds_count; i++) {
-		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL;
+		for (int lane = TORAP__LANE__LANE_CRITICAL;
 			lane < TORAP_LANES && broker_policy_feed_valid(&policy->feeds[i], now); lane++) {
-			struct record *r = b->absent->records[i * TORAP_LANES + lane];
+			struct record *r = b->absent->records[i * TORAP_LANES + (uint32_t)lane];
 			struct broker_absence absence = r ? r->absence : (struct broker_absence){ 0 };
-			if (broker_audience_first(b->audience, i, lane))
+			if (broker_audience_first(b->audience, i, (uint8_t)lane))
 				continue;
 			if (absence.has_lag)
-				absence.lag = lag_of(b, r, &policy->feeds[i], lane, now);
-			each(hint, &policy->feeds[i], lane, &absence);
+				absence.lag = lag_of(b, r, &policy->feeds[i], (uint8_t)lane, now);
+			each(hint, &policy->feeds[i], (uint8_t)lane, &absence);
 		}
 	}
 }

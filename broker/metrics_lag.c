@@ -80,11 +80,12 @@ static void put_writers(struct page *p)
 	const struct broker_policy *policy = b->rules.policy;
 	for (size_t i = 0; i < policy->writers_count; i++) {
 		const char *id = policy->writers[i].id;
-		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
-			struct broker_lag lag = broker_writer_lag(b, id, lane, p->now);
-			put(p, "writer", id, lane, NULL,
-				p->row->value ? p->row->value(&lag)
-					      : broker_listener_writer(b->listener, id, lane) != NULL);
+		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+			struct broker_lag lag = broker_writer_lag(b, id, (uint8_t)lane, p->now);
+			put(p, "writer", id, (uint32_t)lane, NULL,
+				p->row->value
+					? p->row->value(&lag)
+					: broker_listener_writer(b->listener, id, (uint8_t)lane) != NULL);
 		}
 	}
 }

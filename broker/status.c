@@ -100,13 +100,13 @@ static void add_missing(struct broker *b, struct links *links)
 {
 	for (size_t i = 0; i < b->rules.policy->writers_count; i++) {
 		const char *id = b->rules.policy->writers[i].id;
-		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
 			struct torap_mono since;
-			if (broker_listener_writer(b->listener, id, lane))
+			if (broker_listener_writer(b->listener, id, (uint8_t)lane))
 				continue;
-			const char *why = broker_own_link_lost(b->own, id, lane, &since);
-			struct broker_lag lag = broker_writer_lag(b, id, lane, links->now);
-			json_t *link = link_away(id, "writer", lane, why);
+			const char *why = broker_own_link_lost(b->own, id, (uint32_t)lane, &since);
+			struct broker_lag lag = broker_writer_lag(b, id, (uint8_t)lane, links->now);
+			json_t *link = link_away(id, "writer", (uint32_t)lane, why);
 			if (why)
 				set_since(link, wall_of(links, since));
 			set_lag(link, &lag);

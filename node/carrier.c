@@ -443,8 +443,9 @@ void node_carrier_sealed(struct node_carrier *c, const struct node_sealed *s, st
 	if (c->closing)
 		return;
 	const struct node_carried *at = &c->streams[c->streams_count - 1];
+	/* Just after a start batches may be dated ahead of the clock (wire/seal.h). */
 	if (at->acked.batch_no + 1 == s->mark.batch_no)
-		c->behind_since = s->mark.sealed_at;
+		c->behind_since = s->mark.sealed_at.us < now.wall.us ? s->mark.sealed_at : now.wall;
 	if (node_flow_pump(c, now))
 		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
 }

@@ -58,9 +58,11 @@ class Withholder:
     """Stands between a subscriber and its broker with the keys of both, and passes everything on: hellos, heads, heartbeats.  While
     `holding`, batches and runs are kept back, and nobody is told; afterwards they go out in their order."""
 
-    def __init__(self, fed, broker, subscriber, port, batch):
-        self.fed, self.broker, self.subscriber, self.batch = fed, broker, subscriber, batch
-        self.holding, self.ended, self.context, self.peers, self.kept = False, False, zmq.Context(), {}, {}
+    def __init__(self, fed, broker, subscriber, port, batch, session):
+        self.fed, self.broker, self.subscriber, self.batch, self.session = fed, broker, subscriber, batch, session
+        self.holding, self.ended, self.context = False, False, zmq.Context()
+        self.peers, self.kept, self.lanes = {}, {}, {}  # by who dialled: the connection to the broker, what is kept back; who dialled, by lane
+        self.poller = zmq.Poller()
         self.listener = self.context.socket(zmq.ROUTER)
         self.listener.linger, self.listener.curve_server = 0, True
         use_keys(self.listener, keys_of(fed, broker.name))
@@ -69,22 +71,35 @@ class Withholder:
         self.thread.start()
 
     def run(self):
-        poller = zmq.Poller()
-        poller.register(self.listener, zmq.POLLIN)
+        self.poller.register(self.listener, zmq.POLLIN)
         while not self.ended:
-            for socket, _ in poller.poll(50):
+            for socket, _ in self.poller.poll(50):
+                message = socket.recv_multipart() if not socket.closed else None
                 if socket is self.listener:
-                    who, *frames = socket.recv_multipart()
-                    if who not in self.peers:
-                        self.peers[who] = Peer(self.fed, self.broker, self.context, self.subscriber).socket
-                        self.kept[who] = []
-                        poller.register(self.peers[who], zmq.POLLIN)
-                    self.peers[who].send_multipart(frames)
-                else:
-                    self.pass_on(next(w for w, s in self.peers.items() if s is socket), socket.recv_multipart())
+                    self.ask(message[0], message[1:])
+                elif message:
+                    self.pass_on(next(w for w, s in self.peers.items() if s is socket), message)
             for who, kept in self.kept.items():
                 while kept and not self.holding:
                     self.listener.send_multipart([who, *kept.pop(0)])
+
+    def ask(self, who, frames):
+        if who not in self.peers:
+            if self.batch.Envelope.FromString(frames[0]).type != self.batch.MESSAGE_HELLO:
+                return
+            lane = self.session.Hello.FromString(frames[1]).lane
+            self.forget(self.lanes.get(lane))
+            self.lanes[lane] = who
+            self.peers[who], self.kept[who] = Peer(self.fed, self.broker, self.context, self.subscriber).socket, []
+            self.poller.register(self.peers[who], zmq.POLLIN)
+        self.peers[who].send_multipart(frames)
+
+    def forget(self, who):
+        """A connection that was given up: what it still holds reaches nobody."""
+        if who in self.peers:
+            self.poller.unregister(self.peers[who])
+            self.peers.pop(who).close()
+            self.kept.pop(who)
 
     def pass_on(self, who, frames):
         kind = self.batch.Envelope.FromString(frames[0]).type
