@@ -192,7 +192,7 @@ void broker_upstreams_full(struct broker_upstreams *u, const struct broker_strea
 static void greet_again(struct broker_upstream_lane *l, void *hint)
 {
 	(void)hint;
-	torap_zlink_begin_anew(l->link);
+	torap_zlink_begin_anew_soon(l->link);
 }
 
 void broker_upstreams_greet_again(struct broker_upstreams *u)

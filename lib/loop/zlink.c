@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -17,12 +18,16 @@ enum {
 	TICK_MS = 100,
 	WAITING_MS_MAX = 2000,     /* not flowing for so long is said */
 	UNREACHABLE_MS_MAX = 2000, /* with several brokers: so long for one before the next is tried */
-	SMALL_BUFFER = 64 << 10,   /* bulk and normal: no megabyte of backlog in front of anything */
+	SOON_MS_MAX = 5000,
+	SMALL_BUFFER = 64 << 10, /* bulk and normal: no megabyte of backlog in front of anything */
 };
 
 struct torap_zlink {
 	struct torap_zlink_options options;
-	size_t peer; /* the one that is dialled */
+	size_t next_peer;
+	struct torap_zlink_peer dialled_peer; /* a copy: the list may be another by now */
+	bool anew;                            /* begins anew at… */
+	struct torap_mono anew_at;            /* …this moment */
 	struct torap_dialler dialler;
 	struct torap_mono dialled; /* when the socket was made */
 	struct torap_mono waits_since;
@@ -44,7 +49,7 @@ uint8_t torap_zlink_lane(const struct torap_zlink *l)
 
 const struct torap_zlink_peer *torap_zlink_peer(const struct torap_zlink *l)
 {
-	return &l->options.peers[l->peer];
+	return &l->dialled_peer;
 }
 
 const struct torap_dialler *torap_zlink_dialler(const struct torap_zlink *l)
@@ -57,6 +62,30 @@ bool torap_zlink_flowing(const struct torap_zlink *l)
 	return l->dialler.state == TORAP_DIAL_FLOWING;
 }
 
+static void forget_peer(struct torap_zlink *l)
+{
+	free(l->dialled_peer.name);
+	free(l->dialled_peer.endpoint);
+	l->dialled_peer = (struct torap_zlink_peer){ 0 };
+}
+
+static int take_peer(struct torap_zlink *l, struct torap_error *err)
+{
+	const struct torap_zlink_peer *peer = &l->options.peers[l->next_peer];
+	struct torap_zlink_peer copy = *peer;
+	copy.name = strdup(peer->name);
+	copy.endpoint = strdup(peer->endpoint);
+	if (!copy.name || !copy.endpoint) {
+		free(copy.name);
+		free(copy.endpoint);
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	}
+	forget_peer(l);
+	l->dialled_peer = copy;
+	l->next_peer = (l->next_peer + 1) % l->options.peers_count;
+	return 0;
+}
+
 /* Connections.  A new one may be there long before the loop has let go of the old. */
 
 static void let_go(struct torap_zlink *l)
@@ -66,6 +95,7 @@ static void let_go(struct torap_zlink *l)
 		return;
 	void (*on_closed)(void *hint) = l->on_closed;
 	void *hint = l->on_closed_hint;
+	forget_peer(l);
 	free(l);
 	if (on_closed)
 		on_closed(hint);
@@ -86,15 +116,19 @@ static void on_ready(void *hint, int zmq_events);
 
 static int dial(struct torap_zlink *l, struct torap_error *err)
 {
-	const struct torap_zlink_peer *b = torap_zlink_peer(l);
+	const struct torap_zlink_peer *b = &l->dialled_peer;
+	int r = take_peer(l, err);
+	if (r)
+		return r;
+	l->anew = false; /* Whatever it was to begin anew for, it does. */
 	struct torap_zsocket_options options = {
 		.secret_key = l->options.secret_key,
 		.public_key = l->options.public_key,
 		.server_key = b->key,
 		.buffer_bytes = l->options.lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
 	};
-	int r = torap_zdealer_open(&l->connection, l->options.loop, l->options.zmq_context, b->endpoint,
-		&options, on_ready, l, err);
+	r = torap_zdealer_open(&l->connection, l->options.loop, l->options.zmq_context, b->endpoint, &options,
+		on_ready, l, err);
 	if (r)
 		return r;
 	l->open_handles++;
@@ -105,7 +139,6 @@ static int dial(struct torap_zlink *l, struct torap_error *err)
 static void dial_next(struct torap_zlink *l)
 {
 	hang_up(l);
-	l->peer = (l->peer + 1) % l->options.peers_count;
 	struct torap_error err;
 	if (dial(l, &err)) /* The next tick tries again. */
 		torap_warn("LINK-DIAL", "%s lane: %s", torap_lane_name(l->options.lane), err.text);
@@ -201,6 +234,27 @@ static void hear_bytes(struct torap_zlink *l, struct torap_mono now)
 		torap_dialler_step(&l->dialler, TORAP_DIAL_IN_HEARD, 0, now, &out);
 }
 
+static bool is_same(const struct torap_zlink_peer *a, const struct torap_zlink_peer *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->endpoint, b->endpoint) == 0 &&
+	       memcmp(a->key, b->key, sizeof a->key) == 0;
+}
+
+/* Where the list has the peer that is dialled; their count: nowhere any more. */
+static size_t place_of_dialled(const struct torap_zlink *l)
+{
+	size_t i = 0;
+	while (i < l->options.peers_count && !is_same(&l->options.peers[i], &l->dialled_peer))
+		i++;
+	return i;
+}
+
+static void begin_anew(struct torap_zlink *l)
+{
+	l->next_peer = place_of_dialled(l) % l->options.peers_count;
+	step(l, TORAP_DIAL_IN_CLOSE, 0);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct torap_zlink *l = timer->data;
@@ -211,6 +265,8 @@ static void on_tick(uv_timer_t *timer)
 	if (!l->connection || stuck)
 		dial_next(l);
 	hear_bytes(l, now);
+	if (l->anew && torap_mono_reached(l->anew_at, now))
+		begin_anew(l);
 	step(l, TORAP_DIAL_IN_TICK, 0);
 	tell_waiting(l, now);
 }
@@ -225,9 +281,23 @@ void torap_zlink_refuse(struct torap_zlink *l, int code)
 	step(l, TORAP_DIAL_IN_REFUSED, code);
 }
 
-void torap_zlink_begin_anew(struct torap_zlink *l)
+void torap_zlink_begin_anew_soon(struct torap_zlink *l)
 {
-	step(l, TORAP_DIAL_IN_CLOSE, 0);
+	l->anew = true;
+	l->anew_at = torap_mono_add_ms(torap_app_mono(), randombytes_uniform(SOON_MS_MAX));
+}
+
+bool torap_zlink_redirect(struct torap_zlink *l, const struct torap_zlink_peer *peers, size_t count)
+{
+	assert(count > 0);
+	l->options.peers = peers;
+	l->options.peers_count = count;
+	size_t place = place_of_dialled(l);
+	l->next_peer = place < count ? (place + 1) % count : 0;
+	if (place < count)
+		return false;
+	torap_zlink_begin_anew_soon(l);
+	return true;
 }
 
 static void on_refusal(struct torap_zlink *l, struct torap_buffer **frames, size_t count)
@@ -312,6 +382,7 @@ int torap_zlink_open(
 	l->told = TORAP_DIAL_NOT_YET;
 	int r = dial(l, err);
 	if (r) {
+		forget_peer(l);
 		free(l);
 		return r;
 	}

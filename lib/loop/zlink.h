@@ -25,8 +25,10 @@ struct torap_zlink_options {
 	uv_loop_t *loop;
 	void *zmq_context;
 	uint8_t lane;
-	const uint8_t *secret_key, *public_key; /* our own, borrowed, as are the peers, until on_closed */
-	const struct torap_zlink_peer *peers;   /* at least one */
+	/* Our own, borrowed until on_closed: read at each new connection, and may be others by then (torap_zlink_begin_anew_soon()). */
+	const uint8_t *secret_key, *public_key;
+	const struct torap_zlink_peer
+		*peers; /* at least one; borrowed until on_closed or torap_zlink_redirect() */
 	size_t peers_count;
 
 	/* The owner's.  The body of a hello; NULL: not now (memory). */
@@ -45,6 +47,7 @@ int torap_zlink_open(
 void torap_zlink_close(struct torap_zlink *l, void (*on_closed)(void *hint), void *hint);
 
 uint8_t torap_zlink_lane(const struct torap_zlink *l);
+/* Who is dialled, or was last. */
 const struct torap_zlink_peer *torap_zlink_peer(const struct torap_zlink *l);
 const struct torap_dialler *torap_zlink_dialler(const struct torap_zlink *l);
 bool torap_zlink_flowing(const struct torap_zlink *l);
@@ -53,7 +56,11 @@ bool torap_zlink_flowing(const struct torap_zlink *l);
 void torap_zlink_welcomed(struct torap_zlink *l);
 /* What the broker sent cannot be taken: the link goes down as after a refusal with this Torap__Refusal__Code. */
 void torap_zlink_refuse(struct torap_zlink *l, int code);
-/* Hangs up and says hello again at once, at the next peer: what the last session was told is not good any more. */
-void torap_zlink_begin_anew(struct torap_zlink *l);
+/* Hangs up and says hello again, to the same peer, within 5 s, at random, so that not all links of a region do so at once: what the last
+ * session was told is not good any more, or our key is another.  Until then the session goes on. */
+void torap_zlink_begin_anew_soon(struct torap_zlink *l);
+/* Other peers, borrowed as the first ones were, which are not needed any more.  Begins anew soon if its peer is not among them, with the
+ * first of them; else the session goes on.  False: it goes on. */
+bool torap_zlink_redirect(struct torap_zlink *l, const struct torap_zlink_peer *peers, size_t count);
 /* A message of `type` with one body frame.  A send that fails is the dialler's matter. */
 void torap_zlink_send(struct torap_zlink *l, uint32_t type, struct torap_buffer *body);

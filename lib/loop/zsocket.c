@@ -96,17 +96,23 @@ static int set_listener(void *socket, const struct torap_zsocket_options *o)
 	return 0;
 }
 
-/* libzmq takes port 99999 for 34463. */
-static int check_port(const char *endpoint, struct torap_error *err)
+int torap_zsocket_check(const char *endpoint, struct torap_error *err)
 {
-	if (strncmp(endpoint, "tcp://", 6) != 0)
+	struct torap_error nobody;
+	static const char scheme[] = "tcp://";
+	if (strncmp(endpoint, scheme, sizeof scheme - 1) != 0)
 		return 0;
-	const char *port = strrchr(endpoint, ':') + 1;
+	const char *host = endpoint + sizeof scheme - 1, *port = strrchr(host, ':');
+	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:;[]%*";
+	if (!port || port == host || strspn(host, name) < (size_t)(port - host))
+		return torap_errorf(err ? err : &nobody, -EINVAL, "%s: is not tcp://HOST:PORT", endpoint);
+	port++;
 	if (strcmp(port, "*") == 0)
 		return 0;
 	size_t digits = strspn(port, "0123456789");
+	/* libzmq takes port 99999 for 34463. */
 	if (digits == 0 || digits > 5 || port[digits] || strtol(port, NULL, 10) > UINT16_MAX)
-		return torap_errorf(err, -EINVAL, "%s: there is no such port", endpoint);
+		return torap_errorf(err ? err : &nobody, -EINVAL, "%s: there is no such port", endpoint);
 	return 0;
 }
 
@@ -114,7 +120,7 @@ void *torap_zsocket_dealer(void *context, const char *endpoint, const struct tor
 	struct torap_error *err)
 {
 	assert(!options->server_key || (options->secret_key && options->public_key));
-	if (check_port(endpoint, err) != 0)
+	if (torap_zsocket_check(endpoint, err) != 0)
 		return NULL;
 	void *socket = zmq_socket(context, ZMQ_DEALER);
 	if (socket && set_common(socket, endpoint, options) == 0 && set_dialler(socket, options) == 0)
@@ -166,7 +172,7 @@ void *torap_zsocket_listen(void *context, const char *endpoint, const struct tor
 			err, -EPERM, "cannot listen on %s: no ZAP handler would check the keys", endpoint);
 		return NULL;
 	}
-	if (check_port(endpoint, err) != 0)
+	if (torap_zsocket_check(endpoint, err) != 0)
 		return NULL;
 	void *socket = zmq_socket(context, ZMQ_ROUTER);
 	if (!socket || set_common(socket, endpoint, options) < 0 || set_listener(socket, options) < 0)

@@ -20,6 +20,10 @@ struct torap_zsocket_options {
 	int buffer_bytes;                       /* SNDBUF and RCVBUF; 0: the system's */
 };
 
+/* Is it an endpoint as libzmq understands it?  Where ZeroMQ is lenient (it takes port 99999 for 34463) this is not.  0 or -EINVAL with err
+ * (or NULL). */
+int torap_zsocket_check(const char *endpoint, struct torap_error *err);
+
 /* For zdealer.h alone: a DEALER that is not connected yet, NULL on failure. */
 void *torap_zsocket_dealer(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);

@@ -352,6 +352,21 @@ Test(zsocket, names_the_endpoint_that_it_cannot_use)
 	zmq_ctx_term(context);
 }
 
+Test(zsocket, knows_an_endpoint_before_it_is_used)
+{
+	static const char *const good[] = { "tcp://10.0.0.1:7400", "tcp://broker-one.example:1",
+		"tcp://[::1]:7400", "tcp://*:*", "tcp://0.0.0.0:65535" };
+	static const char *const bad[] = { "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://:7400",
+		"tcp://a b:7400", "tcp://127.0.0.1:99999", "tcp://127.0.0.1:74a", "tcp://127.0.0.1:-1" };
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		cr_expect_eq(torap_zsocket_check(good[i], NULL), 0, "%s", good[i]);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct torap_error err = { "" };
+		cr_expect_lt(torap_zsocket_check(bad[i], &err), 0, "%s", bad[i]);
+		cr_expect(strstr(err.text, bad[i]), "%s", err.text);
+	}
+}
+
 /* Without a ZAP handler libzmq would let every key in. */
 Test(zsocket, refuses_to_listen_with_keys_when_nobody_checks_them)
 {
@@ -361,6 +376,54 @@ Test(zsocket, refuses_to_listen_with_keys_when_nobody_checks_them)
 	void *context = zmq_ctx_new();
 	cr_assert_null(torap_zsocket_listen(context, "tcp://127.0.0.1:*", &options, &err));
 	cr_assert(strstr(err.text, "ZAP"), "%s", err.text);
+	zmq_ctx_term(context);
+}
+
+static void key_pair(uint8_t *public, uint8_t *secret)
+{
+	char p[41], s[41];
+	cr_assert_eq(zmq_curve_keypair(p, s), 0);
+	zmq_z85_decode(public, p);
+	zmq_z85_decode(secret, s);
+}
+
+/* Another key needs another socket: one that is set later is for the next endpoint, and an endpoint takes its sessions along. */
+Test(zsocket, shows_the_key_that_it_was_bound_with_and_loses_its_sessions_when_it_is_unbound)
+{
+	uint8_t first[TORAP_CURVE_KEY_SIZE], second[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
+	char endpoint[128];
+	size_t size = sizeof endpoint;
+	int one = 1;
+	struct torap_error err;
+	struct torap_zmessage m;
+	void *context = zmq_ctx_new(), *router = zmq_socket(context, ZMQ_ROUTER);
+	key_pair(first, secret);
+	zmq_setsockopt(router, ZMQ_CURVE_SERVER, &one, sizeof one);
+	zmq_setsockopt(router, ZMQ_ROUTER_MANDATORY, &one, sizeof one);
+	zmq_setsockopt(router, ZMQ_CURVE_SECRETKEY, secret, sizeof secret);
+	cr_assert_eq(zmq_bind(router, "tcp://127.0.0.1:*"), 0);
+	zmq_getsockopt(router, ZMQ_LAST_ENDPOINT, endpoint, &size);
+	key_pair(second, secret);
+	zmq_setsockopt(router, ZMQ_CURVE_SECRETKEY, secret, sizeof secret);
+
+	struct torap_zdealer *dealer;
+	struct torap_zsocket_options options = {
+		.secret_key = secret, .public_key = second, .server_key = first
+	};
+	cr_assert_eq(torap_zdealer_open(&dealer, NULL, context, endpoint, &options, NULL, NULL, &err), 0);
+	send_text(torap_zdealer_socket(dealer), "by the first key");
+	wait_receive(&m, router, true);
+
+	cr_assert_eq(zmq_unbind(router, endpoint), 0);
+	int r = 0;
+	for (int i = 0; i < 200 && r == 0; i++) {
+		r = torap_zmessage_send(router, m.peer, m.peer_size, m.frames, m.count);
+		usleep(10000);
+	}
+	cr_expect_eq(r, TORAP_ZSOCKET_GONE, "the session has outlived its endpoint");
+	torap_zmessage_finish(&m);
+	torap_zdealer_close(dealer, NULL, NULL);
+	torap_zsocket_close(router);
 	zmq_ctx_term(context);
 }
 
