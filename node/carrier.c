@@ -61,6 +61,7 @@ static void connect_anew(struct node_carrier *c)
 	};
 	c->connection = torap_zdealer_close(c->connection, NULL, NULL);
 	c->kernel_bytes = TORAP_WINDOW_KERNEL_MAX;
+	c->rekey = false; /* These are the newest. */
 	if (torap_zdealer_open(&c->connection, o->loop, o->context, o->endpoint, &z, on_ready, c, &err))
 		torap_fail("LINK-FAILED", "broker %s: %s; tries again by itself", o->broker, err.text);
 }

@@ -99,7 +99,7 @@ struct node_carrier {
 	struct torap_mono looked_at; /* is it stalled?  What the connection had delivered then */
 	uint64_t delivered;
 	struct torap_wall behind_since; /* when the oldest batch that is not acknowledged was sealed */
-	bool rekey;                     /* our CURVE key has changed: at… */
+	bool rekey;                     /* a key or the endpoint has changed: at… */
 	struct torap_mono rekey_at;     /* …this moment the link begins anew */
 	bool closing;
 	char refusal[256]; /* what the broker said last, "" for nothing */
@@ -118,7 +118,8 @@ void node_carrier_finish(struct node_carrier *c);
 
 /* At least every 100 ms. */
 void node_carrier_tick(struct node_carrier *c, struct node_now now);
-/* Our CURVE key is another now: begins anew with it, within some seconds, so that not all links of a region do so at once. */
+/* Our CURVE key, the broker's or its endpoint is another now: begins anew within some seconds, so that not all links of a region do so at
+ * once; until then the session goes on. */
 void node_carrier_rekey(struct node_carrier *c, struct node_now now);
 /* A batch of the lane is durable. */
 void node_carrier_sealed(struct node_carrier *c, const struct node_sealed *s, struct node_now now);

@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "conf/yaml.h"
+#include "loop/zsocket.h"
 #include "node/batcher.h"
 #include "node/retention.h"
 #include "node/room.h"
@@ -252,7 +253,7 @@ static int judge_broker(struct node_config *c, const struct file *f, size_t i, s
 			return torap_yaml_refuse(
 				err, c->path, where, "broker \"%s\" is named twice", in->name);
 	snprintf(where, sizeof where, "brokers[%zu].endpoint", i);
-	if (strncmp(in->endpoint, "tcp://", 6) != 0 || !strrchr(in->endpoint + 6, ':'))
+	if (strncmp(in->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(in->endpoint, NULL))
 		return torap_yaml_refuse(err, c->path, where, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
 	snprintf(where, sizeof where, "brokers[%zu].rate", i);
 	int64_t lag_max_us = 0;
@@ -340,6 +341,67 @@ int node_config_load(struct node_config *out, const char *path, struct torap_err
 	else
 		*out = c;
 	return r;
+}
+
+static bool same_brokers(const struct node_config *a, const struct node_config *b)
+{
+	for (size_t i = 0; i < a->brokers_count && i < b->brokers_count; i++)
+		if (strcmp(a->brokers[i].name, b->brokers[i].name) != 0 ||
+			a->brokers[i].required != b->brokers[i].required)
+			return false;
+	return a->brokers_count == b->brokers_count;
+}
+
+int node_config_judge_reload(
+	const struct node_config *now, const struct node_config *next, struct torap_error *err)
+{
+	const struct {
+		const char *key;
+		bool same;
+	} fixed[] = {
+		{ "name", strcmp(now->name, next->name) == 0 },
+		{ "region", now->region == next->region },
+		{ "root", strcmp(now->root, next->root) == 0 },
+		{ "journal", strcmp(now->journal, next->journal) == 0 },
+		{ "journal_size", now->journal_size == next->journal_size },
+		{ "intake", strcmp(now->intake, next->intake) == 0 },
+		{ "metrics", now->metrics && next->metrics ? strcmp(now->metrics, next->metrics) == 0
+							   : now->metrics == next->metrics },
+		{ "canary", now->canary_us == next->canary_us },
+		{ "keep", now->keep_us == next->keep_us },
+		{ "seal", memcmp(now->seal_delay_ms, next->seal_delay_ms, sizeof now->seal_delay_ms) == 0 },
+		{ "marks", now->bulk_percent == next->bulk_percent &&
+				   now->normal_percent == next->normal_percent },
+	};
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		if (!fixed[i].same)
+			return torap_yaml_refuse(err, next->path, fixed[i].key,
+				"%s changes with a restart only", fixed[i].key);
+	if (!same_brokers(now, next))
+		return torap_yaml_refuse(err, next->path, "brokers",
+			"which brokers there are, their names and kinds change with a restart only");
+	return 0;
+}
+
+static void swap(char **a, char **b)
+{
+	char *was = *a;
+	*a = *b;
+	*b = was;
+}
+
+void node_config_take(struct node_config *now, struct node_config *next)
+{
+	swap(&now->keys, &next->keys);
+	swap(&now->trust, &next->trust);
+	swap(&now->sites, &next->sites);
+	swap(&now->devices, &next->devices);
+	swap(&now->mapping, &next->mapping);
+	for (size_t i = 0; i < now->brokers_count; i++) {
+		swap(&now->brokers[i].endpoint, &next->brokers[i].endpoint);
+		swap(&now->brokers[i].key, &next->brokers[i].key);
+	}
+	now->seal_bytes = next->seal_bytes;
 }
 
 void node_config_finish(struct node_config *c)

@@ -37,4 +37,10 @@ struct node_config {
 
 /* On failure *out is untouched and err names file, line and reason. */
 int node_config_load(struct node_config *out, const char *path, struct torap_error *err);
+/* Is `next`, of the same file, what a reload may take over: other names of files, and endpoint, key and rate of each broker?  Else err says what
+ * changes with a restart only. */
+int node_config_judge_reload(
+	const struct node_config *now, const struct node_config *next, struct torap_error *err);
+/* Gives `now` what a reload takes over of `next`, and `next` the old. */
+void node_config_take(struct node_config *now, struct node_config *next);
 void node_config_finish(struct node_config *c);

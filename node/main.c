@@ -12,6 +12,7 @@
 #include "node/node.h"
 #include "node/owner.h"
 #include "node/registry.h"
+#include "node/reload.h"
 
 static const struct torap_app_options options = {
 	.program = "torap-node",
@@ -53,7 +54,7 @@ static int check_registry(char **words, int count)
 	return EXIT_SUCCESS;
 }
 
-static int check(const struct node_config *config)
+static int check(struct node_config *config)
 {
 	struct torap_error err;
 	struct node files = { 0 };
@@ -86,7 +87,7 @@ static int read_time(struct torap_wall *out, const char *text, struct torap_wall
 }
 
 /* `words` are BEFORE and perhaps --force. */
-static int make_room(const struct node_config *config, char **words, int count)
+static int make_room(struct node_config *config, char **words, int count)
 {
 	struct torap_error err;
 	struct node files = { 0 };
@@ -126,7 +127,7 @@ static void on_stop(void *hint)
 		node_stop(n);
 }
 
-static int run(const struct node_config *config)
+static int run(struct node_config *config)
 {
 	struct torap_error err;
 	struct node *n = NULL;

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "conf/trust.h"
 #include "loop/http.h"
 #include "node/acceptance.h"
 #include "node/batcher.h"
@@ -204,8 +203,7 @@ static void init_handles(struct node *n)
 	n->has_handles = true;
 }
 
-int node_create(
-	struct node **out, struct torap_app *app, const struct node_config *config, struct torap_error *err)
+int node_create(struct node **out, struct torap_app *app, struct node_config *config, struct torap_error *err)
 {
 	struct node *n = calloc(1, sizeof *n);
 	if (!n)
@@ -328,57 +326,4 @@ struct node *node_destroy(struct node *n)
 	node_unload_files(n);
 	free(n);
 	return NULL;
-}
-
-/* Reloading. */
-
-/* Whoever signs or dials reads them where they are. */
-static void take_keys(struct node *n, struct torap_keys *keys, struct node_now now)
-{
-	bool sign = memcmp(keys->sign.public, n->keys.sign.public, sizeof keys->sign.public) != 0;
-	bool curve = memcmp(keys->curve_public, n->keys.curve_public, sizeof keys->curve_public) != 0;
-	n->keys = *keys;
-	torap_keys_wipe(keys);
-	for (size_t i = 0; curve && i < n->uplinks_count; i++)
-		node_uplink_rekey(n->uplinks[i], now);
-	if (sign || curve)
-		torap_notice("KEYS-CHANGED", "node %s: %s%s%s", n->config->name,
-			sign ? "signs with another key from here on" : "", sign && curve ? "; " : "",
-			curve ? "its links begin anew with another CURVE key, within some seconds" : "");
-}
-
-void node_reload(struct node *n)
-{
-	struct torap_error err;
-	struct torap_keys keys;
-	struct node_rules rules;
-	if (n->stage != NODE_RUNNING)
-		return;
-	struct node_now now = node_now(n);
-	int r = torap_keys_load(&keys, n->config->keys, &err);
-	if (r == 0)
-		r = node_rules_load(&rules, n->config, &keys, &n->root, &n->rules, now.wall, &err);
-	if (r == 0 && node_supervision_registry(n->supervision, rules.registry, now)) {
-		node_rules_finish(&rules);
-		r = torap_errorf(&err, -ENOMEM, "out of memory");
-	}
-	if (r) {
-		torap_keys_wipe(&keys);
-		n->reloads_refused++;
-		torap_fail("RELOAD-REFUSED", "%s; what was in force stays in force", err.text);
-		return;
-	}
-	take_keys(n, &keys, now);
-	struct node_rules old = n->rules;
-	n->rules = rules;
-	torap_trust_date_key(rules.trust, n->config->name, &n->keys.sign);
-	node_acceptance_rules(n->acceptance, rules.registry, rules.mapping);
-	node_intake_registry(n->intake, rules.registry);
-	node_retention_rules(n->retention, rules.trust);
-	node_consents_tick(n->consents, rules.registry, now);
-	node_rules_finish(&old);
-	n->reloads++;
-	torap_notice("RELOADED", "node %s: %zu devices at %zu sites, %zu codes, trust file version %llu",
-		n->config->name, node_registry_devices(rules.registry), node_registry_sites(rules.registry),
-		node_mapping_size(rules.mapping), (unsigned long long)rules.trust->version);
 }

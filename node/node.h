@@ -1,4 +1,4 @@
-/* node.h: the node: owns its parts, starts them in order, stops them in reverse, reloads what can be reloaded.
+/* node.h: the node: owns its parts, starts them in order, stops them in reverse (reload.h: what SIGHUP does).
  *
  *     store → batcher, dedup, unknown, subjects, supervision, consents → acceptance → bus → uplinks → retention → intake → http
  *
@@ -28,7 +28,7 @@ enum node_stage { NODE_RUNNING, NODE_DRAINING, NODE_SETTLING, NODE_CLOSED };
 
 struct node {
 	struct torap_app *app;
-	const struct node_config *config;
+	struct node_config *config; /* the caller's; a reload puts into it what it takes over */
 	struct torap_keys keys, root;
 	uint8_t broker_keys[NODE_BROKERS_MAX][TORAP_CURVE_KEY_SIZE];
 	struct node_rules rules;
@@ -68,14 +68,13 @@ struct node {
 };
 
 /* Keys and rules: all files that the configuration names, and whether they fit each other.  For -n, and at the start. */
-int node_load_files(struct node *n, const struct node_config *config, struct torap_error *err);
+int node_load_files(struct node *n, struct node_config *config, struct torap_error *err);
 void node_unload_files(struct node *n);
 
 /* `app` and `config` are borrowed for the node's life. */
 int node_create(
-	struct node **out, struct torap_app *app, const struct node_config *config, struct torap_error *err);
+	struct node **out, struct torap_app *app, struct node_config *config, struct torap_error *err);
 void node_stop(struct node *n);
-void node_reload(struct node *n);
 /* After the loop has run out.  Accepts NULL, returns NULL. */
 struct node *node_destroy(struct node *n);
 

@@ -37,18 +37,27 @@ enum { ROUND_SPACING_MS = 4 };
 
 /* Files. */
 
-int node_load_files(struct node *n, const struct node_config *config, struct torap_error *err)
+int node_load_broker_keys(
+	uint8_t (*out)[TORAP_CURVE_KEY_SIZE], const struct node_config *config, struct torap_error *err)
+{
+	for (size_t i = 0; i < config->brokers_count; i++) {
+		struct torap_keys broker;
+		int r = torap_keys_load_public(&broker, config->brokers[i].key, err);
+		if (r)
+			return r;
+		memcpy(out[i], broker.curve_public, TORAP_CURVE_KEY_SIZE);
+	}
+	return 0;
+}
+
+int node_load_files(struct node *n, struct node_config *config, struct torap_error *err)
 {
 	n->config = config;
 	int r = torap_keys_load(&n->keys, config->keys, err);
 	if (r == 0)
 		r = torap_keys_load_public(&n->root, config->root, err);
-	for (size_t i = 0; i < config->brokers_count && r == 0; i++) {
-		struct torap_keys broker;
-		r = torap_keys_load_public(&broker, config->brokers[i].key, err);
-		if (r == 0)
-			memcpy(n->broker_keys[i], broker.curve_public, TORAP_CURVE_KEY_SIZE);
-	}
+	if (r == 0)
+		r = node_load_broker_keys(n->broker_keys, config, err);
 	if (r == 0)
 		r = node_rules_load(&n->rules, config, &n->keys, &n->root, NULL, torap_app_wall(), err);
 	if (r)

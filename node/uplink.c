@@ -133,6 +133,13 @@ void node_uplink_rekey(struct node_uplink *u, struct node_now now)
 		node_carrier_rekey(&u->carriers[lane], now);
 }
 
+void node_uplink_redirect(struct node_uplink *u, const char *endpoint)
+{
+	u->options.endpoint = endpoint;
+	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++)
+		u->carriers[lane].options.endpoint = endpoint;
+}
+
 static void on_written(struct node_entry *entry, enum node_entry_result result)
 {
 	(void)result; /* A receipt that is not kept is only an older one. */

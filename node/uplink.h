@@ -14,8 +14,9 @@ struct node_uplink;
 
 struct node_uplink_options {
 	struct node_carrier_options
-		carrier;             /* lane, broker, endpoint and broker_key are set from what follows */
-	const char *name, *endpoint; /* borrowed for the uplink's life, as the key */
+		carrier; /* lane, broker, endpoint and broker_key are set from what follows */
+	const char *name,
+		*endpoint; /* borrowed for the uplink's life (endpoint: or until _redirect), as the key */
 	const uint8_t *key;
 	bool required;
 	int64_t lag_max_us; /* of one that is not: past this it is given up (give_up.h); 0: no limit */
@@ -34,6 +35,8 @@ int node_uplink_receipt(struct torap_kv_txn *txn, const char *broker, const stru
 
 void node_uplink_tick(struct node_uplink *u, struct node_now now);  /* every 100 ms */
 void node_uplink_rekey(struct node_uplink *u, struct node_now now); /* node_carrier_rekey() of each lane */
+/* The broker is at another endpoint.  Needs a rekey, as another content of its key does. */
+void node_uplink_redirect(struct node_uplink *u, const char *endpoint);
 /* Every few seconds, and once before the end: writes down how far the broker has come. */
 void node_uplink_receipts(struct node_uplink *u, struct node_now now);
 void node_uplink_sealed(

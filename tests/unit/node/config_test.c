@@ -196,3 +196,58 @@ Test(config, refuses_a_file_without_what_it_must_have)
 		cr_expect_neq(err.text[0], 0);
 	}
 }
+
+Test(config, says_what_a_reload_cannot_change)
+{
+	static const struct {
+		const char *from, *to, *key; /* key NULL: it can */
+	} changes[] = {
+		{ "node-a\n", "node-b\n", "name" },
+		{ "391010000", "391020000", "region" },
+		{ "root.pub", "other.pub", "root" },
+		{ "journal: journal", "journal: other", "journal" },
+		{ "512MiB", "1GiB", "journal_size" },
+		{ "run/intake", "intake", "intake" },
+		{ "metrics: 127.0.0.1:9101\n", "", "metrics" },
+		{ "normal: 100ms", "normal: 1s", "seal" },
+		{ "canary: 10s", "canary: 10s\nkeep: 1h", "keep" },
+		{ "canary: 10s", "canary: 10s\nmarks: { bulk: 10% }", "marks" },
+		{ "10s", "11s", "canary" },
+		{ "name: two", "name: three", "brokers" },
+		{ "best_effort", "required", "brokers" },
+		{ "tcp://10.0.0.1:7400", "tcp://10.0.0.2:7401", NULL },
+		{ "two.pub", "next/two.pub", NULL },
+		{ "kind: best_effort", "kind: best_effort, rate: 1Mbit", NULL },
+		{ "sites.csv", "other.csv", NULL },
+		{ "k/node-a.key", "next/node-a.key", NULL },
+	};
+	struct torap_error err = { "" };
+	struct node_config now, next;
+	char path[64];
+	cr_assert_eq(load(&now, path, NULL, NULL, &err), 0, "%s", err.text);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		err.text[0] = 0;
+		cr_assert_eq(load(&next, path, changes[i].from, changes[i].to, &err), 0, "%s", err.text);
+		int r = node_config_judge_reload(&now, &next, &err);
+		cr_expect_eq(r < 0, changes[i].key != NULL, "%s", changes[i].to);
+		cr_expect(!changes[i].key || strstr(err.text, changes[i].key), "%s", err.text);
+		node_config_finish(&next);
+	}
+	node_config_finish(&now);
+}
+
+Test(config, gives_a_reload_what_it_takes_over_and_takes_the_old)
+{
+	struct torap_error err = { "" };
+	struct node_config now, next;
+	char path[64];
+	cr_assert_eq(load(&now, path, NULL, NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(
+		load(&next, path, "tcp://10.0.0.1:7400", "tcp://10.0.0.2:7401", &err), 0, "%s", err.text);
+	node_config_take(&now, &next);
+	cr_expect_str_eq(now.brokers[1].endpoint, "tcp://10.0.0.2:7401");
+	cr_expect_str_eq(next.brokers[1].endpoint, "tcp://10.0.0.1:7400");
+	node_config_finish(&next);
+	cr_expect_str_eq(now.brokers[0].endpoint, "tcp://127.0.0.1:7400");
+	node_config_finish(&now);
+}
