@@ -20,7 +20,7 @@ static const char help[] =
 	"\n"
 	"Receives a feed, verifies all of it, stores it in the directory that FILE names, and prints its "
 	"events.  Goes on from\n"
-	"its own cursor after any restart.\n"
+	"its own cursor after any restart.  SIGHUP reads FILE and the keys again.\n"
 	"\n"
 	"    -c FILE       configuration: feed, keys, root, dir, dir_size, brokers…\n"
 	"    --from WHERE  where to begin, the first time in this directory: beginning (if not given), now, "
@@ -62,6 +62,13 @@ static void on_stop(void *hint)
 	if (f->timed)
 		uv_close((uv_handle_t *)&f->timer, NULL);
 	f->timed = false;
+}
+
+static void on_reload(void *hint)
+{
+	struct following *f = hint;
+	if (f->follow)
+		follow_reload(f->follow);
 }
 
 static void on_end(void *hint, const char *why)
@@ -147,7 +154,7 @@ static int begin(
 
 static int run(const struct words *w, struct follow_options *options, int64_t duration_us)
 {
-	struct following f = { .app = { .hint = &f, .on_stop = on_stop } };
+	struct following f = { .app = { .hint = &f, .on_reload = on_reload, .on_stop = on_stop } };
 	struct torap_error err;
 	if (follow_config_load(&f.config, w->config, &err))
 		return ctl_fail("%s", err.text);

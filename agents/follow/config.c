@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "conf/grant_rows.h"
 #include "conf/yaml.h"
+#include "loop/zsocket.h"
 
 enum { CREDIT_DEFAULT = 4 << 20, CREDIT_MIN = 64 << 10 };
 
@@ -93,6 +94,12 @@ static int read_brokers(
 		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 	for (unsigned i = 0; i < raw->brokers_count; i++) {
 		struct torap_keys keys;
+		char where[48];
+		snprintf(where, sizeof where, "brokers[%u].endpoint", i);
+		if (torap_zsocket_check(raw->brokers[i].endpoint, NULL))
+			return torap_yaml_refuse(err, path, where,
+				"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400",
+				raw->brokers[i].endpoint);
 		int r = read_public(&keys, path, raw->brokers[i].key, err);
 		if (r)
 			return r;
@@ -141,10 +148,11 @@ static int read_sizes(
 static int convert(
 	struct follow_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
 {
+	c->path = strdup(path);
 	c->feed = strdup(raw->feed);
 	c->dir = torap_yaml_path(path, raw->dir);
 	c->metrics = raw->metrics ? strdup(raw->metrics) : NULL;
-	if (!c->feed || !c->dir || (raw->metrics && !c->metrics))
+	if (!c->path || !c->feed || !c->dir || (raw->metrics && !c->metrics))
 		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 
 	int r = read_sizes(c, raw, path, err);
@@ -174,6 +182,44 @@ int follow_config_load(struct follow_config **out, const char *path, struct tora
 	return 0;
 }
 
+int follow_config_judge_reload(
+	const struct follow_config *now, const struct follow_config *next, struct torap_error *err)
+{
+	const struct {
+		const char *key;
+		bool same;
+	} fixed[] = {
+		{ "feed", strcmp(now->feed, next->feed) == 0 },
+		{ "root", memcmp(now->root, next->root, sizeof now->root) == 0 },
+		{ "dir", strcmp(now->dir, next->dir) == 0 },
+		{ "dir_size", now->dir_bytes == next->dir_bytes },
+		{ "metrics", now->metrics && next->metrics ? strcmp(now->metrics, next->metrics) == 0
+							   : now->metrics == next->metrics },
+	};
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		if (!fixed[i].same)
+			return torap_yaml_refuse(err, next->path, fixed[i].key,
+				"%s changes with a restart only", fixed[i].key);
+	return 0;
+}
+
+void follow_config_take(struct follow_config *now, struct follow_config *next)
+{
+	struct follow_config was = *now;
+	now->keys = next->keys;
+	now->brokers = next->brokers;
+	now->brokers_count = next->brokers_count;
+	now->expected = next->expected;
+	now->expected_count = next->expected_count;
+	now->credit_bytes = next->credit_bytes;
+	next->keys = was.keys;
+	next->brokers = was.brokers;
+	next->brokers_count = was.brokers_count;
+	next->expected = was.expected;
+	next->expected_count = was.expected_count;
+	torap_keys_wipe(&was.keys);
+}
+
 struct follow_config *follow_config_destroy(struct follow_config *c)
 {
 	if (!c)
@@ -185,6 +231,7 @@ struct follow_config *follow_config_destroy(struct follow_config *c)
 	}
 	free(c->brokers);
 	torap_grant_rows_destroy(c->expected, c->expected_count);
+	free(c->path);
 	free(c->feed);
 	free(c->dir);
 	free(c->metrics);

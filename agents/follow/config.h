@@ -27,6 +27,7 @@ struct torap_error;
 enum { FOLLOW_BROKERS_MAX = 16, FOLLOW_FEED_NAME_MAX = 63 };
 
 struct follow_config {
+	char *path;
 	char *feed;
 	struct torap_keys keys;
 	uint8_t root[TORAP_SIGN_KEY_SIZE];
@@ -42,5 +43,10 @@ struct follow_config {
 
 /* On failure *out is untouched and err names file, line and reason. */
 int follow_config_load(struct follow_config **out, const char *path, struct torap_error *err);
+/* Is `next`, of the same file, what a reload may take over: keys, brokers, expect and credit?  Else err says what changes with a restart only. */
+int follow_config_judge_reload(
+	const struct follow_config *now, const struct follow_config *next, struct torap_error *err);
+/* Gives `now` what a reload takes over of `next`, and `next` the old. */
+void follow_config_take(struct follow_config *now, struct follow_config *next);
 /* Wipes the secrets.  Accepts NULL.  Returns NULL. */
 struct follow_config *follow_config_destroy(struct follow_config *c);

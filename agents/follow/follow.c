@@ -228,6 +228,42 @@ static int load(struct follow *f, struct torap_error *err)
 	return r;
 }
 
+/* Reload. */
+
+static void take_links(struct follow *f, bool rekeyed)
+{
+	const struct follow_config *c = f->config;
+	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
+		struct torap_zlink *l = f->lanes[n].link;
+		if (!torap_zlink_redirect(l, c->brokers, c->brokers_count) && rekeyed)
+			torap_zlink_begin_anew_soon(l);
+	}
+}
+
+void follow_reload(struct follow *f)
+{
+	struct torap_error err;
+	struct follow_config *next = NULL;
+	if (f->closing)
+		return;
+	int r = follow_config_load(&next, f->config->path, &err);
+	if (!r)
+		r = follow_config_judge_reload(f->config, next, &err);
+	if (r) {
+		torap_fail("RELOAD-REFUSED", "%s; what was in force stays in force", err.text);
+		follow_config_destroy(next);
+		return;
+	}
+	bool rekeyed =
+		memcmp(f->config->keys.curve_public, next->keys.curve_public, TORAP_CURVE_KEY_SIZE) != 0;
+	follow_config_take(f->config, next);
+	take_links(f, rekeyed);
+	follow_config_destroy(next);
+	torap_notice("RELOADED", "%s: feed %s, %zu brokers%s", f->config->path, f->config->feed,
+		f->config->brokers_count,
+		rekeyed ? "; another CURVE key, its links begin anew within some seconds" : "");
+}
+
 /* Open and close. */
 
 static int open_links(struct follow *f, struct torap_error *err)

@@ -22,9 +22,9 @@ struct torap_error;
 struct follow;
 
 struct follow_options {
-	const struct follow_config *config; /* borrowed until on_closed */
-	uint8_t start;                      /* Torap__Start, for the first time in this directory only */
-	bool start_given;                   /* by the user: said aloud when it has no effect any more */
+	struct follow_config *config; /* borrowed until on_closed; a reload puts into it what it takes over */
+	uint8_t start;                /* Torap__Start, for the first time in this directory only */
+	bool start_given;             /* by the user: said aloud when it has no effect any more */
 	struct torap_wall start_at;
 	bool has_output;
 	struct follow_output_options output;         /* its on_end is the one below */
@@ -34,6 +34,9 @@ struct follow_options {
 
 int follow_open(
 	struct follow **out, uv_loop_t *loop, const struct follow_options *options, struct torap_error *err);
+/* SIGHUP: the configuration anew, all of it or nothing: keys, brokers, expect, credit.  Links that go over to another key or broker begin anew
+ * within some seconds, and go on with their old session until then. */
+void follow_reload(struct follow *f);
 /* Flushes what was received, then runs on_closed.  Accepts NULL. */
 void follow_close(struct follow *f, void (*on_closed)(void *hint), void *hint);
 

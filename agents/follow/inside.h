@@ -20,7 +20,7 @@ struct follow_lane {
 
 struct follow {
 	struct follow_options options;
-	const struct follow_config *config;
+	struct follow_config *config;
 	uv_loop_t *loop;
 	void *zmq;
 	struct torap_kv *kv;

@@ -91,3 +91,29 @@ Test(config, refuses_a_secret_that_others_may_read)
 	cr_assert_lt(load("dir_size: 8GiB\n"), 0);
 	cr_assert_not_null(strstr(err.text, "chmod 600"), "%s", err.text);
 }
+
+Test(config, says_what_a_reload_cannot_change)
+{
+	static const struct {
+		const char *more, *key; /* key NULL: it can */
+	} changes[] = {
+		{ "dir_size: 9GiB\n", "dir_size" },
+		{ "dir_size: 8GiB\nmetrics: 127.0.0.1:0\n", "metrics" },
+		{ "dir_size: 8GiB\ncredit: 1MiB\n", NULL },
+		{ "dir_size: 8GiB\nexpect:\n  - { parts: [open] }\n", NULL },
+	};
+	cr_assert_eq(load("dir_size: 8GiB\n"), 0, "%s", err.text);
+	struct follow_config *now = config;
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		err.text[0] = 0;
+		cr_assert_eq(load(changes[i].more), 0, "%s", err.text);
+		int r = follow_config_judge_reload(now, config, &err);
+		cr_expect_eq(r < 0, changes[i].key != NULL, "%s", changes[i].more);
+		cr_expect(!changes[i].key || strstr(err.text, changes[i].key), "%s", err.text);
+		if (r == 0)
+			follow_config_take(now, config);
+		config = follow_config_destroy(config);
+	}
+	cr_expect_eq(now->expected_count, 1);
+	follow_config_destroy(now);
+}
