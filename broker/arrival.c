@@ -12,14 +12,15 @@
 #include "broker/writer.h"
 #include "loop/app.h"
 
-/* What waits is counted where its credit is: of an upstream at its lane, else at the stream. */
+/* What waits is counted where its credit is: of an upstream at its lane, while it is there, else at the stream. */
 static void count_waiting(struct broker *b, struct broker_stream *s, const struct broker_source *source,
 	size_t size, bool arrives)
 {
 	size_t *bytes = source->kind == BROKER_SOURCE_UPSTREAM
-				? broker_upstreams_waiting(b->upstreams, source->name, s->id.lane)
+				? broker_upstreams_waiting(b->upstreams, source, s->id.lane)
 				: &s->waiting_bytes;
-	*bytes += arrives ? size : -size;
+	if (bytes)
+		*bytes += arrives ? size : -size;
 	if (source->kind == BROKER_SOURCE_WRITER)
 		s->writer_merges += arrives ? 1 : -1u;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "broker/absent.h"
 #include "broker/audience.h"
+#include "broker/door.h"
 #include "broker/feed.h"
 #include "broker/feed_send.h"
 #include "broker/listener.h"
@@ -51,35 +52,21 @@ static int load_keys(
 	return r;
 }
 
-/* The broker is a writer too: nobody could verify its own stream if the trust file did not know it. */
-static int check_own(const struct broker_config *config, const struct torap_keys *keys,
-	const struct torap_trust *trust, struct torap_error *err)
-{
-	const struct torap_trust_writer *w = torap_trust_writer(trust, config->name);
-	if (!w)
-		return torap_errorf(err, -EINVAL, "%s: the broker itself, %s, is not among the writers",
-			config->trust, config->name);
-	const uint8_t *key = torap_trust_lookup((void *)trust, config->name, keys->sign.id, torap_app_wall());
-	if (!key || memcmp(key, keys->sign.public, TORAP_SIGN_KEY_SIZE) != 0)
-		return torap_errorf(err, -EINVAL, "%s: the signing key of %s is not that of %s, now",
-			config->trust, config->name, config->keys);
-	if (!torap_trust_may_speak(w, config->region))
-		return torap_errorf(err, -EINVAL, "%s: %s may not speak for its own region %09" PRIu32,
-			config->trust, config->name, config->region);
-	return 0;
-}
-
 int broker_check(const struct broker_config *config, struct torap_error *err)
 {
 	struct torap_keys keys;
 	uint8_t root[TORAP_SIGN_KEY_SIZE];
 	struct broker_rules rules = { 0 };
+	struct broker_doors_wish wish = { 0 };
 	int r = load_keys(&keys, root, config, err);
+	if (!r)
+		r = broker_doors_wish(&wish, config, &keys, err);
 	if (!r)
 		r = broker_rules_load(&rules, config, root, 0, torap_app_wall(), err);
 	if (!r)
-		r = check_own(config, &keys, rules.trust, err);
+		r = broker_rules_check_own(&rules, config, &keys, err);
 	broker_rules_finish(&rules);
+	broker_doors_wish_wipe(&wish);
 	torap_keys_wipe(&keys);
 	return r;
 }
@@ -269,136 +256,6 @@ struct broker_stream *broker_new_stream(struct broker *b, const struct torap_str
 	return stream;
 }
 
-/* Reload. */
-
-struct change {
-	struct broker *broker;
-	const struct broker_policy *before;
-	bool trust_changed;
-	struct torap_wall now;
-};
-
-/* A subscriber hears of the trust file in its welcome, and could verify nothing of a writer that it does not know: it is to say hello
- * again, on the same connection. */
-static void greet_again(struct broker_session *s)
-{
-	if (s->ended)
-		return;
-	s->keep_wire = true;
-	broker_session_end(s, "the trust file changed", TORAP__REFUSAL__CODE__NO_SESSION,
-		"there is a new trust file; say hello again");
-}
-
-static void rules_changed(void *hint, struct broker_session *s)
-{
-	const struct change *c = hint;
-	const struct broker_policy *policy = c->broker->rules.policy;
-	struct broker_feed *f = s->feed;
-	if (s->writer)
-		broker_writer_judge(s->writer);
-	if (!f)
-		return;
-	const struct broker_policy_feed *before = &c->before->feeds[f->place];
-	int place = broker_policy_find(policy, s->name);
-	if (place < 0) {
-		f->place = UINT32_MAX;
-		c->broker->counts.revoked++;
-		broker_session_end(s, "not granted any more", TORAP__REFUSAL__CODE__NOT_ADMITTED,
-			"the feed is not in the policy any more");
-		return;
-	}
-	f->place = (uint32_t)place;
-	broker_audience_join(c->broker->audience, f);
-	broker_feed_rules(f, c->now, !broker_policy_same_rows(before, &policy->feeds[place]));
-	if (c->trust_changed)
-		greet_again(s);
-}
-
-static void trust_not_kept(uint64_t version)
-{
-	torap_fail("STORE-FULL",
-		"that trust file %" PRIu64
-		" was in force could not be kept; after a restart an older one could pass",
-		version);
-}
-
-static void reload_refused(struct broker *b, const char *why)
-{
-	b->counts.reloads_refused++;
-	torap_fail("POLICY-REFUSED", "%s; what was in force stays in force", why);
-	broker_own_policy(b->own, b->config->policy, NULL, why);
-}
-
-/* Our key for signing may be another now.  That for links belongs to the socket, and to what peers have in their files. */
-static int load_own_again(struct broker *b, struct torap_keys *keys, struct torap_error *err)
-{
-	int r = torap_keys_load(keys, b->config->keys, err);
-	if (r == 0 && memcmp(keys->curve_public, b->keys.curve_public, sizeof keys->curve_public) != 0)
-		r = torap_errorf(err, -EPERM,
-			"%s: another CURVE key; that of a listener changes with a restart only",
-			b->config->keys);
-	return r;
-}
-
-static int load_again(struct broker *b, struct broker_rules *rules, struct torap_error *err)
-{
-	struct torap_keys keys = { 0 };
-	int r = load_own_again(b, &keys, err);
-	if (!r)
-		r = broker_rules_load(
-			rules, b->config, b->root, b->state.trust_version, torap_app_wall(), err);
-	if (r) {
-		torap_keys_wipe(&keys);
-		return r;
-	}
-	r = check_own(b->config, &keys, rules->trust, err);
-	struct broker_audience *audience = r ? NULL : broker_audience_create(rules->policy->feeds_count);
-	if (!r && (!audience || broker_routing_policy(b->routing, rules->policy)))
-		r = torap_errorf(err, -ENOMEM, "out of memory");
-	if (r) {
-		broker_audience_destroy(audience);
-		broker_rules_finish(rules);
-		torap_keys_wipe(&keys);
-		return r;
-	}
-	torap_trust_date_key(rules->trust, b->config->name, &keys.sign);
-	b->keys = keys; /* The sealers of our own stream read it when they sign. */
-	torap_keys_wipe(&keys);
-	broker_audience_destroy(b->audience);
-	b->audience = audience;
-	return 0;
-}
-
-void broker_reload(struct broker *b)
-{
-	struct torap_error err;
-	struct broker_rules rules = { 0 };
-	if (b->stopping)
-		return;
-	b->counts.reloads++;
-	if (load_again(b, &rules, &err)) {
-		reload_refused(b, err.text);
-		broker_turn(b);
-		return;
-	}
-	struct broker_rules before = b->rules;
-	struct change change = { b, before.policy, rules.trust->version != before.trust->version,
-		torap_app_wall() };
-	b->rules = rules;
-	if (broker_state_trust_later(&b->state, b->committer, rules.trust->version, trust_not_kept))
-		trust_not_kept(rules.trust->version);
-	broker_retention_rules(b->retention, rules.trust);
-	broker_listener_each(b->listener, rules_changed, &change);
-	if (change.trust_changed)
-		broker_upstreams_greet_again(b->upstreams);
-	torap_notice("POLICY-LOADED", "%s: %zu feeds, %zu writers; trust file version %" PRIu64,
-		b->config->policy, rules.policy->feeds_count, rules.policy->writers_count,
-		rules.trust->version);
-	broker_own_policy(b->own, b->config->policy, rules.policy->digest, NULL);
-	broker_rules_finish(&before);
-	broker_turn(b);
-}
-
 /* Start and stop. */
 
 static int take_stream(void *hint, const struct torap_journal_head *head)
@@ -444,7 +301,7 @@ static int load_rules(struct broker *b, struct torap_error *err)
 	int r = broker_rules_load(
 		&b->rules, b->config, b->root, b->state.trust_version, torap_app_wall(), err);
 	if (!r)
-		r = check_own(b->config, &b->keys, b->rules.trust, err);
+		r = broker_rules_check_own(&b->rules, b->config, &b->keys, err);
 	if (!r) {
 		torap_trust_date_key(b->rules.trust, b->config->name, &b->keys.sign);
 		r = broker_state_trust(&b->state, b->kv, b->rules.trust->version, err);
@@ -492,6 +349,23 @@ static int open_loop(struct broker *b, struct torap_error *err)
 	return r;
 }
 
+static int open_links(struct broker *b, struct torap_error *err)
+{
+	struct broker_doors_wish wish;
+	int r = broker_doors_wish(&wish, b->config, &b->keys, err);
+	if (!r)
+		r = broker_listener_open(&b->listener, b, &wish, err);
+	broker_doors_wish_wipe(&wish);
+	if (r)
+		return r;
+	b->upstreams = broker_upstreams_create(b);
+	r = b->upstreams ? broker_upstreams_prepare(b->upstreams, b->config, err)
+			 : torap_errorf(err, -ENOMEM, "out of memory");
+	if (!r)
+		broker_upstreams_settle(b->upstreams, b->config, false, true);
+	return r;
+}
+
 static int open_sockets(struct broker *b, struct torap_error *err)
 {
 	static const struct torap_http_route routes[] = {
@@ -505,9 +379,7 @@ static int open_sockets(struct broker *b, struct torap_error *err)
 	zmq_ctx_set(b->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
 	int r = torap_zap_open(&b->zap, &b->app->loop, b->zmq, admit, b, err);
 	if (!r)
-		r = broker_listener_open(&b->listener, b, err);
-	if (!r)
-		r = broker_upstreams_open(&b->upstreams, b, err);
+		r = open_links(b, err);
 	if (!r && b->config->metrics)
 		r = torap_http_open(&b->http, &b->app->loop, b->config->metrics, routes, b, err);
 	if (r)
@@ -516,8 +388,8 @@ static int open_sockets(struct broker *b, struct torap_error *err)
 	return r ? torap_errorf(err, r, "loop: %s", uv_strerror(r)) : 0;
 }
 
-int broker_create(struct broker **out, struct torap_app *app, const struct broker_config *config,
-	struct torap_error *err)
+int broker_create(
+	struct broker **out, struct torap_app *app, struct broker_config *config, struct torap_error *err)
 {
 	struct broker *b = calloc(1, sizeof *b);
 	if (!b)

@@ -42,7 +42,7 @@ struct torap_zap;
 
 struct broker {
 	struct torap_app *app;
-	const struct broker_config *config; /* the caller's, for as long as the broker lives */
+	struct broker_config *config; /* the caller's, for as long as the broker lives */
 	struct torap_keys keys;
 	uint8_t root[TORAP_SIGN_KEY_SIZE];
 	struct broker_rules rules;
@@ -82,10 +82,8 @@ struct broker {
 /* Reads every file that the configuration names and says what is wrong, without starting anything (-n). */
 int broker_check(const struct broker_config *config, struct torap_error *err);
 
-int broker_create(struct broker **out, struct torap_app *app, const struct broker_config *config,
-	struct torap_error *err);
-/* SIGHUP: trust file and policy anew, both or neither. */
-void broker_reload(struct broker *b);
+int broker_create(
+	struct broker **out, struct torap_app *app, struct broker_config *config, struct torap_error *err);
 /* SIGTERM: ends every session and closes what is on the loop; the loop then runs out. */
 void broker_stop(struct broker *b);
 /* After the loop.  Accepts NULL.  Returns NULL. */

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "conf/keys.h"
 #include "conf/yaml.h"
+#include "loop/zsocket.h"
 #include "wire/taxonomy.h"
 
 enum {
@@ -26,10 +27,16 @@ struct raw_upstream {
 	char *name, *endpoint, *key, *feed, *credit;
 };
 
+struct raw_door {
+	char *endpoint, *keys;
+};
+
 struct file {
 	char *name, *region, *keys, *trust, *root, *store, *store_size, *listen, *policy, *metrics, *canary;
 	struct raw_upstream *upstream;
 	unsigned upstream_count;
+	struct raw_door *also_listen;
+	unsigned also_listen_count;
 };
 
 static const cyaml_schema_field_t upstream_fields[] = {
@@ -44,6 +51,14 @@ static const cyaml_schema_field_t upstream_fields[] = {
 };
 static const cyaml_schema_value_t upstream_schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct raw_upstream, upstream_fields) };
+
+static const cyaml_schema_field_t door_fields[] = {
+	CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct raw_door, endpoint, 1, 256),
+	CYAML_FIELD_STRING_PTR("keys", CYAML_FLAG_POINTER, struct raw_door, keys, 1, 4095),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t door_schema = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct raw_door, door_fields) };
 
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct file, name, 1, 256),
@@ -60,7 +75,9 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR(
 		"canary", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, canary, 1, 64),
 	CYAML_FIELD_SEQUENCE("upstream", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, upstream,
-		&upstream_schema, 1, BROKER_UPSTREAMS_MAX),
+		&upstream_schema, 0, BROKER_UPSTREAMS_MAX),
+	CYAML_FIELD_SEQUENCE("also_listen", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
+		also_listen, &door_schema, 0, BROKER_FURTHER_DOORS_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
@@ -88,6 +105,7 @@ static int judge(struct broker_config *c, const char *path, const struct file *f
 
 static bool take_texts(struct broker_config *c, const char *path, const struct file *f)
 {
+	c->path = strdup(path);
 	c->keys = torap_yaml_path(path, f->keys);
 	c->trust = torap_yaml_path(path, f->trust);
 	c->root = torap_yaml_path(path, f->root);
@@ -95,7 +113,7 @@ static bool take_texts(struct broker_config *c, const char *path, const struct f
 	c->policy = torap_yaml_path(path, f->policy);
 	c->listen = strdup(f->listen);
 	c->metrics = f->metrics ? strdup(f->metrics) : NULL;
-	return c->keys && c->trust && c->root && c->store && c->policy && c->listen &&
+	return c->path && c->keys && c->trust && c->root && c->store && c->policy && c->listen &&
 	       (c->metrics || !f->metrics);
 }
 
@@ -130,7 +148,7 @@ static int judge_upstream(const struct broker_config *c, const struct raw_upstre
 	for (size_t i = 0; i < c->upstreams_count; i++)
 		if (strcmp(raw->name, c->upstreams[i].peer.name) == 0)
 			return refuse_upstream(at, "name", "%s is there twice", raw->name);
-	if (strncmp(raw->endpoint, "tcp://", 6) != 0)
+	if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(raw->endpoint, NULL))
 		return refuse_upstream(at, "endpoint",
 			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
 	*credit = CREDIT_DEFAULT;
@@ -177,6 +195,36 @@ static int take_upstreams(
 	return 0;
 }
 
+static bool is_listed(const struct broker_config *c, const char *endpoint)
+{
+	for (size_t i = 0; i < c->doors_count; i++)
+		if (strcmp(c->doors[i].endpoint, endpoint) == 0)
+			return true;
+	return strcmp(c->listen, endpoint) == 0;
+}
+
+static int take_doors(
+	struct broker_config *c, const char *path, const struct file *f, struct torap_error *err)
+{
+	for (unsigned i = 0; i < f->also_listen_count; i++) {
+		const struct raw_door *raw = &f->also_listen[i];
+		char where[48];
+		snprintf(where, sizeof where, "also_listen[%u].endpoint", i);
+		if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(raw->endpoint, NULL))
+			return torap_yaml_refuse(err, path, where,
+				"\"%.200s\" is not an endpoint, as tcp://0.0.0.0:7401", raw->endpoint);
+		if (is_listed(c, raw->endpoint))
+			return torap_yaml_refuse(
+				err, path, where, "%.200s is there twice: one key each", raw->endpoint);
+		struct broker_door_config *d = &c->doors[c->doors_count++];
+		d->endpoint = strdup(raw->endpoint);
+		d->keys = torap_yaml_path(path, raw->keys);
+		if (!d->endpoint || !d->keys)
+			return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	}
+	return 0;
+}
+
 int broker_config_load(struct broker_config *out, const char *path, struct torap_error *err)
 {
 	void *loaded = NULL;
@@ -188,6 +236,8 @@ int broker_config_load(struct broker_config *out, const char *path, struct torap
 	if (!r && !take_texts(&c, path, loaded))
 		r = torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 	if (!r)
+		r = take_doors(&c, path, loaded, err);
+	if (!r)
 		r = take_upstreams(&c, path, loaded, err);
 	torap_yaml_free(&schema, loaded);
 	if (r) {
@@ -198,14 +248,73 @@ int broker_config_load(struct broker_config *out, const char *path, struct torap
 	return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+int broker_config_judge_reload(
+	const struct broker_config *now, const struct broker_config *next, struct torap_error *err)
+{
+	const struct {
+		const char *key;
+		bool same;
+	} fixed[] = {
+		{ "name", strcmp(now->name, next->name) == 0 },
+		{ "region", now->region == next->region },
+		{ "root", same_text(now->root, next->root) },
+		{ "store", same_text(now->store, next->store) },
+		{ "store_size", now->store_size == next->store_size },
+		{ "metrics", same_text(now->metrics, next->metrics) },
+		{ "canary", now->canary_us == next->canary_us },
+	};
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		if (!fixed[i].same)
+			return torap_yaml_refuse(err, next->path, fixed[i].key,
+				"%s changes with a restart only", fixed[i].key);
+	return 0;
+}
+
+static void swap(char **a, char **b)
+{
+	char *was = *a;
+	*a = *b;
+	*b = was;
+}
+
+void broker_config_take(struct broker_config *now, struct broker_config *next)
+{
+	struct broker_door_config doors[BROKER_FURTHER_DOORS_MAX];
+	size_t count = now->doors_count;
+	memcpy(doors, now->doors, sizeof doors);
+	memcpy(now->doors, next->doors, sizeof doors);
+	memcpy(next->doors, doors, sizeof doors);
+	now->doors_count = next->doors_count;
+	next->doors_count = count;
+	swap(&now->listen, &next->listen);
+	swap(&now->keys, &next->keys);
+	swap(&now->trust, &next->trust);
+	swap(&now->policy, &next->policy);
+}
+
+void broker_upstream_config_finish(struct broker_upstream_config *u)
+{
+	free(u->peer.name);
+	free(u->peer.endpoint);
+	free(u->feed);
+	*u = (struct broker_upstream_config){ 0 };
+}
+
 void broker_config_finish(struct broker_config *c)
 {
-	for (size_t i = 0; i < c->upstreams_count; i++) {
-		free(c->upstreams[i].peer.name);
-		free(c->upstreams[i].peer.endpoint);
-		free(c->upstreams[i].feed);
+	for (size_t i = 0; i < c->upstreams_count; i++)
+		broker_upstream_config_finish(&c->upstreams[i]);
+	for (size_t i = 0; i < c->doors_count; i++) {
+		free(c->doors[i].endpoint);
+		free(c->doors[i].keys);
 	}
 	free(c->upstreams);
+	free(c->path);
 	free(c->keys);
 	free(c->trust);
 	free(c->root);

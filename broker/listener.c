@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/door.h"
 #include "broker/feed.h"
 #include "broker/pace.h"
 #include "broker/session.h"
@@ -20,8 +21,11 @@
 enum {
 	BUCKETS = 1024,
 	PROTOCOL_VERSION = 1,
-	CUT_AFTER_MS = 300, /* until a refusal has most likely reached its peer */
+	CUT_AFTER_MS = 300,    /* until a refusal has most likely reached its peer */
+	CLOSE_AFTER_MS = 1500, /* a door: when its connections are cut, and gone */
 };
+
+static const char gone_text[] = "this endpoint is closed; the broker listens elsewhere, with another key";
 
 /* A connection whose session has ended. */
 struct leaving {
@@ -32,8 +36,8 @@ struct leaving {
 
 struct broker_listener {
 	struct broker *broker;
-	void *socket;
-	struct torap_zloop *zloop;
+	struct broker_door *doors;
+	unsigned doors_open;                     /* while it closes */
 	struct broker_session *buckets[BUCKETS]; /* by routing id */
 	size_t count;
 	struct leaving *leaving;
@@ -48,10 +52,11 @@ static size_t bucket_of(const uint8_t *peer, size_t size)
 	return h % BUCKETS;
 }
 
-static struct broker_session *find(struct broker_listener *l, const uint8_t *peer, size_t size)
+static struct broker_session *find(
+	struct broker_listener *l, const struct broker_door *door, const uint8_t *peer, size_t size)
 {
 	for (struct broker_session *s = l->buckets[bucket_of(peer, size)]; s; s = s->next)
-		if (!s->ended && s->peer_size == size && memcmp(s->peer, peer, size) == 0)
+		if (!s->ended && s->door == door && s->peer_size == size && memcmp(s->peer, peer, size) == 0)
 			return s;
 	return NULL;
 }
@@ -72,30 +77,6 @@ struct broker_session *broker_listener_writer(struct broker_listener *l, const c
 			if (!s->ended && s->writer && s->lane == lane && strcmp(s->name, writer) == 0)
 				return s;
 	return NULL;
-}
-
-bool broker_listener_send(struct broker_listener *l, const uint8_t *peer, size_t peer_size,
-	struct torap_buffer *const *frames, size_t count)
-{
-	return torap_zmessage_send(l->socket, peer, peer_size, frames, count) == 0;
-}
-
-void broker_listener_refuse(struct broker_listener *l, const uint8_t *peer, size_t peer_size, int code,
-	const char *reason, const struct torap_stream_position *resume)
-{
-	struct torap_refusal refusal = { .code = code, .has_resume = resume != NULL };
-	snprintf(refusal.reason, sizeof refusal.reason, "%s", reason ? reason : "");
-	if (resume)
-		refusal.resume = *resume;
-	struct torap_buffer *frames[2] = {
-		torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL),
-		torap_refusal_encode(&refusal),
-	};
-	/* A peer that cannot be told will find out by the silence. */
-	if (frames[0] && frames[1])
-		broker_listener_send(l, peer, peer_size, frames, 2);
-	torap_buffer_unref(frames[0]);
-	torap_buffer_unref(frames[1]);
 }
 
 /* The connection of a session that ended.  Cut at once, or in a moment, when the peer was told why. */
@@ -158,10 +139,24 @@ static void pulse(void *hint, struct broker_session *s)
 	}
 }
 
+static void close_doors(struct broker_listener *l, struct torap_mono now)
+{
+	for (struct broker_door **at = &l->doors; *at;) {
+		struct broker_door *d = *at;
+		if (!d->leaving || !torap_mono_reached(d->close_at, now)) {
+			at = &d->next;
+			continue;
+		}
+		*at = d->next;
+		broker_door_close(d, NULL, NULL);
+	}
+}
+
 void broker_listener_tick(struct broker_listener *l, struct torap_mono now)
 {
 	broker_listener_each(l, pulse, &now);
 	broker_pace_sweep(l->pace, now);
+	close_doors(l, now);
 	for (struct leaving **at = &l->leaving; *at;) {
 		struct leaving *leaving = *at;
 		if (!torap_mono_reached(leaving->at, now)) {
@@ -216,7 +211,8 @@ static bool is_same_session(const struct broker_session *a, const struct broker_
 static void replace(void *hint, struct broker_session *s)
 {
 	const struct broker_session *newer = hint;
-	bool same_peer = s->peer_size == newer->peer_size && memcmp(s->peer, newer->peer, s->peer_size) == 0;
+	bool same_peer = s->door == newer->door && s->peer_size == newer->peer_size &&
+			 memcmp(s->peer, newer->peer, s->peer_size) == 0;
 	if (s == newer)
 		return;
 	if (same_peer) {
@@ -229,13 +225,14 @@ static void replace(void *hint, struct broker_session *s)
 	}
 }
 
-static struct broker_session *session_create(
-	struct broker_listener *l, const struct torap_zmessage *m, const struct torap_hello *h)
+static struct broker_session *session_create(struct broker_listener *l, struct broker_door *door,
+	const struct torap_zmessage *m, const struct torap_hello *h)
 {
 	struct broker_session *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
 	s->broker = l->broker;
+	s->door = door;
 	memcpy(s->peer, m->peer, m->peer_size);
 	s->peer_size = m->peer_size;
 	memcpy(s->key, m->key, sizeof s->key);
@@ -262,14 +259,15 @@ static bool is_paced(struct broker_listener *l, const struct torap_zmessage *m, 
 	return !m->has_key || broker_pace_take(l->pace, m->key, h->role, h->lane, torap_app_mono());
 }
 
-static void on_hello(struct broker_listener *l, const struct torap_zmessage *m, struct torap_hello *h)
+static void on_hello(struct broker_listener *l, struct broker_door *door, const struct torap_zmessage *m,
+	struct torap_hello *h)
 {
 	struct broker *b = l->broker;
 	const char *reason = "";
 	b->counts.hellos++;
 	if (!is_paced(l, m, h)) {
 		b->counts.hellos_too_many++;
-		broker_listener_refuse(l, m->peer, m->peer_size, TORAP__REFUSAL__CODE__BUSY,
+		broker_door_refuse(door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__BUSY,
 			"too many hellos of this key, role and lane", NULL);
 		return;
 	}
@@ -278,7 +276,7 @@ static void on_hello(struct broker_listener *l, const struct torap_zmessage *m, 
 		reason = "too many sessions";
 		code = TORAP__REFUSAL__CODE__BUSY;
 	}
-	struct broker_session *s = code ? NULL : session_create(l, m, h);
+	struct broker_session *s = code ? NULL : session_create(l, door, m, h);
 	if (!code && !s) {
 		reason = "out of memory";
 		code = TORAP__REFUSAL__CODE__BUSY;
@@ -301,74 +299,81 @@ static void on_hello(struct broker_listener *l, const struct torap_zmessage *m, 
 	if (s)
 		broker_session_end(s, "refused", code, reason);
 	else
-		broker_listener_refuse(l, m->peer, m->peer_size, code, reason, NULL);
+		broker_door_refuse(door, m->peer, m->peer_size, code, reason, NULL);
 }
 
-static void malformed(struct broker_listener *l, const struct torap_zmessage *m, struct broker_session *s,
+static void malformed(struct broker_door *door, const struct torap_zmessage *m, struct broker_session *s,
 	const struct torap_error *why)
 {
-	l->broker->counts.malformed++;
+	door->broker->counts.malformed++;
 	if (s)
 		broker_session_end(s, "malformed", TORAP__REFUSAL__CODE__MALFORMED, why->text);
 	else
-		broker_listener_refuse(
-			l, m->peer, m->peer_size, TORAP__REFUSAL__CODE__MALFORMED, why->text, NULL);
+		broker_door_refuse(
+			door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__MALFORMED, why->text, NULL);
 }
 
-static void decode_hello(struct broker_listener *l, const struct torap_zmessage *m, struct broker_session *s)
+static void decode_hello(struct broker_listener *l, struct broker_door *door, const struct torap_zmessage *m,
+	struct broker_session *s)
 {
 	struct torap_error err;
 	struct torap_hello hello;
 	if (m->count != 2) {
 		torap_errorf(&err, 0, "a hello has two frames");
-		malformed(l, m, s, &err);
+		malformed(door, m, s, &err);
 	} else if (torap_hello_decode(&hello, torap_buffer_bytes(m->frames[1]), &err)) {
-		malformed(l, m, s, &err);
+		malformed(door, m, s, &err);
 	} else {
-		on_hello(l, m, &hello);
+		on_hello(l, door, m, &hello);
 		torap_hello_finish(&hello);
 	}
 }
 
-static void on_message(struct broker_listener *l, struct torap_zmessage *m)
+static void on_message(struct broker_listener *l, struct broker_door *door, struct torap_zmessage *m)
 {
 	struct torap_error err;
 	struct torap_envelope envelope;
-	struct broker_session *s = find(l, m->peer, m->peer_size);
+	struct broker_session *s = find(l, door, m->peer, m->peer_size);
 	if (s && (!m->has_key || memcmp(s->key, m->key, sizeof s->key) != 0)) {
 		broker_session_end(s, "gone", 0, NULL); /* Another connection has its routing id by now. */
 		s = NULL;
+	}
+	if (door->leaving) {
+		broker_door_refuse(
+			door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__NOT_ADMITTED, gone_text, NULL);
+		return;
 	}
 	if (s)
 		torap_pulse_heard(&s->pulse, torap_app_mono());
 	if (m->count == 0) {
 		torap_errorf(&err, 0, "a message without an envelope");
-		malformed(l, m, s, &err);
+		malformed(door, m, s, &err);
 	} else if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
-		malformed(l, m, s, &err);
+		malformed(door, m, s, &err);
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO) {
-		decode_hello(l, m, s);
+		decode_hello(l, door, m, s);
 	} else if (!s) {
 		l->broker->counts.strangers++;
-		broker_listener_refuse(
-			l, m->peer, m->peer_size, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first", NULL);
+		broker_door_refuse(door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__NO_SESSION,
+			"say hello first", NULL);
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT) {
 		return;
 	} else if (s->writer) {
 		if (broker_writer_message(s->writer, &envelope, m->frames + 1, m->count - 1, &err))
-			malformed(l, m, s, &err);
+			malformed(door, m, s, &err);
 	} else if (broker_feed_message(s->feed, &envelope, m->frames + 1, m->count - 1, &err)) {
-		malformed(l, m, s, &err);
+		malformed(door, m, s, &err);
 	}
 }
 
 static void on_ready(void *hint, int zmq_events)
 {
-	struct broker_listener *l = hint;
+	struct broker_door *door = hint;
+	struct broker_listener *l = door->broker->listener;
 	(void)zmq_events; /* only ZMQ_POLLIN is asked for */
 	for (int i = 0; i < TORAP_ZLOOP_BURST; i++) {
 		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, l->socket, true);
+		int r = torap_zmessage_receive(&m, door->socket, true);
 		if (r == TORAP_ZSOCKET_NONE)
 			break;
 		if (r == -ENOMEM) {
@@ -385,46 +390,87 @@ static void on_ready(void *hint, int zmq_events)
 			l->broker->counts.malformed++;
 			continue;
 		}
-		on_message(l, &m);
+		on_message(l, door, &m);
 		torap_zmessage_finish(&m);
 	}
 	broker_turn(l->broker);
 }
 
-int broker_listener_open(struct broker_listener **out, struct broker *b, struct torap_error *err)
+int broker_listener_open(struct broker_listener **out, struct broker *b, const struct broker_doors_wish *wish,
+	struct torap_error *err)
 {
 	struct broker_listener *l = calloc(1, sizeof *l);
 	if (!l)
-		return torap_errorf(err, -1, "listener: out of memory");
+		return torap_errorf(err, -ENOMEM, "listener: out of memory");
 	l->broker = b;
 	l->pace = broker_pace_create();
-	if (!l->pace) {
-		free(l);
-		return torap_errorf(err, -1, "listener: out of memory");
-	}
-	struct torap_zsocket_options options = {
-		.secret_key = b->keys.curve_secret,
-		.public_key = b->keys.curve_public,
-	};
-	l->socket = torap_zsocket_listen(b->zmq, b->config->listen, &options, err);
-	if (!l->socket || torap_zloop_watch(&l->zloop, &b->app->loop, l->socket, on_ready, l, err)) {
-		torap_zsocket_close(l->socket);
+	int r = l->pace ? broker_doors_prepare(&l->doors, b, wish, on_ready, err)
+			: torap_errorf(err, -ENOMEM, "listener: out of memory");
+	if (r) {
 		broker_pace_destroy(l->pace);
 		free(l);
-		return -1;
+		return r;
 	}
-	char endpoint[128];
-	if (torap_zsocket_endpoint(l->socket, endpoint, sizeof endpoint))
-		torap_notice(
-			"LISTENING", "%s takes writers and subscribers at %s", b->config->name, endpoint);
+	broker_listener_settle(l, wish, true);
 	*out = l;
 	return 0;
 }
 
-static void on_closed(void *hint)
+int broker_listener_prepare(
+	struct broker_listener *l, const struct broker_doors_wish *wish, struct torap_error *err)
+{
+	return broker_doors_prepare(&l->doors, l->broker, wish, on_ready, err);
+}
+
+static void leave_door(void *hint, struct broker_session *s)
+{
+	if (s->door == hint)
+		broker_session_end(
+			s, "its endpoint is closed", TORAP__REFUSAL__CODE__NOT_ADMITTED, gone_text);
+}
+
+static void let_door_go(struct broker_listener *l, struct broker_door *d)
+{
+	d->leaving = true;
+	d->close_at = torap_mono_add_ms(torap_app_mono(), CLOSE_AFTER_MS);
+	broker_listener_each(l, leave_door, d);
+	torap_notice(
+		"LISTENING-ENDS", "%s is no endpoint of %s any more", d->endpoint, l->broker->config->name);
+}
+
+static void begin_door(const struct broker_listener *l, struct broker_door *d)
+{
+	char endpoint[128];
+	d->fresh = false;
+	if (torap_zsocket_endpoint(d->socket, endpoint, sizeof endpoint))
+		torap_notice("LISTENING", "%s takes writers and subscribers at %s", l->broker->config->name,
+			endpoint);
+}
+
+void broker_listener_settle(struct broker_listener *l, const struct broker_doors_wish *wish, bool take)
+{
+	if (!take) {
+		broker_doors_undo(&l->doors);
+		return;
+	}
+	for (struct broker_door *d = l->doors; d; d = d->next) {
+		if (d->fresh)
+			begin_door(l, d);
+		else if (!d->leaving && !broker_door_wished(d, wish))
+			let_door_go(l, d);
+	}
+}
+
+const struct broker_door *broker_listener_doors(const struct broker_listener *l)
+{
+	return l->doors;
+}
+
+static void on_door_closed(void *hint)
 {
 	struct broker_listener *l = hint;
-	torap_zsocket_close(l->socket);
+	if (--l->doors_open > 0)
+		return;
 	l->broker->listener = NULL;
 	broker_pace_destroy(l->pace);
 	free(l);
@@ -448,5 +494,11 @@ void broker_listener_close(struct broker_listener *l)
 		broker_wire_cut(leaving->wire);
 		free(leaving);
 	}
-	torap_zloop_close(l->zloop, on_closed, l);
+	for (struct broker_door *d = l->doors; d; d = d->next)
+		l->doors_open++;
+	while (l->doors) {
+		struct broker_door *d = l->doors;
+		l->doors = d->next;
+		broker_door_close(d, on_door_closed, l);
+	}
 }

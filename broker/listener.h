@@ -1,4 +1,4 @@
-/* listener.h: the broker's ROUTER socket: messages in, to the session that they belong to; sessions by routing id.
+/* listener.h: the broker's doors (door.h): messages in, to the session that they belong to; sessions by door and routing id.
  *
  * A peer begins with a hello.  A session is (CURVE key, role, lane): a newer hello replaces the older session, so that one key has at
  * most six; the total is bounded, too.  Anything else from a peer without a session is answered by NO_SESSION. */
@@ -11,11 +11,11 @@
 #include "base/time.h"
 
 struct broker;
+struct broker_door;
+struct broker_doors_wish;
 struct broker_listener;
 struct broker_session;
-struct torap_buffer;
 struct torap_error;
-struct torap_stream_position;
 
 enum {
 	BROKER_SESSIONS_MAX = 8192,
@@ -23,16 +23,18 @@ enum {
 	BROKER_DEAD_MS = 4000,
 };
 
-int broker_listener_open(struct broker_listener **out, struct broker *b, struct torap_error *err);
+int broker_listener_open(struct broker_listener **out, struct broker *b, const struct broker_doors_wish *wish,
+	struct torap_error *err);
 /* Ends every session and stops watching at once; frees itself on the loop.  Accepts NULL. */
 void broker_listener_close(struct broker_listener *l);
 
-/* False: the peer is gone. */
-bool broker_listener_send(struct broker_listener *l, const uint8_t *peer, size_t peer_size,
-	struct torap_buffer *const *frames, size_t count);
-/* `resume` goes with RESUME, else NULL. */
-void broker_listener_refuse(struct broker_listener *l, const uint8_t *peer, size_t peer_size, int code,
-	const char *reason, const struct torap_stream_position *resume);
+/* SIGHUP, in two steps.  Opens the doors that are wished and not there; on failure nothing has changed. */
+int broker_listener_prepare(
+	struct broker_listener *l, const struct broker_doors_wish *wish, struct torap_error *err);
+/* `take`: they are in force, and those that are not wished end.  Else they are closed again. */
+void broker_listener_settle(struct broker_listener *l, const struct broker_doors_wish *wish, bool take);
+/* The doors, those that are ending too. */
+const struct broker_door *broker_listener_doors(const struct broker_listener *l);
 
 /* Calls `each` for every session that has not ended. */
 void broker_listener_each(

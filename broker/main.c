@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/policy.h"
+#include "broker/reload.h"
 #include "conf/examine.h"
 #include "loop/app.h"
 
@@ -47,7 +48,9 @@ static int check_all(const struct broker_config *config, const char *path)
 
 static void on_reload(void *hint)
 {
-	broker_reload(*(struct broker **)hint);
+	struct broker *b = *(struct broker **)hint;
+	if (b)
+		broker_reload(b);
 }
 
 static void on_stop(void *hint)
@@ -57,7 +60,7 @@ static void on_stop(void *hint)
 		broker_stop(b);
 }
 
-static int run(const struct broker_config *config)
+static int run(struct broker_config *config)
 {
 	struct torap_error err;
 	struct broker *b = NULL;

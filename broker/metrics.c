@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "broker/broker.h"
+#include "broker/door.h"
 #include "broker/feed.h"
 #include "broker/listener.h"
 #include "broker/own.h"
@@ -207,6 +208,17 @@ static void count_session(void *hint, struct broker_session *s)
 	t->sessions[s->feed != NULL][s->lane]++;
 }
 
+struct door_tally {
+	const struct broker_door *door;
+	unsigned sessions;
+};
+
+static void count_at_door(void *hint, struct broker_session *s)
+{
+	struct door_tally *t = hint;
+	t->sessions += s->door == t->door;
+}
+
 static void sessions(struct torap_writer *body, struct broker *b)
 {
 	struct tally t = { 0 };
@@ -219,6 +231,13 @@ static void sessions(struct torap_writer *body, struct broker *b)
 				feed ? "subscriber" : "writer", torap_lane_name(lane));
 			torap_metric(body, "torap_broker_sessions", labels, t.sessions[feed][lane]);
 		}
+	}
+	torap_metric_head(body, "torap_broker_endpoint_sessions", "gauge",
+		"Open sessions of each endpoint: the old one of an exchange of keys may go when it has none");
+	for (const struct broker_door *d = broker_listener_doors(b->listener); d; d = d->next) {
+		struct door_tally at = { d, 0 };
+		broker_listener_each(b->listener, count_at_door, &at);
+		labelled(body, "torap_broker_endpoint_sessions", "endpoint", d->endpoint, at.sessions);
 	}
 }
 
@@ -281,7 +300,7 @@ static void upstream_lanes(struct torap_writer *body, const struct broker_upstre
 		torap_metric_head(body, gauges[g].name, "gauge", gauges[g].help);
 		for (size_t i = 0; i < u->count * (TORAP_LANES - 1); i++) {
 			const struct broker_upstream_lane *l =
-				&u->list[i / (TORAP_LANES - 1)].lanes[1 + i % (TORAP_LANES - 1)];
+				&u->list[i / (TORAP_LANES - 1)]->lanes[1 + i % (TORAP_LANES - 1)];
 			char name[LABEL_SIZE], lane[LABEL_SIZE], labels[2 * LABEL_SIZE + 1];
 			snprintf(labels, sizeof labels, "%s,%s",
 				torap_metric_label(name, sizeof name, "upstream", l->upstream->source.name),
@@ -316,8 +335,8 @@ static void upstreams(struct torap_writer *body, const struct broker_upstreams *
 	for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
 		torap_metric_head(body, values[v].name, values[v].type, values[v].help);
 		for (size_t i = 0; i < u->count; i++) {
-			const uint64_t *value = (const uint64_t *)((const char *)&u->list[i] + values[v].at);
-			labelled(body, values[v].name, "upstream", u->list[i].source.name, (double)*value);
+			const uint64_t *value = (const uint64_t *)((const char *)u->list[i] + values[v].at);
+			labelled(body, values[v].name, "upstream", u->list[i]->source.name, (double)*value);
 		}
 	}
 }

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "broker/config.h"
+#include "conf/keys.h"
+#include "loop/app.h"
 
 /* A writer that the trust file does not know could never be admitted: a slip of the pen, most likely. */
 static int agree(const struct broker_rules *rules, const char *path, struct torap_error *err)
@@ -44,6 +47,23 @@ int broker_rules_load(struct broker_rules *out, const struct broker_config *conf
 fail:
 	broker_rules_finish(&rules);
 	return r;
+}
+
+int broker_rules_check_own(const struct broker_rules *rules, const struct broker_config *config,
+	const struct torap_keys *keys, struct torap_error *err)
+{
+	const struct torap_trust_writer *w = torap_trust_writer(rules->trust, config->name);
+	if (!w)
+		return torap_errorf(err, -EINVAL, "%s: the broker itself, %s, is not among the writers",
+			config->trust, config->name);
+	const uint8_t *key = torap_trust_lookup(rules->trust, config->name, keys->sign.id, torap_app_wall());
+	if (!key || memcmp(key, keys->sign.public, TORAP_SIGN_KEY_SIZE) != 0)
+		return torap_errorf(err, -EINVAL, "%s: the signing key of %s is not that of %s, now",
+			config->trust, config->name, config->keys);
+	if (!torap_trust_may_speak(w, config->region))
+		return torap_errorf(err, -EINVAL, "%s: %s may not speak for its own region %09" PRIu32,
+			config->trust, config->name, config->region);
+	return 0;
 }
 
 void broker_rules_finish(struct broker_rules *rules)

@@ -12,6 +12,7 @@
 
 struct torap_error;
 struct broker_config;
+struct torap_keys;
 
 struct broker_rules {
 	struct torap_trust *trust;
@@ -23,6 +24,10 @@ int broker_rules_load(struct broker_rules *out, const struct broker_config *conf
 	const uint8_t root[static TORAP_SIGN_KEY_SIZE], uint64_t version_least, struct torap_wall now,
 	struct torap_error *err);
 void broker_rules_finish(struct broker_rules *rules);
+
+/* The broker is a writer too, and nobody could verify its own stream if the trust file did not know it, with this signing key. */
+int broker_rules_check_own(const struct broker_rules *rules, const struct broker_config *config,
+	const struct torap_keys *keys, struct torap_error *err);
 
 /* The writer as both know it, or NULL: this broker takes nothing from it. */
 const struct torap_trust_writer *broker_rules_writer(const struct broker_rules *rules, const char *id);

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "broker/broker.h"
-#include "broker/listener.h"
+#include "broker/door.h"
 #include "link/message.h"
 #include "loop/app.h"
 #include "wire/envelope.h"
@@ -38,7 +38,7 @@ bool broker_session_send_frames(struct broker_session *s, struct torap_buffer *c
 {
 	if (s->ended)
 		return false;
-	if (broker_listener_send(s->broker->listener, s->peer, s->peer_size, frames, count)) {
+	if (broker_door_send(s->door, s->peer, s->peer_size, frames, count)) {
 		torap_pulse_sent(&s->pulse, torap_app_mono());
 		return true;
 	}
@@ -66,7 +66,7 @@ void broker_session_end(struct broker_session *s, const char *why, int code, con
 	if (s->ended)
 		return;
 	if (code)
-		broker_listener_refuse(s->broker->listener, s->peer, s->peer_size, code, reason, NULL);
+		broker_door_refuse(s->door, s->peer, s->peer_size, code, reason, NULL);
 	s->ended = s->broker->burials = true;
 	s->cut_later = code != 0;
 	s->why = why;

@@ -15,6 +15,7 @@
 #include "loop/ztraffic.h"
 
 struct broker;
+struct broker_door;
 struct broker_feed;
 struct broker_writer;
 struct torap_buffer;
@@ -32,6 +33,7 @@ bool broker_wire_traffic(struct broker_wire wire, struct torap_ztraffic *out);
 struct broker_session {
 	struct broker *broker;
 	struct broker_session *next; /* of the listener's bucket */
+	struct broker_door *door;    /* where it came in; outlives it */
 	uint8_t peer[TORAP_ZPEER_MAX];
 	size_t peer_size;
 	uint8_t key[TORAP_CURVE_KEY_SIZE];

@@ -23,6 +23,7 @@ enum broker_source_kind {
 struct broker_source {
 	enum broker_source_kind kind;
 	char name[TORAP_WRITER_ID_MAX + 1]; /* of the writer or upstream */
+	uint64_t serial; /* of an upstream: one that was taken out and put in again is another; not kept */
 };
 
 /* It came up to `next_batch` - 1.  Never goes back.  0 or what kv returned. */

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "broker/absent.h"
 #include "broker/broker.h"
+#include "broker/door.h"
 #include "broker/feed.h"
 #include "broker/listener.h"
 #include "broker/own.h"
@@ -73,6 +74,7 @@ static void add_session(void *hint, struct broker_session *s)
 					: broker_writer_lag(links->broker, s->name, s->lane, links->now);
 	json_t *link = link_of(s->name, s->feed ? "subscriber" : "writer", s->lane, "flowing",
 		s->feed ? reason_of(s->feed) : "fine");
+	json_object_set_new(link, "endpoint", json_string(s->door->endpoint));
 	set_since(link, s->since);
 	set_lag(link, &lag);
 	json_array_append_new(links->list, link);
@@ -119,11 +121,11 @@ static void add_missing(struct broker *b, struct links *links)
 static void add_upstreams(const struct broker *b, struct links *links)
 {
 	for (size_t i = 0; b->upstreams && i < b->upstreams->count; i++) {
-		const struct broker_upstream *u = &b->upstreams->list[i];
+		const struct broker_upstream *u = b->upstreams->list[i];
 		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
 			const struct torap_dialler *d = torap_zlink_dialler(u->lanes[lane].link);
 			struct broker_lag lag = broker_upstream_lag(&u->lanes[lane], links->now);
-			json_t *link = link_of(u->config->peer.name, "upstream", lane,
+			json_t *link = link_of(u->config.peer.name, "upstream", lane,
 				torap_dial_state_name(d->state), torap_dial_reason_name(d->reason));
 			set_since(link, wall_of(links, d->since));
 			set_lag(link, &lag);

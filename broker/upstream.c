@@ -50,11 +50,12 @@ static struct torap_buffer *on_hello(void *hint, uint8_t lane)
 		.version = PROTOCOL_VERSION,
 		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
 		.lane = lane,
-		.credit_bytes = l->upstream->config->credit_bytes,
+		.credit_bytes = l->upstream->config.credit_bytes,
 		.start = TORAP__START__START_BEGINNING,
 	};
+	l->credit_bytes = hello.credit_bytes;
 	broker_heard_clear(&l->heard);
-	snprintf(hello.name, sizeof hello.name, "%s", l->upstream->config->feed);
+	snprintf(hello.name, sizeof hello.name, "%s", l->upstream->config.feed);
 	snprintf(hello.software, sizeof hello.software, "torap-broker %s", TORAP_VERSION);
 	hello.positions = calloc(b->streams->lane_count[lane] + 1, sizeof *hello.positions);
 	if (!hello.positions)
@@ -87,10 +88,10 @@ static void on_change(void *hint, struct torap_zlink *link, enum torap_dial_stat
 	if (b->stopping)
 		return;
 	if (d->state == TORAP_DIAL_FLOWING)
-		broker_own_upstream_here(b->own, l->upstream->config->peer.name, l->lane);
+		broker_own_upstream_here(b->own, l->upstream->config.peer.name, l->lane);
 	else if (before == TORAP_DIAL_FLOWING)
 		broker_own_upstream_gone(
-			b->own, l->upstream->config->peer.name, l->lane, torap_dial_reason_name(d->reason));
+			b->own, l->upstream->config.peer.name, l->lane, torap_dial_reason_name(d->reason));
 }
 
 static void acknowledge(struct broker_upstream_lane *l)
@@ -121,7 +122,7 @@ static uint64_t surely_before(const struct broker_upstream_lane *l, const struct
 
 bool broker_upstreams_ask(struct broker_upstreams *u, size_t i, struct broker_stream *s)
 {
-	struct broker_upstream_lane *l = &u->list[i].lanes[s->id.lane];
+	struct broker_upstream_lane *l = &u->list[i]->lanes[s->id.lane];
 	struct torap_stream_position p = { .stream = s->id };
 	if (!torap_zlink_flowing(l->link))
 		return false;
@@ -149,8 +150,8 @@ static void for_lanes(
 {
 	for (size_t i = 0; u && i < u->count; i++)
 		for (int lane = FIRST_LANE; lane < TORAP_LANES; lane++)
-			if (u->list[i].lanes[lane].link)
-				each(&u->list[i].lanes[lane], hint);
+			if (u->list[i]->lanes[lane].link)
+				each(&u->list[i]->lanes[lane], hint);
 }
 
 static void turn(struct broker_upstream_lane *l, void *hint)
@@ -200,12 +201,12 @@ void broker_upstreams_greet_again(struct broker_upstreams *u)
 	for_lanes(u, greet_again, NULL);
 }
 
-size_t *broker_upstreams_waiting(struct broker_upstreams *u, const char *name, uint8_t lane)
+size_t *broker_upstreams_waiting(struct broker_upstreams *u, const struct broker_source *source, uint8_t lane)
 {
-	size_t i = 0;
-	while (strcmp(u->list[i].source.name, name) != 0)
-		i++;
-	return &u->list[i].lanes[lane].waiting_bytes;
+	for (size_t i = 0; u && i < u->count; i++)
+		if (u->list[i]->source.serial == source->serial)
+			return &u->list[i]->lanes[lane].waiting_bytes;
+	return NULL;
 }
 
 struct broker_lag broker_upstream_lag(const struct broker_upstream_lane *l, struct torap_wall now)
@@ -220,14 +221,59 @@ struct broker_lag broker_upstream_lag(const struct broker_upstream_lane *l, stru
 	return lag;
 }
 
-static int open_upstream(struct broker_upstream *u, struct broker *b, struct torap_error *err)
+/* In and out. */
+
+static void free_upstream(struct broker_upstream *u)
+{
+	for (int lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		struct broker_upstream_lane *l = &u->lanes[lane];
+		broker_heard_clear(&l->heard);
+		torap_grant_rows_destroy(l->granted, l->granted_count);
+		torap_positions_destroy(l->said, l->said_count);
+	}
+	broker_upstream_config_finish(&u->config);
+	free(u);
+}
+
+static void on_link_closed(void *hint)
+{
+	struct broker_upstream *u = hint;
+	if (--u->closing == 0)
+		free_upstream(u);
+}
+
+static void close_upstream(struct broker_upstream *u)
+{
+	u->closing = 1;
+	for (int lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
+		struct torap_zlink *link = u->lanes[lane].link;
+		u->lanes[lane].link = NULL;
+		u->closing++;
+		torap_zlink_close(link, on_link_closed, u);
+	}
+	on_link_closed(u);
+}
+
+static int copy_config(
+	struct broker_upstream_config *out, const struct broker_upstream_config *c, struct torap_error *err)
+{
+	*out = *c;
+	out->peer.name = strdup(c->peer.name);
+	out->peer.endpoint = strdup(c->peer.endpoint);
+	out->feed = strdup(c->feed);
+	return out->peer.name && out->peer.endpoint && out->feed
+		       ? 0
+		       : torap_errorf(err, -ENOMEM, "out of memory");
+}
+
+static int open_links(struct broker_upstream *u, struct broker *b, struct torap_error *err)
 {
 	struct torap_zlink_options options = {
 		.loop = &b->app->loop,
 		.zmq_context = b->zmq,
 		.secret_key = b->keys.curve_secret,
 		.public_key = b->keys.curve_public,
-		.peers = &u->config->peer,
+		.peers = &u->config.peer,
 		.peers_count = 1,
 		.hello = on_hello,
 		.on_message = on_message,
@@ -245,48 +291,127 @@ static int open_upstream(struct broker_upstream *u, struct broker *b, struct tor
 	return 0;
 }
 
-int broker_upstreams_open(struct broker_upstreams **out, struct broker *b, struct torap_error *err)
+static int open_upstream(
+	struct broker_upstreams *all, const struct broker_upstream_config *c, struct torap_error *err)
 {
-	const struct broker_config *c = b->config;
-	struct broker_upstreams *u = calloc(1, sizeof *u + c->upstreams_count * sizeof u->list[0]);
+	struct broker_upstream *u = calloc(1, sizeof *u);
 	if (!u)
 		return torap_errorf(err, -ENOMEM, "out of memory");
-	*out = u; /* What is open already is closed by the owner. */
-	for (size_t i = 0; i < c->upstreams_count; i++) {
-		struct broker_upstream *one = &u->list[u->count++];
-		one->broker = b;
-		one->config = &c->upstreams[i];
-		one->source.kind = BROKER_SOURCE_UPSTREAM;
-		snprintf(one->source.name, sizeof one->source.name, "%s", one->config->peer.name);
-		int r = open_upstream(one, b, err);
-		if (r)
-			return r;
-	}
-	return 0;
+	u->broker = all->broker;
+	u->source.kind = BROKER_SOURCE_UPSTREAM;
+	u->source.serial = ++all->serial;
+	snprintf(u->source.name, sizeof u->source.name, "%s", c->peer.name);
+	int r = copy_config(&u->config, c, err);
+	if (!r)
+		r = open_links(u, all->broker, err);
+	if (r)
+		close_upstream(u);
+	else
+		all->fresh[all->fresh_count++] = u;
+	return r;
 }
 
-static void close_lane(struct broker_upstream_lane *l, void *hint)
+struct broker_upstreams *broker_upstreams_create(struct broker *b)
 {
-	(void)hint;
-	torap_zlink_close(l->link, NULL, NULL);
-	l->link = NULL;
+	struct broker_upstreams *u = calloc(1, sizeof *u);
+	if (u)
+		u->broker = b;
+	return u;
+}
+
+static struct broker_upstream *find(const struct broker_upstreams *u, const char *name)
+{
+	for (size_t i = 0; i < u->count; i++)
+		if (strcmp(u->list[i]->config.peer.name, name) == 0)
+			return u->list[i];
+	return NULL;
+}
+
+static void undo(struct broker_upstreams *u)
+{
+	while (u->fresh_count)
+		close_upstream(u->fresh[--u->fresh_count]);
+}
+
+int broker_upstreams_prepare(
+	struct broker_upstreams *u, const struct broker_config *next, struct torap_error *err)
+{
+	int r = 0;
+	for (size_t i = 0; i < next->upstreams_count && r == 0; i++)
+		if (!find(u, next->upstreams[i].peer.name))
+			r = open_upstream(u, &next->upstreams[i], err);
+	if (r)
+		undo(u);
+	return r;
+}
+
+static bool same(const struct broker_upstream_config *a, const struct broker_upstream_config *b)
+{
+	return strcmp(a->peer.endpoint, b->peer.endpoint) == 0 && strcmp(a->feed, b->feed) == 0 &&
+	       memcmp(a->peer.key, b->peer.key, sizeof a->peer.key) == 0 &&
+	       a->credit_bytes == b->credit_bytes;
+}
+
+/* Its links stay what they are, and go over to what is new. */
+static void change(struct broker_upstream *u, struct broker_upstream_config *next, bool rekeyed)
+{
+	bool changed = !same(&u->config, next);
+	if (!changed && !rekeyed)
+		return;
+	struct broker_upstream_config old = u->config;
+	u->config = *next;
+	*next = old;
+	for (int lane = FIRST_LANE; lane < TORAP_LANES; lane++)
+		if (!torap_zlink_redirect(u->lanes[lane].link, &u->config.peer, 1))
+			torap_zlink_begin_anew_soon(u->lanes[lane].link);
+	torap_notice("UPSTREAM-CHANGED", "upstream %s: %s; its links begin anew within some seconds",
+		u->config.peer.name,
+		changed ? "another endpoint, key, feed or credit" : "our key is another");
+}
+
+static bool is_in(const struct broker_config *c, const char *name)
+{
+	for (size_t i = 0; i < c->upstreams_count; i++)
+		if (strcmp(c->upstreams[i].peer.name, name) == 0)
+			return true;
+	return false;
+}
+
+void broker_upstreams_settle(struct broker_upstreams *u, struct broker_config *next, bool rekeyed, bool take)
+{
+	struct broker_upstream *list[BROKER_UPSTREAMS_MAX];
+	size_t fresh = 0;
+	if (!take) {
+		undo(u);
+		return;
+	}
+	for (size_t i = 0; i < next->upstreams_count; i++) {
+		list[i] = find(u, next->upstreams[i].peer.name);
+		if (list[i])
+			change(list[i], &next->upstreams[i], rekeyed);
+		else
+			list[i] = u->fresh[fresh++]; /* They were opened in this order. */
+	}
+	for (size_t i = 0; i < u->count; i++) {
+		if (is_in(next, u->list[i]->source.name))
+			continue;
+		torap_notice("UPSTREAM-REMOVED", "%s is no upstream any more; what it brought stays",
+			u->list[i]->source.name);
+		close_upstream(u->list[i]);
+	}
+	memcpy(u->list, list, next->upstreams_count * sizeof(struct broker_upstream *));
+	u->count = next->upstreams_count;
+	u->fresh_count = 0;
 }
 
 void broker_upstreams_close(struct broker_upstreams *u)
 {
-	for_lanes(u, close_lane, NULL);
+	while (u && u->count)
+		close_upstream(u->list[--u->count]);
 }
 
 struct broker_upstreams *broker_upstreams_destroy(struct broker_upstreams *u)
 {
-	for (size_t i = 0; u && i < u->count; i++) {
-		for (int lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
-			struct broker_upstream_lane *l = &u->list[i].lanes[lane];
-			broker_heard_clear(&l->heard);
-			torap_grant_rows_destroy(l->granted, l->granted_count);
-			torap_positions_destroy(l->said, l->said_count);
-		}
-	}
 	free(u);
 	return NULL;
 }

@@ -21,7 +21,7 @@ enum { SAY_EVERY_MS = 1000 };
 
 static const char *name_of(const struct broker_upstream_lane *l)
 {
-	return l->upstream->config->peer.name;
+	return l->upstream->config.peer.name;
 }
 
 /* The lane goes down, and tries again in some seconds. */
@@ -95,7 +95,7 @@ static void submit(struct broker_upstream_lane *l, struct broker_heard_stream *h
 {
 	struct broker_upstream *u = l->upstream;
 	const struct torap_manifest *m = (*take)->manifest;
-	size_t most = u->config->credit_bytes + TORAP_BATCH_SIZE_MAX + TORAP_MANIFEST_SIZE_MAX;
+	size_t most = l->credit_bytes + TORAP_BATCH_SIZE_MAX + TORAP_MANIFEST_SIZE_MAX;
 	if (l->waiting_bytes + torap_batch_size(*take) > most) {
 		refuse(l, TORAP__REFUSAL__CODE__LIMIT, "more in flight than the credit");
 		return;

@@ -11,6 +11,7 @@
 #include "broker/admission.h"
 #include "broker/arrival.h"
 #include "broker/broker.h"
+#include "broker/door.h"
 #include "broker/history.h"
 #include "broker/listener.h"
 #include "broker/mend.h"
@@ -296,7 +297,7 @@ static void send_back(struct broker_writer *w, const struct broker_stream *strea
 	w->told = stream;
 	w->told_batch = stream->accepted.next_batch;
 	w->told_at = now;
-	broker_listener_refuse(s->broker->listener, s->peer, s->peer_size, TORAP__REFUSAL__CODE__RESUME,
+	broker_door_refuse(s->door, s->peer, s->peer_size, TORAP__REFUSAL__CODE__RESUME,
 		"batches before this one are missing", &resume);
 }
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -85,6 +86,42 @@ class Relay:
             end.close()
 
 
+def entry(writer, change):
+    """For Federation.edit(): changes the lines of one writer in the text of the trust file."""
+    return lambda text: re.sub(rf"  - id: {writer}\n(?:    .*\n)+", lambda m: change(m[0]), text)
+
+
+class Speaker:
+    """Panels that report one event after the other, each on a thread of its own, until the block ends."""
+
+    def __init__(self, *panels):
+        self.panels, self.over = panels, threading.Event()
+        self.threads = [threading.Thread(target=self.speak, args=(panel,)) for panel in panels]
+
+    def speak(self, panel):
+        zone = 0
+        while not self.over.is_set():
+            zone += 1
+            panel.report("PA" if zone % 2 else "BA", zone)
+
+    def said(self):
+        return sum(len(panel.acknowledged) for panel in self.panels)
+
+    def go_on(self, count=20):
+        before = self.said()
+        wait_for("the panels go on", lambda: self.said() >= before + count)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
 class Process:
     def __init__(self, name, argv, folder):
         self.name, self.argv, self.folder, self.environment = name, argv, folder, {}
@@ -121,6 +158,12 @@ class Process:
         self.child = None
         check(status == 0, f"{self.name} stopped with status {status}\n{self.tail()}")
 
+    def reload(self, word):
+        """SIGHUP, and waits until the log says the word once more."""
+        before = self.tail(10000).count(word)
+        self.signal(signal.SIGHUP)
+        wait_for(f"{self.name} says {word}\n{self.tail()}", lambda: self.tail(10000).count(word) > before)
+
     def alive(self):
         return self.child is not None and self.child.poll() is None
 
@@ -154,6 +197,14 @@ class Federation:
             f.write(text)
         return self.path(name)
 
+    def edit(self, name, change):
+        """Changes the text of a file."""
+        with open(self.path(name), encoding="utf-8") as f:
+            text = f.read()
+        new = change(text)
+        check(new != text, f"{name}: nothing to change")
+        self.write(name, new)
+
     def program(self, name):
         return os.path.join(BIN, name)
 
@@ -184,8 +235,15 @@ class Federation:
         self.torap("trust", "add", "-f", self.path("trust.yaml"), "--writer", writer, *(w for r in regions for w in ("--region", r)),
                    "--pub", self.path(writer + ".pub"))
 
-    def sign(self):
-        self.torap("trust", "sign", "-f", self.path("trust.yaml"), "--root", self.path("root.key"), "-o", self.path("trust.signed"))
+    def sign(self, version=None):
+        self.torap("trust", "sign", "-f", self.path("trust.yaml"), "--root", self.path("root.key"), "-o", self.path("trust.signed"),
+                   *(["--version", str(version)] if version else []))
+
+    def trust_also(self, writer, keys):
+        """Both keys of another .pub file are good for the writer, too."""
+        both = lambda lines: lines.replace("    keys: [", f"    more_curve_keys: [\"{self.public(keys, 'curve_public')}\"]\n    keys: [").replace(
+            "}]\n", f"}}, {{ key: \"{self.public(keys, 'sign_public')}\", from: 2026-01-01, until: 2099-01-01 }}]\n")
+        self.edit("trust.yaml", entry(writer, both))
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

@@ -182,3 +182,69 @@ Test(config, refuses_an_upstream_that_cannot_be_with_its_line)
 			cr_expect(strstr(err.text, "nobody.pub"), "%s", err.text);
 	}
 }
+
+Test(config, takes_further_endpoints_with_keys_of_their_own)
+{
+	struct torap_error err = { "" };
+	struct broker_config c;
+	char expected[128];
+	cr_assert_eq(load(&c, "canary: 10s\n",
+			     "canary: 10s\nalso_listen:\n"
+			     "  - { endpoint: \"tcp://127.0.0.1:7401\", keys: next/broker-one.key }\n",
+			     &err),
+		0, "%s", err.text);
+	cr_assert_eq(c.doors_count, 1);
+	cr_expect_str_eq(c.doors[0].endpoint, "tcp://127.0.0.1:7401");
+	snprintf(expected, sizeof expected, "%s/next/broker-one.key", dir);
+	cr_expect_str_eq(c.doors[0].keys, expected);
+	broker_config_finish(&c);
+}
+
+/* One endpoint shows one key. */
+Test(config, refuses_an_endpoint_that_is_there_twice_or_is_none)
+{
+	static const char *const wrong[] = {
+		"also_listen:\n  - { endpoint: \"tcp://127.0.0.1:7400\", keys: next.key }\n",
+		"also_listen:\n  - { endpoint: \"ipc://x\", keys: next.key }\n",
+		"also_listen:\n  - { endpoint: \"tcp://127.0.0.1:74010\", keys: next.key }\n",
+	};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct torap_error err = { "" };
+		struct broker_config c;
+		char where[96];
+		cr_expect_lt(load(&c, "canary: 10s\n", wrong[i], &err), 0, "taken: %s", wrong[i]);
+		snprintf(where, sizeof where, "%s:12:", path);
+		cr_expect(strncmp(err.text, where, strlen(where)) == 0, "not at %s: %s", where, err.text);
+	}
+}
+
+Test(config, says_what_a_reload_cannot_change)
+{
+	static const struct {
+		const char *from, *to, *key; /* key NULL: it can */
+	} changes[] = {
+		{ "broker-one\n", "broker-two\n", "name" },
+		{ "750000000", "390000000", "region" },
+		{ "root.pub", "other.pub", "root" },
+		{ "store: store", "store: other", "store" },
+		{ "8GiB", "9GiB", "store_size" },
+		{ "metrics: 127.0.0.1:9201\n", "", "metrics" },
+		{ "10s", "11s", "canary" },
+		{ "7400", "7401", NULL },
+		{ "policy.yaml", "other.yaml", NULL },
+		{ "/etc/torap/trust.signed", "trust.signed", NULL },
+		{ "broker-one.key", "other.key", NULL },
+	};
+	struct torap_error err = { "" };
+	struct broker_config now, next;
+	cr_assert_eq(load(&now, "", "", &err), 0, "%s", err.text);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		err.text[0] = 0;
+		cr_assert_eq(load(&next, changes[i].from, changes[i].to, &err), 0, "%s", err.text);
+		int r = broker_config_judge_reload(&now, &next, &err);
+		cr_expect_eq(r < 0, changes[i].key != NULL, "%s", changes[i].to);
+		cr_expect(!changes[i].key || strstr(err.text, changes[i].key), "%s", err.text);
+		broker_config_finish(&next);
+	}
+	broker_config_finish(&now);
+}

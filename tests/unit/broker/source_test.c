@@ -13,9 +13,9 @@ static struct torap_kv *kv;
 static struct torap_sign_key key;
 static struct torap_sealer *sealer;
 static struct broker_stream stream;
-static const struct broker_source city = { BROKER_SOURCE_UPSTREAM, "city" },
-				  district = { BROKER_SOURCE_UPSTREAM, "district" },
-				  writer = { BROKER_SOURCE_WRITER, "district" };
+static const struct broker_source city = { .kind = BROKER_SOURCE_UPSTREAM, .name = "city" },
+				  district = { .kind = BROKER_SOURCE_UPSTREAM, .name = "district" },
+				  writer = { .kind = BROKER_SOURCE_WRITER, .name = "district" };
 
 static void make(void)
 {

@@ -1,0 +1,174 @@
+#include "broker/door.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "broker/broker.h"
+#include "conf/keys.h"
+#include "link/message.h"
+#include "loop/app.h"
+#include "loop/zsocket.h"
+#include "wire/envelope.h"
+
+static void add_wish(struct broker_doors_wish *w, const char *endpoint, const struct torap_keys *keys)
+{
+	w->list[w->count].endpoint = endpoint;
+	memcpy(w->list[w->count].secret, keys->curve_secret, TORAP_CURVE_KEY_SIZE);
+	memcpy(w->list[w->count].key, keys->curve_public, TORAP_CURVE_KEY_SIZE);
+	w->count++;
+}
+
+int broker_doors_wish(struct broker_doors_wish *out, const struct broker_config *config,
+	const struct torap_keys *keys, struct torap_error *err)
+{
+	int r = 0;
+	*out = (struct broker_doors_wish){ 0 };
+	add_wish(out, config->listen, keys);
+	for (size_t i = 0; i < config->doors_count && r == 0; i++) {
+		struct torap_keys its;
+		r = torap_keys_load(&its, config->doors[i].keys, err);
+		if (r == 0)
+			add_wish(out, config->doors[i].endpoint, &its);
+		torap_keys_wipe(&its);
+	}
+	if (r)
+		broker_doors_wish_wipe(out);
+	return r;
+}
+
+void broker_doors_wish_wipe(struct broker_doors_wish *w)
+{
+	sodium_memzero(w, sizeof *w);
+}
+
+bool broker_door_wished(const struct broker_door *d, const struct broker_doors_wish *wish)
+{
+	for (size_t i = 0; i < wish->count; i++)
+		if (strcmp(d->endpoint, wish->list[i].endpoint) == 0 &&
+			memcmp(d->key, wish->list[i].key, sizeof d->key) == 0)
+			return true;
+	return false;
+}
+
+static void free_door(struct broker_door *d)
+{
+	torap_zsocket_close(d->socket);
+	free(d->endpoint);
+	free(d);
+}
+
+static int open_door(struct broker_door **list, struct broker *b, const struct broker_doors_wish *wish,
+	size_t at, torap_zloop_ready on_ready, struct torap_error *err)
+{
+	struct broker_door *d = calloc(1, sizeof *d);
+	char *endpoint = strdup(wish->list[at].endpoint);
+	if (!d || !endpoint) {
+		free(d);
+		free(endpoint);
+		return torap_errorf(err, -ENOMEM, "listener: out of memory");
+	}
+	struct torap_zsocket_options options = {
+		.secret_key = wish->list[at].secret,
+		.public_key = wish->list[at].key,
+	};
+	d->broker = b;
+	d->endpoint = endpoint;
+	d->fresh = true;
+	memcpy(d->key, wish->list[at].key, sizeof d->key);
+	d->socket = torap_zsocket_listen(b->zmq, endpoint, &options, err);
+	if (!d->socket || torap_zloop_watch(&d->zloop, &b->app->loop, d->socket, on_ready, d, err)) {
+		free_door(d);
+		return -EIO;
+	}
+	d->next = *list;
+	*list = d;
+	return 0;
+}
+
+/* A key that changed under those who are connected would lock them all out. */
+static int judge_endpoint(const struct broker_door *d, struct torap_error *err)
+{
+	if (d->leaving)
+		return torap_errorf(
+			err, -EBUSY, "%s: is being closed just now; reload again in a moment", d->endpoint);
+	return torap_errorf(err, -EPERM,
+		"%s: another CURVE key, under those who are connected there; open it at a further endpoint "
+		"first (also_listen), or restart",
+		d->endpoint);
+}
+
+int broker_doors_prepare(struct broker_door **list, struct broker *b, const struct broker_doors_wish *wish,
+	torap_zloop_ready on_ready, struct torap_error *err)
+{
+	int r = 0;
+	for (size_t i = 0; i < wish->count && r == 0; i++) {
+		const struct broker_door *d = *list;
+		while (d && strcmp(d->endpoint, wish->list[i].endpoint) != 0)
+			d = d->next;
+		if (!d)
+			r = open_door(list, b, wish, i, on_ready, err);
+		else if (d->leaving || memcmp(d->key, wish->list[i].key, sizeof d->key) != 0)
+			r = judge_endpoint(d, err);
+	}
+	if (r)
+		broker_doors_undo(list);
+	return r;
+}
+
+void broker_doors_undo(struct broker_door **list)
+{
+	while (*list) {
+		struct broker_door *d = *list;
+		if (!d->fresh) {
+			list = &d->next;
+			continue;
+		}
+		*list = d->next;
+		broker_door_close(d, NULL, NULL);
+	}
+}
+
+static void on_zloop_closed(void *hint)
+{
+	struct broker_door *d = hint;
+	void (*on_closed)(void *) = d->on_closed;
+	void *closed_hint = d->closed_hint;
+	free_door(d);
+	if (on_closed)
+		on_closed(closed_hint);
+}
+
+void broker_door_close(struct broker_door *d, void (*on_closed)(void *hint), void *hint)
+{
+	d->on_closed = on_closed;
+	d->closed_hint = hint;
+	torap_zloop_close(d->zloop, on_zloop_closed, d);
+}
+
+bool broker_door_send(struct broker_door *d, const uint8_t *peer, size_t peer_size,
+	struct torap_buffer *const *frames, size_t count)
+{
+	return torap_zmessage_send(d->socket, peer, peer_size, frames, count) == 0;
+}
+
+void broker_door_refuse(struct broker_door *d, const uint8_t *peer, size_t peer_size, int code,
+	const char *reason, const struct torap_stream_position *resume)
+{
+	struct torap_refusal refusal = { .code = code, .has_resume = resume != NULL };
+	snprintf(refusal.reason, sizeof refusal.reason, "%s", reason ? reason : "");
+	if (resume)
+		refusal.resume = *resume;
+	struct torap_buffer *frames[2] = {
+		torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL),
+		torap_refusal_encode(&refusal),
+	};
+	/* A peer that cannot be told will find out by the silence. */
+	if (frames[0] && frames[1])
+		broker_door_send(d, peer, peer_size, frames, 2);
+	torap_buffer_unref(frames[0]);
+	torap_buffer_unref(frames[1]);
+}
