@@ -532,12 +532,11 @@ void sim_broker_step(struct sim_world *w, struct sim_broker *b)
 		b->up = true;
 	}
 	follow_policy(w, b);
-	if (sim_chance(w, 1))
+	if (sim_fault(w, SIM_FULL))
 		b->full_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 8000));
 	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		if (sim_chance(w, 1)) {
+		if (sim_fault(w, SIM_CRASH)) {
 			sim_broker_crash(w, b);
-			w->crashes++;
 			return;
 		}
 		if (!b->upstream)

@@ -62,8 +62,8 @@ static void check_batch(struct sim_world *w, const struct sim_feed *feed, const 
 	}
 }
 
-/* `all`: from the begin; else only the newest batch, which is what this step can have added. */
-static void check_feed(struct sim_world *w, const struct sim_feed *feed, bool all)
+/* `all`: from the begin; else what came since the last step. */
+static void check_feed(struct sim_world *w, struct sim_feed *feed, bool all)
 {
 	for (size_t s = 0; s < SIM_STREAMS; s++) {
 		const struct sim_disk *sealed = &w->nodes[s / SIM_LANES].lanes[s % SIM_LANES].disk;
@@ -74,8 +74,10 @@ static void check_feed(struct sim_world *w, const struct sim_feed *feed, bool al
 				feed->name, held->count, sim_stream(w, s)->writer, sealed->flushed);
 			return;
 		}
-		for (size_t i = all || held->count == 0 ? 0 : held->count - 1; i < held->count; i++)
+		size_t from = all ? 0 : feed->checked[s];
+		for (size_t i = from; i < held->count; i++)
 			check_batch(w, feed, sealed->batches[i], held->batches[i]);
+		feed->checked[s] = held->count; /* Fewer than before: it died. */
 	}
 }
 
@@ -102,14 +104,16 @@ void sim_check_step(struct sim_world *w)
 }
 
 struct counting {
-	uint64_t next_seq, events;
+	uint64_t next_seq, events, again;
 };
 
 static int count_event(void *hint, const struct torap_opened *event)
 {
 	struct counting *c = hint;
-	if (event->seq < c->next_seq)
+	if (event->seq < c->next_seq) {
+		c->again++;
 		return -1;
+	}
 	c->next_seq = event->seq + 1;
 	c->events++;
 	return 0;
@@ -133,12 +137,30 @@ static void check_events(struct sim_world *w, const struct sim_feed *feed, size_
 				due += m->groups[g].count;
 		}
 	}
+	w->events_doubled += c.again;
+	w->events_lost += due > c.events ? due - c.events : 0;
 	if (c.events != due)
 		sim_fail(w, "%s shows %" PRIu64 " events where %" PRIu64 " are due", feed->name, c.events,
 			due);
 	if (feed->row.facilities_count == 0 && c.events != l->events_flushed)
 		sim_fail(w, "%s shows %" PRIu64 " events of %s, which acknowledged %" PRIu64, feed->name,
 			c.events, l->stream.writer, l->events_flushed);
+}
+
+bool sim_is_settled(const struct sim_world *w)
+{
+	for (size_t s = 0; s < SIM_STREAMS; s++) {
+		const struct sim_disk *sealed = &w->nodes[s / SIM_LANES].lanes[s % SIM_LANES].disk;
+		if (sealed->flushed != sealed->count)
+			return false;
+		for (size_t b = 0; b < SIM_BROKERS; b++)
+			if (sim_broker_disk(w->brokers[b], s)->flushed != sealed->flushed)
+				return false;
+		for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)
+			if (sim_subscriber_disk(w->feeds[f].subscriber, s)->flushed != sealed->flushed)
+				return false;
+	}
+	return true;
 }
 
 void sim_check_end(struct sim_world *w)

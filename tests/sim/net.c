@@ -37,10 +37,8 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 	struct torap_buffer *const *frames, size_t count)
 {
 	w->messages++;
-	if (line->cut || sim_chance(w, 15)) {
-		w->lost++;
+	if (line->cut || sim_fault(w, SIM_LOST))
 		return;
-	}
 	int64_t delay_us = 200 + (int64_t)sim_random(w, 20000);
 	struct torap_mono at = { w->now.us + delay_us };
 	if (line->slow && !w->calm) {
@@ -48,20 +46,17 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 		int64_t begin_us = line->last_at[way].us > w->now.us ? line->last_at[way].us : w->now.us;
 		at.us = begin_us + (int64_t)bytes_of(frames, count) * SLOW_US_A_BYTE;
 	}
-	if (sim_chance(w, 20)) {
+	if (sim_fault(w, SIM_LATE)) {
 		at.us += (int64_t)sim_random(w, 500000); /* Those sent later overtake it. */
-		w->reordered++;
 	} else {
 		if (at.us < line->last_at[way].us)
 			at = line->last_at[way];
 		line->last_at[way] = at;
 	}
 	enqueue(line, way, frames, count, at);
-	if (sim_chance(w, 15)) {
-		w->doubled++;
+	if (sim_fault(w, SIM_DOUBLED))
 		enqueue(line, way, frames, count,
 			(struct torap_mono){ at.us + (int64_t)sim_random(w, 300000) });
-	}
 }
 
 void sim_say(struct sim_world *w, struct sim_line *line, enum sim_way way, uint32_t type,
@@ -104,8 +99,6 @@ void sim_message_destroy(struct sim_message *m)
 
 void sim_line_suffers(struct sim_world *w, struct sim_line *line)
 {
-	bool cut = sim_chance(w, 1), slow = sim_chance(w, 1);
-	line->cut |= cut;
-	line->slow |= slow;
-	w->cuts += cut + slow;
+	line->cut |= sim_fault(w, SIM_HALF_OPEN);
+	line->slow |= sim_fault(w, SIM_SLOW);
 }

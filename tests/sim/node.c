@@ -288,7 +288,6 @@ static void jump(struct sim_world *w, struct sim_node *n)
 {
 	static const int64_t steps_s[] = { 86400, -86400, 3600, -3600, 1, -1 };
 	uint64_t which = sim_random(w, sizeof steps_s / sizeof steps_s[0] + 1);
-	w->jumps++;
 	if (which == sizeof steps_s / sizeof steps_s[0])
 		n->clock_off_us = 0;
 	else
@@ -300,11 +299,11 @@ void sim_node_step(struct sim_world *w, struct sim_node *n)
 {
 	if (!w->calm && !torap_mono_reached(n->stuck_until, w->now))
 		return;
-	if (sim_chance(w, 1))
+	if (sim_fault(w, SIM_STUCK))
 		n->stuck_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 12000));
-	if (sim_chance(w, 1))
+	if (sim_fault(w, SIM_FULL))
 		n->full_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 8000));
-	if (sim_chance(w, 4))
+	if (sim_fault(w, SIM_JUMP))
 		jump(w, n);
 	if (!n->up) {
 		if (!torap_mono_reached(n->back_at, w->now))
@@ -312,9 +311,8 @@ void sim_node_step(struct sim_world *w, struct sim_node *n)
 		sim_node_start(w, n);
 	}
 	for (size_t i = 0; i < SIM_LANES; i++) {
-		if (sim_chance(w, 1)) {
+		if (sim_fault(w, SIM_CRASH)) {
 			sim_node_crash(w, n); /* Between any two steps of its lanes. */
-			w->crashes++;
 			return;
 		}
 		step_lane(w, n, &n->lanes[i]);

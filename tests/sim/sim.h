@@ -33,6 +33,26 @@ enum {
 	SIM_FRAMES_MAX = 64,
 };
 
+/* What goes wrong; world.c says how often. */
+enum sim_fault {
+	SIM_LOST, /* messages */
+	SIM_DOUBLED,
+	SIM_LATE,
+	SIM_HALF_OPEN, /* links */
+	SIM_SLOW,
+	SIM_CRASH, /* processes */
+	SIM_STUCK,
+	SIM_FULL, /* disks */
+	SIM_JUMP, /* of a wall clock */
+	SIM_POLICY,
+	SIM_FAULTS,
+};
+struct sim_fault_kind {
+	const char *name;
+	unsigned per_10000; /* each time that it could happen */
+};
+extern const struct sim_fault_kind sim_faults[SIM_FAULTS];
+
 struct sim_world;
 
 /* --- net.c: messages under way ------------------------------------------------------------------------------------ */
@@ -133,6 +153,7 @@ struct sim_feed {
 	struct sim_subscriber *subscriber;
 	struct sim_line lines[SIM_LANES];
 	uint64_t acked[SIM_STREAMS]; /* the subscriber said that it flushed so many batches */
+	size_t checked[SIM_STREAMS]; /* batches that the checker has seen */
 };
 
 struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_feed *feed);
@@ -155,12 +176,20 @@ struct sim_world {
 	struct sim_broker *brokers[SIM_BROKERS];
 	struct sim_feed feeds[SIM_SUBSCRIBERS];
 	bool almaty_personal; /* is the feed "almaty" granted personal parts, now?  The policy changes its mind */
-	uint64_t events, refused, crashes, messages, lost, doubled, reordered, cuts, jumps, policies;
-	char failure[512]; /* the first thing that a checker found */
+	unsigned times[SIM_FAULTS];  /* this run has each fault so many times as often as others */
+	uint64_t faults[SIM_FAULTS]; /* how many there were */
+	uint64_t events, refused, messages;
+	uint64_t events_lost, events_doubled; /* as the checkers found: must stay 0 */
+	char failure[512];                    /* the first thing that a checker found */
 };
 
-uint64_t sim_random(struct sim_world *w, uint64_t below); /* 0 to below - 1 */
-bool sim_chance(struct sim_world *w, unsigned per_mille); /* never while calm */
+void sim_begin(struct sim_world *w, uint64_t seed, bool verbose);
+void sim_end(struct sim_world *w);
+void sim_step(struct sim_world *w);
+void sim_trust_make(struct sim_world *w); /* trust.c */
+
+uint64_t sim_random(struct sim_world *w, uint64_t below);  /* 0 to below - 1 */
+bool sim_fault(struct sim_world *w, enum sim_fault fault); /* Does it happen, now?  Never while calm. */
 struct torap_wall sim_wall(const struct sim_world *w);
 const struct torap_stream_id *sim_stream(const struct sim_world *w, size_t stream);
 void sim_note(struct sim_world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -177,5 +206,12 @@ static inline uint32_t sim_lane(size_t i)
 bool sim_is_granted(const struct sim_world *w, size_t f, const struct torap_group *group, unsigned part);
 /* After each step: what nobody may see changed, no byte beyond a grant. */
 void sim_check_step(struct sim_world *w);
+/* Has all that is durable come to where it belongs? */
+bool sim_is_settled(const struct sim_world *w);
 /* After the calm: everything durable is everywhere where it belongs, once, in order. */
 void sim_check_end(struct sim_world *w);
+
+/* --- sodium.c ----------------------------------------------------------------------------------------------------- */
+
+void sim_sodium_begin(uint64_t seed);
+void sim_sodium_end(void);

@@ -222,14 +222,14 @@ static void flush_and_acknowledge(struct sim_world *w, struct sim_subscriber *s)
 /* The nation's subscription dies with its broker. */
 static bool dies(struct sim_world *w, const struct sim_subscriber *s)
 {
-	return s->feed != &w->feeds[SIM_UPSTREAM] && sim_chance(w, 1);
+	return s->feed != &w->feeds[SIM_UPSTREAM] && sim_fault(w, SIM_CRASH);
 }
 
 void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
 {
 	if (!w->calm && !torap_mono_reached(s->stuck_until, w->now))
 		return;
-	if (sim_chance(w, 1))
+	if (sim_fault(w, SIM_STUCK))
 		s->stuck_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 12000));
 	if (!s->up) {
 		if (!torap_mono_reached(s->back_at, w->now))
@@ -239,7 +239,6 @@ void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
 	for (size_t lane = 0; lane < SIM_LANES; lane++) {
 		if (dies(w, s)) {
 			sim_subscriber_crash(w, s);
-			w->crashes++;
 			return;
 		}
 		sim_line_suffers(w, &s->feed->lines[lane]);
