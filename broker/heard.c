@@ -109,7 +109,8 @@ size_t broker_heard_acks(struct broker_heard *h, struct broker_streams *streams,
 		h->due = s->next_due;
 		s->due = false;
 		struct torap_position at = reached(s, broker_streams_find(streams, &s->id));
-		if (at.next_batch <= s->acked && !(s->again && at.next_batch == s->acked))
+		if (at.next_batch == 0 ||
+			(at.next_batch <= s->acked && !(s->again && at.next_batch == s->acked)))
 			continue;
 		s->again = false;
 		s->acked = at.next_batch;

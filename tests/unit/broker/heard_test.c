@@ -75,6 +75,17 @@ Test(heard, acknowledges_nothing_before_the_flush)
 	cr_expect_eq(due(), 0, "said once");
 }
 
+/* A position before batch 1 is no acknowledgement: the upstream would end the session for it. */
+Test(heard, acknowledges_nothing_when_the_first_batch_comes_twice_before_its_flush)
+{
+	struct torap_stream_position p[2];
+	came(1, false);
+	came(1, false);
+	cr_expect_eq(broker_heard_acks(&heard, streams, p, 2), 0);
+	flushed(1);
+	cr_expect_eq(due(), 2);
+}
+
 /* Another source is ahead: to this upstream we may not speak of batches that it does not have. */
 Test(heard, acknowledges_no_batch_that_the_upstream_has_not_sent)
 {
