@@ -33,15 +33,31 @@ void broker_mend_merged(struct broker *b, struct broker_stream *stream, uint64_t
 	torap_holes_hurry_one(&stream->holes, batch_no - 1, torap_app_mono());
 }
 
-void broker_mend_ask(struct torap_stream_position *p, struct broker_stream *s)
+static void ask(struct torap_stream_position *p, struct broker_stream *s, struct torap_holes_turn turn)
 {
 	size_t most = s->holes.count < TORAP_HOLES_ASKED_MAX ? s->holes.count : TORAP_HOLES_ASKED_MAX;
 	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
 	if (!p->holes)
 		return;
-	p->holes_count = torap_holes_ask(&s->holes, p->holes, most, torap_app_mono());
+	p->holes_count = torap_holes_ask_in_turn(&s->holes, turn, p->holes, most, torap_app_mono());
 	while (p->holes_count && p->holes[p->holes_count - 1] >= p->at.next_batch)
 		p->holes_count--;
+}
+
+void broker_mend_ask(struct torap_stream_position *p, struct broker_stream *stream)
+{
+	ask(p, stream, (struct torap_holes_turn){ 0, 1 });
+}
+
+static struct torap_holes_turn turn_of(const struct broker *b, unsigned source)
+{
+	return (struct torap_holes_turn){ source, 1 + broker_upstreams_count(b->upstreams) };
+}
+
+void broker_mend_ask_in_turn(
+	struct broker *b, struct torap_stream_position *p, struct broker_stream *stream, unsigned source)
+{
+	ask(p, stream, turn_of(b, source));
 }
 
 static void tell(struct broker *b)
@@ -65,14 +81,15 @@ static void tell(struct broker *b)
 }
 
 /* Whoever brings the stream, one after the other: what one has not, the next may have. */
-static void ask_next(struct broker *b, struct broker_stream *stream)
+static void ask_due(struct broker *b, struct broker_stream *stream, struct torap_mono now)
 {
-	unsigned sources = 1 + broker_upstreams_count(b->upstreams);
-	for (unsigned i = 0; i < sources; i++) {
-		unsigned whom = stream->asks++ % sources;
-		if (whom == 0 ? broker_writer_ask(stream)
-			      : broker_upstreams_ask(b->upstreams, whom - 1, stream))
-			return;
+	for (unsigned source = 0; source < turn_of(b, 0).peers; source++) {
+		struct torap_holes_turn turn = turn_of(b, source);
+		if (!torap_holes_due_in_turn(&stream->holes, turn, now))
+			continue;
+		if (!(source == 0 ? broker_writer_ask(stream)
+				  : broker_upstreams_ask(b->upstreams, source - 1, stream)))
+			torap_holes_pass(&stream->holes, turn, now);
 	}
 }
 
@@ -80,6 +97,6 @@ void broker_mend_tick(struct broker *b, struct torap_mono now)
 {
 	tell(b);
 	for (size_t i = 0; i < b->streams->count; i++)
-		if (torap_holes_due(&b->streams->all[i]->holes, now))
-			ask_next(b, b->streams->all[i]);
+		if (b->streams->all[i]->holes.count)
+			ask_due(b, b->streams->all[i], now);
 }

@@ -28,5 +28,8 @@ void broker_mend_found(struct broker *b, struct broker_stream *stream, uint64_t 
 void broker_mend_merged(struct broker *b, struct broker_stream *stream, uint64_t batch_no);
 /* Gives a position, `at` of which is set, the holes before it that are due; they are asked for with this.  Without memory it is later. */
 void broker_mend_ask(struct torap_stream_position *p, struct broker_stream *stream);
+/* The same of those whose turn it is with this source: 0 the writer, else an upstream from 1 on. */
+void broker_mend_ask_in_turn(
+	struct broker *b, struct torap_stream_position *p, struct broker_stream *stream, unsigned source);
 /* Once a second: tells what was found and mended, and asks for what is due. */
 void broker_mend_tick(struct broker *b, struct torap_mono now);

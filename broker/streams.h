@@ -71,7 +71,6 @@ struct broker_stream {
 	unsigned writer_merges;   /* batches of its writer on their way that are here already, in part */
 	uint64_t heads;           /* how many were taken; tells whether a feed has the newest */
 	struct torap_holes holes; /* batches of which something is damaged here */
-	unsigned asks;            /* who is asked for them next: its writer, then each upstream in turn */
 	bool ask_writer;          /* with the next acknowledgement */
 	struct broker_recent *recent[BROKER_RECENT_MAX]; /* by number modulo; NULL: not in memory */
 	uint64_t recent_from;            /* from here to flushed.next_batch - 1 they are there */

@@ -129,7 +129,7 @@ bool broker_upstreams_ask(struct broker_upstreams *u, size_t i, struct broker_st
 	p.at.next_batch = surely_before(l, &s->id);
 	if (s->holes.count == 0 || s->holes.list[0].batch_no >= p.at.next_batch)
 		return false;
-	broker_mend_ask(&p, s);
+	broker_mend_ask_in_turn(l->upstream->broker, &p, s, (unsigned)i + 1);
 	bool asks = p.holes_count;
 	struct torap_buffer *body = asks ? torap_ack_encode(&p, 1) : NULL;
 	if (body)

@@ -212,7 +212,7 @@ static void acknowledge(struct broker_writer *w)
 			continue;
 		positions[count] = position_of(stream);
 		if (stream->ask_writer)
-			broker_mend_ask(&positions[count], stream);
+			broker_mend_ask_in_turn(w->session->broker, &positions[count], stream, 0);
 		stream->ask_writer = false;
 		count++;
 	}

@@ -49,7 +49,7 @@ enum torap_holes_answer torap_holes_add(struct torap_holes *h, uint64_t batch_no
 	if (!make_room(h))
 		return TORAP_HOLES_NO_ROOM;
 	memmove(h->list + i + 1, h->list + i, (h->count - i) * sizeof *h->list);
-	h->list[i] = (struct torap_hole){ batch_no, at, TORAP_HOLES_AGAIN_MS };
+	h->list[i] = (struct torap_hole){ batch_no, at, TORAP_HOLES_AGAIN_MS, 0 };
 	h->count++;
 	return TORAP_HOLES_NEW;
 }
@@ -69,12 +69,29 @@ bool torap_holes_remove(struct torap_holes *h, uint64_t batch_no)
 	return true;
 }
 
-bool torap_holes_due(const struct torap_holes *h, struct torap_mono now)
+static bool is_due(const struct torap_hole *hole, struct torap_holes_turn turn, struct torap_mono now)
+{
+	return torap_mono_reached(hole->again, now) && hole->asked % turn.peers == turn.peer;
+}
+
+bool torap_holes_due_in_turn(const struct torap_holes *h, struct torap_holes_turn turn, struct torap_mono now)
 {
 	for (size_t i = 0; i < h->count; i++)
-		if (torap_mono_reached(h->list[i].again, now))
+		if (is_due(&h->list[i], turn, now))
 			return true;
 	return false;
+}
+
+bool torap_holes_due(const struct torap_holes *h, struct torap_mono now)
+{
+	return torap_holes_due_in_turn(h, (struct torap_holes_turn){ 0, 1 }, now);
+}
+
+void torap_holes_pass(struct torap_holes *h, struct torap_holes_turn turn, struct torap_mono now)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (is_due(&h->list[i], turn, now))
+			h->list[i].asked++;
 }
 
 void torap_holes_hurry_one(struct torap_holes *h, uint64_t batch_no, struct torap_mono now)
@@ -90,17 +107,24 @@ void torap_holes_hurry(struct torap_holes *h, struct torap_mono now)
 		h->list[i].again = now;
 }
 
-size_t torap_holes_ask(struct torap_holes *h, uint64_t *out, size_t room, struct torap_mono now)
+size_t torap_holes_ask_in_turn(struct torap_holes *h, struct torap_holes_turn turn, uint64_t *out,
+	size_t room, struct torap_mono now)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < h->count && count < room; i++) {
 		struct torap_hole *hole = &h->list[i];
-		if (!torap_mono_reached(hole->again, now))
+		if (!is_due(hole, turn, now))
 			continue;
 		out[count++] = hole->batch_no;
+		hole->asked++;
 		hole->again = torap_mono_add_ms(now, hole->wait_ms);
 		hole->wait_ms = hole->wait_ms < TORAP_HOLES_AGAIN_MS_MAX / 2 ? 2 * hole->wait_ms
 									     : TORAP_HOLES_AGAIN_MS_MAX;
 	}
 	return count;
+}
+
+size_t torap_holes_ask(struct torap_holes *h, uint64_t *out, size_t room, struct torap_mono now)
+{
+	return torap_holes_ask_in_turn(h, (struct torap_holes_turn){ 0, 1 }, out, room, now);
 }

@@ -21,6 +21,7 @@ struct torap_hole {
 	uint64_t batch_no;
 	struct torap_mono again; /* when to ask */
 	uint32_t wait_ms;        /* after that */
+	uint32_t asked;          /* how often: whose turn it is, where several peers may have it */
 };
 
 struct torap_holes {
@@ -47,3 +48,17 @@ void torap_holes_hurry_one(struct torap_holes *h, uint64_t batch_no, struct tora
 void torap_holes_hurry(struct torap_holes *h, struct torap_mono now);
 /* Those to be asked for now, at most `room`, by rising number; they are asked for with this.  Returns how many. */
 size_t torap_holes_ask(struct torap_holes *h, uint64_t *out, size_t room, struct torap_mono now);
+
+/* One of several peers that may have them: each hole goes round all of them, whenever it is due.  (One turn for all holes would not do:
+ * two that are due in turns would each meet the same peer for ever.) */
+struct torap_holes_turn {
+	unsigned peer, peers; /* 0 to peers - 1 */
+};
+/* Is it this peer's turn, now, with any? */
+bool torap_holes_due_in_turn(
+	const struct torap_holes *h, struct torap_holes_turn turn, struct torap_mono now);
+/* As torap_holes_ask(), those of which it is this peer's turn. */
+size_t torap_holes_ask_in_turn(struct torap_holes *h, struct torap_holes_turn turn, uint64_t *out,
+	size_t room, struct torap_mono now);
+/* This peer cannot be asked now: the next is, for what is due. */
+void torap_holes_pass(struct torap_holes *h, struct torap_holes_turn turn, struct torap_mono now);

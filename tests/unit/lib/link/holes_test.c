@@ -34,6 +34,38 @@ Test(holes, that_nobody_fills_are_asked_for_ever_more_rarely_and_never_given_up)
 	torap_holes_finish(&h);
 }
 
+/* Found at different times, they are due at different times, one between the other's: neither may meet the same peer for ever. */
+Test(holes, that_are_due_in_turns_are_asked_of_each_peer)
+{
+	struct torap_holes h = { 0 };
+	unsigned met[2][2] = { 0 };
+	torap_holes_add(&h, 1, at_ms(0));
+	torap_holes_add(&h, 2, at_ms(2000));
+	for (int64_t now = 0; now < 600000; now += 1000)
+		for (unsigned peer = 0; peer < 2; peer++) {
+			uint64_t asked[2];
+			struct torap_holes_turn turn = { peer, 2 };
+			size_t count = torap_holes_ask_in_turn(&h, turn, asked, 2, at_ms(now));
+			for (size_t i = 0; i < count; i++)
+				met[asked[i] - 1][peer]++;
+		}
+	for (unsigned i = 0; i < 2; i++)
+		cr_expect(met[i][0] >= 3 && met[i][1] >= 3, "hole %u: %u and %u times", i + 1, met[i][0],
+			met[i][1]);
+	torap_holes_finish(&h);
+}
+
+Test(holes, pass_on_from_a_peer_that_cannot_be_asked)
+{
+	struct torap_holes h = { 0 };
+	uint64_t asked;
+	torap_holes_add(&h, 1, at_ms(0));
+	torap_holes_pass(&h, (struct torap_holes_turn){ 0, 2 }, at_ms(0));
+	cr_expect(!torap_holes_due_in_turn(&h, (struct torap_holes_turn){ 0, 2 }, at_ms(0)));
+	cr_expect_eq(torap_holes_ask_in_turn(&h, (struct torap_holes_turn){ 1, 2 }, &asked, 1, at_ms(0)), 1);
+	torap_holes_finish(&h);
+}
+
 Test(holes, beyond_the_room_of_a_message_come_with_the_next)
 {
 	struct torap_holes h = { 0 };
