@@ -72,6 +72,8 @@ static bool on_fork(struct broker *b, struct broker_stream *s, const struct brok
 static void on_merged(struct broker *b, struct broker_stream *s, const struct broker_commit *c)
 {
 	s->full_told = false;
+	if (c->damaged) /* Its source has what we were not given, and has it damaged. */
+		broker_mend_found(b, s, c->batch->manifest->batch_no);
 	if (c->mends)
 		broker_mend_merged(b, s, c->batch->manifest->batch_no);
 	broker_merged(b, s, c->batch, c->mends);

@@ -24,7 +24,7 @@ static int look_at_other(struct broker_commit *c, struct torap_kv_txn *txn, uint
 	return r && !c->damaged ? r : TORAP_JOURNAL_OTHER;
 }
 
-/* It came into a hole: is it still one? */
+/* It came into a hole, or brings one: is there one afterwards? */
 static void look_at_mended(struct broker_commit *c, struct torap_kv_txn *txn, uint32_t number)
 {
 	struct torap_batch *now = NULL;
@@ -49,7 +49,7 @@ static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
 	c->number = head.number;
 	if (answer == TORAP_JOURNAL_OTHER)
 		return look_at_other(c, txn, head.number);
-	if (c->mends && answer)
+	if (answer && (c->mends || torap_batch_is_damaged(c->batch)))
 		look_at_mended(c, txn, head.number);
 	r = broker_source_put(txn, &c->source, &m->stream, m->batch_no + 1);
 	return r ? r : answer;

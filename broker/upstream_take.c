@@ -105,6 +105,13 @@ static void submit(struct broker_upstream_lane *l, struct broker_heard_stream *h
 		torap_zlink_refuse(l->link, TORAP__REFUSAL__CODE__BUSY); /* Out of memory. */
 }
 
+/* Does it say nothing new?  What it has damaged, and we were not given, is new: it may come again. */
+static bool is_known(const struct broker_stream *stream, const struct torap_batch *batch)
+{
+	return broker_stream_holds(stream, batch) && !torap_batch_is_damaged(batch) &&
+	       !torap_holes_has(&stream->holes, batch->manifest->batch_no);
+}
+
 /* The batch is here already, by another source or an older session. */
 static void take_again(struct broker_upstream_lane *l, struct broker_heard_stream *heard,
 	struct broker_stream *stream, struct torap_batch **take)
@@ -115,8 +122,7 @@ static void take_again(struct broker_upstream_lane *l, struct broker_heard_strea
 	if (broker_stream_differs(stream, m)) {
 		broker_history_fork(b, stream, *take, name_of(l));
 		pass_over(l, heard, m, "it contradicts what is here");
-	} else if (m->batch_no < stream->first_batch ||
-		   (broker_stream_holds(stream, *take) && !torap_holes_has(&stream->holes, m->batch_no))) {
+	} else if (m->batch_no < stream->first_batch || is_known(stream, *take)) {
 		broker_heard_batch(&l->heard, heard, m, false);
 	} else {
 		submit(l, heard, stream, take);

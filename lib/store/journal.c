@@ -66,6 +66,13 @@ static bool is_given_up(const struct torap_batch *batch, const struct torap_batc
 	       !torap_omission_is_hole(batch->omissions[frame]);
 }
 
+/* Not held where our copy came from; but this source has it, damaged: it may mend it, so that it is worth asking for. */
+static bool is_damaged_there(const struct torap_batch *batch, const struct torap_batch *ours, unsigned frame)
+{
+	return ours->omissions[frame] == TORAP__OMISSION_REASON__OMISSION_NOT_HELD &&
+	       batch->omissions[frame] == TORAP__OMISSION_REASON__OMISSION_DAMAGED;
+}
+
 /* Stores what `batch` has and `ours` lacks.  A frame of ours that is damaged was read as lacking. */
 static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
 	const struct torap_batch *ours)
@@ -80,7 +87,7 @@ static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_b
 		if (batch->frames[i]) {
 			r = put_frame(txn, number, batch, i);
 			notes.of[i] = ROWS_NOTE_HELD;
-		} else if (is_given_up(batch, ours, i)) {
+		} else if (is_given_up(batch, ours, i) || is_damaged_there(batch, ours, i)) {
 			r = torap_rows_frame_delete(txn, number, m->batch_no, i, NULL);
 			notes.of[i] = batch->omissions[i] & ROWS_NOTE_REASON;
 		} else {

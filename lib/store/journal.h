@@ -48,7 +48,7 @@ struct torap_journal_head {
  *
  * A batch that is there already is merged: frames that we do not have, or have damaged, are stored, except those that
  * torap_journal_drop_frame() took away, for a deletion is final.  One that is missing on both sides takes over a reason why it will
- * never come (expired, erased, refused).  A manifest that is damaged or gone is mended when the chain behind it names this very batch.
+ * never come (expired, erased, refused), and that it is damaged where it is held (instead of: not held).  A manifest that is damaged or gone is mended when the chain behind it names this very batch.
  * A batch before first_batch is a GAP.
  * Returns 0, an answer above, or what kv returned. */
 int torap_journal_append(

@@ -298,6 +298,28 @@ Test(journal, mends_a_damaged_manifest_with_the_batch_that_the_chain_names_and_n
 	torap_sealer_destroy(others);
 }
 
+/* One source has not the frame, another has it damaged and may mend it: then it is a hole, which is asked for, and no longer a partial copy,
+ * which is not asked of a source again. */
+Test(journal, takes_over_that_a_frame_is_damaged_where_it_is_held)
+{
+	struct torap_batch *full = seal(), *part = torap_batch_clone(full), *bad = torap_batch_clone(full);
+	leave_out(part, 0, NOT_HELD);
+	leave_out(bad, 0, DAMAGED);
+	cr_assert_eq(append(part), 0);
+	cr_assert_eq(append(bad), TORAP_JOURNAL_MERGED);
+	struct torap_batch *got = read_batch(1, NULL);
+	cr_assert(!got->frames[0] && got->omissions[0] == DAMAGED);
+	torap_batch_destroy(got);
+	cr_assert_eq(append(part), TORAP_JOURNAL_OLD, "and not back again");
+	cr_assert_eq(append(full), TORAP_JOURNAL_MERGED);
+	got = read_batch(1, NULL);
+	check_same(full, got);
+	torap_batch_destroy(got);
+	torap_batch_destroy(full);
+	torap_batch_destroy(part);
+	torap_batch_destroy(bad);
+}
+
 /* A peer that says "expired" of what we have damaged closes the hole; one that has it fills it all the same, later. */
 Test(journal, takes_over_why_a_missing_frame_will_never_come)
 {
