@@ -1,7 +1,5 @@
-/* A broker: takes what its admission lets in, flushes, acknowledges, and gives each feed its course.  Sessions go by connection; those of
- * a connection that is no more are forgotten, as are all in a crash.  The nation's broker takes from no writer: its disk is that of its
- * subscription, which lives and dies with it. */
-#include "sim/sim.h"
+/* A broker: takes what its admission lets in, flushes, acknowledges, and gives each feed its course.  A crash leaves it what its disk holds. */
+#include "sim/broker.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -10,54 +8,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "broker/admission.h"
-#include "broker/course.h"
-#include "broker/cut.h"
 #include "broker/policy.h"
-#include "broker/routing.h"
-#include "link/message.h"
-#include "link/pulse.h"
 #include "proto/session.pb-c.h"
-#include "wire/envelope.h"
-#include "wire/verify.h"
 
-enum { STALL_US = 5 * TORAP_US_PER_S, POLICIES = 2 };
-
-struct stream {
-	struct torap_stream_id id;
-	struct sim_disk disk; /* not the nation's */
-	struct torap_position accepted;
-	struct torap_buffer *head;
-};
-
-struct write_session {
-	bool open;
-	uint32_t connection;
-	struct torap_pulse pulse;
-	uint64_t acked; /* batches that the writer was told of */
-};
-
-struct feed_session {
-	bool open;
-	uint32_t connection;
-	struct torap_pulse pulse;
-	struct torap_window window;
-	uint64_t next[SIM_STREAMS]; /* 0: not of this lane */
-	struct torap_mono next_flush;
-};
-
-struct sim_broker {
-	size_t number;
-	bool up;
-	struct torap_mono back_at, full_until;
-	struct broker_rules rules;
-	struct broker_policy *policies[POLICIES]; /* 1: almaty is granted personal parts */
-	struct broker_routing *routing;
-	struct stream streams[SIM_STREAMS];
-	struct write_session writers[SIM_STREAMS];
-	struct feed_session feeds[SIM_SUBSCRIBERS][SIM_LANES];
-	const struct sim_subscriber *upstream; /* or NULL */
-};
+enum { SCANNED_A_STEP = 64, WAITING_MAX = 2 << 20 /* twice a writer's credit */ };
 
 static struct broker_policy *make_policy(struct sim_world *w, bool almaty_personal)
 {
@@ -71,11 +25,13 @@ static struct broker_policy *make_policy(struct sim_world *w, bool almaty_person
 		"      rows: [{ regions: [\"750000000\"], facilities: [prison], parts: [open%s] }] }\n"
 		"  - { name: ministry, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
 		"      rows: [{ parts: [open, personal] }] }\n"
-		"  - { name: nation, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
+		"  - { name: nation-0, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
 		"      rows: [{ parts: [open] }] }\n"
+		"  - { name: nation-1, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
+		"      rows: [{ facilities: [prison], parts: [open, personal] }] }\n"
 		"writers: [{ id: node-0 }, { id: node-1 }, { id: node-2 }]\n";
 	char text[4096];
-	int size = snprintf(text, sizeof text, format, 1, 2, 3, almaty_personal ? ", personal" : "", 4, 5);
+	int size = snprintf(text, sizeof text, format, 1, 2, 3, almaty_personal ? ", personal" : "", 4, 5, 6);
 	assert(size > 0 && (size_t)size < sizeof text);
 	struct broker_policy *policy = NULL;
 	struct torap_error err;
@@ -84,67 +40,109 @@ static struct broker_policy *make_policy(struct sim_world *w, bool almaty_person
 	return policy;
 }
 
+/* What a process reads at its start. */
+static void start(struct sim_world *w, struct sim_broker *b)
+{
+	b->up = true;
+	b->streams = broker_streams_create();
+	assert(b->streams);
+	for (size_t i = 0; i < SIM_STREAMS; i++) {
+		struct broker_stream *s = broker_streams_add(b->streams, sim_stream(w, i));
+		assert(s);
+		for (size_t k = 0; k < b->disks[i].count; k++)
+			torap_position_advance(&s->flushed, b->disks[i].batches[k]->manifest);
+		s->stored = b->disks[i].count;
+		s->number = (uint32_t)i + 1;
+		s->accepted = s->flushed;
+		s->recent_from = s->flushed.next_batch;
+		b->stream[i] = s;
+	}
+	if (b->number == SIM_NATION)
+		sim_upstream_start(w, b);
+}
+
+static void drop_waiting(struct sim_broker *b)
+{
+	while (b->waiting) {
+		struct sim_arrival *a = b->waiting;
+		b->waiting = a->next;
+		torap_batch_destroy(a->batch);
+		free(a);
+	}
+}
+
+static void stop(struct sim_world *w, struct sim_broker *b)
+{
+	drop_waiting(b);
+	memset(b->writers, 0, sizeof b->writers);
+	memset(b->scanned, 0, sizeof b->scanned);
+	for (size_t f = 0; f < SIM_FEEDS; f++)
+		for (size_t i = 0; i < SIM_LANES; i++)
+			sim_feed_end(&b->feeds[f][i]);
+	if (b->number == SIM_NATION)
+		sim_upstream_forget(w, b);
+	b->streams = broker_streams_destroy(b->streams);
+}
+
 struct sim_broker *sim_broker_create(struct sim_world *w, size_t number)
 {
 	struct sim_broker *b = calloc(1, sizeof *b);
 	assert(b);
 	b->number = number;
-	b->up = true;
-	b->upstream = number == SIM_NATION ? w->feeds[SIM_UPSTREAM].subscriber : NULL;
-	for (size_t i = 0; i < POLICIES; i++)
+	for (size_t i = 0; i < SIM_POLICIES; i++)
 		b->policies[i] = make_policy(w, i == 1);
 	b->rules.policy = broker_policy_ref(b->policies[w->almaty_personal]);
 	b->rules.trust = torap_trust_ref(w->trust);
 	struct torap_error err;
 	int r = broker_routing_create(&b->routing, b->rules.policy, &err);
 	assert(r == 0);
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		b->streams[i].id = *sim_stream(w, i);
-		b->streams[i].accepted.next_batch = 1;
-	}
+	start(w, b);
 	return b;
 }
 
-const struct sim_disk *sim_broker_disk(const struct sim_broker *b, size_t stream)
+void sim_broker_destroy(struct sim_world *w, struct sim_broker *b)
 {
-	return b->upstream ? sim_subscriber_disk(b->upstream, stream) : &b->streams[stream].disk;
-}
-
-static struct torap_buffer *head_of(const struct sim_broker *b, size_t stream)
-{
-	return b->upstream ? sim_subscriber_head(b->upstream, stream) : b->streams[stream].head;
-}
-
-static void forget_sessions(struct sim_broker *b)
-{
-	memset(b->writers, 0, sizeof b->writers);
-	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)
-		for (size_t i = 0; i < SIM_LANES; i++) {
-			torap_window_finish(&b->feeds[f][i].window);
-			b->feeds[f][i] = (struct feed_session){ 0 };
-		}
-}
-
-void sim_broker_destroy(struct sim_broker *b)
-{
-	forget_sessions(b);
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		sim_disk_finish(&b->streams[i].disk);
-		torap_buffer_unref(b->streams[i].head);
-	}
+	stop(w, b);
+	for (size_t i = 0; i < SIM_STREAMS; i++)
+		sim_disk_finish(&b->disks[i]);
 	broker_routing_destroy(b->routing);
 	torap_trust_unref(b->rules.trust);
 	broker_policy_unref(b->rules.policy);
-	for (size_t i = 0; i < POLICIES; i++)
+	for (size_t i = 0; i < SIM_POLICIES; i++)
 		broker_policy_unref(b->policies[i]);
 	free(b);
 }
 
-static void accept_from_disk(struct stream *s)
+const struct sim_disk *sim_broker_disk(const struct sim_broker *b, size_t stream)
 {
-	s->accepted = (struct torap_position){ .next_batch = 1 };
-	for (size_t i = 0; i < s->disk.count; i++)
-		torap_position_advance(&s->accepted, s->disk.batches[i]->manifest);
+	return &b->disks[stream];
+}
+
+size_t sim_broker_stream(const struct sim_broker *b, const struct torap_stream_id *id)
+{
+	for (size_t i = 0; i < SIM_STREAMS; i++)
+		if (torap_stream_id_equal(&b->stream[i]->id, id))
+			return i;
+	assert(!"a stream that nobody writes");
+	return 0;
+}
+
+/* Whoever was told that a batch is flushed must find it so. */
+static void check_told(struct sim_world *w, const struct sim_broker *b)
+{
+	for (size_t i = 0; i < SIM_STREAMS; i++) {
+		uint64_t acked = 0;
+		if (b->number == SIM_NATION)
+			for (size_t u = 0; u < SIM_CITIES; u++)
+				acked = w->feeds[SIM_UPSTREAM + u].acked[i] > acked
+						? w->feeds[SIM_UPSTREAM + u].acked[i]
+						: acked;
+		else
+			acked = w->nodes[i / SIM_LANES].lanes[i % SIM_LANES].uplinks[b->number].acked;
+		if (acked > b->disks[i].flushed)
+			sim_fail(w, "broker %zu acknowledged batch %" PRIu64 " of %s and lost it", b->number,
+				acked, sim_stream(w, i)->writer);
+	}
 }
 
 void sim_broker_crash(struct sim_world *w, struct sim_broker *b)
@@ -152,27 +150,14 @@ void sim_broker_crash(struct sim_world *w, struct sim_broker *b)
 	sim_note(w, "broker %zu dies", b->number);
 	b->up = false;
 	b->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
-	forget_sessions(b);
-	if (b->upstream) {
-		sim_subscriber_crash(w, w->feeds[SIM_UPSTREAM].subscriber);
-		return;
-	}
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		sim_disk_crash(&b->streams[i].disk);
-		uint64_t acked = w->nodes[i / SIM_LANES].lanes[i % SIM_LANES].uplinks[b->number].acked;
-		if (acked > b->streams[i].disk.flushed)
-			sim_fail(w, "broker %zu acknowledged batch %" PRIu64 " of %s and lost it", b->number,
-				acked, b->streams[i].id.writer);
-		accept_from_disk(&b->streams[i]);
-		b->streams[i].head = torap_buffer_unref(b->streams[i].head);
-	}
+	stop(w, b);
+	check_told(w, b);
 }
 
-/* Where a stream stands before batch `next`; past what is here, nothing is known of it. */
-static struct torap_stream_position position_of(const struct sim_broker *b, size_t i, uint64_t next)
+struct torap_stream_position sim_broker_position(const struct sim_broker *b, size_t i, uint64_t next)
 {
-	const struct sim_disk *disk = sim_broker_disk(b, i);
-	struct torap_stream_position p = { .stream = b->streams[i].id, .at = { .next_batch = next } };
+	const struct sim_disk *disk = &b->disks[i];
+	struct torap_stream_position p = { .stream = b->stream[i]->id, .at = { .next_batch = next } };
 	if (next > 1 && next <= disk->count + 1) {
 		p.at.has_digest = true;
 		memcpy(p.at.last_digest, disk->batches[next - 2]->manifest->digest, TORAP_DIGEST_SIZE);
@@ -180,7 +165,7 @@ static struct torap_stream_position position_of(const struct sim_broker *b, size
 	return p;
 }
 
-static void refuse(
+void sim_broker_refuse(
 	struct sim_world *w, struct sim_line *line, int code, const struct torap_stream_position *resume)
 {
 	struct torap_refusal refusal = { .code = code };
@@ -192,324 +177,252 @@ static void refuse(
 		torap_refusal_encode(&refusal));
 }
 
-/* --- writers --- */
+/* --- holes --- */
 
-static void ack(struct sim_world *w, struct sim_broker *b, struct sim_line *line, size_t i)
+void sim_broker_found(struct sim_world *w, struct sim_broker *b, size_t i, uint64_t batch_no)
 {
-	struct torap_stream_position p = position_of(b, i, b->streams[i].disk.flushed + 1);
-	b->writers[i].acked = b->streams[i].disk.flushed;
-	sim_say(w, line, SIM_TO_DIALLER, TORAP__MESSAGE_TYPE__MESSAGE_ACK, torap_ack_encode(&p, 1));
-	torap_pulse_sent(&b->writers[i].pulse, w->now);
+	if (torap_holes_add(&b->stream[i]->holes, batch_no, w->now) == TORAP_HOLES_NEW)
+		sim_note(w, "broker %zu finds batch %" PRIu64 " of %s damaged", b->number, batch_no,
+			b->stream[i]->id.writer);
 }
 
-static void writer_hello(struct sim_world *w, struct sim_broker *b, struct sim_line *line, size_t i)
+void sim_broker_ask(struct sim_world *w, struct sim_broker *b, size_t i, struct torap_stream_position *p,
+	struct torap_holes_turn turn)
 {
-	struct write_session *session = &b->writers[i];
-	*session = (struct write_session){
-		.open = true, .connection = line->connection, .acked = b->streams[i].disk.flushed
-	};
-	torap_pulse_init(&session->pulse, 1000, 4000, w->now);
-	struct torap_stream_position p = position_of(b, i, b->streams[i].disk.flushed + 1);
-	struct torap_welcome welcome = { .version = 1,
-		.positions = &p,
-		.positions_count = 1,
-		.credit_bytes = 1 << 20,
-		.heartbeat_ms = 1000 };
-	sim_say(w, line, SIM_TO_DIALLER, TORAP__MESSAGE_TYPE__MESSAGE_WELCOME,
-		torap_welcome_encode(&welcome));
-}
-
-static void writer_batch(struct sim_world *w, struct sim_broker *b, struct sim_line *line, size_t i,
-	const struct torap_envelope *envelope, struct sim_message *m)
-{
-	struct torap_batch *batch;
-	struct torap_error err;
-	struct stream *s = &b->streams[i];
-	struct write_session *session = &b->writers[i];
-	int r = torap_batch_from_frames(&batch, envelope, m->frames + 1, m->count - 1, &err);
-	if (r) {
-		sim_fail(w, "a batch as it was sent is malformed: %s", err.text);
+	struct torap_holes *holes = &b->stream[i]->holes;
+	size_t most = holes->count < TORAP_HOLES_ASKED_MAX ? holes->count : TORAP_HOLES_ASKED_MAX;
+	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
+	if (!p->holes)
 		return;
+	p->holes_count = torap_holes_ask_in_turn(holes, turn, p->holes, most, w->now);
+	while (p->holes_count && p->holes[p->holes_count - 1] >= p->at.next_batch)
+		p->holes_count--;
+}
+
+static bool ask_writer(struct sim_broker *b, size_t i)
+{
+	struct broker_stream *s = b->stream[i];
+	s->ask_writer = b->writers[i].open && s->writer_got.next_batch;
+	b->writers[i].owed |= s->ask_writer;
+	return s->ask_writer;
+}
+
+struct torap_holes_turn sim_broker_turn(const struct sim_broker *b, unsigned source)
+{
+	return (struct torap_holes_turn){ source, b->number == SIM_NATION ? 1 + SIM_CITIES : 1 };
+}
+
+/* Whoever brings the stream, one after the other: what one has not, the next may have. */
+static void ask_due(struct sim_world *w, struct sim_broker *b, size_t i)
+{
+	struct torap_holes *holes = &b->stream[i]->holes;
+	for (unsigned source = 0; source < sim_broker_turn(b, 0).peers; source++) {
+		struct torap_holes_turn turn = sim_broker_turn(b, source);
+		if (torap_holes_due_in_turn(holes, turn, w->now) &&
+			!(source == 0 ? ask_writer(b, i) : sim_upstream_ask(w, b, source - 1, i)))
+			torap_holes_pass(holes, turn, w->now);
 	}
-	struct broker_admission a =
-		broker_admission_judge(&b->rules, s->id.writer, s->id.lane, batch, &s->accepted);
-	struct torap_stream_position resume = { .stream = s->id, .at = s->accepted };
-	switch (a.answer) {
-	case BROKER_ADMIT:
-		if (torap_mono_reached(b->full_until, w->now)) {
-			torap_position_advance(&s->accepted, batch->manifest);
-			sim_disk_append(&s->disk, batch);
-			return;
+}
+
+/* A bit flips on the disk: not in what is in memory. */
+static void damage(struct sim_world *w, struct sim_broker *b)
+{
+	size_t i = sim_random(w, SIM_STREAMS);
+	struct sim_disk *disk = &b->disks[i];
+	if (!disk->count)
+		return;
+	size_t batch = sim_random(w, disk->count);
+	unsigned frame = (unsigned)sim_random(w, disk->batches[batch]->manifest->frames_count);
+	if (sim_disk_drop(disk, batch, frame, TORAP__OMISSION_REASON__OMISSION_DAMAGED))
+		sim_note(w, "broker %zu: frame %u of batch %zu of %s is damaged", b->number, frame, batch + 1,
+			sim_stream(w, i)->writer);
+	sim_harm(w, i, batch);
+}
+
+static void scan(struct sim_world *w, struct sim_broker *b)
+{
+	for (size_t i = 0; i < SIM_STREAMS; i++)
+		for (size_t k = 0; k < SCANNED_A_STEP && b->disks[i].count; k++) {
+			size_t batch = b->scanned[i]++ % b->disks[i].count;
+			if (torap_batch_is_damaged(b->disks[i].batches[batch]))
+				sim_broker_found(w, b, i, batch + 1);
 		}
-		refuse(w, line, TORAP__REFUSAL__CODE__BUSY, NULL);
-		session->open = false;
-		break;
-	case BROKER_ADMIT_OLD:
-		if (session->acked < s->disk.flushed || batch->manifest->batch_no <= s->disk.flushed)
-			ack(w, b, line, i);
-		break;
-	case BROKER_ADMIT_GAP:
-		refuse(w, line, TORAP__REFUSAL__CODE__RESUME, &resume);
-		break;
-	case BROKER_ADMIT_NOT:
-		sim_fail(w, "an honest batch was refused: %s", a.reason);
-		break;
-	}
-	torap_batch_destroy(batch);
 }
 
-static void writer_head(struct sim_world *w, struct stream *s, struct torap_buffer *bytes)
+static void mend(struct sim_world *w, struct sim_broker *b)
 {
-	struct torap_head head;
-	enum torap_verdict v =
-		torap_verify_head(&head, torap_buffer_bytes(bytes), torap_trust_lookup, w->trust);
-	if (v != TORAP_VERDICT_GOOD)
-		sim_fail(w, "an honest head was refused: %s", torap_verdict_name(v));
-	torap_buffer_unref(s->head);
-	s->head = torap_buffer_ref(bytes);
-}
-
-static void writer_message(
-	struct sim_world *w, struct sim_broker *b, struct sim_line *line, size_t i, struct sim_message *m)
-{
-	struct torap_envelope envelope;
-	struct torap_error err;
-	int r = torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err);
-	assert(r == 0);
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO) {
-		writer_hello(w, b, line, i);
+	if (sim_fault(w, SIM_DAMAGE))
+		damage(w, b);
+	if (!torap_mono_reached(b->next_mend, w->now))
 		return;
+	b->next_mend = torap_mono_add_ms(w->now, 1000);
+	scan(w, b);
+	for (size_t i = 0; i < SIM_STREAMS; i++)
+		ask_due(w, b, i);
+}
+
+/* --- the way to the disk --- */
+
+void sim_broker_arrival(struct sim_world *w, struct sim_broker *b, size_t i, struct torap_batch **take,
+	enum broker_source_kind source, size_t upstream)
+{
+	struct broker_stream *s = b->stream[i];
+	const struct torap_manifest *m = (*take)->manifest;
+	struct sim_arrival **end = &b->waiting, *a = malloc(sizeof *a);
+	(void)w;
+	assert(a);
+	*a = (struct sim_arrival){ .stream = i,
+		.batch = *take,
+		.source = source,
+		.upstream = upstream,
+		.mends = torap_holes_has(&s->holes, m->batch_no) };
+	if (m->batch_no == s->accepted.next_batch)
+		torap_position_advance(&s->accepted, m);
+	s->waiting++;
+	s->writer_merges += source == BROKER_SOURCE_WRITER;
+	*take = NULL;
+	while (*end)
+		end = &(*end)->next;
+	*end = a;
+}
+
+static void owe(struct sim_broker *b, size_t i, const struct sim_arrival *a)
+{
+	if (a->source != BROKER_SOURCE_UPSTREAM)
+		b->writers[i].owed = true;
+	for (size_t u = 0; b->number == SIM_NATION && u < SIM_CITIES; u++)
+		broker_heard_owe(&b->upstreams[u][i % SIM_LANES].heard, &b->stream[i]->id);
+}
+
+static void merged(struct sim_world *w, struct sim_broker *b, size_t i, const struct sim_arrival *a)
+{
+	struct broker_stream *s = b->stream[i];
+	const struct torap_manifest *m = a->batch->manifest;
+	const struct broker_recent *e = broker_stream_recent(s, m->batch_no);
+	bool came[SIM_FRAMES_MAX] = { 0 };
+	for (unsigned k = 0; k < m->frames_count; k++)
+		came[k] = a->batch->frames[k] && !(e && e->batch->frames[k]);
+	if (a->mends)
+		torap_holes_hurry_one(&s->holes, m->batch_no - 1, w->now);
+	broker_stream_merged(b->streams, s, a->batch);
+	sim_feeds_mended(w, b, i, m->batch_no, a->mends ? NULL : came);
+}
+
+/* What stands on the disk is another batch object over the same bytes: memory and disk are damaged one without the other. */
+static void put(struct sim_broker *b, const struct sim_arrival *a)
+{
+	uint64_t *shown = &b->shown[a->upstream][a->stream], next = a->batch->manifest->batch_no + 1;
+	struct sim_disk *disk = &b->disks[a->stream];
+	struct torap_batch *copy = torap_batch_clone(a->batch);
+	assert(copy);
+	sim_disk_append(disk, copy);
+	disk->flushed = disk->count;
+	if (a->source == BROKER_SOURCE_UPSTREAM && next > *shown)
+		*shown = next;
+}
+
+static void apply(struct sim_world *w, struct sim_broker *b, struct sim_arrival *a)
+{
+	struct broker_stream *s = b->stream[a->stream];
+	struct sim_disk *disk = &b->disks[a->stream];
+	uint64_t no = a->batch->manifest->batch_no, *shown = &b->shown[a->upstream][a->stream];
+	s->waiting--;
+	s->writer_merges -= a->source == BROKER_SOURCE_WRITER;
+	if (no == disk->count + 1) {
+		bool damaged = torap_batch_is_damaged(a->batch);
+		put(b, a);
+		s->stored = true;
+		broker_stream_flushed(b->streams, s, &a->batch, sim_wall(w));
+		if (damaged)
+			sim_broker_found(w, b, a->stream, no);
+	} else if (no <= disk->count) {
+		bool is_merged = sim_disk_merge(disk, a->batch);
+		if (a->source == BROKER_SOURCE_UPSTREAM && no + 1 > *shown)
+			*shown = no + 1;
+		if (torap_batch_is_damaged(disk->batches[no - 1]))
+			sim_broker_found(w, b, a->stream, no);
+		else if (a->mends)
+			torap_holes_remove(&s->holes, no);
+		if (is_merged)
+			merged(w, b, a->stream, a);
+	} else {
+		return; /* The one before it failed: this one went with it. */
 	}
-	if (!b->writers[i].open) {
-		refuse(w, line, TORAP__REFUSAL__CODE__NO_SESSION, NULL);
-		return;
+	owe(b, a->stream, a);
+}
+
+static void full(struct sim_world *w, struct sim_broker *b, const struct sim_arrival *a)
+{
+	struct broker_stream *s = b->stream[a->stream];
+	uint64_t no = a->batch->manifest->batch_no;
+	s->waiting--;
+	s->writer_merges -= a->source == BROKER_SOURCE_WRITER;
+	if (no > broker_stream_due(s))
+		return; /* As above. */
+	if (no == broker_stream_due(s))
+		broker_stream_fall_back(s);
+	sim_writer_full(w, b, a->stream);
+	if (b->number == SIM_NATION)
+		sim_upstream_full(w, b, a->stream);
+}
+
+/* The flush failed: the process exits, and the disk may have it all or none of it. */
+static void fail_flush(struct sim_world *w, struct sim_broker *b)
+{
+	bool has_it = sim_random(w, 2);
+	for (const struct sim_arrival *a = b->waiting; has_it && a; a = a->next) {
+		struct sim_disk *disk = &b->disks[a->stream];
+		uint64_t no = a->batch->manifest->batch_no;
+		if (no == disk->count + 1)
+			put(b, a);
+		else if (no <= disk->count)
+			sim_disk_merge(disk, a->batch);
 	}
-	torap_pulse_heard(&b->writers[i].pulse, w->now);
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_BATCH)
-		writer_batch(w, b, line, i, &envelope, m);
-	else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEAD)
-		writer_head(w, &b->streams[i], m->frames[1]);
+	sim_note(
+		w, "broker %zu: a flush fails; the disk has %s", b->number, has_it ? "all of it" : "nothing");
+	sim_broker_crash(w, b);
 }
 
-static void step_writer(struct sim_world *w, struct sim_broker *b, size_t i)
+/* One flush for all that waits.  On a disk that becomes full under way, only the first of it finds room. */
+static void flush(struct sim_world *w, struct sim_broker *b)
 {
-	struct write_session *session = &b->writers[i];
-	struct sim_line *line = &w->nodes[i / SIM_LANES].lanes[i % SIM_LANES].uplinks[b->number].line;
-	if (session->open &&
-		(session->connection != line->connection || torap_pulse_dead(&session->pulse, w->now)))
-		session->open = false;
-	for (struct sim_message *m; (m = sim_receive(w, line, SIM_TO_LISTENER)); sim_message_destroy(m))
-		writer_message(w, b, line, i, m);
-	if (session->open && session->acked < b->streams[i].disk.flushed)
-		ack(w, b, line, i);
-	if (session->open && torap_pulse_heartbeat_due(&session->pulse, w->now)) {
-		sim_say(w, line, SIM_TO_DIALLER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
-		torap_pulse_sent(&session->pulse, w->now);
-	}
-}
-
-/* --- feeds --- */
-
-static uint32_t place_of(const struct sim_broker *b, const struct sim_feed *feed)
-{
-	int place = broker_policy_find(b->rules.policy, feed->name);
-	assert(place >= 0);
-	return (uint32_t)place;
-}
-
-static void feed_hello(
-	struct sim_world *w, struct sim_broker *b, size_t f, size_t lane, struct torap_bytes body)
-{
-	struct feed_session *session = &b->feeds[f][lane];
-	struct sim_line *line = &w->feeds[f].lines[lane];
-	const struct broker_policy_feed *entry = &b->rules.policy->feeds[place_of(b, &w->feeds[f])];
-	struct torap_hello hello;
-	struct torap_error err;
-	int r = torap_hello_decode(&hello, body, &err);
-	assert(r == 0);
-	torap_window_finish(&session->window);
-	*session = (struct feed_session){ .open = true, .connection = line->connection };
-	torap_pulse_init(&session->pulse, 1000, 4000, w->now);
-	torap_window_init(&session->window, hello.credit_bytes, w->now);
-	struct torap_stream_position begins[SIM_NODES];
-	for (size_t n = 0; n < SIM_NODES; n++) {
-		size_t i = n * SIM_LANES + lane;
-		uint64_t next = 1;
-		for (size_t k = 0; k < hello.positions_count; k++)
-			if (torap_stream_id_equal(&hello.positions[k].stream, &b->streams[i].id))
-				next = hello.positions[k].at.next_batch;
-		session->next[i] =
-			next; /* Perhaps past what is here: it comes from a broker that is further. */
-		begins[n] = position_of(b, i, next);
-	}
-	struct torap_welcome welcome = { .version = 1,
-		.positions = begins,
-		.positions_count = SIM_NODES,
-		.heartbeat_ms = 1000,
-		.granted = entry->rows,
-		.granted_count = entry->rows_count,
-		.trust = w->trust->signed_bytes };
-	sim_say(w, line, SIM_TO_DIALLER, TORAP__MESSAGE_TYPE__MESSAGE_WELCOME,
-		torap_welcome_encode(&welcome));
-	torap_hello_finish(&hello);
-}
-
-struct look {
-	struct sim_broker *broker;
-	const struct sim_disk *disk;
-	uint32_t feed;
-};
-
-static enum broker_look look(void *hint, uint64_t batch_no, size_t *bytes)
-{
-	struct look *l = hint;
-	if (batch_no > l->disk->flushed)
-		return BROKER_LOOK_ABSENT;
-	const struct torap_batch *b = l->disk->batches[batch_no - 1];
-	if (!broker_cut_matches(l->broker->routing, l->feed, b)) {
-		*bytes = b->signed_manifest->size;
-		return BROKER_LOOK_QUIET;
-	}
-	*bytes = broker_cut_size(l->broker->routing, l->feed, b);
-	return BROKER_LOOK_MATCH;
-}
-
-static void send_batch(
-	struct sim_world *w, const struct look *l, const struct torap_batch *b, size_t f, size_t lane)
-{
-	struct torap_batch view;
-	broker_cut_make(&view, l->broker->routing, l->feed, b);
-	struct torap_buffer *frames[SIM_FRAMES_MAX] = { torap_envelope_batch(&view), view.signed_manifest };
-	for (unsigned i = 0; i < view.manifest->frames_count; i++) {
-		unsigned group, part;
-		frames[2 + i] = view.frames[i];
-		torap_batch_locate(b, i, &group, &part);
-		if (view.frames[i] && !sim_is_granted(w, f, &b->manifest->groups[group], part))
-			sim_fail(w, "broker %zu sends %s a frame beyond the policy in force",
-				l->broker->number, w->feeds[f].name);
-	}
-	sim_send(w, &w->feeds[f].lines[lane], SIM_TO_DIALLER, frames, 2 + view.manifest->frames_count);
-	torap_buffer_unref(frames[0]);
-}
-
-static void send_run(
-	struct sim_world *w, const struct look *l, const struct broker_step *step, struct sim_line *line)
-{
-	struct torap_buffer *manifests[TORAP_RUN_MANIFESTS_MAX];
-	for (uint64_t no = step->from; no <= step->to; no++)
-		manifests[no - step->from] = l->disk->batches[no - 1]->signed_manifest;
-	struct torap_buffer *frames[2] = {
-		torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_RUN,
-			&l->disk->batches[step->from - 1]->manifest->stream, step->from),
-		torap_run_encode(manifests, (size_t)(step->to - step->from + 1)),
-	};
-	sim_send(w, line, SIM_TO_DIALLER, frames, 2);
-	torap_buffer_unref(frames[0]);
-	torap_buffer_unref(frames[1]);
-}
-
-static void send_course(struct sim_world *w, struct sim_broker *b, size_t f, size_t i, bool flush)
-{
-	size_t lane = i % SIM_LANES;
-	struct feed_session *session = &b->feeds[f][lane];
-	struct look hint = { b, sim_broker_disk(b, i), place_of(b, &w->feeds[f]) };
-	for (;;) {
-		struct broker_step step =
-			broker_course_step(session->next[i], hint.disk->flushed, flush, look, &hint);
-		if (step.what == BROKER_STEP_NONE || !torap_window_open(&session->window, step.bytes))
-			return;
-		assert(step.what != BROKER_STEP_READ);
-		if (step.what == BROKER_STEP_RUN)
-			send_run(w, &hint, &step, &w->feeds[f].lines[lane]);
-		else
-			send_batch(w, &hint, hint.disk->batches[step.from - 1], f, lane);
-		torap_window_sent(&session->window, (uint32_t)i, step.to, step.bytes, w->now);
-		torap_pulse_sent(&session->pulse, w->now);
-		session->next[i] = step.to + 1;
-	}
-}
-
-static void feed_ack(
-	struct sim_world *w, struct sim_broker *b, size_t f, size_t lane, struct torap_bytes body)
-{
-	struct torap_stream_position *p;
-	size_t count;
-	struct torap_error err;
-	int r = torap_ack_decode(&p, &count, body, &err);
-	assert(r == 0);
-	for (size_t k = 0; k < count; k++)
-		for (size_t i = 0; i < SIM_STREAMS; i++) {
-			if (!torap_stream_id_equal(&p[k].stream, &b->streams[i].id))
-				continue;
-			uint64_t batch_no = p[k].at.next_batch - 1;
-			torap_window_acked(&b->feeds[f][lane].window, (uint32_t)i, batch_no, w->now);
-			if (batch_no > w->feeds[f].acked[i])
-				w->feeds[f].acked[i] = batch_no;
+	bool is_full = !torap_mono_reached(b->full_until, w->now);
+	uint64_t room = is_full ? sim_random(w, 4) : UINT64_MAX;
+	while (b->waiting) {
+		struct sim_arrival *a = b->waiting;
+		b->waiting = a->next;
+		if (room) {
+			apply(w, b, a);
+			room--;
+		} else {
+			full(w, b, a);
 		}
-	torap_positions_destroy(p, count);
-}
-
-static void feed_message(
-	struct sim_world *w, struct sim_broker *b, size_t f, size_t lane, struct sim_message *m)
-{
-	struct feed_session *session = &b->feeds[f][lane];
-	struct torap_envelope envelope;
-	struct torap_error err;
-	int r = torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err);
-	assert(r == 0);
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO) {
-		feed_hello(w, b, f, lane, torap_buffer_bytes(m->frames[1]));
-		return;
-	}
-	if (!session->open) {
-		refuse(w, &w->feeds[f].lines[lane], TORAP__REFUSAL__CODE__NO_SESSION, NULL);
-		return;
-	}
-	torap_pulse_heard(&session->pulse, w->now);
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK)
-		feed_ack(w, b, f, lane, torap_buffer_bytes(m->frames[1]));
-}
-
-/* Heads, and the manifests that wait. */
-static void send_heads(struct sim_world *w, struct sim_broker *b, struct sim_line *line, size_t lane)
-{
-	for (size_t i = lane; i < SIM_STREAMS; i += SIM_LANES) {
-		struct torap_buffer *frames[2] = { NULL, head_of(b, i) };
-		if (!frames[1])
-			continue;
-		frames[0] = torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_HEAD, &b->streams[i].id, 0);
-		sim_send(w, line, SIM_TO_DIALLER, frames, 2);
-		torap_buffer_unref(frames[0]);
+		torap_batch_destroy(a->batch);
+		free(a);
 	}
 }
 
-static void step_feed(struct sim_world *w, struct sim_broker *b, size_t f, size_t lane)
+void sim_broker_check(struct sim_world *w, const struct sim_broker *b)
 {
-	const struct sim_feed *feed = &w->feeds[f];
-	struct feed_session *session = &b->feeds[f][lane];
-	struct sim_line *line = &w->feeds[f].lines[lane];
-	bool here = feed->brokers[feed->at[lane]] == b->number;
-	if (session->open && (!here || session->connection != line->connection ||
-				     torap_pulse_dead(&session->pulse, w->now) ||
-				     torap_window_age_us(&session->window, w->now) > STALL_US))
-		session->open = false;
-	if (!here)
+	size_t bytes[SIM_STREAMS] = { 0 };
+	if (!b->up)
 		return;
-	for (struct sim_message *m; (m = sim_receive(w, line, SIM_TO_LISTENER)); sim_message_destroy(m))
-		feed_message(w, b, f, lane, m);
-	if (!session->open)
-		return;
-	bool flush = torap_mono_reached(session->next_flush, w->now);
-	if (flush)
-		session->next_flush = torap_mono_add_ms(w->now, 1000);
-	for (size_t i = lane; i < SIM_STREAMS; i += SIM_LANES)
-		send_course(w, b, f, i, flush);
-	if (flush)
-		send_heads(w, b, line, lane);
-	if (torap_pulse_heartbeat_due(&session->pulse, w->now)) {
-		sim_say(w, line, SIM_TO_DIALLER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
-		torap_pulse_sent(&session->pulse, w->now);
-	}
+	if (b->streams->recent_bytes > BROKER_RECENT_BYTES_MAX)
+		sim_fail(w, "broker %zu keeps %zu bytes of batches in memory", b->number,
+			b->streams->recent_bytes);
+	for (const struct sim_arrival *a = b->waiting; a; a = a->next)
+		bytes[a->stream] += torap_batch_size(a->batch);
+	for (size_t i = 0; i < SIM_STREAMS; i++)
+		if (bytes[i] > WAITING_MAX)
+			sim_fail(w, "broker %zu holds %zu bytes of a stream that wait for the disk",
+				b->number, bytes[i]);
+	for (size_t f = 0; f < SIM_FEEDS; f++)
+		for (size_t lane = 0; lane < SIM_LANES; lane++) {
+			const struct torap_window *window = &b->feeds[f][lane].window;
+			if (window->in_flight_bytes > window->credit_bytes && window->in_flight_count > 1)
+				sim_fail(w, "broker %zu has more in flight to %s than its credit", b->number,
+					w->feeds[f].name);
+		}
 }
 
 /* Another policy holds from the next frame on. */
@@ -524,28 +437,52 @@ static void follow_policy(struct sim_world *w, struct sim_broker *b)
 	assert(r == 0);
 }
 
+/* False: it died. */
+static bool take(struct sim_world *w, struct sim_broker *b)
+{
+	for (size_t i = 0; i < SIM_STREAMS; i++) {
+		if (sim_fault(w, SIM_CRASH)) {
+			sim_broker_crash(w, b);
+			return false;
+		}
+		if (b->number != SIM_NATION)
+			sim_writer_step(w, b, i);
+		else if (i < (size_t)SIM_CITIES * SIM_LANES)
+			sim_upstream_step(w, b, i / SIM_LANES, i % SIM_LANES);
+	}
+	if (b->waiting && sim_random(w, 3) == 0) {
+		if (sim_fault(w, SIM_FLUSH)) {
+			fail_flush(w, b);
+			return false;
+		}
+		flush(w, b);
+	}
+	return true;
+}
+
 void sim_broker_step(struct sim_world *w, struct sim_broker *b)
 {
+	if (!w->calm && !torap_mono_reached(b->stuck_until, w->now))
+		return;
 	if (!b->up) {
 		if (!torap_mono_reached(b->back_at, w->now))
 			return;
-		b->up = true;
+		start(w, b);
 	}
 	follow_policy(w, b);
 	if (sim_fault(w, SIM_FULL))
 		b->full_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 8000));
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		if (sim_fault(w, SIM_CRASH)) {
-			sim_broker_crash(w, b);
-			return;
-		}
-		if (!b->upstream)
-			step_writer(w, b, i);
-	}
-	if (sim_random(w, 3) == 0) /* One flush for all streams. */
-		for (size_t i = 0; i < SIM_STREAMS; i++)
-			b->streams[i].disk.flushed = b->streams[i].disk.count;
-	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)
+	if (w->calm)
+		b->full_until = w->now;
+	if (sim_fault(w, SIM_STUCK))
+		b->stuck_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 12000));
+	/* Another has pushed it out of memory: feeds read it from the disk. */
+	if (sim_random(w, 100) == 0)
+		broker_streams_forget(b->streams, (struct torap_wall){ INT64_MAX });
+	if (!take(w, b))
+		return;
+	mend(w, b);
+	for (size_t f = 0; f < SIM_FEEDS; f++)
 		for (size_t lane = 0; lane < SIM_LANES; lane++)
-			step_feed(w, b, f, lane);
+			sim_feed_step(w, b, f, lane);
 }

@@ -37,7 +37,9 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 	struct torap_buffer *const *frames, size_t count)
 {
 	w->messages++;
-	if (line->cut || sim_fault(w, SIM_LOST))
+	if (line->ordered && sim_fault(w, SIM_HALF_OPEN))
+		line->cut = true;
+	if (line->cut || (!line->ordered && sim_fault(w, SIM_LOST)))
 		return;
 	int64_t delay_us = 200 + (int64_t)sim_random(w, 20000);
 	struct torap_mono at = { w->now.us + delay_us };
@@ -46,7 +48,7 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 		int64_t begin_us = line->last_at[way].us > w->now.us ? line->last_at[way].us : w->now.us;
 		at.us = begin_us + (int64_t)bytes_of(frames, count) * SLOW_US_A_BYTE;
 	}
-	if (sim_fault(w, SIM_LATE)) {
+	if (!line->ordered && sim_fault(w, SIM_LATE)) {
 		at.us += (int64_t)sim_random(w, 500000); /* Those sent later overtake it. */
 	} else {
 		if (at.us < line->last_at[way].us)
@@ -54,7 +56,7 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 		line->last_at[way] = at;
 	}
 	enqueue(line, way, frames, count, at);
-	if (sim_fault(w, SIM_DOUBLED))
+	if (!line->ordered && sim_fault(w, SIM_DOUBLED))
 		enqueue(line, way, frames, count,
 			(struct torap_mono){ at.us + (int64_t)sim_random(w, 300000) });
 }

@@ -13,7 +13,10 @@
 #include "wire/envelope.h"
 #include "wire/verify.h"
 
-enum { STALL_US = 5 * TORAP_US_PER_S };
+enum {
+	STALL_US = 5 * TORAP_US_PER_S,
+	WINDOW_AGAIN = 1u << 31, /* beside the stream's number: acknowledged by another rule */
+};
 
 static const struct torap_manifest *last_manifest(const struct sim_disk *d)
 {
@@ -36,6 +39,8 @@ void sim_node_start(struct sim_world *w, struct sim_node *n)
 		for (size_t b = 0; b < SIM_CITIES; b++) {
 			struct sim_uplink *u = &l->uplinks[b];
 			u->next_batch = 0;
+			u->again_count = 0;
+			u->again_sent = false;
 			torap_dialler_init(
 				&u->dialler, &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
 			torap_window_init(&u->window, 1 << 20, w->now);
@@ -138,6 +143,8 @@ static void dial(struct sim_world *w, struct sim_node *n, struct sim_writer *l, 
 	torap_dialler_step(&u->dialler, in, refusal, w->now, &out);
 	if (out.ended) {
 		u->next_batch = 0;
+		u->again_count = 0;
+		u->again_sent = false;
 		begin_window(w, u, 0);
 	}
 	if (out.reset)
@@ -150,6 +157,12 @@ static void dial(struct sim_world *w, struct sim_node *n, struct sim_writer *l, 
 		sim_say(w, &u->line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
 		torap_dialler_step(&u->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
 	}
+}
+
+static void asked(struct sim_uplink *u, const struct torap_stream_position *p)
+{
+	for (size_t i = 0; i < p->holes_count && u->again_count < SIM_AGAIN_MAX; i++)
+		u->again[u->again_count++] = p->holes[i];
 }
 
 static void on_welcome(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u,
@@ -169,6 +182,8 @@ static void on_welcome(struct sim_world *w, struct sim_node *n, struct sim_write
 				" of %s, whose journal ends at %zu: a number was used before its flush",
 				u->next_batch - 1, n->name, l->disk.flushed);
 		begin_window(w, u, welcome.credit_bytes);
+		if (welcome.positions_count)
+			asked(u, &welcome.positions[0]);
 	}
 	torap_welcome_finish(&welcome);
 }
@@ -184,6 +199,10 @@ static void on_ack(struct sim_world *w, struct sim_uplink *u, struct torap_bytes
 		torap_window_acked(&u->window, 0, p[i].at.next_batch - 1, w->now);
 		if (p[i].at.next_batch - 1 > u->acked)
 			u->acked = p[i].at.next_batch - 1;
+		if (u->again_sent)
+			torap_window_acked(&u->window, WINDOW_AGAIN, UINT64_MAX, w->now);
+		u->again_sent = false;
+		asked(u, &p[i]);
 	}
 	torap_positions_destroy(p, count);
 }
@@ -220,6 +239,31 @@ static void on_message(struct sim_world *w, struct sim_node *n, struct sim_write
 		on_refusal(w, n, l, u, torap_buffer_bytes(m->frames[1]));
 }
 
+static void send_batch(struct sim_world *w, struct sim_uplink *u, const struct torap_batch *b)
+{
+	struct torap_buffer *frames[SIM_FRAMES_MAX] = { torap_envelope_batch(b), b->signed_manifest };
+	memcpy(frames + 2, b->frames, b->manifest->frames_count * sizeof *frames);
+	sim_send(w, &u->line, SIM_TO_LISTENER, frames, 2 + b->manifest->frames_count);
+	torap_buffer_unref(frames[0]);
+}
+
+/* What the broker asked for once more: one at a time, when nothing else is to be sent. */
+static void send_again(struct sim_world *w, struct sim_writer *l, struct sim_uplink *u)
+{
+	while (u->again_count && !u->again_sent && u->next_batch == l->disk.flushed + 1) {
+		uint64_t no = u->again[0];
+		size_t size = no && no < u->next_batch ? torap_batch_size(l->disk.batches[no - 1]) : 0;
+		if (size && !torap_window_open(&u->window, size))
+			return;
+		memmove(u->again, u->again + 1, --u->again_count * sizeof *u->again);
+		if (!size)
+			continue;
+		send_batch(w, u, l->disk.batches[no - 1]);
+		torap_window_sent(&u->window, WINDOW_AGAIN, no, size, w->now);
+		u->again_sent = true;
+	}
+}
+
 static void send_batches(struct sim_world *w, struct sim_writer *l, struct sim_uplink *u)
 {
 	while (u->next_batch && u->next_batch <= l->disk.flushed) {
@@ -227,10 +271,7 @@ static void send_batches(struct sim_world *w, struct sim_writer *l, struct sim_u
 		size_t size = torap_batch_size(b);
 		if (!torap_window_open(&u->window, size))
 			return;
-		struct torap_buffer *frames[SIM_FRAMES_MAX] = { torap_envelope_batch(b), b->signed_manifest };
-		memcpy(frames + 2, b->frames, b->manifest->frames_count * sizeof *frames);
-		sim_send(w, &u->line, SIM_TO_LISTENER, frames, 2 + b->manifest->frames_count);
-		torap_buffer_unref(frames[0]);
+		send_batch(w, u, b);
 		torap_window_sent(&u->window, 0, u->next_batch++, size, w->now);
 	}
 }
@@ -255,6 +296,8 @@ static void step_uplink(struct sim_world *w, struct sim_node *n, struct sim_writ
 	if (torap_window_age_us(&u->window, w->now) > STALL_US)
 		dial(w, n, l, u, TORAP_DIAL_IN_STALLED, 0);
 	send_batches(w, l, u);
+	if (u->next_batch)
+		send_again(w, l, u);
 	if (u->next_batch && l->disk.flushed == l->disk.count && torap_mono_reached(u->next_head, w->now))
 		send_head(w, n, l, u);
 }
@@ -271,16 +314,60 @@ static void make_events(struct sim_world *w, struct sim_node *n, struct sim_writ
 	}
 }
 
-static void step_lane(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
+/* The flush failed: the process exits, and the disk may have it all or none of it. */
+static void fail_flush(struct sim_world *w, struct sim_node *n)
+{
+	bool has_it = sim_random(w, 2);
+	for (size_t i = 0; has_it && i < SIM_LANES; i++)
+		n->lanes[i].disk.flushed = n->lanes[i].disk.count;
+	sim_note(w, "%s: a flush fails; the disk has %s", n->name, has_it ? "all of it" : "nothing");
+	sim_node_crash(w, n);
+}
+
+/* Frames go by the rule when both brokers have acknowledged them; manifests stay. */
+static void expire(struct sim_world *w, struct sim_writer *l)
+{
+	uint64_t acked =
+		l->uplinks[0].acked < l->uplinks[1].acked ? l->uplinks[0].acked : l->uplinks[1].acked;
+	if (l->expired >= acked || !sim_fault(w, SIM_EXPIRE))
+		return;
+	const struct torap_manifest *m = l->disk.batches[l->expired]->manifest;
+	for (unsigned frame = 0; frame < m->frames_count; frame++)
+		sim_disk_drop(&l->disk, l->expired, frame, TORAP__OMISSION_REASON__OMISSION_EXPIRED);
+	l->expired++;
+}
+
+/* A bit flips in what was flushed. */
+static void damage(struct sim_world *w, struct sim_node *n, size_t lane)
+{
+	struct sim_disk *disk = &n->lanes[lane].disk;
+	if (!disk->flushed || !sim_fault(w, SIM_DAMAGE))
+		return;
+	size_t batch = sim_random(w, disk->flushed);
+	unsigned frame = (unsigned)sim_random(w, disk->batches[batch]->manifest->frames_count);
+	if (sim_disk_drop(disk, batch, frame, TORAP__OMISSION_REASON__OMISSION_DAMAGED))
+		sim_harm(w, (size_t)(n - w->nodes) * SIM_LANES + lane, batch);
+}
+
+/* False: the process is gone. */
+static bool step_lane(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
 {
 	if (!w->calm)
 		make_events(w, n, l);
 	if (torap_sealer_count(l->sealer) && (w->calm || sim_random(w, 4) == 0))
 		seal(w, n, l);
-	if (sim_random(w, 3) == 0)
+	if (l->disk.flushed < l->disk.count && sim_random(w, 3) == 0) {
+		if (sim_fault(w, SIM_FLUSH)) {
+			fail_flush(w, n);
+			return false;
+		}
 		flush(l);
+	}
+	expire(w, l);
+	damage(w, n, (size_t)(l - n->lanes));
 	for (size_t b = 0; b < SIM_CITIES; b++)
 		step_uplink(w, n, l, &l->uplinks[b]);
+	return true;
 }
 
 /* A day, an hour or a moment, in either direction, or back to the truth. */
@@ -315,6 +402,7 @@ void sim_node_step(struct sim_world *w, struct sim_node *n)
 			sim_node_crash(w, n); /* Between any two steps of its lanes. */
 			return;
 		}
-		step_lane(w, n, &n->lanes[i]);
+		if (!step_lane(w, n, &n->lanes[i]))
+			return;
 	}
 }

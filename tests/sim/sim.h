@@ -26,11 +26,12 @@ enum {
 	SIM_CITIES = 2, /* brokers side by side: every node sends to each */
 	SIM_NATION = 2, /* the broker behind them: it has what its own subscription brings */
 	SIM_BROKERS = 3,
-	SIM_FEEDS = 4,
-	SIM_UPSTREAM = 4, /* the nation's subscription, like a feed's */
-	SIM_SUBSCRIBERS = 5,
+	SIM_SUBSCRIBERS = 4,
+	SIM_UPSTREAM = 4, /* from here on: the nation's subscription to each city */
+	SIM_FEEDS = SIM_UPSTREAM + SIM_CITIES,
 	SIM_STREAMS = SIM_NODES * SIM_LANES, /* node n, lane i: n * SIM_LANES + i */
 	SIM_FRAMES_MAX = 64,
+	SIM_AGAIN_MAX = 64,
 };
 
 /* What goes wrong; world.c says how often. */
@@ -42,7 +43,10 @@ enum sim_fault {
 	SIM_SLOW,
 	SIM_CRASH, /* processes */
 	SIM_STUCK,
-	SIM_FULL, /* disks */
+	SIM_FULL,   /* disks */
+	SIM_FLUSH,  /* that fail */
+	SIM_DAMAGE, /* frames */
+	SIM_EXPIRE,
 	SIM_JUMP, /* of a wall clock */
 	SIM_POLICY,
 	SIM_FAULTS,
@@ -70,8 +74,9 @@ struct sim_message {
 /* A dialler's connection.  A reset makes a new one: what was under way is gone, and the listener sees another peer. */
 struct sim_line {
 	uint32_t connection;
-	bool cut;                      /* half-open: everything vanishes, nobody is told */
-	bool slow;                     /* 1 Mbit/s */
+	bool ordered; /* like TCP: what is lost takes with it all that follows, nothing comes twice */
+	bool cut;     /* half-open: everything vanishes, nobody is told */
+	bool slow;    /* 1 Mbit/s */
 	struct sim_message *under_way; /* by rising `at` */
 	struct torap_mono last_at[2];
 };
@@ -90,6 +95,7 @@ struct sim_message *sim_receive(struct sim_world *w, struct sim_line *line, enum
 void sim_message_destroy(struct sim_message *m);
 
 /* --- disk.c: batches of a stream, of which only what was flushed survives a crash ----------------------------------- */
+/* A flush has all that was given to it, of all streams of its process, or nothing: that is what LMDB promises (unit/lib/store). */
 
 struct sim_disk {
 	struct torap_batch **batches; /* batch n stands at n - 1 */
@@ -97,6 +103,10 @@ struct sim_disk {
 };
 
 void sim_disk_append(struct sim_disk *d, struct torap_batch *take);
+/* The batch is there already; false: nothing of it is new. */
+bool sim_disk_merge(struct sim_disk *d, const struct torap_batch *batch);
+/* A frame is gone; batches count from 0.  False: it was not there. */
+bool sim_disk_drop(struct sim_disk *d, size_t batch, unsigned frame, uint8_t reason);
 void sim_disk_crash(struct sim_disk *d);
 void sim_disk_finish(struct sim_disk *d);
 
@@ -109,6 +119,9 @@ struct sim_uplink { /* of one lane to one broker */
 	uint64_t next_batch; /* to send */
 	uint64_t acked;      /* the broker said that it flushed so many */
 	struct torap_mono next_head;
+	uint64_t again[SIM_AGAIN_MAX]; /* batches that the broker asked for once more */
+	size_t again_count;
+	bool again_sent; /* one is on its way */
 };
 
 struct sim_writer { /* a node's stream of one lane */
@@ -116,6 +129,9 @@ struct sim_writer { /* a node's stream of one lane */
 	struct torap_sealer *sealer;
 	struct sim_disk disk;
 	uint64_t events_flushed; /* answered "durable" up to this number */
+	size_t expired;          /* batches of which the frames are deleted, by the rule */
+	bool *harmed;            /* of each batch: was a copy of it damaged, anywhere? */
+	size_t harmed_room;
 	struct sim_uplink uplinks[SIM_CITIES];
 };
 
@@ -136,11 +152,12 @@ void sim_node_step(struct sim_world *w, struct sim_node *n);
 /* --- broker.c ---------------------------------------------------------------------------------------------------- */
 
 struct sim_broker;
-/* Number SIM_NATION has the disk of the subscriber SIM_UPSTREAM. */
 struct sim_broker *sim_broker_create(struct sim_world *w, size_t number);
-void sim_broker_destroy(struct sim_broker *b);
+void sim_broker_destroy(struct sim_world *w, struct sim_broker *b);
 void sim_broker_crash(struct sim_world *w, struct sim_broker *b);
 void sim_broker_step(struct sim_world *w, struct sim_broker *b);
+/* Is its memory within its bounds? */
+void sim_broker_check(struct sim_world *w, const struct sim_broker *b);
 const struct sim_disk *sim_broker_disk(const struct sim_broker *b, size_t stream);
 
 /* --- subscriber.c ------------------------------------------------------------------------------------------------- */
@@ -160,9 +177,7 @@ struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_fee
 void sim_subscriber_destroy(struct sim_subscriber *s);
 void sim_subscriber_crash(struct sim_world *w, struct sim_subscriber *s);
 void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s);
-/* What it holds of a stream, and the newest head that it took; NULL: none. */
 const struct sim_disk *sim_subscriber_disk(const struct sim_subscriber *s, size_t stream);
-struct torap_buffer *sim_subscriber_head(const struct sim_subscriber *s, size_t stream);
 
 /* --- world ------------------------------------------------------------------------------------------------------- */
 
@@ -174,11 +189,13 @@ struct sim_world {
 	struct torap_trust *trust;
 	struct sim_node nodes[SIM_NODES];
 	struct sim_broker *brokers[SIM_BROKERS];
-	struct sim_feed feeds[SIM_SUBSCRIBERS];
+	struct sim_feed feeds[SIM_FEEDS];
+	size_t checked[SIM_BROKERS][SIM_STREAMS]; /* batches of brokers that the checker has seen */
 	bool almaty_personal; /* is the feed "almaty" granted personal parts, now?  The policy changes its mind */
 	unsigned times[SIM_FAULTS];  /* this run has each fault so many times as often as others */
 	uint64_t faults[SIM_FAULTS]; /* how many there were */
 	uint64_t events, refused, messages;
+	uint64_t events_harmed; /* lost with the last copy of their frames: damaged here, gone there */
 	uint64_t events_lost, events_doubled; /* as the checkers found: must stay 0 */
 	char failure[512];                    /* the first thing that a checker found */
 };
@@ -204,10 +221,12 @@ static inline uint32_t sim_lane(size_t i)
 
 /* May subscriber `f` be sent this part, by the policy in force now?  By the rows of the feeds, not by the broker's own judgement. */
 bool sim_is_granted(const struct sim_world *w, size_t f, const struct torap_group *group, unsigned part);
+/* A copy of this batch is damaged: when its writer has not the frame any more, it may be lost. */
+void sim_harm(struct sim_world *w, size_t stream, size_t batch);
 /* After each step: what nobody may see changed, no byte beyond a grant. */
 void sim_check_step(struct sim_world *w);
 /* Has all that is durable come to where it belongs? */
-bool sim_is_settled(const struct sim_world *w);
+bool sim_is_settled(struct sim_world *w);
 /* After the calm: everything durable is everywhere where it belongs, once, in order. */
 void sim_check_end(struct sim_world *w);
 

@@ -12,6 +12,13 @@
 #include "wire/envelope.h"
 #include "wire/verify.h"
 
+/* A batch on its way to the disk. */
+struct waiting {
+	struct waiting *next;
+	size_t stream;
+	struct torap_batch *batch;
+};
+
 struct sim_subscriber {
 	struct sim_feed *feed;
 	bool up;
@@ -21,8 +28,10 @@ struct sim_subscriber {
 	struct {
 		struct torap_stream_id id;
 		struct sim_disk disk; /* batches; their number is the cursor */
-		uint64_t acked;
+		bool ack_due;
 	} held[SIM_STREAMS];
+	struct waiting *waiting;
+	struct torap_mono next_look;
 };
 
 static void start(struct sim_world *w, struct sim_subscriber *s)
@@ -35,7 +44,10 @@ static void start(struct sim_world *w, struct sim_subscriber *s)
 		struct follow_stream *stream = follow_streams_add(&s->streams, &s->held[i].id);
 		assert(stream);
 		follow_stream_begin(stream, &at);
-		s->held[i].acked = s->held[i].disk.flushed;
+		s->held[i].ack_due = false;
+		for (size_t k = 0; k < s->held[i].disk.count; k++)
+			if (torap_batch_lacks(s->held[i].disk.batches[k]))
+				torap_holes_add(&stream->holes, k + 1, w->now);
 	}
 	for (size_t i = 0; i < SIM_LANES; i++) {
 		torap_dialler_init(&s->diallers[i], &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
@@ -54,8 +66,21 @@ struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_fee
 	return s;
 }
 
+static void drop_waiting(struct sim_subscriber *s)
+{
+	while (s->waiting) {
+		struct waiting *a = s->waiting;
+		s->waiting = a->next;
+		torap_batch_destroy(a->batch);
+		free(a);
+	}
+}
+
 void sim_subscriber_destroy(struct sim_subscriber *s)
 {
+	if (!s)
+		return;
+	drop_waiting(s);
 	follow_streams_finish(&s->streams);
 	for (size_t i = 0; i < SIM_STREAMS; i++)
 		sim_disk_finish(&s->held[i].disk);
@@ -68,8 +93,8 @@ void sim_subscriber_crash(struct sim_world *w, struct sim_subscriber *s)
 	s->up = false;
 	s->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
 	follow_streams_finish(&s->streams);
+	drop_waiting(s);
 	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		sim_disk_crash(&s->held[i].disk);
 		if (s->feed->acked[i] > s->held[i].disk.flushed)
 			sim_fail(w, "%s acknowledged a batch and lost it", s->feed->name);
 	}
@@ -82,10 +107,13 @@ const struct sim_disk *sim_subscriber_disk(const struct sim_subscriber *s, size_
 	return &s->held[stream].disk;
 }
 
-struct torap_buffer *sim_subscriber_head(const struct sim_subscriber *s, size_t stream)
+static void ask_holes(struct sim_world *w, struct follow_stream *stream, struct torap_stream_position *p)
 {
-	const struct follow_stream *f = follow_streams_find(&s->streams, &s->held[stream].id);
-	return f ? f->head_bytes : NULL;
+	size_t most =
+		stream->holes.count < TORAP_HOLES_ASKED_MAX ? stream->holes.count : TORAP_HOLES_ASKED_MAX;
+	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
+	if (p->holes)
+		p->holes_count = torap_holes_ask(&stream->holes, p->holes, most, w->now);
 }
 
 static void say_hello(struct sim_world *w, struct sim_subscriber *s, size_t lane)
@@ -94,7 +122,10 @@ static void say_hello(struct sim_world *w, struct sim_subscriber *s, size_t lane
 	for (size_t n = 0; n < SIM_NODES; n++) {
 		size_t i = n * SIM_LANES + lane;
 		struct follow_stream *stream = follow_streams_find(&s->streams, &s->held[i].id);
-		cursor[n] = (struct torap_stream_position){ .stream = stream->id, .at = stream->at };
+		/* What is on the disk, not what is on its way there: a batch that comes twice is dropped by its number. */
+		cursor[n] = (struct torap_stream_position){ .stream = stream->id, .at = stream->flushed };
+		torap_holes_hurry(&stream->holes, w->now);
+		ask_holes(w, stream, &cursor[n]);
 	}
 	struct torap_hello hello = { .version = 1,
 		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
@@ -105,6 +136,8 @@ static void say_hello(struct sim_world *w, struct sim_subscriber *s, size_t lane
 	strcpy(hello.name, s->feed->name);
 	sim_say(w, &s->feed->lines[lane], SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HELLO,
 		torap_hello_encode(&hello));
+	for (size_t n = 0; n < SIM_NODES; n++)
+		free(cursor[n].holes);
 }
 
 static void dial(
@@ -125,6 +158,18 @@ static void dial(
 		torap_dialler_step(&s->diallers[lane], TORAP_DIAL_IN_SENT, 0, w->now, &out);
 }
 
+static void submit(struct sim_subscriber *s, struct torap_batch *batch)
+{
+	struct waiting **end = &s->waiting, *a = malloc(sizeof *a);
+	assert(a);
+	*a = (struct waiting){ .batch = batch };
+	while (!torap_stream_id_equal(&s->held[a->stream].id, &batch->manifest->stream))
+		a->stream++;
+	while (*end)
+		end = &(*end)->next;
+	*end = a;
+}
+
 static void take_batch(struct sim_world *w, struct sim_subscriber *s, size_t lane, struct torap_batch *batch)
 {
 	struct follow_stream *stream = follow_streams_find(&s->streams, &batch->manifest->stream);
@@ -134,17 +179,15 @@ static void take_batch(struct sim_world *w, struct sim_subscriber *s, size_t lan
 		return;
 	}
 	enum torap_verdict v = follow_stream_check(stream, w->trust, batch);
-	if (v == TORAP_VERDICT_GOOD) {
-		for (size_t i = 0; i < SIM_STREAMS; i++)
-			if (torap_stream_id_equal(&s->held[i].id, &stream->id))
-				sim_disk_append(&s->held[i].disk, batch);
+	if (v == TORAP_VERDICT_GOOD || v == TORAP_VERDICT_OLD) {
+		submit(s, batch);
 		return;
 	}
 	torap_batch_destroy(batch);
 	if (v == TORAP_VERDICT_GAP)
 		dial(w, s, lane, TORAP_DIAL_IN_CLOSE,
 			0); /* Something was lost on the way: resume by the cursor. */
-	else if (v != TORAP_VERDICT_OLD)
+	else
 		sim_fail(w, "%s found an honest batch to be %s", s->feed->name, torap_verdict_name(v));
 }
 
@@ -202,27 +245,73 @@ static void on_message(struct sim_world *w, struct sim_subscriber *s, size_t lan
 	}
 }
 
-static void flush_and_acknowledge(struct sim_world *w, struct sim_subscriber *s)
+/* Batch and cursor in one transaction.  What is there already may bring what was missing. */
+static bool write(struct sim_disk *disk, struct torap_batch **take)
 {
+	uint64_t no = (*take)->manifest->batch_no;
+	bool next = no == disk->count + 1;
+	if (next) {
+		sim_disk_append(disk, *take);
+		*take = NULL;
+		disk->flushed = disk->count;
+	} else if (no <= disk->count) {
+		sim_disk_merge(disk, *take);
+	}
+	return next;
+}
+
+static void apply(struct sim_world *w, struct sim_subscriber *s, struct waiting *a)
+{
+	struct sim_disk *disk = &s->held[a->stream].disk;
+	struct follow_stream *stream = follow_streams_find(&s->streams, &s->held[a->stream].id);
+	uint64_t no = a->batch->manifest->batch_no;
+	if (write(disk, &a->batch))
+		follow_stream_flushed(stream, disk->batches[no - 1]);
+	if (torap_batch_lacks(disk->batches[no - 1]))
+		torap_holes_add(&stream->holes, no, torap_mono_add_ms(w->now, TORAP_HOLES_AGAIN_MS));
+	else
+		torap_holes_remove(&stream->holes, no);
+	s->held[a->stream].ack_due = true;
+}
+
+static void acknowledge(struct sim_world *w, struct sim_subscriber *s)
+{
+	bool look = torap_mono_reached(s->next_look, w->now);
+	if (look)
+		s->next_look = torap_mono_add_ms(w->now, 1000);
 	for (size_t i = 0; i < SIM_STREAMS; i++) {
 		struct follow_stream *stream = follow_streams_find(&s->streams, &s->held[i].id);
-		struct sim_disk *disk = &s->held[i].disk;
-		disk->flushed = disk->count;
-		stream->flushed = stream->at;
 		size_t lane = i % SIM_LANES;
-		if (s->held[i].acked == disk->flushed || s->diallers[lane].state != TORAP_DIAL_FLOWING)
+		/* One that says nothing new asks for what is missing. */
+		s->held[i].ack_due |= look && torap_holes_due(&stream->holes, w->now);
+		if (!s->held[i].ack_due || s->diallers[lane].state != TORAP_DIAL_FLOWING)
 			continue;
-		s->held[i].acked = disk->flushed;
+		s->held[i].ack_due = false;
 		struct torap_stream_position p = { .stream = stream->id, .at = stream->flushed };
+		ask_holes(w, stream, &p);
 		sim_say(w, &s->feed->lines[lane], SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_ACK,
 			torap_ack_encode(&p, 1));
+		free(p.holes);
 	}
 }
 
-/* The nation's subscription dies with its broker. */
-static bool dies(struct sim_world *w, const struct sim_subscriber *s)
+/* False: the flush failed and the process exits; the disk may have it all or none of it. */
+static bool flush(struct sim_world *w, struct sim_subscriber *s)
 {
-	return s->feed != &w->feeds[SIM_UPSTREAM] && sim_fault(w, SIM_CRASH);
+	bool fails = s->waiting && sim_fault(w, SIM_FLUSH), has_it = fails && sim_random(w, 2);
+	while (s->waiting && (!fails || has_it)) {
+		struct waiting *a = s->waiting;
+		s->waiting = a->next;
+		if (fails)
+			write(&s->held[a->stream].disk, &a->batch);
+		else
+			apply(w, s, a);
+		torap_batch_destroy(a->batch);
+		free(a);
+	}
+	if (fails)
+		sim_subscriber_crash(w, s);
+	return !fails;
 }
 
 void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
@@ -237,7 +326,7 @@ void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
 		start(w, s);
 	}
 	for (size_t lane = 0; lane < SIM_LANES; lane++) {
-		if (dies(w, s)) {
+		if (sim_fault(w, SIM_CRASH)) {
 			sim_subscriber_crash(w, s);
 			return;
 		}
@@ -247,6 +336,7 @@ void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
 			on_message(w, s, lane, m);
 		dial(w, s, lane, TORAP_DIAL_IN_TICK, 0);
 	}
-	if (sim_random(w, 3) == 0)
-		flush_and_acknowledge(w, s);
+	if (sim_random(w, 3) == 0 && !flush(w, s))
+		return;
+	acknowledge(w, s);
 }

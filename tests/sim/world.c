@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/session.pb-c.h"
@@ -18,6 +19,9 @@ const struct sim_fault_kind sim_faults[SIM_FAULTS] = {
 	[SIM_CRASH] = { "crashes", 10 },
 	[SIM_STUCK] = { "stuck", 10 },
 	[SIM_FULL] = { "full disks", 10 },
+	[SIM_FLUSH] = { "failed flushes", 20 },
+	[SIM_DAMAGE] = { "damaged frames", 50 },
+	[SIM_EXPIRE] = { "expired batches", 50 },
 	[SIM_JUMP] = { "clock jumps", 40 },
 	[SIM_POLICY] = { "policies", 30 },
 };
@@ -83,7 +87,7 @@ void sim_begin(struct sim_world *w, uint64_t seed, bool verbose)
 {
 	static uint16_t prison[] = { TORAP__FACILITY__FACILITY_PRISON };
 	static uint32_t almaty[] = { 750000000 };
-	static const struct sim_feed feeds[SIM_SUBSCRIBERS] = {
+	static const struct sim_feed feeds[SIM_FEEDS] = {
 		{ .name = "centre",
 			.brokers = { 0, 1 },
 			.brokers_count = 2,
@@ -109,11 +113,18 @@ void sim_begin(struct sim_world *w, uint64_t seed, bool verbose)
 			.brokers_count = 1,
 			.row = { .parts = { [TORAP__PART_KIND__PART_OPEN] = true,
 					 [TORAP__PART_KIND__PART_PERSONAL] = true } } },
-		/* No personal parts: what the nation's broker gives are partial copies. */
-		[SIM_UPSTREAM] = { .name = "nation",
-			.brokers = { 0, 1 },
-			.brokers_count = 2,
+		/* Either gives partial copies, which complete each other. */
+		[SIM_UPSTREAM] = { .name = "nation-0",
+			.brokers = { 0 },
+			.brokers_count = 1,
 			.row = { .parts = { [TORAP__PART_KIND__PART_OPEN] = true } } },
+		[SIM_UPSTREAM + 1] = { .name = "nation-1",
+			.brokers = { 1 },
+			.brokers_count = 1,
+			.row = { .facilities = prison,
+				.facilities_count = 1,
+				.parts = { [TORAP__PART_KIND__PART_OPEN] = true,
+					[TORAP__PART_KIND__PART_PERSONAL] = true } } },
 	};
 	static const uint32_t regions[SIM_NODES] = { 751310000, 391010000, 392410000 };
 	*w = (struct sim_world){ .seed = seed, .random = seed, .verbose = verbose, .almaty_personal = true };
@@ -141,8 +152,8 @@ void sim_begin(struct sim_world *w, uint64_t seed, bool verbose)
 void sim_end(struct sim_world *w)
 {
 	for (size_t b = 0; b < SIM_BROKERS; b++)
-		sim_broker_destroy(w->brokers[b]);
-	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++) {
+		sim_broker_destroy(w, w->brokers[b]);
+	for (size_t f = 0; f < SIM_FEEDS; f++) {
 		sim_subscriber_destroy(w->feeds[f].subscriber);
 		for (size_t i = 0; i < SIM_LANES; i++)
 			sim_line_reset(&w->feeds[f].lines[i]);
@@ -152,6 +163,7 @@ void sim_end(struct sim_world *w)
 			struct sim_writer *l = &w->nodes[n].lanes[i];
 			torap_sealer_destroy(l->sealer);
 			sim_disk_finish(&l->disk);
+			free(l->harmed);
 			for (size_t b = 0; b < SIM_CITIES; b++) {
 				torap_window_finish(&l->uplinks[b].window);
 				sim_line_reset(&l->uplinks[b].line);
