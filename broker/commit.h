@@ -30,7 +30,7 @@ struct broker_commit {
 	struct broker_source source; /* whose word it is: how far it came is kept with the batch */
 	uint32_t number;             /* of the stream in the store, from the first commit on */
 	bool mends;                  /* its number is a hole */
-	bool damaged;                /* with DAMAGED, or with OLD and MERGED after all: what stands under its number */
+	bool damaged; /* with DAMAGED, or with OLD and MERGED after all: what stands under its number */
 	struct torap_batch
 		*there; /* with OTHER: that, without frames; NULL when it went with one on its way */
 	/* On the loop.  May take the batch; what it leaves is destroyed, and so is the commit. */

@@ -42,6 +42,7 @@ struct sim_feed_session {
 	struct torap_pulse pulse;
 	struct torap_window window;
 	uint64_t next[SIM_STREAMS]; /* 0: not of this lane */
+	uint64_t acked[SIM_STREAMS];
 	struct torap_mono next_flush;
 	struct sim_again *again; /* to be sent once more */
 	size_t again_count, again_room;

@@ -2,6 +2,7 @@
 #include "sim/broker.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,7 @@ static void hello(struct sim_world *w, struct sim_broker *b, size_t f, size_t la
 			if (torap_stream_id_equal(&hello.positions[k].stream, &b->stream[i]->id))
 				/* Perhaps past what is here: it comes from a broker that is further. */
 				session->next[i] = hello.positions[k].at.next_batch;
+		session->acked[i] = session->next[i] - 1;
 		begins[n] = sim_broker_position(b, i, session->next[i]);
 	}
 	for (size_t k = 0; k < hello.positions_count; k++)
@@ -130,6 +132,12 @@ static void acknowledged(
 		size_t i = sim_broker_stream(b, &p[k].stream);
 		uint64_t batch_no = p[k].at.next_batch - 1;
 		torap_window_acked(&session->window, (uint32_t)i, batch_no, w->now);
+		/* A subscriber may have come from another broker with more on its way to the disk; a broker keeps them apart. */
+		if (f >= SIM_UPSTREAM && batch_no > session->acked[i] && batch_no > b->disks[i].flushed)
+			sim_fail(w, "%s acknowledges batch %" PRIu64 " of %s, which broker %zu does not have",
+				w->feeds[f].name, batch_no, b->stream[i]->id.writer, b->number);
+		if (batch_no > session->acked[i])
+			session->acked[i] = batch_no;
 		if (batch_no > w->feeds[f].acked[i])
 			w->feeds[f].acked[i] = batch_no;
 		if (session->again_sent && session->again_stream == i) {
@@ -183,7 +191,9 @@ static enum broker_look look(void *hint, uint64_t batch_no, size_t *bytes)
 	if (batch_no > l->disk->flushed)
 		return BROKER_LOOK_ABSENT;
 	const struct torap_batch *b = find(l, batch_no);
-	if (!broker_cut_matches(l->broker->routing, l->feed, b)) {
+	struct broker_recent *e = broker_stream_recent(l->broker->stream[l->stream], batch_no);
+	if (!(e ? broker_recent_matches(e, l->broker->routing, l->feed)
+		: broker_cut_matches(l->broker->routing, l->feed, b))) {
 		*bytes = b->signed_manifest->size;
 		return BROKER_LOOK_QUIET;
 	}
