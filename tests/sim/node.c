@@ -23,19 +23,25 @@ static const struct torap_manifest *last_manifest(const struct sim_disk *d)
 	return d->count ? d->batches[d->count - 1]->manifest : NULL;
 }
 
-void sim_node_start(struct sim_world *w, struct sim_node *n)
+/* `before`: the sealer of this process that it takes over from; NULL after a start. */
+static void continue_stream(struct sim_node *n, struct sim_writer *l, const struct torap_sealer *before)
 {
 	static const uint8_t nothing[TORAP_DIGEST_SIZE];
+	const struct torap_manifest *m = last_manifest(&l->disk);
+	struct torap_error err;
+	int r = torap_sealer_create(&l->sealer, &l->stream, l->disk.count, m ? m->first_seq + m->count : 1,
+		m ? m->digest : nothing, &n->keys[n->key], &err);
+	assert(r == 0);
+	if (m)
+		torap_sealer_dated(l->sealer, (struct torap_wall){ m->sealed_at_us }, before);
+}
+
+void sim_node_start(struct sim_world *w, struct sim_node *n)
+{
 	n->up = true;
 	for (size_t i = 0; i < SIM_LANES; i++) {
 		struct sim_writer *l = &n->lanes[i];
-		const struct torap_manifest *m = last_manifest(&l->disk);
-		struct torap_error err;
-		int r = torap_sealer_create(&l->sealer, &l->stream, l->disk.count,
-			m ? m->first_seq + m->count : 1, m ? m->digest : nothing, &n->key, &err);
-		assert(r == 0);
-		if (m)
-			torap_sealer_dated(l->sealer, (struct torap_wall){ m->sealed_at_us }, NULL);
+		continue_stream(n, l, NULL);
 		for (size_t b = 0; b < SIM_CITIES; b++) {
 			struct sim_uplink *u = &l->uplinks[b];
 			u->next_batch = 0;
@@ -382,6 +388,21 @@ static void jump(struct sim_world *w, struct sim_node *n)
 	sim_note(w, "the clock of %s is off by %" PRId64 " s", n->name, n->clock_off_us / TORAP_US_PER_S);
 }
 
+/* On a reload: what is open is sealed with the old key, the stream goes on with the new one. */
+static void change_key(struct sim_world *w, struct sim_node *n)
+{
+	n->key++;
+	sim_note(w, "%s takes its next key", n->name);
+	for (size_t i = 0; i < SIM_LANES; i++) {
+		struct sim_writer *l = &n->lanes[i];
+		if (torap_sealer_count(l->sealer))
+			seal(w, n, l);
+		struct torap_sealer *before = l->sealer;
+		continue_stream(n, l, before);
+		torap_sealer_destroy(before);
+	}
+}
+
 void sim_node_step(struct sim_world *w, struct sim_node *n)
 {
 	if (!w->calm && !torap_mono_reached(n->stuck_until, w->now))
@@ -397,6 +418,8 @@ void sim_node_step(struct sim_world *w, struct sim_node *n)
 			return;
 		sim_node_start(w, n);
 	}
+	if (n->key + 1 < SIM_KEYS && sim_fault(w, SIM_KEY))
+		change_key(w, n);
 	for (size_t i = 0; i < SIM_LANES; i++) {
 		if (sim_fault(w, SIM_CRASH)) {
 			sim_node_crash(w, n); /* Between any two steps of its lanes. */

@@ -32,6 +32,7 @@ enum {
 	SIM_STREAMS = SIM_NODES * SIM_LANES, /* node n, lane i: n * SIM_LANES + i */
 	SIM_FRAMES_MAX = 64,
 	SIM_AGAIN_MAX = 64,
+	SIM_KEYS = 2, /* of a node, one after the other, both good for a while */
 };
 
 /* What goes wrong; world.c says how often. */
@@ -49,6 +50,7 @@ enum sim_fault {
 	SIM_EXPIRE,
 	SIM_JUMP, /* of a wall clock */
 	SIM_POLICY,
+	SIM_KEY, /* a node takes its next key */
 	SIM_FAULTS,
 };
 struct sim_fault_kind {
@@ -138,7 +140,8 @@ struct sim_writer { /* a node's stream of one lane */
 struct sim_node {
 	char name[TORAP_WRITER_ID_MAX + 1];
 	uint32_t region;
-	struct torap_sign_key key;
+	struct torap_sign_key keys[SIM_KEYS];
+	size_t key; /* in use */
 	struct sim_writer lanes[SIM_LANES];
 	bool up;
 	struct torap_mono back_at, stuck_until, full_until;

@@ -13,20 +13,24 @@
 void sim_trust_make(struct sim_world *w)
 {
 	Torap__TrustedWriter writers[SIM_NODES], *list[SIM_NODES];
-	Torap__TrustedKey keys[SIM_NODES], *key_list[SIM_NODES];
+	Torap__TrustedKey keys[SIM_NODES][SIM_KEYS], *key_list[SIM_NODES][SIM_KEYS];
 	uint8_t curve[SIM_NODES][32] = { { 1 }, { 2 }, { 3 } };
 	for (size_t n = 0; n < SIM_NODES; n++) {
-		torap__trusted_key__init(&keys[n]);
-		keys[n].key = (ProtobufCBinaryData){ 32, w->nodes[n].key.public };
-		keys[n].until_us = INT64_MAX / 2;
-		key_list[n] = &keys[n];
+		for (size_t k = 0; k < SIM_KEYS; k++) {
+			struct torap_sign_key *key = &w->nodes[n].keys[k];
+			torap__trusted_key__init(&keys[n][k]);
+			keys[n][k].key = (ProtobufCBinaryData){ 32, key->public };
+			keys[n][k].from_us = key->from.us > 0 ? key->from.us : 0;
+			keys[n][k].until_us = key->until.us;
+			key_list[n][k] = &keys[n][k];
+		}
 		torap__trusted_writer__init(&writers[n]);
 		writers[n].id = w->nodes[n].name;
 		writers[n].regions = &w->nodes[n].region;
 		writers[n].n_regions = 1;
 		writers[n].curve_key = (ProtobufCBinaryData){ 32, curve[n] };
-		writers[n].keys = &key_list[n];
-		writers[n].n_keys = 1;
+		writers[n].keys = key_list[n];
+		writers[n].n_keys = SIM_KEYS;
 		list[n] = &writers[n];
 	}
 	Torap__Trust trust = TORAP__TRUST__INIT;

@@ -8,7 +8,7 @@
 
 #include "proto/session.pb-c.h"
 
-enum { STEP_US_MAX = 60000 };
+enum { STEP_US_MAX = 60000, NEW_KEY_S = 3, OLD_KEY_S = 12 };
 
 const struct sim_fault_kind sim_faults[SIM_FAULTS] = {
 	[SIM_LOST] = { "lost", 150 },
@@ -24,6 +24,7 @@ const struct sim_fault_kind sim_faults[SIM_FAULTS] = {
 	[SIM_EXPIRE] = { "expired batches", 50 },
 	[SIM_JUMP] = { "clock jumps", 40 },
 	[SIM_POLICY] = { "policies", 30 },
+	[SIM_KEY] = { "new keys", 40 },
 };
 
 uint64_t sim_random(struct sim_world *w, uint64_t below)
@@ -83,6 +84,18 @@ void sim_fail(struct sim_world *w, const char *format, ...)
 	sim_note(w, "FAILED: %s", w->failure);
 }
 
+/* The old key ends while nodes still use it, the new one begins before it: whatever is signed must be dated within its key's time. */
+static void make_keys(struct sim_world *w, size_t n)
+{
+	struct torap_sign_key *keys = w->nodes[n].keys;
+	for (size_t k = 0; k < SIM_KEYS; k++) {
+		uint8_t seed[32] = { (uint8_t)n, 77, (uint8_t)k };
+		torap_sign_key_make(&keys[k], seed);
+	}
+	keys[0].until.us = sim_wall(w).us + OLD_KEY_S * TORAP_US_PER_S;
+	keys[1].from.us = sim_wall(w).us + NEW_KEY_S * TORAP_US_PER_S;
+}
+
 void sim_begin(struct sim_world *w, uint64_t seed, bool verbose)
 {
 	static uint16_t prison[] = { TORAP__FACILITY__FACILITY_PRISON };
@@ -134,8 +147,7 @@ void sim_begin(struct sim_world *w, uint64_t seed, bool verbose)
 		struct sim_node *node = &w->nodes[n];
 		snprintf(node->name, sizeof node->name, "node-%zu", n);
 		node->region = regions[n];
-		uint8_t key_seed[32] = { (uint8_t)n, 77 };
-		torap_sign_key_make(&node->key, key_seed);
+		make_keys(w, n);
 		for (size_t i = 0; i < SIM_LANES; i++)
 			torap_stream_id_make(
 				&node->lanes[i].stream, node->name, sim_lane(i), sim_random(w, UINT64_MAX));
