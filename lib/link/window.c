@@ -66,10 +66,15 @@ void torap_window_credit(struct torap_window *w, uint64_t credit_bytes)
 	set_limit(w);
 }
 
-bool torap_window_open(const struct torap_window *w, size_t bytes)
+bool torap_window_open(struct torap_window *w, size_t bytes)
 {
-	return w->in_flight_count == 0 || (!w->probing && w->in_flight_count < TORAP_WINDOW_MESSAGES_MAX &&
-						  w->in_flight_bytes + bytes <= w->limit_bytes);
+	if (w->in_flight_count == 0)
+		return true;
+	if (w->probing || w->in_flight_count >= TORAP_WINDOW_MESSAGES_MAX)
+		return false;
+	bool room = w->in_flight_bytes + bytes <= w->limit_bytes;
+	w->used_up = w->used_up || !room;
+	return room;
 }
 
 int torap_window_sent(
@@ -92,8 +97,6 @@ int torap_window_sent(
 	w->newest = f;
 	w->in_flight_bytes += bytes;
 	w->in_flight_count++;
-	if (bytes > w->rate_largest)
-		w->rate_largest = bytes;
 	return 0;
 }
 
@@ -107,18 +110,20 @@ static void learn(struct torap_window *w, uint64_t bytes, int64_t passed_us)
 	set_limit(w);
 }
 
-/* Only a window that was used up says something of the link: else the rate is that of the load, and a quiet hour must not make a
- * narrow window. */
+/* Only a window that was used up says something of the link: else the rate is that of the load, and neither a quiet hour nor an hour of
+ * a few alarms a second makes a slow link of a fast one.  More than was thought is true in any case. */
 static void measure(struct torap_window *w, uint64_t bytes, struct torap_mono now)
 {
 	w->rate_bytes += bytes;
 	int64_t passed_us = now.us - w->rate_since.us;
 	if (passed_us < RATE_EVERY_US)
 		return;
-	if (w->rate_bytes + w->in_flight_bytes + w->rate_largest > w->limit_bytes)
+	bool more = (double)w->rate_bytes * TORAP_US_PER_S > w->rate * (double)passed_us;
+	if (w->used_up || (w->measured && more))
 		learn(w, w->rate_bytes, passed_us);
 	w->rate_since = now;
-	w->rate_bytes = w->rate_largest = 0;
+	w->rate_bytes = 0;
+	w->used_up = false;
 }
 
 void torap_window_carried(struct torap_window *w, uint64_t bytes, struct torap_mono now)

@@ -40,7 +40,7 @@ struct torap_window {
 	bool probing;
 	struct torap_mono rate_since, idle_since;
 	uint64_t rate_bytes;
-	size_t rate_largest; /* message that was sent since */
+	bool used_up; /* since then something had to wait for room */
 	struct torap_mono carried_since;
 	uint64_t carried;
 	struct torap_flight *oldest, *newest;
@@ -49,8 +49,9 @@ struct torap_window {
 void torap_window_init(struct torap_window *w, uint64_t credit_bytes, struct torap_mono now);
 void torap_window_finish(struct torap_window *w);
 void torap_window_credit(struct torap_window *w, uint64_t credit_bytes);
-/* May a message of so many bytes be sent now?  A message larger than the whole window goes alone. */
-bool torap_window_open(const struct torap_window *w, size_t bytes);
+/* May this message of so many bytes be sent now?  Ask when there is one: that it had to wait says something of the link.  A message larger
+ * than the whole window goes alone. */
+bool torap_window_open(struct torap_window *w, size_t bytes);
 /* It was sent.  `stream` is the caller's own number for it.  0 or -ENOMEM. */
 int torap_window_sent(
 	struct torap_window *w, uint32_t stream, uint64_t batch_no, size_t bytes, struct torap_mono now);

@@ -199,6 +199,31 @@ Test(window, is_not_narrowed_by_a_quiet_hour)
 	torap_window_finish(&w);
 }
 
+/* A hundred alarms a second, each two milliseconds on its way, are not what the link can carry: batches of other lanes would be made
+ * small for nothing. */
+Test(window, takes_no_light_load_for_a_slow_link)
+{
+	struct torap_window fresh, used;
+	torap_window_init(&fresh, 16 << 20, at_ms(0));
+	torap_window_init(&used, 16 << 20, at_ms(0));
+	drain(&used, 16 << 10, 100e3, 0, 10000);
+	double rate = used.rate;
+	cr_assert(used.measured && rate > 50e6, "%.0f bytes a second", rate);
+	torap_window_acked(&used, 1, UINT64_MAX, at_ms(10000));
+	for (int64_t i = 1; i <= 10 * 3600; i++) {
+		struct torap_window *both[] = { &fresh, &used };
+		for (int k = 0; k < 2; k++) {
+			cr_assert(torap_window_open(both[k], 1000));
+			torap_window_sent(both[k], 2, (uint64_t)i, 1000, at_ms(10000 + i * 10));
+			torap_window_acked(both[k], 2, (uint64_t)i, at_ms(10002 + i * 10));
+		}
+	}
+	cr_expect_not(fresh.measured);
+	cr_expect_geq(used.rate, rate);
+	torap_window_finish(&fresh);
+	torap_window_finish(&used);
+}
+
 Test(window, says_how_long_the_oldest_waits)
 {
 	struct torap_window w;
