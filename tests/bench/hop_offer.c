@@ -96,8 +96,10 @@ static void offer_some(struct offer *o, uint64_t count, bool critical)
 {
 	struct torap_writer body = { 0 };
 	int64_t now_us = bench_mono_us(), wall_us = bench_wall_us();
+	/* An agent hears its devices one after the other, so no two events of a message have quite the same time. */
 	for (uint64_t i = 0; i < count; i++)
-		bench_load_write(o->load, &body, note(o, now_us, critical), wall_us, critical);
+		bench_load_write(o->load, &body, note(o, now_us, critical),
+			wall_us - random() % (2 * (int64_t)count), critical);
 	send_body(o, TORAP__MESSAGE_TYPE__MESSAGE_OFFER, &body);
 	*(critical ? &o->critical_offered : &o->normal_offered) += count;
 }

@@ -12,7 +12,20 @@
 static const char *const normal_codes[] = { "OP", "CL", "AT", "DG" };
 static const char critical_code[] = "PA";
 
-enum { CODES = sizeof normal_codes / sizeof *normal_codes, TEXT_MAX = 4096, STAMP_MAX = 64 };
+static const char *const things[] = { "door contact", "motion detector", "keypad", "reader", "siren",
+	"expander", "camera", "power supply", "radio module", "smoke head", "glass sensor", "turnstile" };
+static const char *const states[] = { "opened", "closed", "armed by schedule", "restored", "below its limit",
+	"changed over", "answered late", "confirmed", "tested", "bypassed" };
+static const char *const places[] = { "north corridor", "main entrance", "gymnasium", "server room",
+	"boiler house", "ward 4", "cash desk", "loading bay", "stairs B", "roof", "car park", "canteen" };
+
+enum {
+	CODES = sizeof normal_codes / sizeof *normal_codes,
+	VARIANTS = 16384, /* several batches' worth, so that no batch holds one twice */
+	TEXT_MAX = 4096,
+	PHRASE_MAX = 128,
+	STAMP_MAX = 64,
+};
 
 struct packed {
 	uint8_t *bytes;
@@ -21,20 +34,69 @@ struct packed {
 
 struct bench_load {
 	struct bench_load_options options;
-	struct packed *normal; /* devices × codes */
-	size_t normal_count;
+	struct packed normal[VARIANTS];
 	struct packed critical;
-	uint64_t run; /* in repeat keys: the next run repeats nothing of this one */
+	uint64_t run;    /* in repeat keys: the next run repeats nothing of this one */
+	uint64_t random; /* the same numbers in every run */
 };
 
+/* splitmix64. */
+static uint64_t draw(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static unsigned below(uint64_t *state, unsigned limit)
+{
+	return (unsigned)(draw(state) % limit);
+}
+
+#define ONE_OF(list, state) list[below(state, sizeof(list) / sizeof *(list))]
+
+/* What panels and cameras add to a report: a few words out of a small vocabulary, readings, a number of their own. */
+static void phrase(char text[static PHRASE_MAX], uint64_t *r)
+{
+	const char *thing = ONE_OF(things, r), *state = ONE_OF(states, r), *place = ONE_OF(places, r);
+	unsigned small = below(r, 9), tenths = below(r, 30), tens = below(r, 50), large = below(r, 100000);
+	switch (below(r, 4)) {
+	case 0:
+		snprintf(text, PHRASE_MAX, "%s %s, %s, floor %u", thing, state, place, small);
+		break;
+	case 1:
+		snprintf(text, PHRASE_MAX, "signal -%u dBm, battery %u.%u V", 50 + tens, 11 + tenths / 10,
+			tenths % 10);
+		break;
+	case 2:
+		snprintf(text, PHRASE_MAX, "id %012llx", (unsigned long long)(draw(r) >> 16));
+		break;
+	default:
+		snprintf(text, PHRASE_MAX, "log entry %u of %s %u", large, thing, small + 1);
+	}
+}
+
+/* Exactly so many bytes; each has a number of 48 bits, then phrases. */
+static void compose(char text[static TEXT_MAX + 1], size_t size, uint64_t *r)
+{
+	char more[PHRASE_MAX];
+	text[0] = '\0';
+	snprintf(more, sizeof more, "%012llx", (unsigned long long)(draw(r) >> 16));
+	for (size_t at = 0; at < size; at = strlen(text)) {
+		snprintf(text + at, size + 1 - at, "%s%s", at ? "; " : "", more);
+		phrase(more, r);
+	}
+}
+
 /* All but number, time and repeat key: fields of a protobuf message may come in any order, so these follow it. */
-static struct packed pack(const struct bench_load_options *o, unsigned device, const char *code)
+static struct packed pack(
+	const struct bench_load_options *o, unsigned device, const char *code, uint64_t *random)
 {
 	char address[16], zone[16], text[TEXT_MAX + 1];
 	snprintf(address, sizeof address, "%u", 1000 + device);
-	snprintf(zone, sizeof zone, "%u", device % 64 + 1);
-	memset(text, 'x', o->text_bytes);
-	text[o->text_bytes] = '\0';
+	snprintf(zone, sizeof zone, "%u", below(random, 64) + 1);
+	compose(text, o->text_bytes, random);
 	Torap__Field field = TORAP__FIELD__INIT, *fields[] = { &field };
 	field.name = (char *)"text";
 	field.value = text;
@@ -59,24 +121,22 @@ struct bench_load *bench_load_create(const struct bench_load_options *options)
 {
 	assert(options->devices > 0 && options->text_bytes <= TEXT_MAX);
 	struct bench_load *l = calloc(1, sizeof *l);
-	if (l)
-		l->normal = calloc((size_t)options->devices * CODES, sizeof *l->normal);
-	if (!l || !l->normal)
+	if (!l)
 		bench_fail("out of memory");
 	l->options = *options;
 	l->run = (uint64_t)bench_wall_us();
-	l->normal_count = (size_t)options->devices * CODES;
-	for (size_t i = 0; i < l->normal_count; i++)
-		l->normal[i] = pack(options, (unsigned)(i / CODES), normal_codes[i % CODES]);
-	l->critical = pack(options, 0, critical_code);
+	for (size_t i = 0; i < VARIANTS; i++) {
+		unsigned device = below(&l->random, options->devices);
+		l->normal[i] = pack(options, device, ONE_OF(normal_codes, &l->random), &l->random);
+	}
+	l->critical = pack(options, 0, critical_code, &l->random);
 	return l;
 }
 
 void bench_load_destroy(struct bench_load *l)
 {
-	for (size_t i = 0; i < l->normal_count; i++)
+	for (size_t i = 0; i < VARIANTS; i++)
 		free(l->normal[i].bytes);
-	free(l->normal);
 	free(l->critical.bytes);
 	free(l);
 }
@@ -110,7 +170,7 @@ void bench_load_write(
 	struct torap_writer stamp = { .data = room, .room = sizeof room };
 	write_stamp(&stamp, l, number, now_us);
 	assert(!stamp.failed && stamp.data == room);
-	const struct packed *p = critical ? &l->critical : &l->normal[number % l->normal_count];
+	const struct packed *p = critical ? &l->critical : &l->normal[number % VARIANTS];
 	write_tag(offer, 1, 2);
 	torap_write_varint(offer, p->size + stamp.size);
 	torap_write_bytes(offer, torap_bytes(p->bytes, p->size));

@@ -1,8 +1,9 @@
 /* load.h: the observations that the bench offers, packed once and stamped with number and time for each use.
  *
  * Alarm panels of some sites report openings, closings, mains faults and accesses: the normal lane; and now and then a panic
- * button: the critical lane.  Packing is done beforehand, so that the generator takes as little of the machine as it can from
- * what is measured. */
+ * button: the critical lane.  Devices and codes come in no order, and the text is words, readings and numbers that differ from event
+ * to event, so that compression finds in them what it would find in the field.  The same texts in every run.  Packing is done
+ * beforehand, so that the generator takes as little of the machine as it can from what is measured. */
 #pragma once
 
 #include <stdbool.h>
