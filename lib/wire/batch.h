@@ -36,6 +36,7 @@ struct torap_manifest {
 	uint64_t batch_no, first_seq;
 	uint32_t count;
 	int64_t sealed_at_us;
+	bool compressed; /* what stands behind the salt of each open frame: compress.h */
 	bool has_previous;
 	uint8_t previous[TORAP_DIGEST_SIZE];
 	uint8_t key_id[TORAP_KEY_ID_SIZE];

@@ -157,8 +157,10 @@ static int decode_fields(struct torap_manifest *m, const Torap__Manifest *in, st
 	memcpy(m->key_id, key_id.data, TORAP_KEY_ID_SIZE);
 	if (in->digest != TORAP__DIGEST_ALGORITHM__DIGEST_BLAKE2B_256)
 		return torap_errorf(err, -EBADMSG, "digest algorithm %d is not known", (int)in->digest);
-	if (in->compression != TORAP__COMPRESSION__COMPRESSION_NONE)
+	if (in->compression != TORAP__COMPRESSION__COMPRESSION_NONE &&
+		in->compression != TORAP__COMPRESSION__COMPRESSION_ZSTD)
 		return torap_errorf(err, -EBADMSG, "compression %d is not known", (int)in->compression);
+	m->compressed = in->compression == TORAP__COMPRESSION__COMPRESSION_ZSTD;
 	return decode_groups(m, in, err);
 }
 

@@ -1,5 +1,6 @@
 /* Opening goes over the frames twice: first everything is decoded and checked and thrown away, only where each message lies is
- * kept; then each event is decoded again and shown.  Twice the work, but the memory is that of one event, whatever the batch. */
+ * kept; then each event is decoded again and shown.  Twice the work, but the memory is that of one event, whatever the batch; a
+ * compressed one takes as much again as it holds. */
 #include "wire/open.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "wire/arena.h"
+#include "wire/compress.h"
 
 enum {
 	PARTS = 3,
@@ -26,6 +28,8 @@ struct place {
 struct opening {
 	const struct torap_batch *batch;
 	struct torap_arena arena;
+	struct torap_decompressor *decompressor;     /* of a compressed batch, as what follows */
+	uint8_t *contents, *next_content;            /* the content of all open frames */
 	struct place places[TORAP_BATCH_EVENTS_MAX]; /* by offset */
 };
 
@@ -82,12 +86,61 @@ static int place_message(struct opening *o, const struct torap_group *g, unsigne
 	return 0;
 }
 
-static int place_frame(struct opening *o, const struct torap_group *g, unsigned part,
-	struct torap_bytes frame, struct torap_error *err)
+/* What stands behind the salt; nothing when not even that is whole. */
+static struct torap_bytes unsalted(const struct torap_buffer *frame)
 {
-	struct torap_reader r = torap_reader(frame);
-	uint32_t least = 0, count = 0;
+	struct torap_reader r = torap_reader(torap_buffer_bytes(frame));
 	torap_read_bytes(&r, TORAP_SALT_SIZE);
+	return r.failed ? torap_bytes(NULL, 0) : torap_bytes(r.at, (size_t)(r.end - r.at));
+}
+
+/* Room for all that the open frames hold, which is no more than frames of a batch may hold without compression: nothing is
+ * decompressed before that is known. */
+static int begin_contents(struct opening *o, struct torap_error *err)
+{
+	const struct torap_batch *b = o->batch;
+	size_t all = 0;
+	for (unsigned i = 0; i < b->manifest->groups_count; i++) {
+		unsigned n = b->manifest->groups[i].first_frame;
+		if (!b->frames[n])
+			continue;
+		size_t size = torap_content_size(unsalted(b->frames[n]));
+		if (!size)
+			return torap_errorf(
+				err, -EBADMSG, "frame %u: not a zstd frame of the form that is allowed", n);
+		all += size;
+	}
+	if (all > TORAP_BATCH_SIZE_MAX)
+		return torap_errorf(err, -EBADMSG, "frames that hold %zu bytes together", all);
+	if (!all)
+		return 0;
+	o->contents = o->next_content = malloc(all);
+	o->decompressor = torap_decompressor_create();
+	return o->contents && o->decompressor ? 0 : torap_errorf(err, -ENOMEM, "open: out of memory");
+}
+
+/* The messages of a frame. */
+static int content_of(struct opening *o, unsigned part, const struct torap_buffer *frame,
+	struct torap_bytes *out, struct torap_error *err)
+{
+	*out = unsalted(frame);
+	if (!out->data)
+		return torap_errorf(err, -EBADMSG, "a salt that is cut off");
+	if (part != 0 || !o->batch->manifest->compressed)
+		return 0;
+	size_t size = torap_content_size(*out);
+	if (!torap_decompress(o->decompressor, *out, o->next_content, size))
+		return torap_errorf(err, -EBADMSG, "cannot be decompressed");
+	*out = torap_bytes(o->next_content, size);
+	o->next_content += size;
+	return 0;
+}
+
+static int place_messages(struct opening *o, const struct torap_group *g, unsigned part,
+	struct torap_bytes content, struct torap_error *err)
+{
+	struct torap_reader r = torap_reader(content);
+	uint32_t least = 0, count = 0;
 	while (!r.failed && r.at < r.end) {
 		struct torap_bytes message = torap_read_bytes(&r, torap_read_varint(&r));
 		if (r.failed)
@@ -124,7 +177,10 @@ static int place_group(struct opening *o, const struct torap_group *g, struct to
 		unsigned part = g->parts[i].part - TORAP__PART_KIND__PART_OPEN;
 		if (!frame)
 			continue;
-		int r = place_frame(o, g, part, torap_buffer_bytes(frame), err);
+		struct torap_bytes content;
+		int r = content_of(o, part, frame, &content, err);
+		if (!r)
+			r = place_messages(o, g, part, content, err);
 		if (r) {
 			torap_error_prefix(err, "frame %u: ", g->first_frame + i);
 			return r;
@@ -165,7 +221,7 @@ int torap_batch_open(const struct torap_batch *b, int (*each)(void *hint, const 
 		return torap_errorf(err, -ENOMEM, "open: out of memory");
 	o->batch = b;
 	torap_arena_init(&o->arena, DECODE_MEMORY_MAX);
-	int r = 0;
+	int r = b->manifest->compressed ? begin_contents(o, err) : 0;
 	for (unsigned i = 0; r == 0 && i < b->manifest->groups_count; i++)
 		r = place_group(o, &b->manifest->groups[i], err);
 	o->arena.limit = PARTS * DECODE_MEMORY_MAX; /* now all parts of an event at once */
@@ -173,6 +229,8 @@ int torap_batch_open(const struct torap_batch *b, int (*each)(void *hint, const 
 		if (o->places[i].group)
 			r = show(o, i, each, hint, err);
 	torap_arena_finish(&o->arena);
+	torap_decompressor_destroy(o->decompressor);
+	free(o->contents);
 	free(o);
 	return r;
 }

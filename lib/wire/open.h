@@ -16,7 +16,7 @@ struct torap_opened {
 };
 
 /* Calls `each` for every event of which a part is there, by rising seq.  All memory is the callee's until it returns.  `each` returns
- * 0 to go on.  Frames whose messages do not add up to the group's count, that repeat or pass the batch's offsets, or that cannot be
- * decoded give -EBADMSG, before any event was shown. */
+ * 0 to go on.  Frames that cannot be decompressed, whose messages do not add up to the group's count, that repeat or pass the batch's offsets,
+ * or that cannot be decoded give -EBADMSG, before any event was shown. */
 int torap_batch_open(const struct torap_batch *b, int (*each)(void *hint, const struct torap_opened *event),
 	void *hint, struct torap_error *err);

@@ -1,6 +1,6 @@
-/* Events are packed where they will be sent from: each group holds a growing buffer per part, which begins with room for the
- * salt.  Sealing copies each buffer once, into the frame that everybody shares, and hashes it once; the buffers stay for the
- * next batch.  Adding an event allocates nothing once they have grown. */
+/* Each group holds a growing buffer per part, which begins with room for the salt.  Sealing copies each buffer once, into the frame
+ * that everybody shares, or the little that compression has left of it, and hashes that once; the buffers stay for the next batch.
+ * Adding an event allocates nothing once they have grown. */
 #include "wire/seal.h"
 
 #include <assert.h>
@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "wire/compress.h"
 #include "wire/digest.h"
 #include "wire/signature.h"
 
@@ -24,6 +25,10 @@ enum {
 	MANIFEST_BASE_SIZE = 220,
 	MANIFEST_GROUP_SIZE = 44,
 	MANIFEST_PART_SIZE = 43,
+
+	/* Below, compression costs more than it saves; and what it does not shorten by an eighth is not worth opening. */
+	COMPRESS_SIZE_MIN = 1 << 10,
+	COMPRESS_GAIN_SHARE = 8,
 
 	/* Grown buffers are kept up to here, so that one large batch does not cost memory for ever. */
 	KEPT_SIZE_MAX = 4 << 20,
@@ -54,6 +59,8 @@ struct scratch {
 	uint8_t digests[TORAP_BATCH_FRAMES_MAX][TORAP_DIGEST_SIZE];
 	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX];
 	unsigned frames_count;
+	bool compressed;
+	struct torap_bytes open[TORAP_BATCH_GROUPS_MAX]; /* when compressed: in the sealer's `compact` */
 	uint8_t manifest[TORAP_MANIFEST_SIZE_MAX];
 };
 
@@ -62,10 +69,12 @@ struct torap_sealer {
 	const struct torap_sign_key *key;
 	uint64_t last_batch, first_seq;
 	uint8_t last_digest[TORAP_DIGEST_SIZE];
-	size_t size_max;             /* 0: none */
-	struct torap_wall sealed_at; /* of the last batch */
-	struct torap_wall latest;    /* what was dated last, be it a head */
-	uint32_t canary_s;           /* for heads */
+	size_t size_max;                     /* 0: none */
+	struct torap_compressor *compressor; /* NULL: this lane's frames go as they are */
+	struct torap_writer compact;         /* all compressed frames of a batch, for a moment */
+	struct torap_wall sealed_at;         /* of the last batch */
+	struct torap_wall latest;            /* what was dated last, be it a head */
+	uint32_t canary_s;                   /* for heads */
 
 	/* The open batch. */
 	uint32_t count;
@@ -105,6 +114,11 @@ int torap_sealer_create(struct torap_sealer **out, const struct torap_stream_id 
 	struct torap_sealer *s = calloc(1, sizeof *s);
 	if (!s)
 		return torap_errorf(err, -ENOMEM, "sealer: out of memory");
+	/* An alarm goes alone, or with few: nothing to gain, and it waits for nothing. */
+	if (stream->lane != TORAP__LANE__LANE_CRITICAL && !(s->compressor = torap_compressor_create())) {
+		free(s);
+		return torap_errorf(err, -ENOMEM, "sealer: out of memory");
+	}
 	s->stream = *stream;
 	s->key = key;
 	s->latest.us = INT64_MIN;
@@ -121,6 +135,8 @@ struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s)
 		for (unsigned i = 0; i < TORAP_BATCH_GROUPS_MAX; i++)
 			for (unsigned j = 0; j < PARTS; j++)
 				torap_writer_finish(&s->groups[i].parts[j]);
+		torap_writer_finish(&s->compact);
+		torap_compressor_destroy(s->compressor);
 		free(s);
 	}
 	return NULL;
@@ -368,18 +384,56 @@ static void drop_frames(struct scratch *x)
 	x->frames_count = 0;
 }
 
+static struct torap_bytes content_of(const struct torap_writer *part)
+{
+	return torap_bytes(part->data + TORAP_SALT_SIZE, part->size - TORAP_SALT_SIZE);
+}
+
+/* Compresses the open frames, each by itself, for whoever is not granted one still must read the others.  False: memory ran out. */
+static bool compress(struct torap_sealer *s)
+{
+	struct scratch *x = &s->scratch;
+	size_t all = 0;
+	x->compressed = false;
+	if (!s->compressor)
+		return true;
+	for (unsigned i = 0; i < s->groups_count; i++)
+		all += content_of(&s->groups[i].parts[0]).size;
+	if (all < COMPRESS_SIZE_MIN)
+		return true;
+	size_t room = all - all / COMPRESS_GAIN_SHARE;
+	s->compact.size = 0;
+	s->compact.failed = false;
+	uint8_t *at = torap_write_room(&s->compact, room);
+	if (!at)
+		return false;
+	for (unsigned i = 0; i < s->groups_count; i++) {
+		/* What can hardly be compressed becomes longer: not beyond a frame's limit. */
+		size_t most = room < TORAP_CONTENT_SIZE_MAX ? room : TORAP_CONTENT_SIZE_MAX;
+		size_t size = torap_compress(s->compressor, content_of(&s->groups[i].parts[0]), at, most);
+		if (!size)
+			return true; /* It does not pay. */
+		x->open[i] = torap_bytes(at, size);
+		at += size;
+		room -= size;
+	}
+	x->compressed = true;
+	return true;
+}
+
 /* Salts, copies and hashes one part, and lists it. */
-static bool seal_part(struct scratch *x, Torap__Group *group, struct torap_writer *part, unsigned kind)
+static bool seal_part(struct scratch *x, Torap__Group *group, struct torap_bytes content, unsigned kind)
 {
 	unsigned n = x->frames_count;
-	randombytes_buf(part->data, TORAP_SALT_SIZE);
-	struct torap_buffer *frame = torap_buffer_copy(torap_bytes(part->data, part->size));
+	struct torap_buffer *frame = torap_buffer_create(TORAP_SALT_SIZE + content.size);
 	if (!frame)
 		return false;
+	randombytes_buf(frame->data, TORAP_SALT_SIZE);
+	memcpy(frame->data + TORAP_SALT_SIZE, content.data, content.size);
 	torap_digest(x->digests[n], torap_buffer_bytes(frame));
 	torap__part__init(&x->parts[n]);
 	x->parts[n].part = (Torap__PartKind)kind;
-	x->parts[n].length = (uint32_t)part->size;
+	x->parts[n].length = (uint32_t)frame->size;
 	x->parts[n].digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, x->digests[n] };
 	x->part_list[n] = &x->parts[n];
 	x->frames[n] = frame;
@@ -405,9 +459,13 @@ static bool seal_group(struct scratch *x, unsigned i, struct group *g)
 	if (g->has_subject)
 		group->subject = (ProtobufCBinaryData){ TORAP_SUBJECT_SIZE, g->subject };
 	x->group_list[i] = group;
-	for (unsigned p = 0; p < PARTS; p++)
-		if (g->parts[p].size && !seal_part(x, group, &g->parts[p], p + 1))
+	for (unsigned p = 0; p < PARTS; p++) {
+		if (!g->parts[p].size)
+			continue;
+		bool compressed = p == 0 && x->compressed;
+		if (!seal_part(x, group, compressed ? x->open[i] : content_of(&g->parts[p]), p + 1))
 			return false;
+	}
 	return true;
 }
 
@@ -447,6 +505,8 @@ static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall seale
 		m.previous = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, s->last_digest };
 	m.key_id = (ProtobufCBinaryData){ TORAP_KEY_ID_SIZE, (uint8_t *)s->key->id };
 	m.digest = TORAP__DIGEST_ALGORITHM__DIGEST_BLAKE2B_256;
+	m.compression = s->scratch.compressed ? TORAP__COMPRESSION__COMPRESSION_ZSTD
+					      : TORAP__COMPRESSION__COMPRESSION_NONE;
 	m.n_groups = s->groups_count;
 	m.groups = s->scratch.group_list;
 
@@ -458,7 +518,11 @@ static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall seale
 
 static void begin_next(struct torap_sealer *s, const struct torap_manifest *sealed)
 {
-	size_t kept = 0;
+	size_t kept = s->compact.room;
+	if (kept > KEPT_SIZE_MAX) {
+		kept = 0;
+		torap_writer_finish(&s->compact);
+	}
 	for (unsigned i = 0; i < TORAP_BATCH_GROUPS_MAX; i++) {
 		for (unsigned p = 0; p < PARTS; p++) {
 			struct torap_writer *part = &s->groups[i].parts[p];
@@ -487,6 +551,8 @@ int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struc
 	struct torap_batch *b = NULL;
 	struct torap_buffer *signed_manifest = NULL;
 	int r = -ENOMEM;
+	if (!compress(s))
+		goto out;
 	for (unsigned i = 0; i < s->groups_count; i++)
 		if (!seal_group(x, i, &s->groups[i]))
 			goto out;

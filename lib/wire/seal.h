@@ -1,7 +1,7 @@
 /* seal.h: makes sealed batches of events.
  *
  * A sealer belongs to one stream.  Events are added one by one and numbered as they come; torap_sealer_seal() closes the batch,
- * signs its manifest and chains it to the one before. */
+ * signs its manifest and chains it to the one before.  In the lanes normal and bulk it compresses open frames when that pays. */
 #pragma once
 
 #include <stdbool.h>
@@ -52,11 +52,11 @@ struct torap_sealer *torap_sealer_destroy(struct torap_sealer *s); /* accepts NU
 int torap_sealer_add(struct torap_sealer *s, const struct torap_event *event, uint64_t *out_seq);
 int torap_sealer_add_packed(
 	struct torap_sealer *s, const struct torap_packed_event *event, uint64_t *out_seq);
-/* From now on a batch takes at most so many bytes, in the sense of torap_sealer_size(); 0: as many as the format allows.  An event
- * that would pass them finds the batch FULL; one that does so alone is alone in its batch. */
+/* From now on a batch takes at most so many bytes, in the sense of torap_sealer_size(), so before compression; 0: as many as the format
+ * allows.  An event that would pass them finds the batch FULL; one that does so alone is alone in its batch. */
 void torap_sealer_limit(struct torap_sealer *s, size_t size_max);
 unsigned torap_sealer_count(const struct torap_sealer *s); /* events in the open batch */
-/* What torap_batch_size() of the batch will not pass, manifest included; 0 when it is empty. */
+/* What torap_batch_size() of the batch will not pass, manifest included; 0 when it is empty.  Compression is not foreseen. */
 size_t torap_sealer_size(const struct torap_sealer *s);
 uint64_t torap_sealer_next_seq(const struct torap_sealer *s);
 /* What a stream's batches and heads are dated never goes back, or an old head that a lagging broker still shows would look later than

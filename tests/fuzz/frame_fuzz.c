@@ -1,12 +1,14 @@
 /* Frames of a hostile writer: its signature and digests are right, its messages are whatever it likes.
  *
  * The batch has two groups, of two events (open, personal, image) and of one (open).  The input is four times a length of four
- * bytes, big endian, and as many bytes of a frame; an empty frame was left out. */
+ * bytes, big endian, and as many bytes of a frame; an empty frame was left out.  The same frames are tried as those of a compressed
+ * batch: as they are, and with the open ones compressed. */
 #include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "kit/forge.h"
+#include "wire/compress.h"
 #include "wire/envelope.h"
 #include "wire/open.h"
 
@@ -76,7 +78,23 @@ static int show(void *hint, const struct torap_opened *e)
 	return 0;
 }
 
-static void try_batch(const struct torap_batch *template, struct torap_buffer **frames)
+static void say_compressed(Torap__Manifest *m)
+{
+	m->compression = TORAP__COMPRESSION__COMPRESSION_ZSTD;
+}
+
+static struct torap_buffer *forge(
+	const struct torap_batch *template, struct torap_buffer **frames, bool compressed)
+{
+	struct torap_buffer *plain = forge_frames(template, frames, &key);
+	if (!compressed)
+		return plain;
+	struct torap_buffer *forged = forge_manifest(plain, say_compressed, &key);
+	torap_buffer_unref(plain);
+	return forged;
+}
+
+static void try_batch(const struct torap_batch *template, struct torap_buffer **frames, bool compressed)
 {
 	struct torap_buffer *message[1 + FRAMES];
 	struct torap_envelope envelope = { .type = TORAP__MESSAGE_TYPE__MESSAGE_BATCH,
@@ -86,7 +104,7 @@ static void try_batch(const struct torap_batch *template, struct torap_buffer **
 	struct torap_batch *b = NULL;
 	struct torap_error err = { "" };
 	struct shown s = { 0 };
-	message[0] = forge_frames(template, frames, &key);
+	message[0] = forge(template, frames, compressed);
 	memcpy(message + 1, frames, FRAMES * sizeof *frames);
 	if (torap_batch_from_frames(&b, &envelope, message, 1 + FRAMES, &err)) {
 		assert(err.text[0]);
@@ -95,6 +113,35 @@ static void try_batch(const struct torap_batch *template, struct torap_buffer **
 	}
 	torap_batch_destroy(b);
 	torap_buffer_unref(message[0]);
+}
+
+/* The frame with what stands behind its salt compressed.  Nothing to compress: another reference. */
+static struct torap_buffer *compress(struct torap_buffer *frame)
+{
+	static struct torap_compressor *compressor;
+	if (!compressor)
+		compressor = torap_compressor_create();
+	assert(compressor);
+	if (frame->size <= TORAP_SALT_SIZE || frame->size > TORAP_FRAME_SIZE_MAX)
+		return torap_buffer_ref(frame);
+	size_t size = frame->size - TORAP_SALT_SIZE, room = size + 64;
+	struct torap_buffer *b = torap_buffer_create(TORAP_SALT_SIZE + room);
+	assert(b);
+	memcpy(b->data, frame->data, TORAP_SALT_SIZE);
+	size_t compressed = torap_compress(compressor, torap_bytes(frame->data + TORAP_SALT_SIZE, size),
+		b->data + TORAP_SALT_SIZE, room);
+	b->size = TORAP_SALT_SIZE + compressed;
+	assert(compressed && torap_content_size(torap_bytes(b->data + TORAP_SALT_SIZE, compressed)) == size);
+	return b;
+}
+
+static void try_compressed(const struct torap_batch *template, struct torap_buffer **frames)
+{
+	struct torap_buffer *open[FRAMES] = { compress(frames[0]), frames[1], frames[2],
+		compress(frames[3]) };
+	try_batch(template, open, true);
+	torap_buffer_unref(open[0]);
+	torap_buffer_unref(open[3]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -106,8 +153,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		template = make_template();
 	for (unsigned i = 0; i < FRAMES; i++)
 		frames[i] = torap_buffer_copy(torap_read_bytes(&r, torap_read_u32(&r)));
-	if (!r.failed)
-		try_batch(template, frames);
+	if (!r.failed) {
+		try_batch(template, frames, false);
+		try_batch(template, frames, true);
+		try_compressed(template, frames);
+	}
 	for (unsigned i = 0; i < FRAMES; i++)
 		torap_buffer_unref(frames[i]);
 	return 0;

@@ -132,9 +132,9 @@ static void digest_unknown(Torap__Manifest *m)
 	m->digest = (Torap__DigestAlgorithm)2;
 }
 
-static void compressed(Torap__Manifest *m)
+static void compression_unknown(Torap__Manifest *m)
 {
-	m->compression = TORAP__COMPRESSION__COMPRESSION_ZSTD;
+	m->compression = (Torap__Compression)2;
 }
 
 static void writer_malformed(Torap__Manifest *m)
@@ -166,7 +166,7 @@ const struct contradiction contradictions[] = {
 	{ "part-too-long", part_too_long, "an open part of more than 1 MiB" },
 	{ "digest-too-short", digest_too_short, "a digest of 31 bytes" },
 	{ "digest-unknown", digest_unknown, "a digest algorithm that does not exist" },
-	{ "compressed", compressed, "a compression that version 1 does not have" },
+	{ "compression-unknown", compression_unknown, "a compression that does not exist" },
 	{ "writer-malformed", writer_malformed, "a writer id with characters that are not allowed" },
 	{ NULL, NULL, NULL },
 };

@@ -8,6 +8,7 @@
 
 #include "kit/contradiction.h"
 #include "kit/forge.h"
+#include "kit/zstd_frame.h"
 #include "wire/envelope.h"
 #include "wire/open.h"
 #include "wire/signature.h"
@@ -60,7 +61,7 @@ static randombytes_implementation fixed = {
 };
 
 /* A message: frame 0 the envelope, frame 1 the signed manifest, then the parts. */
-enum { FRAMES_MAX = 16 };
+enum { FRAMES_MAX = 20 };
 
 struct message {
 	unsigned count;
@@ -270,6 +271,11 @@ static void previous_missing(Torap__Manifest *m)
 	m->previous.len = 0;
 }
 
+static void compressed(Torap__Manifest *m)
+{
+	m->compression = TORAP__COMPRESSION__COMPRESSION_ZSTD;
+}
+
 /* Frames whose digests are right and whose messages are wrong. */
 
 static struct torap_buffer *frame_of_opens(const uint32_t *offsets, unsigned count, int cut)
@@ -318,6 +324,161 @@ static void emit_bad_frames(const struct torap_batch *b, const struct torap_posi
 		"three messages in a group of two");
 	emit_frame("frame-cut", bad, at, -1, b, frame_of_opens((uint32_t[]){ 0, 1 }, 2, 1),
 		"the last message is cut off");
+}
+
+/* Compressed frames.  What is made by hand depends on no version of zstd. */
+
+static struct torap_writer salted(void)
+{
+	struct torap_writer w = { 0 };
+	memset(torap_write_room(&w, TORAP_SALT_SIZE), 7, TORAP_SALT_SIZE);
+	return w;
+}
+
+static struct torap_buffer *finished(struct torap_writer *w, int cut)
+{
+	check(!w->failed, "out of memory");
+	struct torap_buffer *b = torap_buffer_copy(torap_bytes(w->data, w->size - (size_t)cut));
+	torap_writer_finish(w);
+	return b;
+}
+
+static void add_zstd(
+	struct torap_writer *w, struct torap_bytes content, struct zstd_frame header, int claimed_more)
+{
+	zstd_frame_begin(w, header, (uint32_t)((int)content.size + claimed_more));
+	zstd_frame_raw(w, content, true);
+}
+
+/* The message with its frames signed anew, as of a compressed batch. */
+static void emit_zstd(const char *name, enum torap_verdict verdict, int events, const struct torap_batch *b,
+	struct message *m, const char *what)
+{
+	const struct torap_position at = { .next_batch = 1, .next_seq = 1 };
+	struct torap_buffer *plain = forge_frames(b, &m->frames[2], &kostanay);
+	replace(m, 1, forge_manifest(plain, compressed, &kostanay));
+	torap_buffer_unref(plain);
+	emit(name, verdict, &at, events, m, what);
+}
+
+/* The same with the open frame of a batch of one group; takes the writer's memory. */
+static void emit_zstd_open(const char *name, enum torap_verdict verdict, const struct torap_batch *b,
+	struct torap_writer *take, int cut, const char *what)
+{
+	struct message m = message_of(b);
+	replace(&m, 2, finished(take, cut));
+	emit_zstd(name, verdict, verdict == TORAP_VERDICT_GOOD ? (int)b->manifest->count : -1, b, &m, what);
+	message_finish(&m);
+}
+
+/* b: two events of one group, open and personal. */
+static void emit_zstd_forms(const struct torap_batch *b)
+{
+	enum torap_verdict bad = TORAP_VERDICT_MALFORMED;
+	const struct zstd_frame usual = { 0 }, unsized = { .size_unknown = true },
+				named = { .dictionary_id = 1 };
+	struct torap_buffer *open = frame_of_opens((uint32_t[]){ 0, 1 }, 2, 0);
+	struct torap_bytes all = torap_bytes(open->data + TORAP_SALT_SIZE, open->size - TORAP_SALT_SIZE);
+	struct torap_bytes first = torap_bytes(all.data, (size_t)all.data[0] + 1);
+	struct torap_bytes second = torap_bytes(all.data + first.size, all.size - first.size);
+
+	struct torap_writer w = salted();
+	add_zstd(&w, all, usual, 0);
+	emit_zstd_open(
+		"zstd-rebuilt", TORAP_VERDICT_GOOD, b, &w, 0, "the control of the zstd-* vectors: right");
+	w = salted();
+	torap_write_bytes(&w, all);
+	emit_zstd_open("zstd-missing", bad, b, &w, 0, "an open frame that is not compressed");
+	w = salted();
+	add_zstd(&w, all, unsized, 0);
+	emit_zstd_open("zstd-size-unknown", bad, b, &w, 0, "no content size");
+	w = salted();
+	add_zstd(&w, all, usual, 1);
+	emit_zstd_open("zstd-size-wrong", bad, b, &w, 0, "a content size of one byte more than there is");
+	w = salted();
+	add_zstd(&w, all, named, 0);
+	emit_zstd_open("zstd-dictionary", bad, b, &w, 0, "a dictionary is named, though not needed");
+	w = salted();
+	add_zstd(&w, all, usual, 0);
+	torap_write_u8(&w, 0);
+	emit_zstd_open("zstd-trailing-byte", bad, b, &w, 0, "a byte behind the zstd frame");
+	w = salted();
+	add_zstd(&w, first, usual, 0);
+	add_zstd(&w, second, usual, 0);
+	emit_zstd_open("zstd-two", bad, b, &w, 0, "two zstd frames, a message in each");
+	w = salted();
+	zstd_frame_skippable(&w);
+	add_zstd(&w, all, usual, 0);
+	emit_zstd_open("zstd-skippable-before", bad, b, &w, 0, "a skippable frame before the zstd frame");
+	w = salted();
+	add_zstd(&w, all, usual, 0);
+	zstd_frame_skippable(&w);
+	emit_zstd_open("zstd-skippable-behind", bad, b, &w, 0, "a skippable frame behind the zstd frame");
+	w = salted();
+	add_zstd(&w, all, usual, 0);
+	emit_zstd_open("zstd-cut", bad, b, &w, 1, "the zstd frame is cut off");
+
+	/* The open frame as in the control; the personal one must not be like it. */
+	struct message m = message_of(b);
+	struct torap_bytes personal =
+		torap_bytes(m.frames[3]->data + TORAP_SALT_SIZE, m.frames[3]->size - TORAP_SALT_SIZE);
+	w = salted();
+	add_zstd(&w, personal, usual, 0);
+	replace(&m, 3, finished(&w, 0));
+	w = salted();
+	add_zstd(&w, all, usual, 0);
+	replace(&m, 2, finished(&w, 0));
+	emit_zstd("zstd-personal", bad, -1, b, &m, "the personal frame is compressed, too");
+	message_finish(&m);
+	torap_buffer_unref(open);
+}
+
+/* An event as large as one may be, but for a zone of x's: a few bytes when compressed. */
+static void add_largest(struct torap_writer *w, uint32_t offset, bool last)
+{
+	struct torap_writer begin = { 0 };
+	torap_write_varint(&begin, TORAP_EVENT_PART_SIZE_MAX);
+	size_t before = begin.size;
+	torap_write_varint(&begin, 1 << 3); /* offset */
+	torap_write_varint(&begin, offset);
+	torap_write_varint(&begin, 11 << 3 | 2); /* zone */
+	size_t zone = TORAP_EVENT_PART_SIZE_MAX - (begin.size - before) - 3;
+	torap_write_varint(&begin, zone);
+	zstd_frame_raw(w, torap_bytes(begin.data, begin.size), false);
+	zstd_frame_repeat(w, 'x', (uint32_t)zone, last);
+	torap_writer_finish(&begin);
+}
+
+/* Groups of so many of the largest events. */
+static void emit_zstd_size(
+	const char *name, enum torap_verdict verdict, unsigned groups, unsigned events, const char *what)
+{
+	struct torap_sealer *s = sealer(TORAP__LANE__LANE_BULK);
+	for (unsigned i = 0; i < groups * events; i++)
+		add(s, 391010000 + i / events, TORAP__KIND__KIND_MOTION, "cam-2", NULL, false, 0);
+	struct torap_batch *b = seal(s);
+	struct message m = message_of(b);
+	for (unsigned g = 0; g < groups; g++) {
+		struct torap_writer w = salted();
+		zstd_frame_begin(&w, (struct zstd_frame){ 0 }, events * (TORAP_EVENT_PART_SIZE_MAX + 3));
+		for (unsigned i = 0; i < events; i++)
+			add_largest(&w, g * events + i, i + 1 == events);
+		replace(&m, 2 + g, finished(&w, 0));
+	}
+	emit_zstd(name, verdict, verdict == TORAP_VERDICT_GOOD ? (int)(groups * events) : -1, b, &m, what);
+	message_finish(&m);
+	torap_batch_destroy(b);
+	torap_sealer_destroy(s);
+}
+
+static void emit_zstd_sizes(void)
+{
+	emit_zstd_size("zstd-large", TORAP_VERDICT_GOOD, 16, 17,
+		"16 frames that hold 1,044,531 bytes each, 16,712,496 together");
+	emit_zstd_size("zstd-frame-too-large", TORAP_VERDICT_MALFORMED, 1, 18,
+		"a frame that holds 1,105,974 bytes, more than 1 MiB less the salt");
+	emit_zstd_size("zstd-batch-too-large", TORAP_VERDICT_MALFORMED, 17, 17,
+		"17 frames that hold 1,044,531 bytes each, more than 16 MiB together");
 }
 
 static void emit_bad_bits(const struct torap_batch *b, const struct torap_position *at)
@@ -511,10 +672,39 @@ static void emit_groups(const struct torap_position *at)
 static void emit_bulk(const struct torap_position *at)
 {
 	struct torap_sealer *s = sealer(TORAP__LANE__LANE_BULK);
-	for (unsigned i = 0; i < 40; i++)
+	for (unsigned i = 0; i < 10; i++)
 		add(s, i % 3 ? 391010000 : 751310000, TORAP__KIND__KIND_MOTION, "cam-2", NULL, false, 0);
 	struct torap_batch *b = seal(s);
-	emit_batch("good-bulk", TORAP_VERDICT_GOOD, at, 40, b, "forty events of two classes, offsets mixed");
+	check(!b->manifest->compressed, "ten events are compressed");
+	emit_batch("good-bulk", TORAP_VERDICT_GOOD, at, 10, b, "ten events of two classes, offsets mixed");
+	torap_batch_destroy(b);
+	torap_sealer_destroy(s);
+}
+
+/* As the sealer makes it, so the bytes are those of one version of zstd. */
+static void emit_compressed(const struct torap_position *at)
+{
+	struct torap_sealer *s = sealer(TORAP__LANE__LANE_BULK);
+	for (unsigned i = 0; i < 40; i++)
+		add(s, i % 3 ? 391010000 : 751310000, TORAP__KIND__KIND_MOTION, "cam-2",
+			i % 10 ? NULL : "user 7", false, 0);
+	struct torap_batch *b = seal(s);
+	check(b->manifest->compressed && b->manifest->frames_count == 4, "forty events are not compressed");
+	emit_batch("good-compressed", TORAP_VERDICT_GOOD, at, 40, b,
+		"forty events of two classes, compressed but for the personal frames");
+	leave_out(b, 0, TORAP__OMISSION_REASON__OMISSION_EXPIRED);
+	leave_out(b, 1, TORAP__OMISSION_REASON__OMISSION_EXPIRED);
+	emit_batch("good-compressed-in-part", TORAP_VERDICT_GOOD, at, 26, b,
+		"the same without the frames of the first class");
+	torap_batch_destroy(b);
+	torap_sealer_destroy(s);
+
+	s = sealer(TORAP__LANE__LANE_CRITICAL);
+	add(s, 391010000, TORAP__KIND__KIND_PANIC, "panel-4001", "anna", false, 0);
+	add(s, 391010000, TORAP__KIND__KIND_PANIC, "panel-4001", NULL, false, 0);
+	b = seal(s);
+	emit_zstd_forms(b);
+	emit_zstd_sizes();
 	torap_batch_destroy(b);
 	torap_sealer_destroy(s);
 }
@@ -554,6 +744,7 @@ static void emit_all(void)
 	emit_bad_shapes(b, &begin);
 	emit_bad_manifests(b, &begin);
 	torap_batch_destroy(b);
+	emit_compressed(&begin);
 }
 
 static void write_key(FILE *f, const char *writer, const struct torap_sign_key *key)

@@ -18,10 +18,12 @@ import nacl.exceptions
 import nacl.signing
 import zmq
 import zmq.utils.z85
+import zstandard
 
 LANES = {1: "critical", 2: "normal", 3: "bulk"}
 BEAT_S, DEAD_S, REFUSED_S = 1.0, 4.0, 5.0
-FRAME_MAX, IMAGE_MAX = 1 << 20, 8 << 20
+FRAME_MAX, IMAGE_MAX, BATCH_MAX, SALT = 1 << 20, 8 << 20, 16 << 20, 16
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Wrong(Exception):
@@ -96,7 +98,7 @@ def check_shape(m):
     """What a manifest must be, whoever signed it."""
     if not 1 <= m.count <= 4096 or not 1 <= len(m.groups) <= 256 or m.batch_no == 0 or m.first_seq == 0:
         raise Wrong("a manifest out of its limits")
-    if m.digest != 1 or m.compression != 0:
+    if m.digest != 1 or m.compression not in (0, 1):
         raise Wrong("unknown algorithms")
     if sum(g.count for g in m.groups) != m.count or any(g.count == 0 for g in m.groups):
         raise Wrong("counts do not add up")
@@ -131,9 +133,35 @@ def check_frames(m, frames):
     return there
 
 
+def content_size(zstd):
+    """What a zstd frame says that it holds."""
+    if not zstd.startswith(ZSTD_MAGIC):
+        raise Wrong("not a zstd frame")
+    parameters = zstandard.get_frame_parameters(zstd)
+    if not 1 <= parameters.content_size <= FRAME_MAX - SALT or parameters.dict_id:  # an unknown size is larger
+        raise Wrong("a zstd frame of a form that is not allowed")
+    return parameters.content_size
+
+
+def contents(m, there):
+    """The messages of each frame, without its salt.  Those of open frames are perhaps compressed, each by itself."""
+    there = {place: frame[SALT:] for place, frame in there.items()}
+    if m.compression == 0:
+        return there
+    sizes = {place: content_size(data) for place, data in there.items() if place[1] == 1}
+    if sum(sizes.values()) > BATCH_MAX:
+        raise Wrong("a batch that holds too much")
+    for place, size in sizes.items():
+        data = zstandard.ZstdDecompressor().decompress(there[place], max_output_size=size, allow_extra_data=False)
+        if len(data) != size:
+            raise Wrong("a zstd frame that holds less than it says")
+        there[place] = data
+    return there
+
+
 def read_messages(frame, make):
-    """Salt, then messages, each preceded by its length as a varint."""
-    at = 16
+    """Messages, each preceded by its length as a varint."""
+    at = 0
     while at < len(frame):
         length = shift = 0
         while True:
@@ -157,7 +185,7 @@ class Subscriber:
         self.trust = Trust(bytes.fromhex(args.root), pb)
         self.streams = {}
         self.canaries = {v for k, v in pb.event.Kind.items() if k.startswith("KIND_CANARY_")}
-        self.counts = {"events": 0, "canaries": 0, "batches": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
+        self.counts = {"events": 0, "canaries": 0, "batches": 0, "compressed": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
         self.makes = {1: pb.event.EventOpen, 2: pb.event.EventPersonal, 3: pb.event.EventImage}
 
     def fail(self, where, why):
@@ -221,7 +249,7 @@ class Subscriber:
     def events_of(self, m, there):
         """By offset: the group and the messages of each part."""
         events = {}
-        for (group, part), frame in there.items():
+        for (group, part), frame in contents(m, there).items():
             offsets = []
             for message in read_messages(frame, self.makes[part]):
                 if message.offset >= m.count or (offsets and message.offset <= offsets[-1]):
@@ -245,6 +273,7 @@ class Subscriber:
             if 1 in messages:
                 self.show(key, m, offset, getattr(m.groups[group], "class"), messages)
         self.counts["batches"] += 1
+        self.counts["compressed"] += m.compression
         self.advance(key)
         return key
 
