@@ -21,6 +21,7 @@
 #include "loop/app.h"
 #include "loop/zlink.h"
 #include "proto/session.pb-c.h"
+#include "wire/compress.h"
 #include "wire/open.h"
 
 enum { QUIET_S = 60 };
@@ -38,7 +39,7 @@ struct take {
 	struct follow_streams streams;
 	struct torap_trust *trust;
 
-	uint64_t batches, events, critical, opened, bytes, frame_bytes, all_events, groups;
+	uint64_t batches, events, critical, opened, bytes, frame_bytes, plain_bytes, all_events, groups;
 	int64_t first_us, last_us;
 	struct bench_samples age;
 };
@@ -64,6 +65,21 @@ static int on_event(void *hint, const struct torap_opened *event)
 	return 0;
 }
 
+/* What the frames would take without compression. */
+static uint64_t plain_size(const struct torap_batch *b)
+{
+	uint64_t size = torap_batch_size(b) - b->signed_manifest->size;
+	for (unsigned g = 0; b->manifest->compressed && g < b->manifest->groups_count; g++) {
+		const struct torap_buffer *open = b->frames[b->manifest->groups[g].first_frame];
+		if (!open)
+			continue;
+		size -= open->size - TORAP_SALT_SIZE;
+		size += torap_content_size(
+			torap_bytes(open->data + TORAP_SALT_SIZE, open->size - TORAP_SALT_SIZE));
+	}
+	return size;
+}
+
 static void count(struct take *t, const struct torap_batch *b)
 {
 	const struct torap_manifest *m = b->manifest;
@@ -81,6 +97,7 @@ static void count(struct take *t, const struct torap_batch *b)
 	t->groups += m->groups_count;
 	t->bytes += torap_batch_size(b);
 	t->frame_bytes += torap_batch_size(b) - b->signed_manifest->size;
+	t->plain_bytes += plain_size(b);
 	struct torap_error err;
 	bool critical = m->stream.lane == TORAP__LANE__LANE_CRITICAL;
 	t->critical += critical ? events : 0;
@@ -273,9 +290,10 @@ static void print(struct take *t)
 {
 	printf("{\"events\":%" PRIu64 ",\"critical\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"groups\":%" PRIu64
 	       ",\"opened\":%" PRIu64 ",\"first_us\":%" PRId64 ",\"last_us\":%" PRId64
-	       ",\"bytes_per_event\":%.1f,\"frame_bytes_per_event\":%.1f",
+	       ",\"bytes_per_event\":%.1f,\"frame_bytes_per_event\":%.1f,\"plain_bytes_per_event\":%.1f",
 		t->events, t->critical, t->batches, t->groups, t->opened, t->first_us, t->last_us,
-		(double)t->bytes / (double)t->all_events, (double)t->frame_bytes / (double)t->all_events);
+		(double)t->bytes / (double)t->all_events, (double)t->frame_bytes / (double)t->all_events,
+		(double)t->plain_bytes / (double)t->all_events);
 	printf(",\"critical_age\":{\"count\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}}\n",
 		t->age.count, bench_samples_percentile_ms(&t->age, 0.5),
 		bench_samples_percentile_ms(&t->age, 0.99), bench_samples_percentile_ms(&t->age, 0.999),
