@@ -42,7 +42,8 @@ static void acknowledge_lane(struct follow *f, uint8_t n)
 		if (s->id.lane != n || !s->ack_due)
 			continue;
 		s->ack_due = false;
-		positions[count] = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
+		positions[count] =
+			(struct torap_stream_position){ .stream = s->id, .at = *follow_stream_owed(s) };
 		if (asked < TORAP_HOLES_MAX)
 			follow_ask_holes(s, &positions[count]);
 		asked += positions[count++].holes_count;

@@ -107,6 +107,7 @@ static bool take_batch(struct follow *f, struct torap_zlink *l, struct torap_bat
 		torap_batch_destroy(b);
 		return false;
 	}
+	follow_stream_shown(s, b->manifest);
 	enforce_rights(f, l, b);
 	if (v == TORAP_VERDICT_GOOD)
 		look_for_withheld(f, l, b);

@@ -85,7 +85,7 @@ struct follow_stream *follow_streams_add(struct follow_streams *s, const struct 
 		return NULL;
 	}
 	new->id = *id;
-	new->at = new->flushed = (struct torap_position){ .next_batch = 1, .next_seq = 1 };
+	new->at = new->flushed = new->shown = (struct torap_position){ .next_batch = 1, .next_seq = 1 };
 	memmove(s->list + i + 1, s->list + i, (s->count - i) * sizeof(struct follow_stream *));
 	s->list[i] = new;
 	s->count++;
@@ -94,8 +94,24 @@ struct follow_stream *follow_streams_add(struct follow_streams *s, const struct 
 
 void follow_stream_begin(struct follow_stream *s, const struct torap_position *at)
 {
-	s->at = s->flushed = *at;
+	s->at = s->flushed = s->shown = *at;
 	s->pinned = true;
+}
+
+void follow_stream_greet(struct follow_stream *s)
+{
+	s->shown = s->flushed;
+}
+
+void follow_stream_shown(struct follow_stream *s, const struct torap_manifest *m)
+{
+	if (m->batch_no >= s->shown.next_batch)
+		torap_position_advance(&s->shown, m);
+}
+
+const struct torap_position *follow_stream_owed(const struct follow_stream *s)
+{
+	return s->shown.next_batch < s->flushed.next_batch ? &s->shown : &s->flushed;
 }
 
 enum torap_verdict follow_stream_check(

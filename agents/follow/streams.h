@@ -17,7 +17,8 @@ struct follow_stream {
 	struct torap_stream_id id;
 	bool pinned;                   /* it has a cursor: it began somewhere */
 	struct torap_position at;      /* verified and handed to the store */
-	struct torap_position flushed; /* on the disk: what may be acknowledged */
+	struct torap_position flushed; /* on the disk */
+	struct torap_position shown;   /* after what this session has brought, or was told in its hello */
 	bool ack_due;
 	uint64_t events, bytes; /* flushed since the process began: what an event costs on its way to us */
 	struct torap_wall
@@ -63,6 +64,13 @@ enum follow_head_verdict {
 enum follow_head_verdict follow_stream_head(
 	struct follow_stream *s, const struct torap_head *head, struct torap_buffer *bytes);
 
+/* A session begins: the broker is told what is on the disk. */
+void follow_stream_greet(struct follow_stream *s);
+/* The session has brought this batch, be it an old one. */
+void follow_stream_shown(struct follow_stream *s, const struct torap_manifest *m);
+/* What may be acknowledged.  What an older session brought and is flushed only now is not told to a broker that may lag behind, for
+ * an acknowledgement of batches that it has not got ends the session. */
+const struct torap_position *follow_stream_owed(const struct follow_stream *s);
 /* A batch is on the disk. */
 void follow_stream_flushed(struct follow_stream *s, const struct torap_batch *batch);
 

@@ -42,6 +42,7 @@ struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
 		struct follow_stream *s = f->streams.list[i];
 		if (!s->pinned || s->id.lane != lane)
 			continue;
+		follow_stream_greet(s);
 		struct torap_stream_position *p = &hello.positions[hello.positions_count++];
 		*p = (struct torap_stream_position){ .stream = s->id, .at = s->flushed };
 		/* Perhaps another broker than the one that lacked them. */

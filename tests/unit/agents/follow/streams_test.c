@@ -68,6 +68,33 @@ Test(streams, takes_batches_in_order_and_says_what_is_wrong_with_others)
 	torap_batch_destroy(three);
 }
 
+/* Three batches come from one broker; one is flushed when the subscriber turns to another, which has only that one; the others are flushed
+ * then.  The other broker must not hear of them before it has sent them. */
+Test(streams, owes_a_broker_only_what_it_has_shown)
+{
+	struct torap_batch *b[3];
+	for (int i = 0; i < 3; i++) {
+		b[i] = received_seal(&t, 1);
+		cr_assert_eq(follow_stream_check(s, t.trust, b[i]), TORAP_VERDICT_GOOD);
+		follow_stream_shown(s, b[i]->manifest);
+	}
+	follow_stream_flushed(s, b[0]);
+	cr_expect_eq(follow_stream_owed(s)->next_batch, 2, "what is not flushed is not owed");
+	follow_stream_greet(s);
+	follow_stream_flushed(s, b[1]);
+	follow_stream_flushed(s, b[2]);
+	cr_expect_eq(follow_stream_owed(s)->next_batch, 2);
+	follow_stream_shown(s, b[1]->manifest);
+	cr_expect_eq(follow_stream_owed(s)->next_batch, 3);
+	cr_expect_arr_eq(follow_stream_owed(s)->last_digest, b[1]->manifest->digest, TORAP_DIGEST_SIZE);
+	follow_stream_shown(s, b[0]->manifest);
+	cr_expect_eq(follow_stream_owed(s)->next_batch, 3, "one that comes again is an old one");
+	follow_stream_shown(s, b[2]->manifest);
+	cr_expect_eq(follow_stream_owed(s)->next_batch, 4);
+	for (int i = 0; i < 3; i++)
+		torap_batch_destroy(b[i]);
+}
+
 Test(streams, counts_what_a_head_announces_as_lag)
 {
 	cr_assert_eq(show_head(0, 0), FOLLOW_HEAD_NEWER);
