@@ -70,7 +70,7 @@ static void admission(struct torap_writer *body, const struct broker_counts *c)
 	torap_metric_head(body, "torap_broker_refused_total", "counter",
 		"Batches not taken, by what was wrong; old: came twice; gap: sent back");
 	for (int v = 0; v < BROKER_VERDICTS; v++)
-		if (v != TORAP_VERDICT_GOOD && v != TORAP_VERDICT_FRAME_MISSING)
+		if (v != TORAP_VERDICT_GOOD)
 			labelled(body, "torap_broker_refused_total", "reason",
 				torap_verdict_name((enum torap_verdict)v), (double)c->refused[v]);
 	labelled(body, "torap_broker_refused_total", "reason", "store-full", (double)c->refused_full);

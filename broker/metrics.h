@@ -8,7 +8,7 @@
 struct broker;
 struct torap_writer;
 
-enum { BROKER_VERDICTS = TORAP_VERDICT_FRAME_MISSING + 1 };
+enum { BROKER_VERDICTS = TORAP_VERDICT_BROKEN_CHAIN + 1 };
 
 /* What a feed was sent since the process started, over all its sessions. */
 struct broker_feed_count {

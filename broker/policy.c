@@ -73,10 +73,7 @@ const struct broker_policy_writer *broker_policy_writer(const struct broker_poli
 
 bool broker_policy_may_speak(const struct broker_policy_writer *w, uint32_t region)
 {
-	for (size_t i = 0; i < w->regions_count; i++)
-		if (torap_region_covers(w->regions[i], region))
-			return true;
-	return w->regions_count == 0;
+	return w->regions_count == 0 || torap_regions_cover(w->regions, w->regions_count, region);
 }
 
 static bool same(const void *a, size_t a_count, const void *b, size_t b_count, size_t size)

@@ -9,6 +9,7 @@
 #include "broker/streams.h"
 #include "store/journal.h"
 #include "store/kv.h"
+#include "store/kv_key.h"
 
 enum { KEY_MAX = 1 + TORAP_WRITER_ID_MAX + 1 + TORAP_STREAM_TEXT_SIZE };
 
@@ -46,11 +47,10 @@ int broker_source_put(struct torap_kv_txn *txn, const struct broker_source *sour
 	if (next_batch <= before)
 		return 0;
 	char key[KEY_MAX];
-	uint8_t value[8];
+	struct torap_kv_key value = { 0 };
 	size_t size = key_of(key, source, stream);
-	for (unsigned i = 0; i < 8; i++)
-		value[i] = (uint8_t)(next_batch >> (56 - 8 * i));
-	return torap_kv_put(txn, BROKER_TABLE_SOURCES, torap_bytes(key, size), torap_bytes(value, 8));
+	torap_kv_key_u64(&value, next_batch);
+	return torap_kv_put(txn, BROKER_TABLE_SOURCES, torap_bytes(key, size), torap_kv_key_bytes(&value));
 }
 
 static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)

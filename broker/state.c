@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "store/committer.h"
 #include "store/kv.h"
+#include "store/kv_key.h"
 
 static const char incarnation_key[] = "incarnation";
 static const char trust_key[] = "trust version";
@@ -27,10 +28,10 @@ static int get(struct torap_kv_txn *txn, const char *key, uint64_t *out)
 
 static int put(struct torap_kv_txn *txn, const char *key, uint64_t number)
 {
-	uint8_t value[8];
-	for (unsigned i = 0; i < 8; i++)
-		value[i] = (uint8_t)(number >> (56 - 8 * i));
-	return torap_kv_put(txn, BROKER_TABLE_STATE, torap_bytes(key, strlen(key)), torap_bytes(value, 8));
+	struct torap_kv_key value = { 0 };
+	torap_kv_key_u64(&value, number);
+	return torap_kv_put(
+		txn, BROKER_TABLE_STATE, torap_bytes(key, strlen(key)), torap_kv_key_bytes(&value));
 }
 
 static int put_flushed(struct torap_kv *kv, const char *key, uint64_t number, struct torap_error *err)

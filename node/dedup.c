@@ -17,11 +17,11 @@
 #include "node/tables.h"
 #include "node/writes.h"
 #include "store/kv.h"
+#include "store/kv_key.h"
 
 enum {
 	NONE = UINT32_MAX,
 	ITEMS_MIN = 1024,
-	ROW_KEY_SIZE = 8 + NODE_DEDUP_KEY_SIZE,
 };
 
 struct item {
@@ -165,11 +165,12 @@ static uint32_t take_unused(struct node_dedup *d)
 	return d->items_count++;
 }
 
-static void row_key(uint8_t out[static ROW_KEY_SIZE], int64_t until_us, const struct node_dedup_key *key)
+static struct torap_kv_key row_key(int64_t until_us, const struct node_dedup_key *key)
 {
-	for (int i = 0; i < 8; i++)
-		out[i] = (uint8_t)((uint64_t)until_us >> (56 - 8 * i));
-	memcpy(out + 8, key->bytes, sizeof key->bytes);
+	struct torap_kv_key row = { 0 };
+	torap_kv_key_u64(&row, (uint64_t)until_us);
+	torap_kv_key_add(&row, torap_bytes(key->bytes, sizeof key->bytes));
+	return row;
 }
 
 /* Takes the first item of the queue away, and its row; it is unused from then on.  The row of the same key told anew is another
@@ -178,9 +179,8 @@ static void pop(struct node_dedup *d, struct queue *q, struct torap_writer *writ
 {
 	uint32_t i = q->first;
 	struct item *item = &d->items[i];
-	uint8_t row[ROW_KEY_SIZE];
-	row_key(row, item->row_us, &item->key);
-	node_writes_delete(writes, NODE_TABLE_REPEATS, torap_bytes(row, sizeof row));
+	struct torap_kv_key row = row_key(item->row_us, &item->key);
+	node_writes_delete(writes, NODE_TABLE_REPEATS, torap_kv_key_bytes(&row));
 	forget(d, item);
 	q->first = item->next;
 	if (q->first == NONE)
@@ -250,9 +250,8 @@ int node_dedup_add(struct node_dedup *d, const struct node_dedup_key *key, bool 
 	struct item *item = find(d, key);
 	item->pending = true;
 	item->original = original;
-	uint8_t row[ROW_KEY_SIZE];
-	row_key(row, until_us, key);
-	node_writes_put(writes, NODE_TABLE_REPEATS, torap_bytes(row, sizeof row), torap_bytes(NULL, 0));
+	struct torap_kv_key row = row_key(until_us, key);
+	node_writes_put(writes, NODE_TABLE_REPEATS, torap_kv_key_bytes(&row), torap_bytes(NULL, 0));
 	return 0;
 }
 

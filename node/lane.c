@@ -13,6 +13,7 @@
 #include "node/writes.h"
 #include "store/journal.h"
 #include "store/kv.h"
+#include "store/kv_key.h"
 
 enum {
 	FULL_PAUSE_MS = 1000, /* until a full disk is tried again when nobody asks for it */
@@ -208,19 +209,19 @@ bool node_lane_idle(const struct node_lane *l)
 	return !l->running && l->waiting.count == 0 && (l->unsealed.count == 0 || l->pause_until.us != 0);
 }
 
-static void unsealed_key(uint8_t key[static 9], uint32_t lane, uint64_t seq)
+static struct torap_kv_key unsealed_key(uint32_t lane, uint64_t seq)
 {
-	key[0] = (uint8_t)lane;
-	for (int i = 0; i < 8; i++)
-		key[1 + i] = (uint8_t)(seq >> (56 - 8 * i));
+	struct torap_kv_key key = { 0 };
+	torap_kv_key_u8(&key, (uint8_t)lane);
+	torap_kv_key_u64(&key, seq);
+	return key;
 }
 
 static void delete_unsealed_rows(struct node_lane *l)
 {
-	uint8_t key[9];
 	for (const struct node_event *e = l->unsealed.first; e; e = e->next) {
-		unsealed_key(key, l->lane, e->seq);
-		node_writes_delete(&l->job.writes, NODE_TABLE_UNSEALED, torap_bytes(key, sizeof key));
+		struct torap_kv_key key = unsealed_key(l->lane, e->seq);
+		node_writes_delete(&l->job.writes, NODE_TABLE_UNSEALED, torap_kv_key_bytes(&key));
 	}
 }
 
@@ -270,11 +271,10 @@ static void write_unsealed_rows(struct node_lane *l)
 		const struct node_event *e = entry->event;
 		if (!e || e->seq < l->job.open_from)
 			continue;
-		uint8_t key[9];
-		unsealed_key(key, l->lane, e->seq);
+		struct torap_kv_key key = unsealed_key(l->lane, e->seq);
 		row.size = 0;
 		node_event_write(e, &row);
-		node_writes_put(&l->job.writes, NODE_TABLE_UNSEALED, torap_bytes(key, sizeof key),
+		node_writes_put(&l->job.writes, NODE_TABLE_UNSEALED, torap_kv_key_bytes(&key),
 			torap_bytes(row.data, row.size));
 	}
 	if (row.failed)

@@ -11,8 +11,9 @@
 #include "node/writes.h"
 #include "store/journal.h"
 #include "store/kv.h"
+#include "store/kv_key.h"
 
-enum { NUMBER_SIZE = 8, STATE_KEY_SIZE = 32 };
+enum { STATE_KEY_SIZE = 32 };
 
 uint64_t node_lane_random(void)
 {
@@ -27,29 +28,28 @@ static struct torap_bytes state_key(char text[static STATE_KEY_SIZE], uint32_t l
 	return torap_bytes(text, (size_t)size);
 }
 
-static void put_number(uint8_t out[static NUMBER_SIZE], uint64_t n)
+static struct torap_kv_key number(uint64_t n)
 {
-	for (int i = 0; i < NUMBER_SIZE; i++)
-		out[i] = (uint8_t)(n >> (56 - 8 * i));
+	struct torap_kv_key value = { 0 };
+	torap_kv_key_u64(&value, n);
+	return value;
 }
 
 void node_lane_write_incarnation(const struct torap_stream_id *id, struct torap_writer *writes)
 {
 	char key[STATE_KEY_SIZE];
-	uint8_t value[NUMBER_SIZE];
-	put_number(value, id->incarnation);
-	node_writes_put(writes, NODE_TABLE_STATE, state_key(key, id->lane), torap_bytes(value, sizeof value));
+	struct torap_kv_key value = number(id->incarnation);
+	node_writes_put(writes, NODE_TABLE_STATE, state_key(key, id->lane), torap_kv_key_bytes(&value));
 }
 
 static int make_incarnation(struct torap_kv *kv, uint32_t lane, uint64_t *out, struct torap_error *err)
 {
 	char key[STATE_KEY_SIZE];
-	uint8_t value[NUMBER_SIZE];
 	struct torap_kv_txn txn;
 	*out = node_lane_random();
-	put_number(value, *out);
+	struct torap_kv_key value = number(*out);
 	torap_kv_begin(&txn, kv, true);
-	torap_kv_put(&txn, NODE_TABLE_STATE, state_key(key, lane), torap_bytes(value, sizeof value));
+	torap_kv_put(&txn, NODE_TABLE_STATE, state_key(key, lane), torap_kv_key_bytes(&value));
 	int r = torap_kv_commit(&txn, err);
 	return r == TORAP_KV_FULL ? torap_errorf(err, -ENOSPC, "journal: no room even to begin") : r;
 }

@@ -142,12 +142,8 @@ static uint32_t read_region(struct reading *r, const struct node_registry_rules 
 		REFUSE(r, NODE_SITE_REGION, "\"%s\" is not a KATO code of 9 digits", text);
 		return 0;
 	}
-	if (!rules || !rules->regions)
-		return region;
-	for (size_t i = 0; i < rules->regions_count; i++)
-		if (torap_region_covers(rules->regions[i], region))
-			return region;
-	REFUSE(r, NODE_SITE_REGION, "%s is outside the regions of this node in the trust file", text);
+	if (rules && rules->regions && !torap_regions_cover(rules->regions, rules->regions_count, region))
+		REFUSE(r, NODE_SITE_REGION, "%s is outside the regions of this node in the trust file", text);
 	return region;
 }
 

@@ -30,8 +30,6 @@ const char *torap_verdict_name(enum torap_verdict v)
 		return "old";
 	case TORAP_VERDICT_BROKEN_CHAIN:
 		return "broken-chain";
-	case TORAP_VERDICT_FRAME_MISSING:
-		return "frame-missing";
 	}
 	return "unknown";
 }

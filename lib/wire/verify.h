@@ -24,7 +24,6 @@ enum torap_verdict {
 	TORAP_VERDICT_GAP,          /* batches between this and the one before are missing */
 	TORAP_VERDICT_OLD,          /* at or before the position */
 	TORAP_VERDICT_BROKEN_CHAIN, /* the number fits, `previous` or first_seq does not: a fork or a rewrite */
-	TORAP_VERDICT_FRAME_MISSING, /* used by torap verify: a granted frame is not there */
 };
 /* "good", "bad-signature"… as in proto/vectors/index.tsv. */
 const char *torap_verdict_name(enum torap_verdict v);
