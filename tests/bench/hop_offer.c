@@ -318,7 +318,7 @@ static void print(struct offer *o)
 static void usage(int status)
 {
 	printf("usage: hop_offer --node ipc://PATH --events N [--rate PER_S] [--outstanding N] [--critical N --critical-rate PER_S]\n"
-	       "                 [--devices N] [--text BYTES] [--repeat-keys]\n"
+	       "                 [--devices N] [--text BYTES] [--noise] [--repeat-keys]\n"
 	       "Offers observations to a node until all are durable.  One line of JSON.\n");
 	exit(status);
 }
@@ -330,7 +330,8 @@ static void read_options(struct options *out, int argc, char **argv)
 		{ "outstanding", required_argument, NULL, 'o' }, { "critical", required_argument, NULL, 'c' },
 		{ "critical-rate", required_argument, NULL, 'C' },
 		{ "devices", required_argument, NULL, 'd' }, { "text", required_argument, NULL, 't' },
-		{ "repeat-keys", no_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "noise", no_argument, NULL, 'N' }, { "repeat-keys", no_argument, NULL, 'k' },
+		{ "help", no_argument, NULL, 'h' }, { 0 } };
 	*out = (struct options){
 		.outstanding = 32768, .critical_rate = 50, .load = { .devices = 300, .text_bytes = 116 }
 	};
@@ -359,6 +360,9 @@ static void read_options(struct options *out, int argc, char **argv)
 			break;
 		case 't':
 			out->load.text_bytes = bench_number("text", optarg, 4096);
+			break;
+		case 'N':
+			out->load.noise = true;
 			break;
 		case 'k':
 			out->load.with_repeat_key = true;

@@ -89,6 +89,13 @@ static void compose(char text[static TEXT_MAX + 1], size_t size, uint64_t *r)
 	}
 }
 
+static void scatter(char text[static TEXT_MAX + 1], size_t size, uint64_t *r)
+{
+	for (size_t i = 0; i < size; i++)
+		text[i] = (char)('!' + below(r, '~' - '!' + 1));
+	text[size] = '\0';
+}
+
 /* All but number, time and repeat key: fields of a protobuf message may come in any order, so these follow it. */
 static struct packed pack(
 	const struct bench_load_options *o, unsigned device, const char *code, uint64_t *random)
@@ -96,7 +103,7 @@ static struct packed pack(
 	char address[16], zone[16], text[TEXT_MAX + 1];
 	snprintf(address, sizeof address, "%u", 1000 + device);
 	snprintf(zone, sizeof zone, "%u", below(random, 64) + 1);
-	compose(text, o->text_bytes, random);
+	(o->noise ? scatter : compose)(text, o->text_bytes, random);
 	Torap__Field field = TORAP__FIELD__INIT, *fields[] = { &field };
 	field.name = (char *)"text";
 	field.value = text;

@@ -15,8 +15,9 @@
 struct bench_load;
 
 struct bench_load_options {
-	unsigned devices;     /* dc09 accounts 1000, 1001, … of the node's registry */
-	size_t text_bytes;    /* of a field that fills the event to its size */
+	unsigned devices;  /* dc09 accounts 1000, 1001, … of the node's registry */
+	size_t text_bytes; /* of a field that fills the event to its size */
+	bool noise; /* a text of random characters, which compression leaves as long as it is, nearly */
 	bool with_repeat_key; /* as a panel that dates its messages: the node remembers each for 24 h */
 };
 

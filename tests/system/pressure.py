@@ -34,11 +34,11 @@ def through(broker, port):
     return types.SimpleNamespace(name=broker.name, endpoint=f"tcp://127.0.0.1:{port}")
 
 
-def offer(node, events, text_bytes=TEXT_BYTES, outstanding=16000):
+def offer(node, events, text_bytes=TEXT_BYTES, outstanding=16000, options=()):
     """Lets the node take so many bulk events as fast as it can: what the generator says."""
     program = os.path.join(kit.BIN, "../bench/hop_offer")
     done = subprocess.run([program, "--node", "ipc://" + node.fed.path(node.name + ".intake"), "--events", str(events), "--devices", str(DEVICES),
-                           "--outstanding", str(outstanding), "--text", str(text_bytes)], capture_output=True, text=True, timeout=120)
+                           "--outstanding", str(outstanding), "--text", str(text_bytes), *options], capture_output=True, text=True, timeout=120)
     kit.check(done.returncode == 0, f"hop_offer: status {done.returncode}\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout)
 
@@ -126,7 +126,7 @@ class Stretch:
         else:
             self.feed.main.stop()
         if self.sealed == "large":
-            offer(self.node, LARGE_EVENTS, LARGE_TEXT_BYTES, LARGE_BATCH)  # In front: batches of a megabyte.
+            offer(self.node, LARGE_EVENTS, LARGE_TEXT_BYTES, LARGE_BATCH, ["--noise"])  # In front: batches of a megabyte that stay as long.
         offer(self.node, events)
         if self.slow_hop == "subscriber":
             kit.wait_for("the broker has all bulk events", lambda: self.link_of("bulk")["lag_events"] == 0, 120)
