@@ -158,6 +158,9 @@ static void memories(struct torap_writer *body, const struct node *n)
 		(double)size.used_bytes);
 	one(body, "torap_node_journal_bytes_max", "gauge", "Bytes that the journal may grow to.",
 		(double)size.map_bytes);
+	one(body, "torap_node_journal_room_bytes", "gauge",
+		"As journal_bytes_max, or less where the file system has less: what the marks are of.",
+		(double)size.most_bytes);
 	one(body, "torap_node_trust_version", "gauge", "Version of the trust file in force.",
 		(double)n->rules.trust->version);
 	one(body, "torap_node_trust_valid_until_seconds", "gauge", "Until when the trust file is valid.",
@@ -171,13 +174,14 @@ static void memories(struct torap_writer *body, const struct node *n)
 static void room(struct torap_writer *body, const struct node *n)
 {
 	char labels[LABELS_MAX];
+	struct torap_kv_size size = torap_kv_size(n->kv);
 	torap_metric_head(body, "torap_node_journal_mark_bytes", "gauge",
 		"Use of the journal from which a lane is refused as busy; the critical lane: from which the journal is full.");
 	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++) {
 		unsigned percent = n->room.percent[lane] ? n->room.percent[lane] : TORAP_KV_HIGH_PERCENT;
 		torap_metric_label(labels, sizeof labels, "lane", torap_lane_name(lane));
 		torap_metric(body, "torap_node_journal_mark_bytes", labels,
-			(double)n->config->journal_size * percent / 100);
+			(double)size.most_bytes * percent / 100);
 	}
 	torap_metric_head(
 		body, "torap_node_shedding", "gauge", "1: the lane is refused as busy for want of room.");

@@ -129,13 +129,15 @@ static void look_at_room(struct node *n)
 	struct torap_kv_size size = torap_kv_size(n->kv);
 	bool before[TORAP_LANES];
 	memcpy(before, n->room.sheds, sizeof before);
-	if (!node_room_look(&n->room, size.used_bytes, size.map_bytes))
+	if (!node_room_look(&n->room, size.used_bytes, size.most_bytes))
 		return;
+	bool disk = size.most_bytes < size.map_bytes;
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
 		if (n->room.sheds[lane] && !before[lane])
 			torap_warn("JOURNAL-FILLS",
-				"the journal is %.0f %% full: observations of the %s lane are refused as busy until there is room",
-				100.0 * (double)size.used_bytes / (double)size.map_bytes,
+				"%s: the journal holds %.0f of %.0f MiB; observations of the %s lane are refused as busy until there is room",
+				disk ? "the file system of the journal fills" : "the journal fills",
+				(double)size.used_bytes / (1 << 20), (double)size.most_bytes / (1 << 20),
 				torap_lane_name(lane));
 		else if (!n->room.sheds[lane] && before[lane])
 			torap_notice("JOURNAL-HAS-ROOM", "observations of the %s lane are taken again",

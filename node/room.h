@@ -6,7 +6,8 @@
  *     full                     alarms are refused aloud, for nothing else is left to give
  *
  * A mark that was reached holds until the use is NODE_ROOM_BACK percent points below it, so that a journal at the brink does not
- * change its mind ten times a second.  Between two looks the store itself keeps the marks (kv.h, torap_kv_limit()). */
+ * change its mind ten times a second.  Between two looks the store itself keeps the marks (kv.h, torap_kv_limit()).
+ * The most is journal_size, or what the file system can give if that is less (torap_kv_size()). */
 #pragma once
 
 #include <stdbool.h>

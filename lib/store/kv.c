@@ -186,7 +186,8 @@ struct torap_kv *torap_kv_close(struct torap_kv *kv)
 
 struct torap_kv_size torap_kv_size(struct torap_kv *kv)
 {
-	struct torap_kv_size size = { kv->room.map_bytes, kv->room.map_bytes };
+	struct torap_kv_size size = { .map_bytes = kv->room.map_bytes, .used_bytes = kv->room.map_bytes };
+	size.most_bytes = torap_kv_room_most(&kv->room, kv->env);
 	uint64_t pages;
 	int rc = torap_kv_room_used(kv->env, &pages);
 	if (rc)

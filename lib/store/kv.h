@@ -47,7 +47,9 @@ int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_
 struct torap_kv *torap_kv_close(struct torap_kv *kv);
 
 struct torap_kv_size {
-	uint64_t map_bytes;  /* most */
+	uint64_t map_bytes; /* most, by the options */
+	uint64_t
+		most_bytes; /* as map_bytes, or less: so much of it that the file system can give what it promises */
 	uint64_t used_bytes; /* pages that hold something; free pages within the file are not counted */
 };
 /* When it cannot be counted, a log line says why and the store is given as full.  Any thread. */
@@ -76,7 +78,8 @@ int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err);
 /* This transaction is there to make room: it may use what is kept back, even if it grows the store by the page that its notes need.
  * Nobody else may be in it (torap_commit_job.alone). */
 void torap_kv_frees(struct torap_kv_txn *txn);
-/* A growing transaction with this in it is FULL from `percent` of the map on; of several limits the lowest counts. */
+/* A growing transaction with this in it is FULL from `percent` of the map on, or of most_bytes of torap_kv_size() where the file
+ * system gives less; of several limits the lowest counts. */
 void torap_kv_limit(struct torap_kv_txn *txn, unsigned percent);
 void torap_kv_abort(struct torap_kv_txn *txn); /* also ends read transactions; accepts an ended one */
 

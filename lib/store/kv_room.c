@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "store/kv.h"
@@ -13,6 +14,11 @@ enum {
 	ROOM_SLACK_PAGES = 32,        /* of a commit: the free list and the roots of the tables */
 	ROOM_FREE_TABLE = 0,          /* LMDB's own table of free pages */
 };
+
+bool torap_kv_room_is_want(int rc)
+{
+	return rc == ENOSPC || rc == EDQUOT || rc == EFBIG;
+}
 
 int torap_kv_room_tables(MDB_txn *txn, const MDB_dbi *tables, unsigned tables_count, MDB_stat *out_sum)
 {
@@ -69,6 +75,30 @@ int torap_kv_room_used(MDB_env *env, uint64_t *out_pages)
 	return 0;
 }
 
+/* What deletions keep of the disk. */
+static uint64_t reserve_bytes(const struct torap_kv_room *room)
+{
+	return ROOM_RESERVE_BYTES < room->map_bytes / 16 ? ROOM_RESERVE_BYTES : room->map_bytes / 16;
+}
+
+uint64_t torap_kv_room_most(const struct torap_kv_room *room, MDB_env *env)
+{
+	int fd;
+	struct stat file;
+	struct statvfs disk;
+	if (mdb_env_get_fd(env, &fd) || fstat(fd, &file) || fstatvfs(fd, &disk))
+		return room->map_bytes;                /* The commit finds out. */
+	uint64_t has = (uint64_t)file.st_blocks * 512; /* with what was allocated ahead */
+	if (has < (uint64_t)file.st_size)
+		has = (uint64_t)file.st_size; /* a file system that compresses */
+	/* Once for deletions, and once so that a lower limit comes well before the end, however small the disk is. */
+	uint64_t can = has + (uint64_t)disk.f_bavail * disk.f_frsize, kept = 2 * reserve_bytes(room);
+	if (can >= room->map_bytes + kept)
+		return room->map_bytes;
+	uint64_t most = (can > kept ? can - kept : 0) * 100 / TORAP_KV_HIGH_PERCENT;
+	return most < room->map_bytes ? most : room->map_bytes;
+}
+
 /* Most pages that the commit can write: touched pages of the trees, values with pages of their own, and some. */
 static uint64_t pages_to_write(const struct torap_kv_txn *txn, const MDB_stat *tables)
 {
@@ -99,7 +129,7 @@ static int allocate(struct torap_kv_room *room, MDB_env *env, uint64_t need_byte
 		}
 		if (errno == EINTR)
 			continue;
-		if ((errno == ENOSPC || errno == EDQUOT) && ahead_bytes > need_bytes) {
+		if (torap_kv_room_is_want(errno) && ahead_bytes > need_bytes) {
 			ahead_bytes = need_bytes;
 			continue;
 		}
@@ -124,7 +154,10 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 
 	uint64_t last = (uint64_t)info.me_last_pgno + 1;
 	uint64_t writes = pages_to_write(txn, tables);
-	uint64_t high = room->map_bytes / room->page_bytes * txn->high_percent / 100;
+	/* Whoever may have all takes it until the file system refuses; a lower limit leaves its part of the disk, too. */
+	uint64_t most =
+		txn->high_percent < TORAP_KV_HIGH_PERCENT ? torap_kv_room_most(room, env) : room->map_bytes;
+	uint64_t high = most / room->page_bytes * txn->high_percent / 100;
 	if (!makes_room && last + writes > high) { /* Only near the end do the free pages matter. */
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);
@@ -134,11 +167,9 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 			return TORAP_KV_FULL;
 	}
 
-	uint64_t reserve =
-		ROOM_RESERVE_BYTES < room->map_bytes / 16 ? ROOM_RESERVE_BYTES : room->map_bytes / 16;
-	uint64_t need = writes + (makes_room ? 0 : reserve / room->page_bytes);
+	uint64_t need = writes + (makes_room ? 0 : reserve_bytes(room) / room->page_bytes);
 	rc = allocate(room, env, (last + need) * room->page_bytes);
-	if (rc == ENOSPC || rc == EDQUOT) {
+	if (torap_kv_room_is_want(rc)) {
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);
 		if (!rc) /* Free pages are on the disk already. */
