@@ -158,11 +158,10 @@ void broker_status_page(void *broker, struct torap_writer *body)
 	broker_absent_each(b, links.now, add_absent, &links);
 	add_missing(b, &links);
 	add_upstreams(b, &links);
-	json_t *page =
-		json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:s, s:I, s:o, s:o}", "process", "torap-broker",
-			"name", b->config->name, "version", TORAP_VERSION, "clock", "known", (int)clock.known,
-			"offset_ms", (int)clock.offset_ms, "policy", b->rules.policy->digest, "trust_version",
-			(json_int_t)b->rules.trust->version, "links", links.list, "streams", streams_of(b));
+	json_t *page = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:o}", "process", "torap-broker",
+		"name", b->config->name, "version", TORAP_VERSION, "clock", torap_clock_json(&clock),
+		"policy", b->rules.policy->digest, "trust_version", (json_int_t)b->rules.trust->version,
+		"links", links.list, "streams", streams_of(b));
 	char *text = page ? json_dumps(page, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	if (text)
 		torap_write_bytes(body, torap_bytes(text, strlen(text)));

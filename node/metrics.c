@@ -168,7 +168,7 @@ static void memories(struct torap_writer *body, const struct node *n)
 	one(body, "torap_node_reloads_total", "counter", "Reloads that took effect.", (double)n->reloads);
 	one(body, "torap_node_reloads_refused_total", "counter", "Reloads that were refused.",
 		(double)n->reloads_refused);
-	one(body, "torap_node_clock_known", "gauge", "1: the host's clock is synchronised.", n->clock.known);
+	torap_clock_metrics(body, "torap_node", &n->clock);
 }
 
 static void room(struct torap_writer *body, const struct node *n)

@@ -63,9 +63,9 @@ void node_status_write(void *node, struct torap_writer *body)
 {
 	const struct node *n = node;
 	struct node_now now = node_now(n);
-	json_t *root = json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:o, s:o}", "process", "torap-node", "name",
-		n->config->name, "version", TORAP_VERSION, "clock", "known", n->clock.known, "offset_ms",
-		(int)n->clock.offset_ms, "links", links_of(n, now), "streams", streams_of(n));
+	json_t *root = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "process", "torap-node", "name",
+		n->config->name, "version", TORAP_VERSION, "clock", torap_clock_json(&n->clock), "links",
+		links_of(n, now), "streams", streams_of(n));
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	if (text) {
 		torap_write_bytes(body, torap_bytes(text, strlen(text)));

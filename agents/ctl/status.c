@@ -19,6 +19,8 @@ static const char help[] =
 	"lag in events, bytes and seconds.  A subscriber shows\n"
 	"each writer, too: whether what it says arrives; how old its last canary is (AGE S), and "
 	"how long that was on its way (WAY S).\n"
+	"Below them the clock of each process's host, by its kernel's word: known or not, by what it is kept in time, "
+	"its offset and errors.\n"
 	"Exit status 1 when one cannot be reached, or has a link or writer that does not flow.\n"
 	"\n"
 	"    URL        127.0.0.1:9101, or http://127.0.0.1:9101/status\n"
@@ -115,6 +117,31 @@ static bool show_link(json_t *status, json_t *link)
 	return strcmp(state, "flowing") == 0;
 }
 
+static void show_seconds(FILE *to, json_t *seconds)
+{
+	if (seconds)
+		fprintf(to, " %12.6f", json_number_value(seconds));
+	else /* Not known. */
+		fprintf(to, " %12s", "-");
+}
+
+/* Of processes that tell of their host's clock; they come below the links. */
+static void show_clock(FILE *to, json_t *status)
+{
+	char process[64];
+	json_t *clock = json_object_get(status, "clock");
+	if (!json_object_get(clock, "source"))
+		return;
+	snprintf(process, sizeof process, "%s %s", text_of(status, "process"), text_of(status, "name"));
+	fprintf(to, "%-34s %-22s %-10s", process,
+		json_is_true(json_object_get(clock, "known")) ? "known" : "not known",
+		text_of(clock, "source"));
+	show_seconds(to, json_object_get(clock, "offset_seconds"));
+	show_seconds(to, json_object_get(clock, "error_seconds"));
+	show_seconds(to, json_object_get(clock, "error_max_seconds"));
+	fputc('\n', to);
+}
+
 /* Not before there is a row for it. */
 static void show_heading(bool *shown)
 {
@@ -124,7 +151,7 @@ static void show_heading(bool *shown)
 	*shown = true;
 }
 
-static bool show(CURL *curl, const char *given, bool *heading_shown)
+static bool show(CURL *curl, const char *given, bool *heading_shown, FILE *clocks)
 {
 	char reason[CURL_ERROR_SIZE];
 	json_t *status = ask(curl, given, reason);
@@ -137,6 +164,7 @@ static bool show(CURL *curl, const char *given, bool *heading_shown)
 	size_t i;
 	json_t *link;
 	json_array_foreach(json_object_get(status, "links"), i, link) fine &= show_link(status, link);
+	show_clock(clocks, status);
 	json_decref(status);
 	return fine;
 }
@@ -148,11 +176,20 @@ static int show_all(const char *const *urls, size_t count)
 	CURL *curl = curl_easy_init();
 	if (!curl)
 		return ctl_fail("out of memory");
-	bool fine = true, heading_shown = false;
-	for (size_t i = 0; i < count; i++)
-		fine &= show(curl, urls[i], &heading_shown);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *clocks = open_memstream(&text, &size);
+	bool fine = clocks, heading_shown = false;
+	for (size_t i = 0; i < count && clocks; i++)
+		fine &= show(curl, urls[i], &heading_shown, clocks);
 	curl_easy_cleanup(curl);
 	curl_global_cleanup();
+	if (!clocks || fclose(clocks) != 0)
+		fine = ctl_fail("out of memory") == 0;
+	else if (size)
+		printf("\n%-34s %-22s %-10s %12s %12s %12s\n%s", "PROCESS", "CLOCK", "SOURCE", "OFFSET S",
+			"ERROR S", "ERROR MAX S", text);
+	free(text);
 	return fine ? 0 : 1;
 }
 

@@ -135,9 +135,9 @@ static void status_page(void *hint, struct torap_writer *body)
 	for (size_t i = 0; i < f->streams.count; i++)
 		if (follow_streams_ends_lane(&f->streams, i) && f->streams.list[i]->writer->expected)
 			json_array_append_new(links, writer_of(f, i));
-	json_t *status = json_pack("{s:s, s:s, s:s, s:{s:b, s:i}, s:o, s:o}", "process", "torap-follow",
-		"name", f->config->feed, "version", TORAP_VERSION, "clock", "known", clock.known, "offset_ms",
-		(int)clock.offset_ms, "links", links, "streams", streams_of(f));
+	json_t *status = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "process", "torap-follow", "name",
+		f->config->feed, "version", TORAP_VERSION, "clock", torap_clock_json(&clock), "links", links,
+		"streams", streams_of(f));
 	json_dump_callback(status, write_part, body, JSON_COMPACT);
 	json_decref(status);
 	torap_write_u8(body, '\n');

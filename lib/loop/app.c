@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -144,16 +143,4 @@ struct torap_mono torap_app_mono(void)
 struct torap_wall torap_app_wall(void)
 {
 	return (struct torap_wall){ read_clock_us(CLOCK_REALTIME) };
-}
-
-struct torap_app_clock torap_app_clock(void)
-{
-	struct timex t = { .modes = 0 };
-	int state = ntp_adjtime(&t);
-	if (state < 0 || state == TIME_ERROR || (t.status & STA_UNSYNC))
-		return (struct torap_app_clock){ 0 };
-	long long per_ms = t.status & STA_NANO ? 1000000 : 1000;
-	long long ms = t.offset / per_ms;
-	ms = ms > INT32_MAX ? INT32_MAX : ms < INT32_MIN ? INT32_MIN : ms;
-	return (struct torap_app_clock){ .known = true, .offset_ms = (int32_t)ms };
 }

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "base/time.h"
+#include "loop/clock.h"
 
 struct torap_error;
 
@@ -61,12 +62,6 @@ void torap_app_finish(struct torap_app *app);
 
 struct torap_mono torap_app_mono(void);
 struct torap_wall torap_app_wall(void);
-
-struct torap_app_clock {
-	bool known;        /* the kernel says that the clock is synchronised (adjtimex) */
-	int32_t offset_ms; /* its estimate of the offset */
-};
-struct torap_app_clock torap_app_clock(void);
 
 /* "READY=1" to systemd when NOTIFY_SOCKET is set; else nothing. */
 void torap_app_ready(void);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/timex.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -345,16 +344,6 @@ Test(clock, never_goes_back_and_knows_the_century)
 		before = now;
 	}
 	cr_assert_gt(torap_app_wall().us, INT64_C(1700000000) * TORAP_US_PER_S);
-}
-
-Test(clock, says_what_the_kernel_says)
-{
-	struct timex t = { .modes = 0 };
-	int state = ntp_adjtime(&t);
-	struct torap_app_clock clock = torap_app_clock();
-	cr_assert_eq(clock.known, state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC));
-	if (!clock.known)
-		cr_assert_eq(clock.offset_ms, 0);
 }
 
 /* A datagram socket in the place of systemd's. */
