@@ -48,64 +48,58 @@ void broker_counts_finish(struct broker_counts *c)
 	}
 }
 
-static void one(struct torap_writer *body, const char *name, const char *type, const char *help, double value)
-{
-	torap_metric_head(body, name, type, help);
-	torap_metric(body, name, NULL, value);
-}
-
-static void labelled(
-	struct torap_writer *body, const char *name, const char *label, const char *text, double value)
-{
-	char labels[LABEL_SIZE];
-	torap_metric(body, name, torap_metric_label(labels, sizeof labels, label, text), value);
-}
-
 static void admission(struct torap_writer *body, const struct broker_counts *c)
 {
-	one(body, "torap_broker_batches_total", "counter", "Batches on the disk since the start",
+	torap_metric_one(body, "torap_broker_batches_total", "counter", "Batches on the disk since the start",
 		(double)c->batches);
-	one(body, "torap_broker_events_total", "counter", "Events in them", (double)c->events);
-	one(body, "torap_broker_bytes_total", "counter", "Bytes of them", (double)c->bytes);
+	torap_metric_one(body, "torap_broker_events_total", "counter", "Events in them", (double)c->events);
+	torap_metric_one(body, "torap_broker_bytes_total", "counter", "Bytes of them", (double)c->bytes);
 	torap_metric_head(body, "torap_broker_refused_total", "counter",
 		"Batches not taken, by what was wrong; old: came twice; gap: sent back");
 	for (int v = 0; v < BROKER_VERDICTS; v++)
 		if (v != TORAP_VERDICT_GOOD)
-			labelled(body, "torap_broker_refused_total", "reason",
+			torap_metric_labelled(body, "torap_broker_refused_total", "reason",
 				torap_verdict_name((enum torap_verdict)v), (double)c->refused[v]);
-	labelled(body, "torap_broker_refused_total", "reason", "store-full", (double)c->refused_full);
-	one(body, "torap_broker_beyond_rights_events_total", "counter",
+	torap_metric_labelled(
+		body, "torap_broker_refused_total", "reason", "store-full", (double)c->refused_full);
+	torap_metric_one(body, "torap_broker_beyond_rights_events_total", "counter",
 		"Events stored as manifest only, for their writer may not speak for them",
 		(double)c->beyond_events);
-	one(body, "torap_broker_heads_total", "counter", "Signed heads taken", (double)c->heads);
-	one(body, "torap_broker_heads_refused_total", "counter", "Heads that were not signed as they should",
-		(double)c->heads_refused);
-	one(body, "torap_broker_rollbacks_total", "counter", "Heads of writers that fell behind themselves",
-		(double)c->rollbacks);
-	one(body, "torap_broker_merged_total", "counter",
+	torap_metric_one(body, "torap_broker_heads_total", "counter", "Signed heads taken", (double)c->heads);
+	torap_metric_one(body, "torap_broker_heads_refused_total", "counter",
+		"Heads that were not signed as they should", (double)c->heads_refused);
+	torap_metric_one(body, "torap_broker_rollbacks_total", "counter",
+		"Heads of writers that fell behind themselves", (double)c->rollbacks);
+	torap_metric_one(body, "torap_broker_merged_total", "counter",
 		"Batches that came again with frames that were missing", (double)c->merged);
-	one(body, "torap_broker_forks_total", "counter",
+	torap_metric_one(body, "torap_broker_forks_total", "counter",
 		"Batches and heads, signed by their writer, that contradict what is here", (double)c->forks);
 }
 
 static void links(struct torap_writer *body, const struct broker_counts *c)
 {
-	one(body, "torap_broker_hellos_total", "counter", "Hellos heard", (double)c->hellos);
-	one(body, "torap_broker_hellos_refused_total", "counter", "Hellos refused",
+	torap_metric_one(body, "torap_broker_hellos_total", "counter", "Hellos heard", (double)c->hellos);
+	torap_metric_one(body, "torap_broker_hellos_refused_total", "counter", "Hellos refused",
 		(double)c->hellos_refused);
-	one(body, "torap_broker_hellos_too_many_total", "counter",
+	torap_metric_one(body, "torap_broker_hellos_too_many_total", "counter",
 		"Hellos answered by BUSY, for their key said more than one a second",
 		(double)c->hellos_too_many);
 	torap_metric_head(
 		body, "torap_broker_sessions_ended_total", "counter", "Sessions that ended, by why");
-	labelled(body, "torap_broker_sessions_ended_total", "reason", "replaced", (double)c->replaced);
-	labelled(body, "torap_broker_sessions_ended_total", "reason", "gone", (double)c->gone);
-	labelled(body, "torap_broker_sessions_ended_total", "reason", "silent", (double)c->silent);
-	labelled(body, "torap_broker_sessions_ended_total", "reason", "revoked", (double)c->revoked);
+	torap_metric_labelled(
+		body, "torap_broker_sessions_ended_total", "reason", "replaced", (double)c->replaced);
+	torap_metric_labelled(body, "torap_broker_sessions_ended_total", "reason", "gone", (double)c->gone);
+	torap_metric_labelled(
+		body, "torap_broker_sessions_ended_total", "reason", "silent", (double)c->silent);
+	torap_metric_labelled(
+		body, "torap_broker_sessions_ended_total", "reason", "revoked", (double)c->revoked);
 	torap_metric_head(body, "torap_broker_odd_messages_total", "counter", "Messages that led to nothing");
-	labelled(body, "torap_broker_odd_messages_total", "reason", "malformed", (double)c->malformed);
-	labelled(body, "torap_broker_odd_messages_total", "reason", "unknown-type", (double)c->unknown_types);
-	labelled(body, "torap_broker_odd_messages_total", "reason", "no-session", (double)c->strangers);
+	torap_metric_labelled(
+		body, "torap_broker_odd_messages_total", "reason", "malformed", (double)c->malformed);
+	torap_metric_labelled(
+		body, "torap_broker_odd_messages_total", "reason", "unknown-type", (double)c->unknown_types);
+	torap_metric_labelled(
+		body, "torap_broker_odd_messages_total", "reason", "no-session", (double)c->strangers);
 }
 
 static uint64_t holes(const struct broker *b)
@@ -120,26 +114,30 @@ static void store(struct torap_writer *body, struct broker *b)
 {
 	const struct broker_counts *c = &b->counts;
 	struct torap_kv_size size = torap_kv_size(b->kv);
-	one(body, "torap_broker_store_bytes", "gauge", "Bytes of the store in use", (double)size.used_bytes);
-	one(body, "torap_broker_store_bytes_max", "gauge", "Bytes that it may grow to",
+	torap_metric_one(body, "torap_broker_store_bytes", "gauge", "Bytes of the store in use",
+		(double)size.used_bytes);
+	torap_metric_one(body, "torap_broker_store_bytes_max", "gauge", "Bytes that it may grow to",
 		(double)size.map_bytes);
-	one(body, "torap_broker_commits_total", "counter", "Flushes whose batches were acknowledged",
-		(double)c->collects);
-	one(body, "torap_broker_commits_waiting", "gauge", "Batches that wait for their flush",
+	torap_metric_one(body, "torap_broker_commits_total", "counter",
+		"Flushes whose batches were acknowledged", (double)c->collects);
+	torap_metric_one(body, "torap_broker_commits_waiting", "gauge", "Batches that wait for their flush",
 		(double)torap_committer_waiting(b->committer));
-	one(body, "torap_broker_reads_total", "counter", "Reads of the store for feeds", (double)c->reads);
-	one(body, "torap_broker_reads_failed_total", "counter", "Reads that found the store damaged",
-		(double)c->reads_failed);
-	one(body, "torap_broker_damaged_total", "counter",
+	torap_metric_one(body, "torap_broker_reads_total", "counter", "Reads of the store for feeds",
+		(double)c->reads);
+	torap_metric_one(body, "torap_broker_reads_failed_total", "counter",
+		"Reads that found the store damaged", (double)c->reads_failed);
+	torap_metric_one(body, "torap_broker_damaged_total", "counter",
 		"Batches found with frames or manifests that are damaged or missing", (double)c->damaged);
-	one(body, "torap_broker_mended_total", "counter",
+	torap_metric_one(body, "torap_broker_mended_total", "counter",
 		"Batches that came again and filled what was missing", (double)c->mended);
-	one(body, "torap_broker_holes", "gauge", "Batches of which something is missing", (double)holes(b));
-	one(body, "torap_broker_scanned_total", "counter", "Batches that the slow scan has looked at",
-		(double)c->scanned);
-	one(body, "torap_broker_recent_bytes", "gauge", "Bytes of batches kept in memory",
+	torap_metric_one(body, "torap_broker_holes", "gauge", "Batches of which something is missing",
+		(double)holes(b));
+	torap_metric_one(body, "torap_broker_scanned_total", "counter",
+		"Batches that the slow scan has looked at", (double)c->scanned);
+	torap_metric_one(body, "torap_broker_recent_bytes", "gauge", "Bytes of batches kept in memory",
 		(double)b->streams->recent_bytes);
-	one(body, "torap_broker_streams", "gauge", "Streams in the store", (double)b->streams->count);
+	torap_metric_one(
+		body, "torap_broker_streams", "gauge", "Streams in the store", (double)b->streams->count);
 }
 
 static double oldest_seconds(struct broker *b)
@@ -158,18 +156,18 @@ static void retention(struct torap_writer *body, struct broker *b)
 	torap_metric_head(body, "torap_broker_deleted_frames_total", "counter",
 		"Frames deleted since the start, by reason; manifests stay");
 	for (unsigned i = 0; i < TORAP_SWEEP_REASONS; i++)
-		labelled(body, "torap_broker_deleted_frames_total", "reason", torap_sweep_reason_name(i),
-			(double)c.deleted[i].frames);
+		torap_metric_labelled(body, "torap_broker_deleted_frames_total", "reason",
+			torap_sweep_reason_name(i), (double)c.deleted[i].frames);
 	torap_metric_head(body, "torap_broker_deleted_bytes_total", "counter", "Bytes of them");
 	for (unsigned i = 0; i < TORAP_SWEEP_REASONS; i++)
-		labelled(body, "torap_broker_deleted_bytes_total", "reason", torap_sweep_reason_name(i),
-			(double)c.deleted[i].bytes);
-	one(body, "torap_broker_oldest_frame_seconds", "gauge", "Since the oldest frame that is held came in",
-		oldest_seconds(b));
-	one(body, "torap_broker_retention_waiting", "gauge",
+		torap_metric_labelled(body, "torap_broker_deleted_bytes_total", "reason",
+			torap_sweep_reason_name(i), (double)c.deleted[i].bytes);
+	torap_metric_one(body, "torap_broker_oldest_frame_seconds", "gauge",
+		"Since the oldest frame that is held came in", oldest_seconds(b));
+	torap_metric_one(body, "torap_broker_retention_waiting", "gauge",
 		"1: the clock jumped, and nothing is deleted until it has been stable for 10 minutes",
 		c.waiting);
-	one(body, "torap_broker_retention_unreadable_total", "counter",
+	torap_metric_one(body, "torap_broker_retention_unreadable_total", "counter",
 		"Batches of which nothing could be deleted, for their manifest is damaged",
 		(double)c.unreadable);
 }
@@ -177,25 +175,25 @@ static void retention(struct torap_writer *body, struct broker *b)
 static void policy(struct torap_writer *body, struct broker *b)
 {
 	struct broker_memo_stats memo = broker_routing_stats(b->routing);
-	one(body, "torap_broker_memo_classes", "gauge", "Classes whose feeds are known",
+	torap_metric_one(body, "torap_broker_memo_classes", "gauge", "Classes whose feeds are known",
 		(double)memo.classes);
-	one(body, "torap_broker_memo_bytes", "gauge", "Bytes of the memo", (double)memo.bytes);
-	one(body, "torap_broker_memo_hits_total", "counter", "Questions that the memo answered",
+	torap_metric_one(body, "torap_broker_memo_bytes", "gauge", "Bytes of the memo", (double)memo.bytes);
+	torap_metric_one(body, "torap_broker_memo_hits_total", "counter", "Questions that the memo answered",
 		(double)memo.hits);
-	one(body, "torap_broker_memo_misses_total", "counter", "Questions that asked every feed",
+	torap_metric_one(body, "torap_broker_memo_misses_total", "counter", "Questions that asked every feed",
 		(double)memo.misses);
-	one(body, "torap_broker_memo_drops_total", "counter", "Times that the memo was full",
+	torap_metric_one(body, "torap_broker_memo_drops_total", "counter", "Times that the memo was full",
 		(double)memo.drops);
-	one(body, "torap_broker_zap_refused_total", "counter", "Handshakes with a key that nobody here knows",
-		(double)torap_zap_refused(b->zap));
-	one(body, "torap_broker_reloads_total", "counter", "Times that policy and trust file were read again",
-		(double)b->counts.reloads);
-	one(body, "torap_broker_reloads_refused_total", "counter", "Times that they were refused",
-		(double)b->counts.reloads_refused);
-	one(body, "torap_broker_trust_version", "gauge", "Version of the trust file in force",
+	torap_metric_one(body, "torap_broker_zap_refused_total", "counter",
+		"Handshakes with a key that nobody here knows", (double)torap_zap_refused(b->zap));
+	torap_metric_one(body, "torap_broker_reloads_total", "counter",
+		"Times that policy and trust file were read again", (double)b->counts.reloads);
+	torap_metric_one(body, "torap_broker_reloads_refused_total", "counter",
+		"Times that they were refused", (double)b->counts.reloads_refused);
+	torap_metric_one(body, "torap_broker_trust_version", "gauge", "Version of the trust file in force",
 		(double)b->rules.trust->version);
-	one(body, "torap_broker_own_events_lost_total", "counter", "Events of the broker's own without room",
-		(double)broker_own_lost(b->own));
+	torap_metric_one(body, "torap_broker_own_events_lost_total", "counter",
+		"Events of the broker's own without room", (double)broker_own_lost(b->own));
 }
 
 struct tally {
@@ -237,7 +235,8 @@ static void sessions(struct torap_writer *body, struct broker *b)
 	for (const struct broker_door *d = broker_listener_doors(b->listener); d; d = d->next) {
 		struct door_tally at = { d, 0 };
 		broker_listener_each(b->listener, count_at_door, &at);
-		labelled(body, "torap_broker_endpoint_sessions", "endpoint", d->endpoint, at.sessions);
+		torap_metric_labelled(
+			body, "torap_broker_endpoint_sessions", "endpoint", d->endpoint, at.sessions);
 	}
 }
 
@@ -245,18 +244,21 @@ static void feeds(struct torap_writer *body, const struct broker_counts *c)
 {
 	torap_metric_head(body, "torap_broker_feed_batches_total", "counter", "Batches sent to a feed");
 	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
-		labelled(body, "torap_broker_feed_batches_total", "feed", f->name, (double)f->batches);
+		torap_metric_labelled(
+			body, "torap_broker_feed_batches_total", "feed", f->name, (double)f->batches);
 	torap_metric_head(
 		body, "torap_broker_feed_runs_total", "counter", "Runs of manifests sent to a feed");
 	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
-		labelled(body, "torap_broker_feed_runs_total", "feed", f->name, (double)f->runs);
+		torap_metric_labelled(body, "torap_broker_feed_runs_total", "feed", f->name, (double)f->runs);
 	torap_metric_head(body, "torap_broker_feed_again_total", "counter",
 		"Batches sent to a feed once more, for frames that were missing");
 	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
-		labelled(body, "torap_broker_feed_again_total", "feed", f->name, (double)f->again);
+		torap_metric_labelled(
+			body, "torap_broker_feed_again_total", "feed", f->name, (double)f->again);
 	torap_metric_head(body, "torap_broker_feed_bytes_total", "counter", "Bytes sent to a feed");
 	for (const struct broker_feed_count *f = c->feeds; f; f = f->next)
-		labelled(body, "torap_broker_feed_bytes_total", "feed", f->name, (double)f->bytes);
+		torap_metric_labelled(
+			body, "torap_broker_feed_bytes_total", "feed", f->name, (double)f->bytes);
 }
 
 enum upstream_lane_value { FLOWING, LAG_BATCHES, LAG_EVENTS, LAG_BYTES, LAG_SECONDS };
@@ -336,7 +338,8 @@ static void upstreams(struct torap_writer *body, const struct broker_upstreams *
 		torap_metric_head(body, values[v].name, values[v].type, values[v].help);
 		for (size_t i = 0; i < u->count; i++) {
 			const uint64_t *value = (const uint64_t *)((const char *)u->list[i] + values[v].at);
-			labelled(body, values[v].name, "upstream", u->list[i]->source.name, (double)*value);
+			torap_metric_labelled(
+				body, values[v].name, "upstream", u->list[i]->source.name, (double)*value);
 		}
 	}
 }

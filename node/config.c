@@ -347,7 +347,8 @@ static bool same_brokers(const struct node_config *a, const struct node_config *
 {
 	for (size_t i = 0; i < a->brokers_count && i < b->brokers_count; i++)
 		if (strcmp(a->brokers[i].name, b->brokers[i].name) != 0 ||
-			a->brokers[i].required != b->brokers[i].required)
+			a->brokers[i].required != b->brokers[i].required ||
+			a->brokers[i].lag_max_us != b->brokers[i].lag_max_us)
 			return false;
 	return a->brokers_count == b->brokers_count;
 }
@@ -379,7 +380,7 @@ int node_config_judge_reload(
 				"%s changes with a restart only", fixed[i].key);
 	if (!same_brokers(now, next))
 		return torap_yaml_refuse(err, next->path, "brokers",
-			"which brokers there are, their names and kinds change with a restart only");
+			"which brokers there are, their names, kinds and lag_max change with a restart only");
 	return 0;
 }
 

@@ -42,11 +42,13 @@ static void *take(struct decoder *d, size_t size)
 	return d->arena->allocator.alloc(d->arena, size);
 }
 
-/* Inlined everywhere: nearly all tags and lengths are one byte.  False: at the end, or of ten bytes. */
-static inline bool read_varint(struct torap_reader *r, uint64_t *out)
+enum { NUMBER_BITS = 63, SHORT_BITS = 35 }; /* protobuf-c takes no tag or length of more than five bytes */
+
+/* Inlined everywhere: nearly all tags and lengths are one byte.  False: at the end, or of too many bytes. */
+static inline bool read_varint(struct torap_reader *r, unsigned bits, uint64_t *out)
 {
 	uint64_t value = 0;
-	for (unsigned shift = 0; shift < 63 && r->at < r->end; shift += 7) {
+	for (unsigned shift = 0; shift < bits && r->at < r->end; shift += 7) {
 		uint8_t byte = *r->at++;
 		value |= (uint64_t)(byte & 0x7f) << shift;
 		if (byte < 0x80) {
@@ -60,7 +62,7 @@ static inline bool read_varint(struct torap_reader *r, uint64_t *out)
 static bool read_bytes(struct torap_reader *r, struct torap_bytes *out)
 {
 	uint64_t size;
-	if (!read_varint(r, &size) || size > (uint64_t)(r->end - r->at))
+	if (!read_varint(r, SHORT_BITS, &size) || size > (uint64_t)(r->end - r->at))
 		return false;
 	*out = torap_bytes(r->at, (size_t)size);
 	r->at += size;
@@ -180,7 +182,7 @@ static bool decode_one(struct decoder *d, struct torap_reader *r)
 {
 	uint64_t tag, number;
 	struct torap_bytes bytes;
-	if (!read_varint(r, &tag) || tag >> 3 == 0 || tag >> 3 > RAW)
+	if (!read_varint(r, SHORT_BITS, &tag) || tag >> 3 == 0 || tag >> 3 > RAW)
 		return false;
 	unsigned field = (unsigned)(tag >> 3);
 	bool many = field == FIELDS || field == PERSONAL;
@@ -188,7 +190,7 @@ static bool decode_one(struct decoder *d, struct torap_reader *r)
 		return false;
 	d->seen |= 1u << field;
 	if ((tag & 7) == WIRE_VARINT)
-		return read_varint(r, &number) && decode_number(d, field, number);
+		return read_varint(r, NUMBER_BITS, &number) && decode_number(d, field, number);
 	return (tag & 7) == WIRE_BYTES && read_bytes(r, &bytes) && decode_bytes(d, field, bytes);
 }
 

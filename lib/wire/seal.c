@@ -26,6 +26,10 @@ enum {
 	MANIFEST_GROUP_SIZE = 44,
 	MANIFEST_PART_SIZE = 43,
 
+	/* Kept of TORAP_HEAD_AHEAD_S for heads of a clock that stands, or of a long silence: a microsecond each, for whoever
+	 * reads them takes one that is not later for an old one. */
+	HEAD_STEPS_US = TORAP_US_PER_S,
+
 	/* Below, compression costs more than it saves; and what it does not shorten by an eighth is not worth opening. */
 	COMPRESS_SIZE_MIN = 1 << 10,
 	COMPRESS_GAIN_SHARE = 8,
@@ -486,6 +490,10 @@ static struct torap_wall date_head(struct torap_sealer *s, struct torap_wall at)
 	if (s->last_batch == 0)
 		return (struct torap_wall){ s->key->from.us > 0 ? s->key->from.us : 0 };
 	struct torap_wall latest = head_latest(s->sealed_at);
+	if (at.us > latest.us - HEAD_STEPS_US)
+		at.us = latest.us - HEAD_STEPS_US;
+	if (at.us <= s->latest.us)
+		at.us = s->latest.us + 1;
 	return date(s, at.us < latest.us ? at : latest);
 }
 
