@@ -148,6 +148,10 @@ static int judge_upstream(const struct broker_config *c, const struct raw_upstre
 	for (size_t i = 0; i < c->upstreams_count; i++)
 		if (strcmp(raw->name, c->upstreams[i].peer.name) == 0)
 			return refuse_upstream(at, "name", "%s is there twice", raw->name);
+	for (size_t i = 0; i < c->upstreams_count; i++)
+		if (strcmp(raw->endpoint, c->upstreams[i].peer.endpoint) == 0)
+			return refuse_upstream(at, "endpoint", "%.200s is that of %s", raw->endpoint,
+				c->upstreams[i].peer.name);
 	if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(raw->endpoint, NULL))
 		return refuse_upstream(at, "endpoint",
 			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);

@@ -253,6 +253,10 @@ static int judge_broker(struct node_config *c, const struct file *f, size_t i, s
 			return torap_yaml_refuse(
 				err, c->path, where, "broker \"%s\" is named twice", in->name);
 	snprintf(where, sizeof where, "brokers[%zu].endpoint", i);
+	for (size_t before = 0; before < i; before++)
+		if (strcmp(f->brokers[before].endpoint, in->endpoint) == 0)
+			return torap_yaml_refuse(err, c->path, where, "%s is that of \"%s\"", in->endpoint,
+				f->brokers[before].name);
 	if (strncmp(in->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(in->endpoint, NULL))
 		return torap_yaml_refuse(err, c->path, where, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
 	snprintf(where, sizeof where, "brokers[%zu].rate", i);

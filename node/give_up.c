@@ -18,6 +18,7 @@ enum {
 	LOOK_EVERY_MS = 1000,
 	IN_THE_WAY_S = 2, /* so much further behind than the required ones */
 	CAUGHT_UP_S = 5,
+	LATE_FOR_MS = 15000, /* longer than it takes to see that the clock has jumped */
 	KEY_SIZE = 80,
 };
 
@@ -25,6 +26,8 @@ enum {
 struct broker {
 	bool told; /* an event says so: its row is there */
 	bool pending;
+	bool late;
+	struct torap_mono late_since;
 	const char *reason;
 };
 
@@ -125,35 +128,40 @@ static bool is_in_the_way(const struct node_give_up *g, double lag, struct node_
 	return required >= 0 && lag > required + IN_THE_WAY_S;
 }
 
-static void judge(struct node_give_up *g, size_t i, bool exhausted, struct node_now now)
+static void judge(struct node_give_up *g, size_t i, bool exhausted, bool steady, struct node_now now)
 {
 	struct node_uplink *u = g->options.uplinks[i];
 	int64_t lag_max_us = node_uplink_lag_max(u);
 	bool flows;
 	double lag = lag_seconds(u, &flows, now);
-	bool is_late = lag_max_us && lag * TORAP_US_PER_S > (double)lag_max_us;
+	struct broker *b = &g->brokers[i];
+	bool late = steady && lag_max_us && lag * TORAP_US_PER_S > (double)lag_max_us;
+	if (late && !b->late)
+		b->late_since = now.mono;
+	b->late = late;
+	bool is_late = late && torap_mono_reached(torap_mono_add_ms(b->late_since, LATE_FOR_MS), now.mono);
 	if (!node_uplink_given_up(u) && (is_late || (exhausted && is_in_the_way(g, lag, now)))) {
-		g->brokers[i].reason = is_late ? "lag_max" : "room";
+		b->reason = is_late ? "lag_max" : "room";
 		node_uplink_give_up(u, true);
 		torap_warn("BROKER-GIVEN-UP",
 			"broker %s is best effort, and its oldest batch has waited for %.0f s (%s): what it lacks may go; it then gets manifests without frames",
 			node_uplink_name(u), lag,
 			is_late ? "more than its lag_max" : "the journal needs the room");
-	} else if (node_uplink_given_up(u) && flows && lag < CAUGHT_UP_S && !is_late && !exhausted) {
+	} else if (node_uplink_given_up(u) && flows && lag < CAUGHT_UP_S && !late && !exhausted) {
 		node_uplink_give_up(u, false);
 		torap_notice("BROKER-CAUGHT-UP", "broker %s has caught up: the journal keeps for it again",
 			node_uplink_name(u));
 	}
 }
 
-void node_give_up_tick(struct node_give_up *g, bool exhausted, struct node_now now)
+void node_give_up_tick(struct node_give_up *g, bool exhausted, bool steady, struct node_now now)
 {
 	if (!torap_mono_reached(g->next, now.mono))
 		return;
 	g->next = torap_mono_add_ms(now.mono, LOOK_EVERY_MS);
 	for (size_t i = 0; i < *g->options.uplinks_count; i++) {
 		if (!node_uplink_required(g->options.uplinks[i]))
-			judge(g, i, exhausted, now);
+			judge(g, i, exhausted, steady, now);
 		tell(g, i, now);
 	}
 }

@@ -31,5 +31,6 @@ int node_give_up_create(
 	struct node_give_up **out, const struct node_give_up_options *options, struct torap_error *err);
 /* After the batcher.  Accepts NULL, returns NULL. */
 struct node_give_up *node_give_up_destroy(struct node_give_up *g);
-/* Every 100 ms.  exhausted: room is wanted, and nothing gives any (node_retention_exhausted()). */
-void node_give_up_tick(struct node_give_up *g, bool exhausted, struct node_now now);
+/* Every 100 ms.  exhausted: room is wanted, and nothing gives any (node_retention_exhausted()).  steady: the clock has not jumped, so that
+ * a lag in seconds can be believed. */
+void node_give_up_tick(struct node_give_up *g, bool exhausted, bool steady, struct node_now now);

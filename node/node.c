@@ -157,7 +157,8 @@ static void on_tick(uv_timer_t *tick)
 		return;
 	look_at_room(n);
 	node_retention_tick(n->retention, now);
-	node_give_up_tick(n->give_up, node_retention_exhausted(n->retention), now);
+	node_give_up_tick(n->give_up, node_retention_exhausted(n->retention),
+		!node_retention_counts(n->retention).waiting, now);
 	node_bus_tick(n->bus, now);
 	node_faults_tick(n->faults, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)

@@ -153,6 +153,7 @@ Test(config, names_file_line_and_reason_of_what_is_wrong)
 		{ "ipc://run/intake", "tcp://127.0.0.1:1", 8, "is not ipc://PATH" },
 		{ "tcp://127.0.0.1:7400", "udp://127.0.0.1", 14, "is not tcp://HOST:PORT" },
 		{ "name: two", "name: one", 15, "named twice" },
+		{ "10.0.0.1:7400", "127.0.0.1:7400", 15, "tcp://127.0.0.1:7400 is that of \"one\"" },
 		{ "kind: best_effort", "kind: best_effort, lag_max: soon", 15, "\"soon\" is not a duration" },
 		{ "kind: best_effort", "kind: best_effort, lag_max: 10ms", 15, "less than 1s" },
 		{ "kind: required", "kind: required, lag_max: 7d", 14, "never given up" },
