@@ -13,6 +13,7 @@
 #include "agents/ctl/command.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "conf/examine.h"
 #include "conf/file.h"
 #include "conf/keys.h"
 #include "conf/trust.h"
@@ -329,6 +330,7 @@ int ctl_proofs(int argc, char **argv)
 		return ctl_misuse("proofs", "DIR is needed, and --trust and --root together or neither");
 	struct torap_error err = { "" };
 	struct listing l = { .out = out, .json = json != NULL, .err = &err };
+	torap_examine_catch_crashes(1);
 	int r = trust ? load_trust(&l.trust, trust, root, &err) : 0;
 	if (r == 0 && out && mkdir(out, 0755) && errno != EEXIST)
 		r = torap_errorf(&err, -errno, "%s: %s", out, strerror(errno));

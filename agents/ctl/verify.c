@@ -8,6 +8,7 @@
 #include "agents/ctl/command.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "conf/examine.h"
 #include "conf/keys.h"
 
 static const char help[] = "usage: torap verify DIR --root root.pub [--json]\n"
@@ -122,6 +123,7 @@ int ctl_verify(int argc, char **argv)
 		.hint = &printing,
 	};
 	struct follow_verified verified;
+	torap_examine_catch_crashes(1);
 	if (follow_verify(&verified, argv[1], &options, &err))
 		return ctl_fail("%s", err.text);
 	conclude(&printing, &verified);

@@ -144,7 +144,8 @@ static void conclude(const struct torap_check_counts *c, bool with_trust)
 		printf("%" PRIu64 " findings\n", c->findings);
 }
 
-/* LMDB believes its own pages: where they are damaged or cut off it reads beyond the map, or gives up. */
+static int crash_status;
+
 static void on_crash(int number)
 {
 	static const char text[] =
@@ -152,13 +153,14 @@ static void on_crash(int number)
 	(void)number;
 	ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
 	(void)written;
-	_exit(UNABLE);
+	_exit(crash_status);
 }
 
-static void catch_crashes(void)
+void torap_examine_catch_crashes(int status)
 {
 	static const int numbers[] = { SIGBUS, SIGSEGV, SIGABRT };
 	struct sigaction action = { .sa_handler = on_crash };
+	crash_status = status;
 	setvbuf(stdout, NULL, _IOLBF, 0); /* What was found before is not lost. */
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		sigaction(numbers[i], &action, NULL);
@@ -198,7 +200,7 @@ int torap_examine(const char *program, int count, char **words)
 	struct torap_error err = { "" };
 	if (read_words(&w, program, count, words))
 		return UNABLE;
-	catch_crashes();
+	torap_examine_catch_crashes(UNABLE);
 	int status = examine(&w, &err);
 	if (status == UNABLE)
 		fprintf(stderr, "%s: %s\n", program, err.text);

@@ -13,3 +13,6 @@
 bool torap_examine_is_asked(bool check, const char *config, int count);
 /* `words` follow --check.  Returns the exit status: 0 sound, 1 findings, 2 it cannot be examined, and why was said. */
 int torap_examine(const char *program, int count, char **words);
+/* LMDB believes its own pages: where they are damaged or cut off it reads beyond the map, or gives up.  From now on that ends the process
+ * with this status after one line on standard error.  For commands that only read. */
+void torap_examine_catch_crashes(int status);
