@@ -26,6 +26,7 @@
 #include "wire/envelope.h"
 #include "wire/open.h"
 #include "wire/verify.h"
+#include "tests/kit/temporary.h"
 
 enum { DEVICES = 64, OFFER = 1024, OFFERS_OF_ROUND = 4, ROUND = OFFER * OFFERS_OF_ROUND, TEXT_BYTES = 116 };
 
@@ -132,9 +133,7 @@ static void open_store(struct bench *b)
 	struct torap_error err;
 	struct torap_kv_options store = { .tables = tables, .map_size = (size_t)1 << 30 };
 	torap_sign_key_make(&b->key, seed);
-	strcpy(b->dir, "/tmp/torap-hot-path-XXXXXX");
-	if (!mkdtemp(b->dir))
-		bench_fail("hot_path: no folder in /tmp");
+	temporary_dir(b->dir, sizeof b->dir, "hot-path");
 	must(torap_kv_open(&b->kv, b->dir, &store, &err), &err);
 	must(torap_committer_start(&b->committer, b->kv, on_wake, b, &err), &err);
 	struct node_batcher_options options = {

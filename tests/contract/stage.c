@@ -1,4 +1,5 @@
 #include "tests/contract/stage.h"
+#include "tests/kit/temporary.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -108,8 +109,7 @@ struct stage *stage_open(void)
 {
 	struct stage *s = calloc(1, sizeof *s);
 	cr_assert(s);
-	strcpy(s->dir, "/tmp/torap-contract-XXXXXX");
-	cr_assert(mkdtemp(s->dir));
+	temporary_dir(s->dir, sizeof s->dir, "contract");
 	snprintf(s->config, sizeof s->config, "%s/agent.yaml", s->dir);
 	snprintf(s->endpoint, sizeof s->endpoint, "ipc://%s/node.intake", s->dir);
 	s->port = free_port();

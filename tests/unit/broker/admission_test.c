@@ -11,6 +11,7 @@
 #include "conf/keys.h"
 #include "proto/session.pb-c.h"
 #include "wire/seal.h"
+#include "tests/kit/temporary.h"
 
 /* A trust file with node-a (391010000 and 392410000; last good batch of one old stream), node-b, and a policy that narrows. */
 struct fixture {
@@ -83,8 +84,8 @@ static int load(struct fixture *f, struct broker_rules *out, uint64_t version_le
 static void setup(struct fixture *f)
 {
 	struct torap_error err = { "" };
-	*f = (struct fixture){ .dir = "/tmp/torap-admission-XXXXXX" };
-	cr_assert(mkdtemp(f->dir));
+	*f = (struct fixture){ 0 };
+	temporary_dir(f->dir, sizeof f->dir, "admission");
 	cr_assert_eq(torap_keys_create(&f->root, "root", &err), 0, "%s", err.text);
 	cr_assert_eq(torap_keys_create(&f->a, "node-a", &err), 0);
 	cr_assert_eq(torap_keys_create(&f->b, "node-b", &err), 0);

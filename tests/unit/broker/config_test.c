@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "broker/config.h"
 #include "conf/keys.h"
+#include "tests/kit/temporary.h"
 
 static const char good[] = "name: broker-one\n"
 			   "region: \"750000000\"\n"
@@ -22,12 +23,11 @@ static const char good[] = "name: broker-one\n"
 			   "metrics: 127.0.0.1:9201\n"
 			   "canary: 10s\n";
 
-static char dir[] = "/tmp/torap-config-XXXXXX";
-static char path[64];
+static char dir[64], path[80];
 
 static void make_dir(void)
 {
-	cr_assert(mkdtemp(dir));
+	temporary_dir(dir, sizeof dir, "config");
 	snprintf(path, sizeof path, "%s/broker.yaml", dir);
 }
 

@@ -18,6 +18,7 @@
 #include "store/kv.h"
 #include "wire/open.h"
 #include "wire/verify.h"
+#include "tests/kit/temporary.h"
 
 struct told {
 	struct node_entry entry;
@@ -105,8 +106,7 @@ static inline void fixture_begin(struct fixture *f, size_t map_size)
 	f->now.wall.us = 1800000000 * (int64_t)TORAP_US_PER_S;
 	cr_assert_geq(sodium_init(), 0);
 	torap_sign_key_make(&f->key, seed);
-	strcpy(f->dir, "/tmp/torap-node-test-XXXXXX");
-	cr_assert_not_null(mkdtemp(f->dir));
+	temporary_dir(f->dir, sizeof f->dir, "node-test");
 	fixture_open(f);
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "conf/file.h"
 #include "wire/taxonomy.h"
+#include "tests/kit/temporary.h"
 
 #define HEAD "vocabulary: v\nrows:\n"
 
@@ -104,9 +105,9 @@ Test(mapping, loads_a_folder_and_refuses_one_vocabulary_twice)
 	static const char *const files[] = { "a.yaml", "b.yaml", "notes.txt" };
 	static const char *const texts[] = { "vocabulary: v\nrows: [{ code: A, kind: fire, state: start }]\n",
 		"vocabulary: w\nrows: [{ code: A, kind: gas, state: start }]\n", "not a table" };
-	char dir[] = "/tmp/torap-mapping-XXXXXX", path[3][64], complaint[256];
+	char dir[64], path[3][80], complaint[256];
 	struct torap_error err;
-	cr_assert_not_null(mkdtemp(dir));
+	temporary_dir(dir, sizeof dir, "mapping");
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(path[i], sizeof path[i], "%s/%s", dir, files[i]);
 		cr_assert_eq(

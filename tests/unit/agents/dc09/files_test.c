@@ -8,13 +8,13 @@
 #include "agents/dc09/config.h"
 #include "agents/dc09/keys.h"
 #include "base/error.h"
+#include "tests/kit/temporary.h"
 
 static char dir[64], path[96];
 
 static void write_file(const char *text, mode_t mode)
 {
-	strcpy(dir, "/tmp/torap-dc09-XXXXXX");
-	cr_assert(mkdtemp(dir));
+	temporary_dir(dir, sizeof dir, "dc09");
 	snprintf(path, sizeof path, "%s/file", dir);
 	FILE *f = fopen(path, "w");
 	cr_assert(f && fputs(text, f) >= 0 && !fclose(f) && !chmod(path, mode));

@@ -3,6 +3,7 @@
 
 #include "agents/kit/kit.h"
 #include "tests/contract/fake_node.h"
+#include "tests/kit/temporary.h"
 
 struct desk {
 	uv_loop_t loop;
@@ -58,8 +59,7 @@ static struct desk *desk_open(unsigned waiting_max)
 {
 	struct desk *d = calloc(1, sizeof *d);
 	cr_assert(d);
-	strcpy(d->dir, "/tmp/torap-kit-XXXXXX");
-	cr_assert(mkdtemp(d->dir));
+	temporary_dir(d->dir, sizeof d->dir, "kit");
 	snprintf(d->endpoint, sizeof d->endpoint, "ipc://%s/intake", d->dir);
 	uv_loop_init(&d->loop);
 	struct kit_options options = { .agent = "tester",

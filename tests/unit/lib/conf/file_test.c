@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "tests/kit/temporary.h"
 
 static char dir[64], path[96], beside[104];
 static const struct torap_bytes old_text = { (const uint8_t *)"old", 3 };
@@ -16,8 +17,7 @@ static const struct torap_bytes new_text = { (const uint8_t *)"newer", 5 };
 
 static void begin(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/torap-file-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
+	temporary_dir(dir, sizeof dir, "file");
 	snprintf(path, sizeof path, "%s/a", dir);
 	snprintf(beside, sizeof beside, "%s.new", path);
 }

@@ -11,13 +11,13 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "conf/file.h"
+#include "tests/kit/temporary.h"
 
 static char dir[64], secret[96], public[96];
 
 static void begin(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/torap-keys-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
+	temporary_dir(dir, sizeof dir, "keys");
 	snprintf(secret, sizeof secret, "%s/node-a.key", dir);
 	snprintf(public, sizeof public, "%s/node-a.pub", dir);
 }

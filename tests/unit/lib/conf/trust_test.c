@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "conf/file.h"
 #include "proto/session.pb-c.h"
+#include "tests/kit/temporary.h"
 
 #define KEY_A "1111111111111111111111111111111111111111111111111111111111111111"
 #define KEY_B "2222222222222222222222222222222222222222222222222222222222222222"
@@ -33,8 +34,7 @@ static struct torap_wall now; /* 2026-12-01 */
 static void begin(void)
 {
 	uint8_t seed[32] = { 1 };
-	snprintf(dir, sizeof dir, "/tmp/torap-trust-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
+	temporary_dir(dir, sizeof dir, "trust");
 	snprintf(source, sizeof source, "%s/trust.yaml", dir);
 	torap_sign_key_make(&root, seed);
 	seed[0] = 2;

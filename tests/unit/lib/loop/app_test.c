@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
+#include "tests/kit/temporary.h"
 
 struct child {
 	struct torap_app app;
@@ -366,8 +367,8 @@ static void check_ready(int fd)
 
 Test(ready, tells_systemd_at_a_path)
 {
-	char dir[] = "/tmp/torap-ready-XXXXXX";
-	cr_assert(mkdtemp(dir));
+	char dir[64];
+	temporary_dir(dir, sizeof dir, "ready");
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	snprintf(at.sun_path, sizeof at.sun_path, "%s/notify", dir);
 	setenv("NOTIFY_SOCKET", at.sun_path, 1);

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "wait.h"
+#include "tests/kit/temporary.h"
 
 /* A listener and a dialler without keys, connected. */
 struct link {
@@ -290,9 +291,7 @@ Test(zsocket, drops_one_connection_and_the_dialler_comes_back)
 
 static char *make_dir(char path[static 64])
 {
-	strcpy(path, "/tmp/torap-zsocket-XXXXXX");
-	cr_assert(mkdtemp(path));
-	return path;
+	return temporary_dir(path, 64, "zsocket");
 }
 
 Test(zsocket, replaces_an_old_socket_file_and_gives_it_mode_0660)

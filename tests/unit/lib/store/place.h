@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/kit/temporary.h"
+
 struct place {
 	char root[PATH_MAX];
 	char dir[PATH_MAX + 8]; /* root/store: does not exist to begin with */
@@ -16,9 +18,7 @@ struct place {
 
 static inline void place_make(struct place *p)
 {
-	const char *tmp = getenv("TMPDIR");
-	snprintf(p->root, sizeof p->root, "%s/torap-store-XXXXXX", tmp ? tmp : "/tmp");
-	cr_assert_not_null(mkdtemp(p->root));
+	temporary_dir(p->root, sizeof p->root, "store");
 	snprintf(p->dir, sizeof p->dir, "%s/store", p->root);
 }
 
