@@ -252,31 +252,19 @@ int broker_config_load(struct broker_config *out, const char *path, struct torap
 	return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 int broker_config_judge_reload(
 	const struct broker_config *now, const struct broker_config *next, struct torap_error *err)
 {
-	const struct {
-		const char *key;
-		bool same;
-	} fixed[] = {
+	const struct torap_yaml_fixed fixed[] = {
 		{ "name", strcmp(now->name, next->name) == 0 },
 		{ "region", now->region == next->region },
-		{ "root", same_text(now->root, next->root) },
-		{ "store", same_text(now->store, next->store) },
+		{ "root", torap_yaml_same(now->root, next->root) },
+		{ "store", torap_yaml_same(now->store, next->store) },
 		{ "store_size", now->store_size == next->store_size },
-		{ "metrics", same_text(now->metrics, next->metrics) },
+		{ "metrics", torap_yaml_same(now->metrics, next->metrics) },
 		{ "canary", now->canary_us == next->canary_us },
 	};
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		if (!fixed[i].same)
-			return torap_yaml_refuse(err, next->path, fixed[i].key,
-				"%s changes with a restart only", fixed[i].key);
-	return 0;
+	return torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, next->path, err);
 }
 
 static void swap(char **a, char **b)

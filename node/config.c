@@ -360,28 +360,23 @@ static bool same_brokers(const struct node_config *a, const struct node_config *
 int node_config_judge_reload(
 	const struct node_config *now, const struct node_config *next, struct torap_error *err)
 {
-	const struct {
-		const char *key;
-		bool same;
-	} fixed[] = {
+	const struct torap_yaml_fixed fixed[] = {
 		{ "name", strcmp(now->name, next->name) == 0 },
 		{ "region", now->region == next->region },
 		{ "root", strcmp(now->root, next->root) == 0 },
 		{ "journal", strcmp(now->journal, next->journal) == 0 },
 		{ "journal_size", now->journal_size == next->journal_size },
 		{ "intake", strcmp(now->intake, next->intake) == 0 },
-		{ "metrics", now->metrics && next->metrics ? strcmp(now->metrics, next->metrics) == 0
-							   : now->metrics == next->metrics },
+		{ "metrics", torap_yaml_same(now->metrics, next->metrics) },
 		{ "canary", now->canary_us == next->canary_us },
 		{ "keep", now->keep_us == next->keep_us },
 		{ "seal", memcmp(now->seal_delay_ms, next->seal_delay_ms, sizeof now->seal_delay_ms) == 0 },
 		{ "marks", now->bulk_percent == next->bulk_percent &&
 				   now->normal_percent == next->normal_percent },
 	};
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		if (!fixed[i].same)
-			return torap_yaml_refuse(err, next->path, fixed[i].key,
-				"%s changes with a restart only", fixed[i].key);
+	int r = torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, next->path, err);
+	if (r)
+		return r;
 	if (!same_brokers(now, next))
 		return torap_yaml_refuse(err, next->path, "brokers",
 			"which brokers there are, their names, kinds and lag_max change with a restart only");

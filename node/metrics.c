@@ -24,12 +24,6 @@
 
 enum { LABELS_MAX = 160, FIRST_LANE = TORAP__LANE__LANE_CRITICAL };
 
-static void one(struct torap_writer *body, const char *name, const char *type, const char *help, double value)
-{
-	torap_metric_head(body, name, type, help);
-	torap_metric(body, name, NULL, value);
-}
-
 static void observations(struct torap_writer *body, const struct node *n)
 {
 	const struct node_acceptance_counts *c = node_acceptance_counts(n->acceptance);
@@ -47,23 +41,25 @@ static void observations(struct torap_writer *body, const struct node *n)
 		torap_metric_label(labels, sizeof labels, "reason", node_refusal_name((enum node_refusal)i));
 		torap_metric(body, "torap_node_refused_total", labels, (double)c->refused[i]);
 	}
-	one(body, "torap_node_alive_total", "counter", "Signs of life that made no event.", (double)c->alive);
-	one(body, "torap_node_unmapped_total", "counter", "Observations with a code that no table knows.",
-		(double)c->unmapped);
-	one(body, "torap_node_unknown_total", "counter",
+	torap_metric_one(body, "torap_node_alive_total", "counter", "Signs of life that made no event.",
+		(double)c->alive);
+	torap_metric_one(body, "torap_node_unmapped_total", "counter",
+		"Observations with a code that no table knows.", (double)c->unmapped);
+	torap_metric_one(body, "torap_node_unknown_total", "counter",
 		"Observations of devices that the registry does not know.", (double)c->unknown);
 }
 
 static void intake(struct torap_writer *body, const struct node *n)
 {
 	struct node_intake_counts c = node_intake_counts(n->intake);
-	one(body, "torap_node_agents", "gauge", "Agents that are connected.", (double)c.sessions);
-	one(body, "torap_node_offers_total", "counter", "Offers of agents.", (double)c.offers);
-	one(body, "torap_node_malformed_total", "counter", "Messages of agents that were refused as a whole.",
-		(double)c.malformed);
-	one(body, "torap_node_strange_total", "counter", "Messages of agents of a type that is not known.",
-		(double)c.strange);
-	one(body, "torap_node_verdicts_lost_total", "counter", "Verdicts whose agent was gone.",
+	torap_metric_one(
+		body, "torap_node_agents", "gauge", "Agents that are connected.", (double)c.sessions);
+	torap_metric_one(body, "torap_node_offers_total", "counter", "Offers of agents.", (double)c.offers);
+	torap_metric_one(body, "torap_node_malformed_total", "counter",
+		"Messages of agents that were refused as a whole.", (double)c.malformed);
+	torap_metric_one(body, "torap_node_strange_total", "counter",
+		"Messages of agents of a type that is not known.", (double)c.strange);
+	torap_metric_one(body, "torap_node_verdicts_lost_total", "counter", "Verdicts whose agent was gone.",
 		(double)c.lost_verdicts);
 }
 
@@ -100,7 +96,7 @@ static void faults(struct torap_writer *body, const struct node *n)
 {
 	char labels[LABELS_MAX];
 	const char *name = "torap_node_faulty_batches_total";
-	one(body, "torap_node_replaced_total", "counter",
+	torap_metric_one(body, "torap_node_replaced_total", "counter",
 		"Sessions that a broker ended for a newer one with our keys: another machine runs as this node.",
 		(double)node_strangers_replaced_count(n->strangers));
 	torap_metric_head(body, name, "counter",
@@ -139,34 +135,37 @@ static void lanes(struct torap_writer *body, const struct node *n)
 static void memories(struct torap_writer *body, const struct node *n)
 {
 	struct torap_kv_size size = torap_kv_size(n->kv);
-	one(body, "torap_node_repeat_keys", "gauge", "Repeat keys remembered.",
+	torap_metric_one(body, "torap_node_repeat_keys", "gauge", "Repeat keys remembered.",
 		(double)node_dedup_count(n->dedup));
-	one(body, "torap_node_repeat_keys_forgotten_total", "counter",
+	torap_metric_one(body, "torap_node_repeat_keys_forgotten_total", "counter",
 		"Repeat keys forgotten before their time for want of room.",
 		(double)node_dedup_forgotten(n->dedup));
-	one(body, "torap_node_unknown_accounts", "gauge", "Unknown devices of the last minutes.",
+	torap_metric_one(body, "torap_node_unknown_accounts", "gauge", "Unknown devices of the last minutes.",
 		(double)node_unknown_accounts(n->unknown));
-	one(body, "torap_node_subjects", "gauge", "Devices that stand in manifests by an opaque subject.",
+	torap_metric_one(body, "torap_node_subjects", "gauge",
+		"Devices that stand in manifests by an opaque subject.",
 		(double)node_subjects_count(n->subjects));
-	one(body, "torap_node_supervised", "gauge", "Devices under supervision.",
+	torap_metric_one(body, "torap_node_supervised", "gauge", "Devices under supervision.",
 		(double)node_supervision_devices(n->supervision));
-	one(body, "torap_node_silent", "gauge", "Devices past their period.",
+	torap_metric_one(body, "torap_node_silent", "gauge", "Devices past their period.",
 		(double)node_supervision_silent(n->supervision));
-	one(body, "torap_node_devices", "gauge", "Devices of the registry.",
+	torap_metric_one(body, "torap_node_devices", "gauge", "Devices of the registry.",
 		(double)node_registry_devices(n->rules.registry));
-	one(body, "torap_node_journal_bytes", "gauge", "Bytes of the journal in use.",
+	torap_metric_one(body, "torap_node_journal_bytes", "gauge", "Bytes of the journal in use.",
 		(double)size.used_bytes);
-	one(body, "torap_node_journal_bytes_max", "gauge", "Bytes that the journal may grow to.",
+	torap_metric_one(body, "torap_node_journal_bytes_max", "gauge", "Bytes that the journal may grow to.",
 		(double)size.map_bytes);
-	one(body, "torap_node_journal_room_bytes", "gauge",
+	torap_metric_one(body, "torap_node_journal_room_bytes", "gauge",
 		"As journal_bytes_max, or less where the file system has less: what the marks are of.",
 		(double)size.most_bytes);
-	one(body, "torap_node_trust_version", "gauge", "Version of the trust file in force.",
+	torap_metric_one(body, "torap_node_trust_version", "gauge", "Version of the trust file in force.",
 		(double)n->rules.trust->version);
-	one(body, "torap_node_trust_valid_until_seconds", "gauge", "Until when the trust file is valid.",
+	torap_metric_one(body, "torap_node_trust_valid_until_seconds", "gauge",
+		"Until when the trust file is valid.",
 		(double)n->rules.trust->valid_until.us / TORAP_US_PER_S);
-	one(body, "torap_node_reloads_total", "counter", "Reloads that took effect.", (double)n->reloads);
-	one(body, "torap_node_reloads_refused_total", "counter", "Reloads that were refused.",
+	torap_metric_one(
+		body, "torap_node_reloads_total", "counter", "Reloads that took effect.", (double)n->reloads);
+	torap_metric_one(body, "torap_node_reloads_refused_total", "counter", "Reloads that were refused.",
 		(double)n->reloads_refused);
 	torap_clock_metrics(body, "torap_node", &n->clock);
 }
@@ -222,12 +221,12 @@ static void retention(struct torap_writer *body, const struct node *n)
 		torap_metric_label(labels, sizeof labels, "reason", torap_sweep_reason_name(i));
 		torap_metric(body, "torap_node_deleted_bytes_total", labels, (double)c.deleted[i].bytes);
 	}
-	one(body, "torap_node_oldest_frame_seconds", "gauge", "Age of the oldest frame in the journal.",
-		oldest_seconds(n));
-	one(body, "torap_node_retention_waiting", "gauge",
+	torap_metric_one(body, "torap_node_oldest_frame_seconds", "gauge",
+		"Age of the oldest frame in the journal.", oldest_seconds(n));
+	torap_metric_one(body, "torap_node_retention_waiting", "gauge",
 		"1: the clock jumped, and nothing is deleted until it has been stable for 10 minutes.",
 		c.waiting);
-	one(body, "torap_node_retention_unreadable_total", "counter",
+	torap_metric_one(body, "torap_node_retention_unreadable_total", "counter",
 		"Batches of which nothing could be deleted, for their manifest is damaged.",
 		(double)c.unreadable);
 }

@@ -185,22 +185,14 @@ int follow_config_load(struct follow_config **out, const char *path, struct tora
 int follow_config_judge_reload(
 	const struct follow_config *now, const struct follow_config *next, struct torap_error *err)
 {
-	const struct {
-		const char *key;
-		bool same;
-	} fixed[] = {
+	const struct torap_yaml_fixed fixed[] = {
 		{ "feed", strcmp(now->feed, next->feed) == 0 },
 		{ "root", memcmp(now->root, next->root, sizeof now->root) == 0 },
 		{ "dir", strcmp(now->dir, next->dir) == 0 },
 		{ "dir_size", now->dir_bytes == next->dir_bytes },
-		{ "metrics", now->metrics && next->metrics ? strcmp(now->metrics, next->metrics) == 0
-							   : now->metrics == next->metrics },
+		{ "metrics", torap_yaml_same(now->metrics, next->metrics) },
 	};
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		if (!fixed[i].same)
-			return torap_yaml_refuse(err, next->path, fixed[i].key,
-				"%s changes with a restart only", fixed[i].key);
-	return 0;
+	return torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, next->path, err);
 }
 
 void follow_config_take(struct follow_config *now, struct follow_config *next)

@@ -309,3 +309,18 @@ char *torap_yaml_path(const char *config_path, const char *name)
 	char *path;
 	return asprintf(&path, "%.*s%s", (int)(slash + 1 - config_path), config_path, name) < 0 ? NULL : path;
 }
+
+int torap_yaml_judge_fixed(
+	const struct torap_yaml_fixed *fixed, size_t count, const char *path, struct torap_error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!fixed[i].same)
+			return torap_yaml_refuse(
+				err, path, fixed[i].key, "%s changes with a restart only", fixed[i].key);
+	return 0;
+}
+
+bool torap_yaml_same(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}

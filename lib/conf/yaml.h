@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cyaml/cyaml.h>
+#include <stdbool.h>
 
 #include "base/bytes.h"
 
@@ -33,3 +34,14 @@ int torap_yaml_refuse_text(struct torap_error *err, const char *name, struct tor
 
 /* Names in a configuration file are relative to the folder of the file.  Allocated; NULL when memory ran out. */
 char *torap_yaml_path(const char *config_path, const char *name);
+
+/* What a running process does not take over from a file that is read again: the first that is not the same refuses it. */
+struct torap_yaml_fixed {
+	const char *key; /* as `where` above */
+	bool same;
+};
+/* 0, or -EINVAL with the reason; `path` is the new file's. */
+int torap_yaml_judge_fixed(
+	const struct torap_yaml_fixed *fixed, size_t count, const char *path, struct torap_error *err);
+/* Of two values that may be left out (NULL). */
+bool torap_yaml_same(const char *a, const char *b);
