@@ -74,11 +74,7 @@ bool node_batcher_deadline(const struct node_batcher *b, struct torap_mono *out)
 
 void node_batcher_seal_bytes(struct node_batcher *b, size_t bytes)
 {
-	if (b->options.seal_bytes == bytes)
-		return;
 	b->options.seal_bytes = bytes;
-	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++)
-		torap_sealer_limit(b->lanes[lane].sealer, bytes);
 }
 
 void node_batcher_flush(struct node_batcher *b)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,18 +10,15 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "node/lane_load.h"
-#include "node/reissue_rows.h"
-#include "node/writes.h"
-#include "store/journal.h"
+#include "node/lane_round.h"
 #include "store/kv.h"
-#include "store/kv_key.h"
 
 enum {
 	FULL_PAUSE_MS = 1000, /* until a full disk is tried again when nobody asks for it */
 	EXIT_STATUS = 70,     /* as the committer's: what is durable is not in danger, going on would be */
 };
 
-static void entries_push(struct node_entries *list, struct node_entry *e)
+void node_entries_push(struct node_entries *list, struct node_entry *e)
 {
 	e->next = NULL;
 	if (list->last)
@@ -31,7 +29,7 @@ static void entries_push(struct node_entries *list, struct node_entry *e)
 	list->count++;
 }
 
-static struct node_entry *entries_pop(struct node_entries *list)
+struct node_entry *node_entries_pop(struct node_entries *list)
 {
 	struct node_entry *e = list->first;
 	if (!e)
@@ -65,8 +63,7 @@ static void events_clear(struct node_events *list)
 	*list = (struct node_events){ 0 };
 }
 
-/* Half a round cannot be taken back.  Nobody was told anything of it, so the next start goes on from what is durable. */
-static _Noreturn void die(const struct node_lane *l, const char *what)
+void node_lane_die(const struct node_lane *l, const char *what)
 {
 	torap_fail("BATCHER-FAILED", "lane %s: %s; this process ends and goes on with what was flushed",
 		torap_lane_name(l->lane), what);
@@ -83,30 +80,8 @@ static void give_back(struct node_entry *e, enum node_entry_result result)
 static void give_back_all(struct node_entries *list, enum node_entry_result result)
 {
 	struct node_entry *e;
-	while ((e = entries_pop(list)))
+	while ((e = node_entries_pop(list)))
 		give_back(e, result);
-}
-
-static void open_sealer(struct node_lane *l, const struct node_stream *s)
-{
-	struct torap_error err;
-	struct torap_sealer *before = l->sealer;
-	if (torap_sealer_create(&l->sealer, &s->id, s->sealed.batch_no, s->sealed.next_seq, s->digest,
-		    l->options->key, &err))
-		die(l, err.text);
-	torap_sealer_canary(l->sealer, l->options->canary_us);
-	if (before || s->sealed.batch_no)
-		torap_sealer_dated(l->sealer, s->sealed.sealed_at, before);
-	torap_sealer_destroy(before);
-}
-
-/* They were in one batch before, so they fit into one again; perhaps not below the limit of this start. */
-static void add_unsealed(struct node_lane *l)
-{
-	for (struct node_event *e = l->unsealed.first; e; e = e->next)
-		if (torap_sealer_add_packed(l->sealer, &e->event, &e->seq))
-			die(l, "events that were numbered already do not fit any more");
-	torap_sealer_limit(l->sealer, l->options->seal_bytes);
 }
 
 int node_lane_open(struct node_lane *l, const struct node_batcher_options *options, uint32_t lane,
@@ -118,14 +93,14 @@ int node_lane_open(struct node_lane *l, const struct node_batcher_options *optio
 	int r = node_lane_load(l, err);
 	if (r)
 		return r;
-	open_sealer(l, node_lane_stream(l));
-	uint64_t first = torap_sealer_next_seq(l->sealer);
+	uint64_t first = node_lane_stream(l)->sealed.next_seq;
 	if (l->unsealed.first && l->unsealed.first->seq != first)
 		return torap_errorf(err, -EBADMSG,
 			"lane %s: the table unsealed begins at %llu, the journal ends before %llu",
 			torap_lane_name(lane), (unsigned long long)l->unsealed.first->seq,
 			(unsigned long long)first);
-	add_unsealed(l);
+	l->key = *options->key;
+	node_lane_round_open(l, node_lane_stream(l));
 	/* What a former process left is sealed at once: its delay has passed. */
 	l->unsealed_since.us = now.mono.us - (int64_t)options->seal_delay_ms[lane] * TORAP_US_PER_MS;
 	return 0;
@@ -138,6 +113,7 @@ void node_lane_finish(struct node_lane *l)
 	events_clear(&l->unsealed);
 	node_recent_finish(&l->recent);
 	torap_sealer_destroy(l->sealer);
+	sodium_memzero(&l->key, sizeof l->key);
 	free(l->streams);
 }
 
@@ -150,7 +126,7 @@ int node_lane_add(struct node_lane *l, struct node_entry *entry, struct node_now
 	if (l->waiting_events == 0 && entry->event)
 		l->waiting_since = now.mono;
 	l->waiting_events += entry->event != NULL;
-	entries_push(&l->waiting, entry);
+	node_entries_push(&l->waiting, entry);
 	return 0;
 }
 
@@ -209,115 +185,6 @@ bool node_lane_idle(const struct node_lane *l)
 	return !l->running && l->waiting.count == 0 && (l->unsealed.count == 0 || l->pause_until.us != 0);
 }
 
-static struct torap_kv_key unsealed_key(uint32_t lane, uint64_t seq)
-{
-	struct torap_kv_key key = { 0 };
-	torap_kv_key_u8(&key, (uint8_t)lane);
-	torap_kv_key_u64(&key, seq);
-	return key;
-}
-
-static void delete_unsealed_rows(struct node_lane *l)
-{
-	for (const struct node_event *e = l->unsealed.first; e; e = e->next) {
-		struct torap_kv_key key = unsealed_key(l->lane, e->seq);
-		node_writes_delete(&l->job.writes, NODE_TABLE_UNSEALED, torap_kv_key_bytes(&key));
-	}
-}
-
-/* Closes the open batch into the job.  The first to be closed holds all that was unsealed, so their rows go. */
-static void seal(struct node_lane *l, struct node_now now)
-{
-	struct node_lane_job *job = &l->job;
-	struct torap_batch *batch = NULL;
-	struct torap_error err;
-	if (torap_sealer_seal(l->sealer, now.wall, &batch, &err))
-		die(l, err.text);
-	const struct node_stream *stream = job->begins_stream ? &job->stream : node_lane_stream(l);
-	struct node_sealed *s = node_sealed_create(&batch, job->last ? &job->last->mark : &stream->sealed);
-	if (!s)
-		die(l, "out of memory");
-	if (job->last)
-		job->last->next = s;
-	else
-		job->first = s;
-	if (!job->last && !job->begins_stream)
-		delete_unsealed_rows(l);
-	job->last = s;
-	node_mark_write(&s->mark, &stream->id, &job->writes);
-}
-
-/* Numbers the entry's event.  Returns false when it can never be sealed. */
-static bool number(struct node_lane *l, struct node_entry *entry, struct node_now now)
-{
-	struct node_event *e = entry->event;
-	int r = torap_sealer_add_packed(l->sealer, &e->event, &e->seq);
-	if (r == TORAP_SEAL_FULL) {
-		/* An event that finds even the empty batch full is too big. */
-		if (torap_sealer_count(l->sealer) == 0)
-			return false;
-		seal(l, now);
-		r = torap_sealer_add_packed(l->sealer, &e->event, &e->seq);
-	}
-	if (r < 0)
-		die(l, r == -ENOMEM ? "out of memory" : "an event of another lane");
-	return r == 0;
-}
-
-static void write_unsealed_rows(struct node_lane *l)
-{
-	struct torap_writer row = { 0 };
-	for (const struct node_entry *entry = l->job.entries.first; entry; entry = entry->next) {
-		const struct node_event *e = entry->event;
-		if (!e || e->seq < l->job.open_from)
-			continue;
-		struct torap_kv_key key = unsealed_key(l->lane, e->seq);
-		row.size = 0;
-		node_event_write(e, &row);
-		node_writes_put(&l->job.writes, NODE_TABLE_UNSEALED, torap_kv_key_bytes(&key),
-			torap_bytes(row.data, row.size));
-	}
-	if (row.failed)
-		die(l, "out of memory");
-	torap_writer_finish(&row);
-}
-
-/* A new stream: what was unsealed gets new numbers in it and is sealed in the same commit. */
-static void begin_stream(struct node_lane *l)
-{
-	struct node_lane_job *job = &l->job;
-	const struct node_stream *old = node_lane_stream(l);
-	node_stretch_begin(&old->id, l->reissue_from, old->sealed.batch_no, &job->writes);
-	struct torap_stream_id id = old->id;
-	id.incarnation = node_lane_random();
-	node_stream_init(&job->stream, &id);
-	job->begins_stream = true;
-	node_lane_write_incarnation(&id, &job->writes);
-	delete_unsealed_rows(l);
-	open_sealer(l, &job->stream);
-	add_unsealed(l);
-}
-
-/* On the committer's thread; the loop does not touch the job meanwhile. */
-static int apply(struct torap_commit_job *commit, struct torap_kv_txn *txn)
-{
-	const struct node_lane_job *job = (const struct node_lane_job *)commit;
-	if (job->limit_percent)
-		torap_kv_limit(txn, job->limit_percent);
-	if (job->frees)
-		torap_kv_frees(txn);
-	for (const struct node_sealed *s = job->first; s; s = s->next) {
-		int r = torap_journal_append(txn, s->batch, job->received_at);
-		if (r == TORAP_KV_FULL || r < 0)
-			return r;
-		assert(r == 0); /* The sealer goes on where the journal ends. */
-	}
-	int r = node_writes_apply(&job->writes, txn);
-	for (const struct node_entry *e = job->entries.first; e && !r; e = e->next)
-		r = node_writes_apply(&e->writes, txn);
-	return r;
-}
-
 static void keep_unsealed(struct node_lane *l, struct node_entry *entry)
 {
 	struct node_event *e = entry->event;
@@ -357,7 +224,7 @@ static void on_durable(struct node_lane *l)
 	if (new_stream) {
 		struct node_stream *more = realloc(l->streams, (l->streams_count + 1) * sizeof *l->streams);
 		if (!more)
-			die(l, "out of memory");
+			node_lane_die(l, "out of memory");
 		l->streams = more;
 		l->streams[l->streams_count++] = job->stream;
 	}
@@ -388,8 +255,7 @@ static void on_full(struct node_lane *l)
 	struct node_entries entries = job->entries;
 	l->counts.jobs_full++;
 	node_sealed_unref_list(job->first);
-	open_sealer(l, node_lane_stream(l));
-	add_unsealed(l);
+	node_lane_round_open(l, node_lane_stream(l));
 	if (entries.count <= 1 || l->lane != TORAP__LANE__LANE_CRITICAL) {
 		if (entries.count == 0)
 			l->pause_until = torap_mono_add_ms(job->started, FULL_PAUSE_MS);
@@ -410,10 +276,11 @@ static void on_full(struct node_lane *l)
 static void on_done(struct torap_commit_job *commit, int result)
 {
 	struct node_lane_job *job = (struct node_lane_job *)commit;
-	struct node_lane *l = (struct node_lane *)((char *)job - offsetof(struct node_lane, job));
+	struct node_lane *l = node_lane_of(job);
 	assert(result == 0 || result == TORAP_KV_FULL);
 	l->running = false;
 	torap_writer_finish(&job->writes);
+	give_back_all(&job->too_big, NODE_ENTRY_TOO_BIG);
 	if (result == 0)
 		on_durable(l);
 	else
@@ -421,15 +288,12 @@ static void on_done(struct torap_commit_job *commit, int result)
 	l->counts.unsealed = l->unsealed.count;
 }
 
-static void take_waiting(struct node_lane *l, struct node_now now)
+static void take_waiting(struct node_lane *l)
 {
 	while (l->waiting.count && l->job.entries.count < l->job_max) {
-		struct node_entry *e = entries_pop(&l->waiting);
+		struct node_entry *e = node_entries_pop(&l->waiting);
 		l->waiting_events -= e->event != NULL;
-		if (e->event && !number(l, e, now))
-			give_back(e, NODE_ENTRY_TOO_BIG);
-		else
-			entries_push(&l->job.entries, e);
+		node_entries_push(&l->job.entries, e);
 	}
 }
 
@@ -437,26 +301,22 @@ static void start_round(struct node_lane *l, struct node_now now)
 {
 	struct node_lane_job *job = &l->job;
 	*job = (struct node_lane_job){
-		.commit = { .apply = apply, .done = on_done },
+		.commit = { .apply = node_lane_round_apply, .done = on_done },
 		.since = l->waiting_since,
 		.started = now.mono,
 		.received_at = now.wall,
+		.seal_all = is_due(l, now) || l->renew,
 	};
-	bool seal_all = is_due(l, now) || l->renew;
+	l->key = *l->options->key;
 	if (l->renew)
-		begin_stream(l);
-	take_waiting(l, now);
-	if (seal_all && torap_sealer_count(l->sealer))
-		seal(l, now);
+		node_lane_round_begin_stream(l);
+	torap_sealer_limit(l->sealer, l->options->seal_bytes);
+	take_waiting(l);
 	/* What is new keeps to its mark.  What is promised and found no room may move into its batch all the same. */
 	if (job->entries.count)
 		job->limit_percent = l->options->limit_percent[l->lane];
 	else if (l->pause_until.us)
 		job->frees = job->commit.alone = true;
-	job->open_from = torap_sealer_next_seq(l->sealer) - torap_sealer_count(l->sealer);
-	write_unsealed_rows(l);
-	if (job->writes.failed)
-		die(l, "out of memory");
 	l->running = true;
 	l->next_round = torap_mono_add_ms(now.mono, l->options->round_spacing_ms[l->lane]);
 	l->waiting_since = now.mono; /* of those that the job had no room for */
@@ -467,6 +327,7 @@ static void start_round(struct node_lane *l, struct node_now now)
 static void show_head(struct node_lane *l, struct node_now now)
 {
 	l->want_head = false;
+	l->key = *l->options->key;
 	struct torap_buffer *head = torap_sealer_head(l->sealer, now.wall);
 	if (!head)
 		return; /* Out of memory; the next one is asked for in two seconds. */

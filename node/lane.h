@@ -30,15 +30,17 @@ struct node_events {
 
 struct node_lane_job {
 	struct torap_commit_job commit;
-	struct node_entries entries;
-	struct node_sealed *first, *last; /* batches to append, in order */
-	struct torap_writer writes;       /* rows of unsealed, marks, state */
-	uint64_t open_from;               /* events from here on stay unsealed */
-	struct torap_mono since, started; /* its first event was added; it was given to the committer */
-	unsigned limit_percent;           /* of the journal, for what is new; 0: none */
-	bool frees;                       /* it moves what is there: the room that is kept back is for this */
-	struct torap_wall received_at;    /* by which retention counts, whatever date the batches bear */
-	bool begins_stream;               /* the batches are the first of `stream` */
+	struct node_entries entries, too_big; /* what can never be sealed moves to the second */
+	bool made;                            /* numbered and sealed: once, however often it is applied */
+	bool seal_all;                        /* also the batch that is open at its end */
+	struct node_sealed *first, *last;     /* batches to append, in order */
+	struct torap_writer writes;           /* rows of unsealed, marks, state */
+	uint64_t open_from;                   /* events from here on stay unsealed */
+	struct torap_mono since, started;     /* its first event was added; it was given to the committer */
+	unsigned limit_percent;               /* of the journal, for what is new; 0: none */
+	bool frees;                    /* it moves what is there: the room that is kept back is for this */
+	struct torap_wall received_at; /* by which retention counts, whatever date the batches bear */
+	bool begins_stream;            /* the batches are the first of `stream` */
 	struct node_stream stream;
 };
 
@@ -48,6 +50,8 @@ struct node_lane {
 	struct node_stream *streams; /* oldest first, the last is current; what is durable */
 	size_t streams_count;
 	struct torap_sealer *sealer;
+	struct torap_sign_key
+		key; /* a copy for the sealer: SIGHUP may change the process's while a round signs */
 	struct node_events unsealed; /* durable, and in the sealer's open batch */
 	struct torap_mono unsealed_since;
 	struct node_entries waiting;
@@ -74,6 +78,16 @@ int node_lane_add(struct node_lane *l, struct node_entry *entry, struct node_now
 void node_lane_run(struct node_lane *l, struct node_now now);
 bool node_lane_deadline(const struct node_lane *l, struct torap_mono *out);
 bool node_lane_idle(const struct node_lane *l);
+
+void node_entries_push(struct node_entries *list, struct node_entry *e);
+struct node_entry *node_entries_pop(struct node_entries *list); /* NULL: it is empty */
+/* Half a round cannot be taken back.  Nobody was told anything of it, so the next start goes on from what is durable. */
+_Noreturn void node_lane_die(const struct node_lane *l, const char *what);
+
+static inline struct node_lane *node_lane_of(struct node_lane_job *job)
+{
+	return (struct node_lane *)((char *)job - offsetof(struct node_lane, job));
+}
 
 static inline struct node_stream *node_lane_stream(const struct node_lane *l)
 {
