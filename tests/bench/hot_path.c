@@ -2,7 +2,7 @@
  *
  * A node's way of an observation, from an agent's offer to the sealed batch that is durable; then the batch as a broker and a subscriber
  * take it: frames, signature, digests, and each event opened.  Rounds are of equal size whatever the disk does, so that the same
- * work is done each time; the committer's thread is not counted. */
+ * work is done each time; of the committer's thread what a lane's round does is counted, not the commit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
