@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,11 @@ int torap_errorf(struct torap_error *err, int code, const char *format, ...)
 		flatten(err->text);
 	}
 	return code;
+}
+
+bool torap_error_is_room(int code)
+{
+	return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }
 
 void torap_error_prefix(struct torap_error *err, const char *format, ...)

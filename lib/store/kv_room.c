@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/error.h"
 #include "store/kv.h"
 
 enum {
@@ -14,11 +15,6 @@ enum {
 	ROOM_SLACK_PAGES = 32,        /* of a commit: the free list and the roots of the tables */
 	ROOM_FREE_TABLE = 0,          /* LMDB's own table of free pages */
 };
-
-bool torap_kv_room_is_want(int rc)
-{
-	return rc == ENOSPC || rc == EDQUOT || rc == EFBIG;
-}
 
 int torap_kv_room_tables(MDB_txn *txn, const MDB_dbi *tables, unsigned tables_count, MDB_stat *out_sum)
 {
@@ -129,7 +125,7 @@ static int allocate(struct torap_kv_room *room, MDB_env *env, uint64_t need_byte
 		}
 		if (errno == EINTR)
 			continue;
-		if (torap_kv_room_is_want(errno) && ahead_bytes > need_bytes) {
+		if (torap_error_is_room(errno) && ahead_bytes > need_bytes) {
 			ahead_bytes = need_bytes;
 			continue;
 		}
@@ -169,7 +165,7 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 
 	uint64_t need = writes + (makes_room ? 0 : reserve_bytes(room) / room->page_bytes);
 	rc = allocate(room, env, (last + need) * room->page_bytes);
-	if (torap_kv_room_is_want(rc)) {
+	if (torap_error_is_room(rc)) {
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);
 		if (!rc) /* Free pages are on the disk already. */

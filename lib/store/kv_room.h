@@ -25,9 +25,6 @@ int torap_kv_room_used(MDB_env *env, uint64_t *out_pages);
 /* The size of which TORAP_KV_HIGH_PERCENT can be used: the map's, or less where the file system gives less.  Any thread. */
 uint64_t torap_kv_room_most(const struct torap_kv_room *room, MDB_env *env);
 
-/* Is this the operating system's word for "no room": of the disk, of a quota, of what a file may hold? */
-bool torap_kv_room_is_want(int rc);
-
 /* Pages of these tables as the transaction sees them. */
 int torap_kv_room_tables(MDB_txn *txn, const MDB_dbi *tables, unsigned tables_count, MDB_stat *out_sum);
 

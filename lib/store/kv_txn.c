@@ -8,7 +8,7 @@
 
 int torap_kv_translate(int rc)
 {
-	if (torap_kv_room_is_want(rc))
+	if (torap_error_is_room(rc))
 		return TORAP_KV_FULL;
 	switch (rc) {
 	case 0:
@@ -86,7 +86,7 @@ static int check_room(struct torap_kv_txn *txn)
  * stands, unless it was the meta page itself that failed: of that LMDB says so when it is next asked for a transaction. */
 static int commit_failed(struct torap_kv *kv, int rc)
 {
-	bool space = torap_kv_room_is_want(rc) || (rc == EIO && torap_kv_room_disk_is_full(kv->env));
+	bool space = torap_error_is_room(rc) || (rc == EIO && torap_kv_room_disk_is_full(kv->env));
 	if (!space)
 		return torap_kv_translate(rc);
 	MDB_txn *probe;
