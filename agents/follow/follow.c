@@ -72,6 +72,7 @@ static void on_committed(uv_async_t *async)
 	if (f->closing)
 		return;
 	follow_acknowledge(f);
+	follow_look_at_room(f);
 	if (f->output)
 		follow_output_wake(f->output);
 }
@@ -84,6 +85,8 @@ static void wake(void *hint)
 
 static void store_heads(struct follow *f)
 {
+	if (follow_shelf_waits(&f->shelf))
+		return; /* They stay dirty. */
 	for (size_t i = 0; i < f->streams.count; i++) {
 		struct follow_stream *s = f->streams.list[i];
 		if (!s->head_dirty)
@@ -116,6 +119,8 @@ static void look_for_silence(struct follow *f)
 /* An acknowledgement that says nothing new asks for what is missing. */
 static void look_for_holes(struct follow *f)
 {
+	if (follow_shelf_waits(&f->shelf))
+		return; /* What comes for them could not be taken. */
 	struct torap_mono now = torap_app_mono();
 	for (size_t i = 0; i < f->streams.count; i++) {
 		struct follow_stream *s = f->streams.list[i];
@@ -128,6 +133,8 @@ static void look_for_holes(struct follow *f)
 static void on_second(uv_timer_t *timer)
 {
 	struct follow *f = timer->data;
+	follow_shelf_try(&f->shelf);
+	follow_look_at_room(f);
 	look_for_holes(f);
 	store_heads(f);
 	look_for_silence(f);
@@ -296,6 +303,7 @@ static int open_parts(struct follow *f, struct torap_error *err)
 		r = load(f, err);
 	if (!r)
 		r = torap_committer_start(&f->committer, f->kv, wake, f, err);
+	follow_shelf_init(&f->shelf, f->committer);
 	if (!r && f->options.has_output) {
 		struct follow_output_options output = f->options.output;
 		output.on_end = on_output_end;
@@ -338,6 +346,7 @@ static void on_output_closed(void *hint)
 {
 	struct follow *f = hint;
 	f->output = NULL;
+	follow_shelf_close(&f->shelf);
 	f->committer = torap_committer_stop(f->committer);
 	f->kv = torap_kv_close(f->kv);
 	f->closing_parts = 2;

@@ -7,7 +7,10 @@
  * What does not verify is never stored: it is reported and the lane goes down, as refused, and tries again by itself, at the next
  * broker if there is one.  Everything runs on one loop beside the committer's thread and the output's worker.
  *
- * Ends: the directory is full, or the output cannot be written: on_end() with the reason; the owner then closes. */
+ * No room (of the disk, of dir_size, of the output's file system): nothing is acknowledged, links stay up, and it goes on by itself
+ * when there is room; a log line says so, and the status (full.c).
+ *
+ * Ends: the output cannot be written for another reason: on_end() with it; the owner then closes. */
 #pragma once
 
 #include <stdbool.h>

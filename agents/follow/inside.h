@@ -3,6 +3,7 @@
 
 #include "agents/follow/follow.h"
 #include "agents/follow/grants.h"
+#include "agents/follow/shelf.h"
 #include "agents/follow/store.h"
 #include "agents/follow/streams.h"
 #include "loop/http.h"
@@ -15,7 +16,16 @@ struct follow_lane {
 	bool ack_due; /* some stream of it */
 	struct torap_grant_row *granted;
 	size_t granted_count;
-	uint32_t grant; /* number in the store */
+	uint32_t grant;       /* number in the store */
+	size_t waiting_bytes; /* of batches on their way to the disk, or put aside */
+	bool let_go; /* more came in this session than its credit holds: it comes again in the next */
+};
+
+/* No room, as it was told. */
+struct follow_full {
+	bool store, output;
+	struct torap_mono store_since, output_since;
+	uint64_t times; /* of both */
 };
 
 struct follow {
@@ -25,6 +35,8 @@ struct follow {
 	void *zmq;
 	struct torap_kv *kv;
 	struct torap_committer *committer;
+	struct follow_shelf shelf;
+	struct follow_full full;
 	uv_async_t committed;
 	uv_timer_t second;
 	struct torap_http *http;
@@ -60,6 +72,13 @@ void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_p
 void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, struct torap_buffer *head);
 void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum torap_proof sort,
 	uint64_t number, struct torap_buffer *document);
+/* full.c: while the directory or the output has no room. */
+/* Each second, and when something was flushed. */
+void follow_look_at_room(struct follow *f);
+/* Is the batch let go?  It comes again: what is put aside stays within the credit.  To be asked before it is judged. */
+bool follow_lets_go(struct follow *f, const struct follow_stream *s, const struct torap_batch *b);
+/* The same of one that is old: it is put aside already, or was flushed. */
+bool follow_lets_go_old(const struct follow *f);
 /* writers.c */
 /* A head that was not known before. */
 void follow_writer_head(const struct follow_stream *s, const struct torap_head *head);

@@ -1,6 +1,7 @@
 /* What goes to the committer's thread, and what comes back from it.  A job owns all that its `apply` reads. */
 #include "agents/follow/inside.h"
 #include "agents/follow/mended.h"
+#include "agents/follow/shelf.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,17 +11,12 @@
 #include "base/log.h"
 #include "loop/app.h"
 
-static void end_full(struct follow *f)
-{
-	struct torap_error err;
-	follow_store_full(f->kv, &err);
-	follow_end(f, err.text);
-}
-
 /* Batches. */
 
+enum { PROOFS_WAITING_MAX = 256 }; /* for room; what a writer can provoke is bounded */
+
 struct batch_job {
-	struct torap_commit_job job;
+	struct follow_job job;
 	struct follow *f;
 	struct follow_stream *stream;
 	struct torap_batch *batch;
@@ -71,7 +67,15 @@ static void note_hole(struct follow *f, const struct batch_job *j)
 		torap_stream_id_format(&m->stream, text), m->batch_no, f->totals.holes);
 }
 
-static void on_batch_done(struct torap_commit_job *job, int result)
+static void free_batch(struct follow_job *job)
+{
+	struct batch_job *j = (struct batch_job *)job;
+	j->f->lanes[j->stream->id.lane].waiting_bytes -= torap_batch_size(j->batch);
+	torap_batch_destroy(j->batch);
+	free(j);
+}
+
+static void on_batch_done(struct follow_job *job, int result)
 {
 	struct batch_job *j = (struct batch_job *)job;
 	struct follow *f = j->f;
@@ -98,9 +102,6 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 			f, &m->stream, TORAP_PROOF_MANIFEST, m->batch_no, j->batch->signed_manifest);
 		break;
 	}
-	case TORAP_KV_FULL:
-		end_full(f);
-		break;
 	case TORAP_JOURNAL_CROWDED:
 		follow_end(f, "the feed has more streams than one directory can hold");
 		break;
@@ -115,8 +116,7 @@ static void on_batch_done(struct torap_commit_job *job, int result)
 		j->stream->ack_due = true;
 		f->lanes[m->stream.lane].ack_due = true;
 	}
-	torap_batch_destroy(j->batch);
-	free(j);
+	free_batch(job);
 }
 
 void follow_commit_batch(struct follow *f, struct follow_stream *s, struct torap_batch **take)
@@ -130,20 +130,21 @@ void follow_commit_batch(struct follow *f, struct follow_stream *s, struct torap
 		return;
 	}
 	*j = (struct batch_job){
-		.job = { .apply = apply_batch, .done = on_batch_done },
+		.job = { .job = { .apply = apply_batch }, .done = on_batch_done, .drop = free_batch },
 		.f = f,
 		.stream = s,
 		.batch = batch,
 		.received_at = torap_app_wall(),
 		.grant = f->lanes[s->id.lane].grant,
 	};
-	torap_committer_submit(f->committer, &j->job);
+	f->lanes[s->id.lane].waiting_bytes += torap_batch_size(batch);
+	follow_shelf_submit(&f->shelf, &j->job);
 }
 
 /* Welcomes and grants. */
 
 struct welcome_job {
-	struct torap_commit_job job;
+	struct follow_job job;
 	struct follow *f;
 	uint8_t lane;
 	bool late;                               /* what begins after batch 1 begins late */
@@ -167,15 +168,21 @@ static int apply_welcome(struct torap_commit_job *job, struct torap_kv_txn *txn)
 	return r;
 }
 
-static void on_welcome_done(struct torap_commit_job *job, int result)
+static void free_welcome(struct follow_job *job)
 {
 	struct welcome_job *j = (struct welcome_job *)job;
-	if (result)
-		end_full(j->f);
 	torap_buffer_unref(j->grant.body);
 	torap_buffer_unref(j->trust);
 	free(j->positions);
 	free(j);
+}
+
+static void on_welcome_done(struct follow_job *job, int result)
+{
+	struct welcome_job *j = (struct welcome_job *)job;
+	if (result)
+		follow_end(j->f, "the directory cannot be read where its streams begin: run torap verify");
+	free_welcome(job);
 }
 
 void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_position *positions,
@@ -193,7 +200,10 @@ void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_p
 		copy[i] = (struct torap_stream_position){ .stream = positions[i].stream,
 			.at = positions[i].at };
 	*j = (struct welcome_job){
-		.job = { .apply = apply_welcome, .done = on_welcome_done },
+		.job = { .job = { .apply = apply_welcome },
+			.done = on_welcome_done,
+			.drop = free_welcome,
+			.leads = true },
 		.f = f,
 		.lane = lane,
 		.late = late,
@@ -208,13 +218,13 @@ void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_p
 		j->trust = torap_buffer_ref(trust->signed_bytes);
 		j->trust_version = trust->version;
 	}
-	torap_committer_submit(f->committer, &j->job);
+	follow_shelf_submit(&f->shelf, &j->job);
 }
 
 /* Single documents: heads and proofs. */
 
 struct document_job {
-	struct torap_commit_job job;
+	struct follow_job job;
 	struct follow *f;
 	struct torap_stream_id stream;
 	struct torap_buffer *document;
@@ -231,27 +241,71 @@ static int apply_document(struct torap_commit_job *job, struct torap_kv_txn *txn
 			   : follow_store_put_head(txn, &j->stream, document);
 }
 
-static void on_document_done(struct torap_commit_job *job, int result)
+static void free_document(struct follow_job *job)
 {
 	struct document_job *j = (struct document_job *)job;
-	if (result)
-		end_full(j->f);
 	torap_buffer_unref(j->document);
 	free(j);
 }
 
+static void on_document_done(struct follow_job *job, int result)
+{
+	struct document_job *j = (struct document_job *)job;
+	if (result)
+		follow_end(j->f, "a document cannot be written into the directory: run torap verify");
+	free_document(job);
+}
+
+static void tell_lost(const struct document_job *j)
+{
+	char text[TORAP_STREAM_TEXT_SIZE];
+	torap_fail("STORE-FULL", "a proof against %s could not be kept",
+		torap_stream_id_format(&j->stream, text));
+}
+
+static void drop_document(struct follow_job *job)
+{
+	struct document_job *j = (struct document_job *)job;
+	if (j->is_proof)
+		tell_lost(j);
+	free_document(job);
+}
+
+/* While there is no room whoever brings a proof may bring it again and again: once is enough, and there is a most.  True: not this one. */
+static bool is_too_much(const struct follow *f, const struct document_job *proof)
+{
+	size_t count = 0;
+	for (const struct follow_job *job = follow_shelf_first(&f->shelf); job; job = job->next) {
+		const struct document_job *j = (const struct document_job *)job;
+		if (job->drop != drop_document || !j->is_proof)
+			continue;
+		count++;
+		if (j->sort == proof->sort && j->number == proof->number &&
+			torap_bytes_equal(
+				torap_buffer_bytes(j->document), torap_buffer_bytes(proof->document)))
+			return true;
+	}
+	if (count >= PROOFS_WAITING_MAX)
+		tell_lost(proof);
+	return count >= PROOFS_WAITING_MAX;
+}
+
 static void commit_document(struct follow *f, const struct document_job *from)
 {
+	if (from->is_proof && is_too_much(f, from))
+		return;
 	struct document_job *j = malloc(sizeof *j);
 	if (!j) {
 		follow_end(f, "out of memory");
 		return;
 	}
 	*j = *from;
-	j->job = (struct torap_commit_job){ .apply = apply_document, .done = on_document_done };
+	j->job = (struct follow_job){
+		.job = { .apply = apply_document }, .done = on_document_done, .drop = drop_document
+	};
 	j->f = f;
 	torap_buffer_ref(j->document);
-	torap_committer_submit(f->committer, &j->job);
+	follow_shelf_submit(&f->shelf, &j->job);
 }
 
 void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, struct torap_buffer *head)

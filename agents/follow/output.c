@@ -22,8 +22,8 @@ enum {
 	IDLE_POLLS_MAX = 10, /* of a reader that takes nothing, while we are to stop */
 };
 
-/* Answer of the commit's apply: the file could not be written; nothing was changed. */
-enum { OUTPUT_FAILED = 40 };
+/* Answers of the commit's apply: the file could not be written, or has no room; nothing was changed. */
+enum { OUTPUT_FAILED = 40, OUTPUT_FULL };
 
 struct follow_output {
 	struct torap_kv *kv;
@@ -42,8 +42,11 @@ struct follow_output {
 	uv_timer_t timer;
 	struct torap_commit_job job;
 	bool working, committing, again, ended, closing;
-	bool dirty; /* positions that are not committed yet */
+	bool dirty;                   /* positions that are not committed yet */
+	enum follow_output_want want; /* of a commit: it is tried again at the next tick */
 	atomic_bool stopping;
+	atomic_int descriptor_code; /* the worker's: it waits for room */
+	char why[TORAP_ERROR_TEXT_MAX];
 	void (*on_closed)(void *hint);
 	void *on_closed_hint;
 };
@@ -70,9 +73,17 @@ static int write_descriptor(struct follow_output *o)
 		ssize_t written = write(o->options.descriptor, at, most);
 		if (written < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
+		if (written < 0 && torap_error_is_room(errno)) {
+			atomic_store(&o->descriptor_code, errno);
+			if (atomic_load(&o->stopping))
+				return -ECANCELED;
+			poll(NULL, 0, POLL_MS);
+			continue;
+		}
 		if (written < 0)
 			return torap_errorf(
 				&o->rendering.why, -errno, "the output is closed: %s", strerror(errno));
+		atomic_store(&o->descriptor_code, 0);
 		at += written;
 	}
 	return 0;
@@ -99,7 +110,7 @@ static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
 		int r = follow_output_file_write(
 			o->fd, o->length, torap_bytes(chunk->data, chunk->size), &o->rendering.why);
 		if (r)
-			return OUTPUT_FAILED;
+			return r == FOLLOW_OUTPUT_FILE_FULL ? OUTPUT_FULL : OUTPUT_FAILED;
 		r = follow_printed_put_length(txn, o->name, o->length + chunk->size);
 		if (r)
 			return r;
@@ -131,11 +142,13 @@ static void on_done(struct torap_commit_job *job, int result)
 {
 	struct follow_output *o = (struct follow_output *)((char *)job - offsetof(struct follow_output, job));
 	o->committing = false;
+	o->want = result == OUTPUT_FULL     ? FOLLOW_OUTPUT_WANTS_DISK
+		  : result == TORAP_KV_FULL ? FOLLOW_OUTPUT_WANTS_STORE
+					    : FOLLOW_OUTPUT_WANTS_NOTHING;
 	if (result == OUTPUT_FAILED) {
 		end(o, o->rendering.why.text);
-	} else if (result) {
-		follow_store_full(o->kv, &o->rendering.why);
-		end(o, o->rendering.why.text);
+	} else if (o->want) {
+		snprintf(o->why, sizeof o->why, "%s", o->rendering.why.text);
 	} else {
 		if (o->is_file)
 			take_chunk(o);
@@ -196,6 +209,11 @@ static void go_on(struct follow_output *o)
 	if (o->working || o->committing)
 		return;
 	if (o->closing) {
+		if (o->want) {
+			/* What found no room is written after the next start. */
+			follow_rendering_lost(&o->rendering);
+			o->dirty = false;
+		}
 		if (o->dirty) {
 			o->dirty = false;
 			commit(o);
@@ -205,7 +223,7 @@ static void go_on(struct follow_output *o)
 			uv_close((uv_handle_t *)&o->timer, on_timer_closed);
 		return;
 	}
-	if (!o->again || o->ended)
+	if (!o->again || o->ended || o->want)
 		return;
 	o->again = false;
 	o->working = true;
@@ -223,7 +241,7 @@ void follow_output_wake(struct follow_output *o)
 static void on_timer(uv_timer_t *timer)
 {
 	struct follow_output *o = timer->data;
-	if (o->dirty && !o->working && !o->committing && !o->ended)
+	if ((o->dirty || o->want) && !o->working && !o->committing && !o->ended)
 		commit(o);
 }
 
@@ -273,6 +291,17 @@ void follow_output_close(struct follow_output *o, void (*on_closed)(void *hint),
 	o->on_closed = on_closed;
 	o->on_closed_hint = hint;
 	go_on(o);
+}
+
+enum follow_output_want follow_output_want(const struct follow_output *o)
+{
+	return atomic_load(&o->descriptor_code) ? FOLLOW_OUTPUT_WANTS_DISK : o->want;
+}
+
+const char *follow_output_why(const struct follow_output *o)
+{
+	int code = atomic_load(&o->descriptor_code);
+	return code ? strerror(code) : o->why;
 }
 
 uint64_t follow_output_events(const struct follow_output *o)

@@ -6,6 +6,7 @@
  *
  * A file: the lines are appended and flushed, then the file's new length is committed together with the positions of what is in
  * it.  At open the file is cut to the committed length, so whatever was killed in between, each event is in it once.
+ * Without room it keeps its chunk and tries again once a second.
  * A descriptor: positions are committed once a second and at close.  After a kill the lines of the last second come again. */
 #pragma once
 
@@ -27,7 +28,7 @@ struct follow_output_options {
 	/* Appends the line of an event.  On a worker thread. */
 	void (*render)(void *hint, const struct torap_stream_id *stream, const struct torap_opened *event,
 		struct torap_writer *line);
-	/* On the loop: count_max was reached (why is NULL), or writing failed and nothing more will be written. */
+	/* On the loop: count_max was reached (why is NULL), or writing failed, not for want of room, and nothing more will be written. */
 	void (*on_end)(void *hint, const char *why);
 	void *hint;
 };
@@ -39,5 +40,14 @@ int follow_output_open(struct follow_output **out, uv_loop_t *loop, struct torap
 void follow_output_wake(struct follow_output *o);
 /* Hands its last positions to the committer before on_closed.  Accepts NULL.  The committer must be running, and collected. */
 void follow_output_close(struct follow_output *o, void (*on_closed)(void *hint), void *hint);
+
+enum follow_output_want {
+	FOLLOW_OUTPUT_WANTS_NOTHING,
+	FOLLOW_OUTPUT_WANTS_STORE, /* room in the directory, for its positions */
+	FOLLOW_OUTPUT_WANTS_DISK,  /* room where it writes */
+};
+enum follow_output_want follow_output_want(const struct follow_output *o);
+/* A text for it, while it wants room where it writes. */
+const char *follow_output_why(const struct follow_output *o);
 
 uint64_t follow_output_events(const struct follow_output *o); /* written since open */

@@ -120,6 +120,13 @@ int follow_output_file_open(int *out_fd, char name[static FOLLOW_OUTPUT_NAME_SIZ
 	return 0;
 }
 
+static int write_failed(const char *what, struct torap_error *err)
+{
+	int code = errno;
+	return torap_errorf(err, torap_error_is_room(code) ? FOLLOW_OUTPUT_FILE_FULL : -code,
+		"the output file cannot be %s: %s", what, strerror(code));
+}
+
 int follow_output_file_write(int fd, uint64_t offset, struct torap_bytes bytes, struct torap_error *err)
 {
 	while (bytes.size) {
@@ -127,13 +134,11 @@ int follow_output_file_write(int fd, uint64_t offset, struct torap_bytes bytes, 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return torap_errorf(
-				err, -errno, "the output file cannot be written: %s", strerror(errno));
+			return write_failed("written", err);
 		bytes.data += n;
 		bytes.size -= (size_t)n;
 		offset += (uint64_t)n;
 	}
-	if (fdatasync(fd))
-		return torap_errorf(err, -errno, "the output file cannot be flushed: %s", strerror(errno));
-	return 0;
+	/* No room for what the flush brings to the disk: its length is not committed, and all of it is written again. */
+	return fdatasync(fd) ? write_failed("flushed", err) : 0;
 }

@@ -90,6 +90,10 @@ static bool take_batch(struct follow *f, struct torap_zlink *l, struct torap_bat
 		torap_batch_destroy(b);
 		return false;
 	}
+	if (follow_lets_go(f, s, b)) {
+		torap_batch_destroy(b);
+		return true;
+	}
 	if (!follow_believed(f->trust, b->manifest)) {
 		refuse(f, l, TORAP__REFUSAL__CODE__BAD_SIGNATURE, &m->stream, m->batch_no,
 			"beyond the last good batch of a compromised writer, says the trust file");
@@ -108,6 +112,10 @@ static bool take_batch(struct follow *f, struct torap_zlink *l, struct torap_bat
 		return false;
 	}
 	follow_stream_shown(s, b->manifest);
+	if (v == TORAP_VERDICT_OLD && follow_lets_go_old(f)) {
+		torap_batch_destroy(b);
+		return true;
+	}
 	enforce_rights(f, l, b);
 	if (v == TORAP_VERDICT_GOOD)
 		look_for_withheld(f, l, b);

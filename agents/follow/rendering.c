@@ -245,6 +245,7 @@ void follow_rendering_lost(struct follow_rendering *f)
 		f->tracks[i].next = f->tracks[i].at;
 	f->mended_next = f->mended_at;
 	torap_writer_finish(&f->chunk);
+	f->chunk_events = 0;
 }
 
 bool follow_rendering_moved(const struct follow_rendering *f)

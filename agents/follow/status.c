@@ -27,18 +27,31 @@ static struct follow_lag lane_lag(const struct follow *f, uint8_t lane)
 	return sum;
 }
 
+static struct torap_wall wall_of(struct torap_mono at)
+{
+	return (struct torap_wall){ torap_app_wall().us - (torap_app_mono().us - at.us) };
+}
+
+/* It may be up, and does not flow when what comes by it finds no room. */
+static bool flows(const struct follow *f, uint8_t lane)
+{
+	return torap_zlink_flowing(f->lanes[lane].link) && !f->full.store;
+}
+
 static json_t *link_of(const struct follow *f, uint8_t lane)
 {
 	const struct torap_zlink *l = f->lanes[lane].link;
 	const struct torap_dialler *d = torap_zlink_dialler(l);
 	struct follow_lag lag = lane_lag(f, lane);
 	char since[TORAP_WALL_TEXT_SIZE];
-	struct torap_wall at = { torap_app_wall().us - (torap_app_mono().us - d->since.us) };
+	bool full = torap_zlink_flowing(l) && f->full.store;
+	struct torap_wall at = wall_of(full ? f->full.store_since : d->since);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f}", "peer", torap_zlink_peer(l)->name,
-		"role", "subscriber", "lane", torap_lane_name(lane), "state", torap_dial_state_name(d->state),
-		"reason", torap_dial_reason_name(d->reason), "since", torap_wall_format(at, since),
-		"lag_events", (json_int_t)lag.events, "lag_bytes", (json_int_t)lag.bytes, "lag_seconds",
-		lag.seconds);
+		"role", "subscriber", "lane", torap_lane_name(lane), "state",
+		full ? "down" : torap_dial_state_name(d->state), "reason",
+		full ? "store-full" : torap_dial_reason_name(d->reason), "since",
+		torap_wall_format(at, since), "lag_events", (json_int_t)lag.events, "lag_bytes",
+		(json_int_t)lag.bytes, "lag_seconds", lag.seconds);
 }
 
 /* Of a writer in one lane: the streams of the list that belong to it end with `last`. */
@@ -84,7 +97,7 @@ static json_t *writer_of(const struct follow *f, size_t last)
 	const struct follow_writer *w = s->writer;
 	struct follow_lag lag = writer_lag(f, last);
 	char since[TORAP_WALL_TEXT_SIZE];
-	struct torap_wall at = { torap_app_wall().us - (torap_app_mono().us - w->canary.since.us) };
+	struct torap_wall at = wall_of(w->canary.since);
 	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "peer", s->id.writer,
 		"role", "writer", "lane", torap_lane_name(s->id.lane), "state",
 		w->canary.reason == TORAP_CANARY_FINE ? "flowing" : "down", "reason",
@@ -93,6 +106,20 @@ static json_t *writer_of(const struct follow *f, size_t last)
 		lag.seconds, "canary_period_seconds", (json_int_t)w->canary.period_s);
 	if (w->came.us)
 		json_object_set_new(row, "canary", canary_of(w));
+	return row;
+}
+
+/* Where the lines go. */
+static json_t *output_of(const struct follow *f)
+{
+	const char *file = f->options.output.file;
+	json_t *row = json_pack("{s:s, s:s, s:s, s:s}", "peer", file ? file : "standard output", "role",
+		"output", "state", f->full.output ? "down" : "flowing", "reason",
+		f->full.output ? "output-full" : "fine");
+	char since[TORAP_WALL_TEXT_SIZE];
+	if (f->full.output)
+		json_object_set_new(
+			row, "since", json_string(torap_wall_format(wall_of(f->full.output_since), since)));
 	return row;
 }
 
@@ -135,6 +162,8 @@ static void status_page(void *hint, struct torap_writer *body)
 	for (size_t i = 0; i < f->streams.count; i++)
 		if (follow_streams_ends_lane(&f->streams, i) && f->streams.list[i]->writer->expected)
 			json_array_append_new(links, writer_of(f, i));
+	if (f->output)
+		json_array_append_new(links, output_of(f));
 	json_t *status = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "process", "torap-follow", "name",
 		f->config->feed, "version", TORAP_VERSION, "clock", torap_clock_json(&clock), "links", links,
 		"streams", streams_of(f));
@@ -257,23 +286,28 @@ static void metrics_page(void *hint, struct torap_writer *body)
 		{ "torap_follow_mended_total", "Batches that came again with frames that were missing.",
 			t.mended },
 		{ "torap_follow_proofs_total", "Proofs of forks and rollbacks.", t.proofs },
+		{ "torap_follow_full_total", "Times that directory or output became full.", f->full.times },
 		{ "torap_follow_printed_total", "Events written to the output.", t.printed },
 	};
 	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
 		torap_metric_head(body, counters[i].name, "counter", counters[i].help);
 		torap_metric(body, counters[i].name, NULL, (double)counters[i].value);
 	}
-	torap_metric_head(body, "torap_follow_flowing", "gauge", "1 while the lane's link is flowing.");
+	torap_metric_head(body, "torap_follow_flowing", "gauge",
+		"1 while the lane's link is flowing and what comes by it finds room.");
 	for (int n = TORAP__LANE__LANE_CRITICAL; n < TORAP_LANES; n++) {
 		char labels[32];
 		snprintf(labels, sizeof labels, "lane=\"%s\"", torap_lane_name(n));
 		if (f->lanes[n].link)
-			torap_metric(
-				body, "torap_follow_flowing", labels, torap_zlink_flowing(f->lanes[n].link));
+			torap_metric(body, "torap_follow_flowing", labels, flows(f, (uint8_t)n));
 	}
 	torap_metric_head(
 		body, "torap_follow_holes", "gauge", "Batches of which granted frames are missing.");
 	torap_metric(body, "torap_follow_holes", NULL, (double)holes(f));
+	torap_metric_head(body, "torap_follow_full", "gauge",
+		"1 while there is no room: in the directory, nothing is acknowledged; where the output writes, it waits.");
+	torap_metric(body, "torap_follow_full", "of=\"store\"", f->full.store);
+	torap_metric(body, "torap_follow_full", "of=\"output\"", f->full.output);
 	lag_metrics(f, body);
 	writer_metrics(f, body);
 }

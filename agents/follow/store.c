@@ -164,11 +164,11 @@ int follow_store_full(struct torap_kv *kv, struct torap_error *err)
 	if (size.used_bytes + near >= most)
 		return torap_errorf(err, -ENOSPC,
 			"the directory is full: it holds %" PRIu64 " of the %" PRIu64
-			" MiB that dir_size leaves for what is received; raise dir_size, and start again",
+			" MiB that dir_size leaves for what is received; raise dir_size, and start it again",
 			used_mib, most_mib);
 	return torap_errorf(err, -ENOSPC,
 		"the file system of the directory is full: dir_size allows %" PRIu64
-		" MiB and the directory holds %" PRIu64 "; make room, and start again",
+		" MiB and the directory holds %" PRIu64 "; make room",
 		most_mib, used_mib);
 }
 

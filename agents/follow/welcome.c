@@ -36,6 +36,7 @@ struct torap_buffer *follow_hello(struct follow *f, uint8_t lane)
 	hello.positions = calloc(f->streams.count + 1, sizeof *hello.positions);
 	if (!hello.positions)
 		return NULL;
+	f->lanes[lane].let_go = false;
 	size_t asked = 0; /* over all streams: a message has a most */
 	/* What is on the disk, not what is on its way there: a batch that comes twice is dropped by its number. */
 	for (size_t i = 0; i < f->streams.count; i++) {

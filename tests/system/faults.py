@@ -29,8 +29,8 @@ def enter():
 class Faulty:
     """The disk of a process that fails as `plan` says (faulty_disk.c).  Made before the process starts."""
 
-    def __init__(self, fed, process, folder):
-        self.data, self.path = os.path.join(folder, "data.mdb"), fed.path(process.name + ".plan")
+    def __init__(self, fed, process, folder, file="data.mdb"):
+        self.data, self.path = os.path.join(folder, file), fed.path(process.name + ".plan")
         process.environment.update(LD_PRELOAD=LIBRARY, TORAP_FAULT_FILE=self.data, TORAP_FAULT_PLAN=self.path)
 
     def plan(self, text):
@@ -43,12 +43,12 @@ class Faulty:
 
 
 class Small:
-    """A small disk that holds the folder of a process.  Made before the process starts."""
+    """A small disk that holds the folder of a process, in which it writes the file.  Made before the process starts."""
 
-    def __init__(self, fed, process, folder, how):
+    def __init__(self, fed, process, folder, how, file="data.mdb"):
         self.folder, self.ballast = folder, os.path.join(folder, "ballast")
         os.mkdir(folder, 0o700)
-        self.faulty = Faulty(fed, process, folder) if how == "library" else None
+        self.faulty = Faulty(fed, process, folder, file) if how == "library" else None
         if not self.faulty:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_MIB}m,mode=700", "none", folder], check=True)
 

@@ -1,9 +1,15 @@
 #include "agents/follow/follow.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <zmq.h>
 
+#include "agents/follow/inside.h"
 #include "agents/follow/verify.h"
+#include "loop/app.h"
 #include "link/message.h"
 #include "loop/zap.h"
 #include "loop/zloop.h"
@@ -20,6 +26,17 @@ struct message {
 	struct torap_batch *batch;
 	struct torap_buffer *body;
 };
+
+/* The disk has no block left.  Our own definition of the C library's function, for LMDB's file, too. */
+static bool disk_full;
+
+int fallocate(int fd, int mode, off_t offset, off_t size)
+{
+	if (!disk_full)
+		return (int)syscall(SYS_fallocate, fd, mode, offset, size);
+	errno = ENOSPC;
+	return -1;
+}
 
 static struct received t;
 static struct follow_config config;
@@ -40,6 +57,10 @@ static struct {
 	unsigned hellos;                    /* of the lane under test */
 	uint64_t said_next;                 /* the position in the last of them */
 	uint64_t acked;                     /* next_batch of the last acknowledgement */
+	struct torap_mono full_since;
+	bool hang_up; /* the session of the lane under test ends, once */
+	bool late;    /* the messages go with the first heartbeat, once */
+	uint8_t late_to[TORAP_ZPEER_MAX];
 	bool (*enough)(void);
 	bool closing;
 	struct follow_totals totals;
@@ -113,6 +134,16 @@ static void send_body(const struct torap_zmessage *to, uint32_t type, struct tor
 	torap_buffer_unref(frames[0]);
 }
 
+static void say_busy(const struct torap_zmessage *to)
+{
+	struct torap_refusal refusal = { .code = TORAP__REFUSAL__CODE__BUSY, .reason = "later" };
+	struct torap_buffer *frames[2] = { torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL),
+		torap_refusal_encode(&refusal) };
+	send_frames(to, frames, 2);
+	torap_buffer_unref(frames[0]);
+	torap_buffer_unref(frames[1]);
+}
+
 static void send_batch(const struct torap_zmessage *to, const struct torap_batch *b)
 {
 	struct torap_buffer *frames[8] = { torap_envelope_batch(b), b->signed_manifest };
@@ -120,6 +151,15 @@ static void send_batch(const struct torap_zmessage *to, const struct torap_batch
 		frames[2 + i] = b->frames[i];
 	send_frames(to, frames, 2 + b->manifest->frames_count);
 	torap_buffer_unref(frames[0]);
+}
+
+static void send_messages(const struct torap_zmessage *to)
+{
+	for (size_t i = 0; i < w.messages_count; i++)
+		if (w.messages[i].batch)
+			send_batch(to, w.messages[i].batch);
+		else
+			send_body(to, w.messages[i].type, w.messages[i].body);
 }
 
 static void answer_hello(const struct torap_zmessage *from, struct torap_bytes body)
@@ -145,11 +185,13 @@ static void answer_hello(const struct torap_zmessage *from, struct torap_bytes b
 	if (hello.lane == RECEIVED_LANE) {
 		w.hellos++;
 		w.said_next = hello.positions_count ? hello.positions[0].at.next_batch : 0;
-		for (size_t i = 0; i < w.messages_count; i++)
-			if (w.messages[i].batch)
-				send_batch(from, w.messages[i].batch);
-			else
-				send_body(from, w.messages[i].type, w.messages[i].body);
+		if (w.late)
+			memcpy(w.late_to, from->peer, from->peer_size);
+		else
+			send_messages(from);
+		if (w.hang_up)
+			say_busy(from);
+		w.hang_up = false;
 	}
 	torap_hello_finish(&hello);
 }
@@ -178,6 +220,10 @@ static void on_ready(void *hint, int events)
 			answer_hello(&m, torap_buffer_bytes(m.frames[1]));
 		else if (e.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK)
 			take_ack(torap_buffer_bytes(m.frames[1]));
+		else if (w.late && memcmp(w.late_to, m.peer, m.peer_size) == 0) {
+			w.late = false;
+			send_messages(&m);
+		}
 		torap_zmessage_finish(&m);
 	}
 }
@@ -464,4 +510,66 @@ Test(follow, proves_nothing_by_what_a_broker_says)
 	verify();
 	cr_assert_eq(batches, 0);
 	cr_assert_eq(problems, 0, "a fork is proven by two documents of the writer, and there is one");
+}
+
+/* No room.  The broker of these tests sends all that it has at each hello, whatever the position and the credit. */
+
+/* Nothing is acknowledged for some seconds, and that is said; then there is room. */
+static bool acked_3_after_some_seconds(void)
+{
+	if (!w.follow || !follow_shelf_waits(&w.follow->shelf))
+		return w.full_since.us && w.acked == 4;
+	struct torap_mono now = torap_app_mono();
+	if (!w.full_since.us)
+		w.full_since = now;
+	if (!torap_mono_reached(torap_mono_add_ms(w.full_since, 2500), now))
+		return false;
+	if (disk_full) {
+		cr_assert(w.follow->full.store);
+		cr_assert_eq(w.acked, 0);
+		cr_assert(torap_zlink_flowing(w.follow->lanes[RECEIVED_LANE].link));
+	}
+	disk_full = false;
+	return false;
+}
+
+static void check_all_are_there_once(void)
+{
+	cr_assert_eq(w.totals.batches, 3);
+	verify();
+	cr_assert_eq(problems, 0);
+	cr_assert_eq(batches, 3);
+}
+
+static void receive_3_on_a_full_disk(void)
+{
+	for (int i = 0; i < 3; i++)
+		prepare_batch(received_seal(&t, 1));
+	disk_full = true;
+	run_until(acked_3_after_some_seconds);
+	check_all_are_there_once();
+}
+
+Test(follow, waits_for_room_and_goes_on_in_the_same_session)
+{
+	receive_3_on_a_full_disk();
+	cr_assert_eq(w.hellos, 1);
+	cr_assert_eq(w.totals.duplicates, 0);
+}
+
+/* What comes again in the next session is put aside already. */
+Test(follow, keeps_nothing_twice_when_the_session_ends_while_there_is_no_room)
+{
+	w.hang_up = true;
+	receive_3_on_a_full_disk();
+	cr_assert_eq(w.hellos, 2);
+	cr_assert_eq(w.totals.duplicates, 0);
+}
+
+Test(follow, puts_no_more_aside_than_its_credit_and_asks_again)
+{
+	config.credit_bytes = 1;
+	w.late = true; /* By then it is known that there is no room. */
+	receive_3_on_a_full_disk();
+	cr_assert_geq(w.hellos, 2);
 }

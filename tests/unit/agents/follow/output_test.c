@@ -1,10 +1,12 @@
 #include "agents/follow/output.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -24,14 +26,35 @@ enum { BATCHES = 6, EVENTS = 3, DIED = 9 };
 
 static long long steps_left = -1; /* -1: no plan */
 
+/* In the file of the output a write beyond a place, or a flush, fails so many times. */
+static struct {
+	off_t beyond; /* 0: flushes fail */
+	int code, times;
+} failing;
+
 static bool dies_now(void)
 {
 	return steps_left >= 0 && __atomic_fetch_sub(&steps_left, 1, __ATOMIC_SEQ_CST) == 0;
 }
 
+static bool is_output(int fd);
+
+static bool fails_now(int fd)
+{
+	if (failing.times == 0 || !is_output(fd))
+		return false;
+	failing.times--;
+	errno = failing.code;
+	return true;
+}
+
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
 {
 	bool dies = dies_now();
+	if (failing.beyond && at >= failing.beyond && fails_now(fd))
+		return -1;
+	if (failing.times && at < failing.beyond && at + (off_t)size > failing.beyond && is_output(fd))
+		size = (size_t)(failing.beyond - at);
 	ssize_t n = syscall(SYS_pwrite64, fd, bytes, dies ? size / 2 : size, at);
 	if (dies)
 		_exit(DIED);
@@ -49,6 +72,8 @@ int fdatasync(int fd)
 {
 	if (dies_now())
 		_exit(DIED);
+	if (!failing.beyond && fails_now(fd))
+		return -1;
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
@@ -60,6 +85,12 @@ static struct torap_batch *script[BATCHES + 1], *lacking;
 static int script_count;
 enum { LACKING = 1, COMES_AGAIN_AT = 4 };
 static char path[PATH_MAX + 16];
+
+static bool is_output(int fd)
+{
+	struct stat a, b;
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
 
 static void make(void)
 {
@@ -504,4 +535,63 @@ Test(output, goes_on_in_a_new_file_when_the_old_one_was_moved_away)
 	cr_assert_eq(lines_in(path), 2);
 	cr_assert_eq(run(path, -1, 1), 0);
 	cr_assert_eq(lines_in(path), 3);
+}
+
+/* The file system is full in the middle of a line, and has room again after some tries. */
+Test(output, waits_for_room_and_has_each_event_in_the_file_once)
+{
+	failing.beyond = 700;
+	failing.code = ENOSPC;
+	failing.times = 3;
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS), 0);
+	cr_assert_eq(failing.times, 0);
+	check_file(path, "after a full disk");
+}
+
+/* A file system may find only at the flush that it has no room. */
+Test(output, waits_for_room_that_a_flush_did_not_find)
+{
+	failing.code = EDQUOT;
+	failing.times = 2;
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS), 0);
+	cr_assert_eq(failing.times, 0);
+	check_file(path, "after a full disk");
+}
+
+Test(output, ends_when_its_disk_fails)
+{
+	failing.beyond = 700;
+	failing.code = EIO;
+	failing.times = 1;
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS), 0);
+	cr_assert_not_null(strstr(receiver.why, "cannot be written"), "%s", receiver.why);
+	cr_assert_lt(lines_in(path), BATCHES * EVENTS);
+}
+
+/* Stopped while it waits, it goes on where the file is known to be whole. */
+static void stop_soon(uv_timer_t *timer)
+{
+	uv_close((uv_handle_t *)timer, NULL);
+	on_end(NULL, "stopped");
+}
+
+static void begin_to_stop(void)
+{
+	static uv_timer_t timer;
+	uv_timer_init(&receiver.loop, &timer);
+	uv_timer_start(&timer, stop_soon, 1500, 0);
+}
+
+Test(output, stopped_while_it_waits_for_room_goes_on_after_a_start)
+{
+	failing.beyond = 700;
+	failing.code = ENOSPC;
+	failing.times = 1000;
+	before_run = begin_to_stop;
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS), 0);
+	before_run = NULL;
+	cr_assert_str_eq(receiver.why, "stopped");
+	failing.times = 0;
+	cr_assert_eq(run(path, -1, BATCHES * EVENTS - committed_lines()), 0);
+	cr_assert_eq(lines_in(path), BATCHES * EVENTS);
 }
