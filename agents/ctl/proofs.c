@@ -287,7 +287,7 @@ static int show_head(struct listing *l, const struct kept *k)
 static int list(struct listing *l, const char *dir, struct torap_error *err)
 {
 	static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, "proofs", NULL };
-	struct torap_kv_options options = { .tables = tables, .read_only = true };
+	struct torap_kv_options options = { .tables = tables, .read_only = true, .cut_short_too = true };
 	struct torap_kv *kv = NULL;
 	char *file;
 	if (asprintf(&file, "%s/data.mdb", dir) < 0)

@@ -30,6 +30,7 @@ int follow_store_open(
 		.tables = tables,
 		.map_size = read_only ? 0 : bytes,
 		.read_only = read_only,
+		.cut_short_too = read_only,
 	};
 	return torap_kv_open(out, dir, &options, err);
 }

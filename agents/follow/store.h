@@ -41,6 +41,7 @@ struct follow_cursor {
 	struct torap_position at;    /* after the last batch */
 };
 
+/* To read it, also when it was cut short: evidence is looked at as far as it goes (torap_examine_catch_crashes()). */
 int follow_store_open(
 	struct torap_kv **out, const char *dir, uint64_t bytes, bool read_only, struct torap_error *err);
 

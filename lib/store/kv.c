@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "store/kv_env.h"
 #include "store/kv_lock.h"
+#include "store/kv_whole.h"
 
 /* For open, where "missing" and "full" are failures like any other. */
 static int open_failed(const struct torap_kv *kv, int rc, const char *what, struct torap_error *err)
@@ -153,7 +154,11 @@ int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_
 		if (r)
 			goto fail;
 	}
-	r = open_env(kv, options, err);
+	r = torap_kv_whole_begin(dir, err);
+	if (!r)
+		r = open_env(kv, options, err);
+	if (!r && !options->cut_short_too)
+		r = torap_kv_whole(kv->env, dir, err);
 	if (r)
 		goto fail;
 	if (!options->read_only) {

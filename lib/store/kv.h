@@ -36,6 +36,9 @@ struct torap_kv_options {
 	const char *const *tables; /* names, ended by NULL; a table's number is its place here */
 	size_t map_size;           /* bytes of address space and the most that the file may grow to */
 	bool read_only;            /* for offline checks; takes no lock against a writer; map_size may be 0 */
+	/* A file that was cut short is refused, for reading what is gone ends the process by SIGBUS.  True: not this one: who opens it reads what
+	 * is left, and survives that. */
+	bool cut_short_too;
 };
 
 /* Opens or creates `dir` (mode 0700).  Takes an exclusive lock file first: a second process is refused with a clear error.
