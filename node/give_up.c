@@ -128,6 +128,13 @@ static bool is_in_the_way(const struct node_give_up *g, double lag, struct node_
 	return required >= 0 && lag > required + IN_THE_WAY_S;
 }
 
+static bool has_caught_up(const struct node_uplink *u, struct node_now now)
+{
+	bool flows;
+	double lag = lag_seconds(u, &flows, now);
+	return flows && lag < CAUGHT_UP_S;
+}
+
 static void judge(struct node_give_up *g, size_t i, bool exhausted, bool steady, struct node_now now)
 {
 	struct node_uplink *u = g->options.uplinks[i];
@@ -147,7 +154,7 @@ static void judge(struct node_give_up *g, size_t i, bool exhausted, bool steady,
 			"broker %s is best effort, and its oldest batch has waited for %.0f s (%s): what it lacks may go; it then gets manifests without frames",
 			node_uplink_name(u), lag,
 			is_late ? "more than its lag_max" : "the journal needs the room");
-	} else if (node_uplink_given_up(u) && flows && lag < CAUGHT_UP_S && !late && !exhausted) {
+	} else if (node_uplink_given_up(u) && has_caught_up(u, now) && !late && !exhausted) {
 		node_uplink_give_up(u, false);
 		torap_notice("BROKER-CAUGHT-UP", "broker %s has caught up: the journal keeps for it again",
 			node_uplink_name(u));
@@ -160,9 +167,12 @@ void node_give_up_tick(struct node_give_up *g, bool exhausted, bool steady, stru
 		return;
 	g->next = torap_mono_add_ms(now.mono, LOOK_EVERY_MS);
 	for (size_t i = 0; i < *g->options.uplinks_count; i++) {
-		if (!node_uplink_required(g->options.uplinks[i]))
+		const struct node_uplink *u = g->options.uplinks[i];
+		if (!node_uplink_required(u))
 			judge(g, i, exhausted, steady, now);
-		tell(g, i, now);
+		/* One that was given up, and is required since the start, has not caught up by that. */
+		if (!node_uplink_required(u) || has_caught_up(u, now))
+			tell(g, i, now);
 	}
 }
 
@@ -185,6 +195,10 @@ int node_give_up_create(
 		g->brokers[i].reason = "before";
 		if (r == 0 && !node_uplink_required(u))
 			node_uplink_give_up(u, true);
+		else if (r == 0)
+			torap_notice("BROKER-KEPT-FOR",
+				"broker %s was given up, and is required now: the journal keeps for it again; of what went meanwhile it gets manifests",
+				node_uplink_name(u));
 	}
 	torap_kv_abort(&txn);
 	if (r < 0) {
