@@ -96,6 +96,8 @@ static int judge(struct broker_config *c, const char *path, const struct file *f
 			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->store_size);
 	c->canary_us = CANARY_US_DEFAULT;
 	struct torap_error why;
+	if (torap_zsocket_check_listen(f->listen, &why))
+		return torap_yaml_refuse(err, path, "listen", "%s", why.text);
 	if (f->canary && torap_duration_parse(&c->canary_us, f->canary, &why))
 		return torap_yaml_refuse(err, path, "canary", "%s", why.text);
 	if (c->canary_us < CANARY_US_MIN)
@@ -214,9 +216,9 @@ static int take_doors(
 		const struct raw_door *raw = &f->also_listen[i];
 		char where[48];
 		snprintf(where, sizeof where, "also_listen[%u].endpoint", i);
-		if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(raw->endpoint, NULL))
-			return torap_yaml_refuse(err, path, where,
-				"\"%.200s\" is not an endpoint, as tcp://0.0.0.0:7401", raw->endpoint);
+		struct torap_error why;
+		if (torap_zsocket_check_listen(raw->endpoint, &why))
+			return torap_yaml_refuse(err, path, where, "%s", why.text);
 		if (is_listed(c, raw->endpoint))
 			return torap_yaml_refuse(
 				err, path, where, "%.200s is there twice: one key each", raw->endpoint);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "broker/broker.h"
 #include "conf/keys.h"
+#include "conf/yaml.h"
 #include "link/message.h"
 #include "loop/app.h"
 #include "loop/zsocket.h"
@@ -89,6 +90,17 @@ static int open_door(struct broker_door **list, struct broker *b, const struct b
 	return 0;
 }
 
+/* The address is not of this machine, somebody has the port…: with the line that names it.  The first wish is `listen`. */
+static int cannot_open(const struct broker *b, size_t at, int r, struct torap_error *err)
+{
+	char where[48] = "listen";
+	struct torap_error why = *err;
+	if (at > 0)
+		snprintf(where, sizeof where, "also_listen[%zu].endpoint", at - 1);
+	torap_yaml_refuse(err, b->config->path, where, "%s", why.text);
+	return r;
+}
+
 /* A key that changed under those who are connected would lock them all out. */
 static int judge_endpoint(const struct broker_door *d, struct torap_error *err)
 {
@@ -109,10 +121,13 @@ int broker_doors_prepare(struct broker_door **list, struct broker *b, const stru
 		const struct broker_door *d = *list;
 		while (d && strcmp(d->endpoint, wish->list[i].endpoint) != 0)
 			d = d->next;
-		if (!d)
+		if (!d) {
 			r = open_door(list, b, wish, i, on_ready, err);
-		else if (d->leaving || memcmp(d->key, wish->list[i].key, sizeof d->key) != 0)
+			if (r)
+				r = cannot_open(b, i, r, err);
+		} else if (d->leaving || memcmp(d->key, wish->list[i].key, sizeof d->key) != 0) {
 			r = judge_endpoint(d, err);
+		}
 	}
 	if (r)
 		broker_doors_undo(list);

@@ -1,7 +1,10 @@
 #include "loop/zsocket.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -114,6 +117,39 @@ int torap_zsocket_check(const char *endpoint, struct torap_error *err)
 	if (digits == 0 || digits > 5 || port[digits] || strtol(port, NULL, 10) > UINT16_MAX)
 		return torap_errorf(err ? err : &nobody, -EINVAL, "%s: there is no such port", endpoint);
 	return 0;
+}
+
+static bool is_own_address(const char *host)
+{
+	uint8_t address[sizeof(struct in6_addr)];
+	size_t size = strlen(host);
+	if (strcmp(host, "*") == 0 || inet_pton(AF_INET, host, address) == 1 || if_nametoindex(host) != 0)
+		return true;
+	char inner[INET6_ADDRSTRLEN];
+	if (host[0] != '[' || host[size - 1] != ']' || size - 2 >= sizeof inner)
+		return false;
+	memcpy(inner, host + 1, size - 2);
+	inner[size - 2] = '\0';
+	return inet_pton(AF_INET6, inner, address) == 1;
+}
+
+int torap_zsocket_check_listen(const char *endpoint, struct torap_error *err)
+{
+	static const char scheme[] = "tcp://";
+	if (strncmp(endpoint, scheme, sizeof scheme - 1) != 0)
+		return torap_errorf(err, -EINVAL, "%.200s: is not tcp://ADDRESS:PORT", endpoint);
+	int r = torap_zsocket_check(endpoint, err);
+	if (r)
+		return r;
+	char host[256];
+	const char *begin = endpoint + sizeof scheme - 1;
+	int size = (int)(strrchr(begin, ':') - begin);
+	snprintf(host, sizeof host, "%.*s", size, begin);
+	return is_own_address(host)
+		       ? 0
+		       : torap_errorf(err, -EINVAL,
+				 "%.200s: \"%.100s\" is no address to listen at: names are not looked up there; write an address of this machine (tcp://127.0.0.1:PORT is itself alone), tcp://0.0.0.0:PORT for all of them, or a network interface that is there",
+				 endpoint, host);
 }
 
 void *torap_zsocket_dealer(void *context, const char *endpoint, const struct torap_zsocket_options *options,

@@ -23,6 +23,8 @@ struct torap_zsocket_options {
 /* Is it an endpoint as libzmq understands it?  Where ZeroMQ is lenient (it takes port 99999 for 34463) this is not.  0 or -EINVAL with err
  * (or NULL). */
 int torap_zsocket_check(const char *endpoint, struct torap_error *err);
+/* Is it one to listen at over TCP?  libzmq looks up no name there, and would say "no such device".  0 or -EINVAL with err. */
+int torap_zsocket_check_listen(const char *endpoint, struct torap_error *err);
 
 /* For zdealer.h alone: a DEALER that is not connected yet, NULL on failure. */
 void *torap_zsocket_dealer(void *context, const char *endpoint, const struct torap_zsocket_options *options,

@@ -218,6 +218,44 @@ Test(config, refuses_an_endpoint_that_is_there_twice_or_is_none)
 	}
 }
 
+/* libzmq looks up no name to listen at, and calls it no device. */
+Test(config, says_what_is_wrong_with_an_endpoint_to_listen_at)
+{
+	static const struct {
+		const char *from, *to, *says;
+		int line;
+	} wrong[] = {
+		{ "canary: 10s\n",
+			"also_listen:\n  - { endpoint: \"tcp://localhost:7401\", keys: next.key }\n",
+			"\"localhost\" is no address to listen at: names are not looked up", 12 },
+		{ "canary: 10s\n", "also_listen:\n  - { endpoint: \"tcp://localhost\", keys: next.key }\n",
+			"tcp://localhost: is not tcp://HOST:PORT", 12 },
+		{ "canary: 10s\n",
+			"also_listen:\n  - { endpoint: \"tcp://0.0.0.0:99999\", keys: next.key }\n",
+			"there is no such port", 12 },
+		{ "tcp://127.0.0.1:7400", "tcp://localhost:7400", "\"localhost\" is no address to listen at",
+			8 },
+		{ "tcp://127.0.0.1:7400", "ipc://broker", "is not tcp://ADDRESS:PORT", 8 },
+	};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct torap_error err = { "" };
+		struct broker_config c;
+		char where[96];
+		cr_expect_lt(load(&c, wrong[i].from, wrong[i].to, &err), 0, "taken: %s", wrong[i].to);
+		snprintf(where, sizeof where, "%s:%d:", path, wrong[i].line);
+		cr_expect(strncmp(err.text, where, strlen(where)) == 0, "not at %s: %s", where, err.text);
+		cr_expect(strstr(err.text, wrong[i].says), "%s", err.text);
+	}
+	static const char *const fine[] = { "tcp://0.0.0.0:7400", "tcp://*:7400", "tcp://[::1]:7400",
+		"tcp://lo:7400" };
+	for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+		struct torap_error err = { "" };
+		struct broker_config c;
+		cr_expect_eq(load(&c, "tcp://127.0.0.1:7400", fine[i], &err), 0, "%s", err.text);
+		broker_config_finish(&c);
+	}
+}
+
 Test(config, says_what_a_reload_cannot_change)
 {
 	static const struct {
