@@ -12,6 +12,7 @@
 #include "broker/arrival.h"
 #include "broker/broker.h"
 #include "broker/door.h"
+#include "broker/give_back.h"
 #include "broker/history.h"
 #include "broker/listener.h"
 #include "broker/mend.h"
@@ -42,6 +43,7 @@ struct broker_writer {
 	const struct broker_stream *told;
 	uint64_t told_batch;
 	struct torap_mono told_at;
+	struct broker_give_back give_back;
 };
 
 static bool is_admitted(const struct broker_session *s, const char **reason)
@@ -449,6 +451,10 @@ int broker_writer_message(struct broker_writer *w, const struct torap_envelope *
 		torap_batch_destroy(batch);
 		return 0;
 	}
+	case TORAP__MESSAGE_TYPE__MESSAGE_ACK:
+		return count == 1 ? broker_give_back(
+					    &w->give_back, w->session, torap_buffer_bytes(frames[0]), err)
+				  : torap_errorf(err, -EBADMSG, "an acknowledgement has two frames");
 	case TORAP__MESSAGE_TYPE__MESSAGE_HEAD:
 		return count == 1 ? on_head(w, frames[0], err)
 				  : torap_errorf(err, -EBADMSG, "a head has two frames");

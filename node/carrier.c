@@ -297,6 +297,10 @@ static void on_message(struct node_carrier *c, const struct torap_zmessage *m, s
 		break;
 	case TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT:
 		break;
+	case TORAP__MESSAGE_TYPE__MESSAGE_RUN:
+		c->strange += !envelope.has_stream ||
+			      !c->options.on_run(c->options.hint, &envelope.stream, envelope.batch_no, body);
+		break;
 	default:
 		c->strange++;
 	}
@@ -322,6 +326,32 @@ static void on_ready(void *hint, int events)
 		on_message(c, &m, now);
 		torap_zmessage_finish(&m);
 	}
+}
+
+int node_carrier_find(const struct node_carrier *c, const struct torap_stream_id *stream)
+{
+	return node_flow_find(c, stream);
+}
+
+bool node_carrier_ask(
+	struct node_carrier *c, const struct torap_stream_id *stream, uint64_t batch_no, struct node_now now)
+{
+	struct torap_stream_position p = {
+		.stream = *stream, .at = { .next_batch = batch_no + 1 }, .holes = &batch_no, .holes_count = 1
+	};
+	return c->resumed && send_message(c, torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_ACK),
+				     torap_ack_encode(&p, 1), true, now) == 0;
+}
+
+void node_carrier_fetched(struct node_carrier *c, const struct torap_stream_id *stream, uint64_t batch_no,
+	bool mended, struct node_now now)
+{
+	int i = node_flow_find(c, stream);
+	if (i < 0 || !c->streams[i].waits || c->streams[i].next_send != batch_no)
+		return;
+	node_flow_fetched(c, (uint32_t)i, mended, now);
+	if (node_flow_pump(c, now))
+		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
 }
 
 void node_carrier_rekey(struct node_carrier *c, struct node_now now)

@@ -40,6 +40,11 @@ struct node_carrier_options {
 	/* The broker lacks this batch, and its manifest cannot be read here. */
 	void (*on_unreadable)(
 		void *hint, const char *broker, const struct torap_stream_id *stream, uint64_t batch_no);
+	/* The same, before: true: somebody may give it back, node_carrier_fetched() will tell. */
+	bool (*fetch)(void *hint, const struct torap_stream_id *stream, uint64_t batch_no);
+	/* The broker sends manifests of ours.  False: nobody asked. */
+	bool (*on_run)(
+		void *hint, const struct torap_stream_id *stream, uint64_t batch_no, struct torap_bytes run);
 	/* Some of its frames are damaged here. */
 	void (*on_damaged)(void *hint, const struct torap_stream_id *stream, uint64_t batch_no);
 	/* Of the welcome: the broker has this stream of ours.  Of a refusal: a newer session has our key. */
@@ -52,7 +57,8 @@ struct node_carrier_options {
 /* Where a stream stands at the broker. */
 struct node_carried {
 	bool skipped; /* not ours there: never continued */
-	bool ended;   /* what comes next cannot be read here */
+	bool ended;   /* what comes next cannot be read here… */
+	bool waits;   /* …and may be given back by somebody */
 	bool receipt_due;
 	uint64_t damage_told; /* batches up to this one whose damage the log knows */
 	uint64_t next_send;
@@ -125,6 +131,14 @@ void node_carrier_rekey(struct node_carrier *c, struct node_now now);
 void node_carrier_sealed(struct node_carrier *c, const struct node_sealed *s, struct node_now now);
 /* The lane has a further stream.  0 or -ENOMEM. */
 int node_carrier_streams(struct node_carrier *c, struct node_now now);
+/* The carrier's number of a stream; -1: not one of ours. */
+int node_carrier_find(const struct node_carrier *c, const struct torap_stream_id *stream);
+/* Asks the broker for the manifest of a batch that it has acknowledged.  False: not now. */
+bool node_carrier_ask(
+	struct node_carrier *c, const struct torap_stream_id *stream, uint64_t batch_no, struct node_now now);
+/* What it waited for can be read again, or nobody could give it. */
+void node_carrier_fetched(struct node_carrier *c, const struct torap_stream_id *stream, uint64_t batch_no,
+	bool mended, struct node_now now);
 void node_carrier_head(struct node_carrier *c, struct torap_buffer *head, struct node_now now);
 
 struct node_lag {

@@ -299,7 +299,7 @@ static void on_claims(struct node_carrier *c)
 	for (size_t i = 0; i < c->claims_count; i++) {
 		const struct node_claim *claim = &c->claims[i];
 		struct node_carried *at = &c->streams[claim->index];
-		at->skipped = at->ended = false;
+		at->skipped = at->ended = at->waits = false;
 		if (claim->word != NODE_CLAIM_TRUE) {
 			fork_stream(c, claim);
 			continue;
@@ -348,24 +348,41 @@ void node_flow_last_head(struct node_carrier *c, size_t stream, struct node_now 
 }
 
 /* What comes next is gone, and nobody may go on behind a gap: the stream ends here for this broker, and the lane goes on without it. */
-static void end_stream(struct node_carrier *c, struct node_now now)
+static void end_stream(struct node_carrier *c, uint32_t i, const char *why, struct node_now now)
 {
-	struct node_carried *at = &c->streams[c->fetched_stream];
-	const struct torap_stream_id *stream = &stream_of(c, c->fetched_stream)->id;
+	struct node_carried *at = &c->streams[i];
+	const struct torap_stream_id *stream = &stream_of(c, i)->id;
 	char text[TORAP_STREAM_TEXT_SIZE];
-	at->ended = true;
 	c->batches_unreadable++;
 	if (at->next_send > at->damage_told) {
 		at->damage_told = at->next_send;
 		torap_fail("BATCH-UNREADABLE",
 			"broker %s lacks %s batch %" PRIu64
 			", whose manifest cannot be read: the stream ends there for it, and what follows is told again in a newer one: %s",
-			c->options.broker, torap_stream_id_format(stream, text), at->next_send,
-			c->replay.err.text);
+			c->options.broker, torap_stream_id_format(stream, text), at->next_send, why);
 	}
-	if (c->fetched_stream + 1u < c->streams_count)
-		node_flow_last_head(c, c->fetched_stream, now);
+	if (i + 1u < c->streams_count)
+		node_flow_last_head(c, i, now);
 	c->options.on_unreadable(c->options.hint, c->options.broker, stream, at->next_send);
+}
+
+/* Somebody may have it: the stream waits for that, some seconds at most, for what stands behind may be an alarm. */
+static void look_for_other(struct node_carrier *c, struct node_now now)
+{
+	struct node_carried *at = &c->streams[c->fetched_stream];
+	at->ended = true;
+	at->waits = c->options.fetch(c->options.hint, &stream_of(c, c->fetched_stream)->id, at->next_send);
+	if (!at->waits)
+		end_stream(c, c->fetched_stream, c->replay.err.text, now);
+}
+
+void node_flow_fetched(struct node_carrier *c, uint32_t stream, bool mended, struct node_now now)
+{
+	struct node_carried *at = &c->streams[stream];
+	at->waits = false;
+	at->ended = !mended;
+	if (!mended)
+		end_stream(c, stream, "no broker that had it gave it back", now);
 }
 
 static void on_batches(struct node_carrier *c, struct node_now now)
@@ -376,7 +393,7 @@ static void on_batches(struct node_carrier *c, struct node_now now)
 	for (const struct node_sealed *s = c->fetched; s; s = s->next)
 		look_for_damage(c, s);
 	if (c->replay.unreadable_count)
-		end_stream(c, now);
+		look_for_other(c, now);
 }
 
 /* The broker lacks it and so do we: what is asked for next may be there. */
@@ -385,9 +402,12 @@ static void cannot_give_again(struct node_carrier *c)
 	const struct node_again *first = &c->again[c->again_first];
 	struct node_carried *at = &c->streams[first->stream];
 	c->batches_unreadable++;
-	if (!c->replay.failed)
-		c->options.on_unreadable(
-			c->options.hint, NULL, &stream_of(c, first->stream)->id, first->batch_no);
+	if (!c->replay.failed) {
+		const struct torap_stream_id *stream = &stream_of(c, first->stream)->id;
+		c->options.on_unreadable(c->options.hint, NULL, stream, first->batch_no);
+		c->options.fetch(
+			c->options.hint, stream, first->batch_no); /* It asks again when that is back. */
+	}
 	if (first->batch_no > at->damage_told) {
 		at->damage_told = first->batch_no;
 		torap_fail("BATCH-DAMAGED", "broker %s, lane %s lacks a batch that cannot be read here: %s",

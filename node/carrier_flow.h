@@ -21,6 +21,9 @@ int node_flow_find(const struct node_carrier *c, const struct torap_stream_id *i
 /* Tells the broker how long a stream was that ended for it. */
 void node_flow_last_head(struct node_carrier *c, size_t stream, struct node_now now);
 
+/* The manifest that the stream waited for is back, and it goes on, or it ends. */
+void node_flow_fetched(struct node_carrier *c, uint32_t stream, bool mended, struct node_now now);
+
 /* The done of the carrier's replay. */
 void node_flow_answered(struct node_replay *r);
 

@@ -41,6 +41,7 @@ struct node_faults {
 static const char *const names[NODE_FAULTS] = {
 	[NODE_FAULT_DAMAGED] = "damaged",
 	[NODE_FAULT_UNREADABLE] = "unreadable",
+	[NODE_FAULT_MENDED] = "mended",
 };
 
 const char *node_fault_name(enum node_fault what)

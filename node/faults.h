@@ -17,6 +17,7 @@ struct torap_stream_id;
 enum node_fault {
 	NODE_FAULT_DAMAGED,    /* frames are not what was sealed; the rest of the batch is good */
 	NODE_FAULT_UNREADABLE, /* the manifest is not: whoever has not got the batch never gets it from here */
+	NODE_FAULT_MENDED,     /* the manifest came back from a broker */
 	NODE_FAULTS,
 };
 

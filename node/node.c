@@ -14,6 +14,7 @@
 #include "node/consents.h"
 #include "node/dedup.h"
 #include "node/faults.h"
+#include "node/fetch.h"
 #include "node/give_up.h"
 #include "node/intake.h"
 #include "node/mapping.h"
@@ -161,6 +162,7 @@ static void on_tick(uv_timer_t *tick)
 		!node_retention_counts(n->retention).waiting, now);
 	node_bus_tick(n->bus, now);
 	node_faults_tick(n->faults, now);
+	node_fetch_tick(n->fetch, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_tick(n->reissues[lane], now);
 	if (torap_mono_reached(n->next_second, now.mono))
@@ -314,6 +316,7 @@ struct node *node_destroy(struct node *n)
 	node_give_up_destroy(n->give_up);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
 		node_reissue_destroy(n->reissues[lane]);
+	node_fetch_destroy(n->fetch);
 	node_faults_destroy(n->faults);
 	node_strangers_destroy(n->strangers);
 	node_bus_destroy(n->bus);

@@ -46,6 +46,7 @@ struct node {
 	struct node_faults *faults;
 	struct node_strangers *strangers;
 	struct node_reissue *reissues[TORAP_LANES]; /* 0 is unused */
+	struct node_fetch *fetch;
 	struct node_uplink *uplinks[NODE_BROKERS_MAX];
 	size_t uplinks_count;
 	struct node_seal_limit seal_limit;

@@ -15,6 +15,7 @@
 #include "node/consents.h"
 #include "node/dedup.h"
 #include "node/faults.h"
+#include "node/fetch.h"
 #include "node/give_up.h"
 #include "node/intake.h"
 #include "node/metrics.h"
@@ -22,6 +23,7 @@
 #include "node/owner.h"
 #include "node/registry.h"
 #include "node/reissue.h"
+#include "node/reissue_rows.h"
 #include "node/retention.h"
 #include "node/strangers.h"
 #include "node/subjects.h"
@@ -147,6 +149,34 @@ static void on_unreadable(
 	/* Whoever asks again for what it had once does not wait for it. */
 	if (broker && node_reissue_want(n->reissues[stream->lane], stream, batch_no) && is_current(n, stream))
 		node_bus_new_incarnation(n->bus, broker, stream, "unreadable", node_now(n));
+}
+
+/* Told again is told: the same events in both streams would be too much. */
+static bool fetch(void *hint, const struct torap_stream_id *stream, uint64_t batch_no)
+{
+	struct node *n = hint;
+	if (node_stretch_told(n->kv, stream) <= batch_no ||
+		!node_fetch_want(n->fetch, stream, batch_no, node_now(n)))
+		return false;
+	node_faults_add(n->faults, NODE_FAULT_UNREADABLE, stream, batch_no);
+	return true;
+}
+
+static bool on_run(
+	void *hint, const struct torap_stream_id *stream, uint64_t batch_no, struct torap_bytes run)
+{
+	struct node *n = hint;
+	return node_fetch_take(n->fetch, stream, batch_no, run, node_now(n));
+}
+
+static void on_fetched(void *hint, const struct torap_stream_id *stream, uint64_t batch_no, bool mended)
+{
+	struct node *n = hint;
+	struct node_now now = node_now(n);
+	if (mended)
+		node_faults_add(n->faults, NODE_FAULT_MENDED, stream, batch_no);
+	for (size_t i = 0; i < n->uplinks_count; i++)
+		node_uplink_fetched(n->uplinks[i], stream, batch_no, mended, now);
 }
 
 static void on_damaged(void *hint, const struct torap_stream_id *stream, uint64_t batch_no)
@@ -297,6 +327,18 @@ static int create_acceptance(struct node *n, struct torap_error *err)
 
 static int open_uplinks(struct node *n, struct node_now now, struct torap_error *err)
 {
+	struct node_fetch_options back = {
+		.committer = n->committer,
+		.trust = &n->rules.trust,
+		.uplinks = n->uplinks,
+		.uplinks_count = &n->uplinks_count,
+		.done = on_fetched,
+		.now = tell_now,
+		.hint = n,
+	};
+	int failed = node_fetch_create(&n->fetch, &back, err);
+	if (failed)
+		return failed;
 	for (size_t i = 0; i < n->config->brokers_count; i++) {
 		const struct node_config_broker *broker = &n->config->brokers[i];
 		struct node_uplink_options options = {
@@ -310,6 +352,8 @@ static int open_uplinks(struct node *n, struct node_now now, struct torap_error 
 				.trust = &n->rules.trust,
 				.on_fork = on_fork,
 				.on_unreadable = on_unreadable,
+				.fetch = fetch,
+				.on_run = on_run,
 				.on_damaged = on_damaged,
 				.on_stream = on_broker_stream,
 				.on_replaced = on_replaced,

@@ -195,6 +195,18 @@ void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer 
 	node_carrier_head(&u->carriers[lane], head, now);
 }
 
+bool node_uplink_ask(
+	struct node_uplink *u, const struct torap_stream_id *stream, uint64_t batch_no, struct node_now now)
+{
+	return node_carrier_ask(&u->carriers[stream->lane], stream, batch_no, now);
+}
+
+void node_uplink_fetched(struct node_uplink *u, const struct torap_stream_id *stream, uint64_t batch_no,
+	bool mended, struct node_now now)
+{
+	node_carrier_fetched(&u->carriers[stream->lane], stream, batch_no, mended, now);
+}
+
 double node_uplink_slowest(const struct node_uplink *u)
 {
 	double slowest = 0;

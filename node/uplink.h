@@ -45,6 +45,12 @@ void node_uplink_sealed(
 int node_uplink_streams(struct node_uplink *u, uint32_t lane, struct node_now now);
 void node_uplink_head(struct node_uplink *u, uint32_t lane, struct torap_buffer *head, struct node_now now);
 
+/* node_carrier_ask() and node_carrier_fetched() of the stream's lane. */
+bool node_uplink_ask(
+	struct node_uplink *u, const struct torap_stream_id *stream, uint64_t batch_no, struct node_now now);
+void node_uplink_fetched(struct node_uplink *u, const struct torap_stream_id *stream, uint64_t batch_no,
+	bool mended, struct node_now now);
+
 /* Bytes a second of its slowest lane, as far as their sessions have measured it; 0: none has. */
 double node_uplink_slowest(const struct node_uplink *u);
 const char *node_uplink_name(const struct node_uplink *u);
