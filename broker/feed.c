@@ -11,6 +11,7 @@
 #include "broker/audience.h"
 #include "broker/broker.h"
 #include "broker/feed_send.h"
+#include "broker/feed_wire.h"
 #include "broker/listener.h"
 #include "broker/own.h"
 #include "broker/reader.h"
@@ -397,37 +398,17 @@ static void pass_on_head(struct broker_feed *f, struct broker_follow *w)
 	torap_buffer_unref(frames[0]);
 }
 
-/* To a subscriber whose link turns out to be slow only little may lie in the kernel, where an alarm cannot overtake it. */
-static void fit_buffer(struct broker_feed *f)
-{
-	struct torap_ztraffic traffic;
-	bool may_be_slow = f->kernel_bytes || f->window.in_flight_bytes > f->window.limit_bytes ||
-			   torap_window_kernel_bytes(&f->window, 0);
-	if (!may_be_slow || f->lane == TORAP__LANE__LANE_CRITICAL ||
-		!broker_wire_traffic(f->session->wire, &traffic))
-		return;
-	torap_window_carried(&f->window, traffic.delivered, torap_app_mono());
-	size_t bytes = torap_window_kernel_bytes(&f->window, traffic.rtt_us);
-	if (bytes == 0 && f->kernel_bytes == 0)
-		return;
-	if (bytes == 0)
-		bytes = TORAP_WINDOW_MAX; /* As much as the system allows. */
-	if (bytes > f->kernel_bytes / 4 * 5 || bytes < f->kernel_bytes / 5 * 4) {
-		torap_ztraffic_buffer(f->session->wire.fd, bytes);
-		f->kernel_bytes = bytes;
-	}
-}
-
 void broker_feed_tick(struct broker_feed *f, bool flush)
 {
 	if (!f->welcomed || f->session->ended)
 		return;
-	fit_buffer(f);
+	broker_feed_look_at_wire(f);
 	for (size_t i = 0; i < f->follows_room; i++) {
 		struct broker_follow *w = f->follows[i];
 		if (!w || !w->relevant)
 			continue;
-		pass_on_head(f, w);
+		if (!f->clogged)
+			pass_on_head(f, w);
 		if (w->damaged && torap_mono_reached(w->again, torap_app_mono()))
 			w->damaged = false;
 		if (!flush || w->damaged || w->next > broker_stream_last(w->stream))

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "broker/feed_again.h"
 #include "broker/lag.h"
+#include "link/stall.h"
 #include "link/window.h"
 
 struct broker;
@@ -52,6 +53,8 @@ struct broker_feed {
 	uint32_t place; /* in the policy */
 	struct torap_window window;
 	size_t kernel_bytes; /* what may lie in the socket's buffer; 0: what the system lets */
+	struct torap_stall stall;
+	bool clogged; /* stalled, and the kernel is full: a head or heartbeat more would only lie in our memory */
 	struct broker_feed_count *count;
 
 	struct broker_follow **follows; /* by the stream's place in its lane; NULL: not followed */

@@ -134,7 +134,7 @@ static void pulse(void *hint, struct broker_session *s)
 	if (torap_pulse_dead(&s->pulse, now)) {
 		s->broker->counts.silent++;
 		broker_session_end(s, "silent", 0, NULL);
-	} else if (torap_pulse_heartbeat_due(&s->pulse, now)) {
+	} else if (torap_pulse_heartbeat_due(&s->pulse, now) && !(s->feed && s->feed->clogged)) {
 		broker_session_send(s, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
 	}
 }

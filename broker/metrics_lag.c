@@ -32,7 +32,8 @@ static double seconds_of(const struct broker_lag *lag)
 
 struct row {
 	const char *name, *help;
-	double (*value)(const struct broker_lag *lag); /* NULL: whether it flows */
+	double (*value)(const struct broker_lag *lag); /* NULL: whether it flows… */
+	bool stalled;                                  /* …or is stalled */
 };
 
 struct page {
@@ -61,7 +62,8 @@ static void put_feed(void *hint, struct broker_session *s)
 	if (!s->feed)
 		return;
 	struct broker_lag lag = broker_feed_lag(s->feed, p->now);
-	put(p, "feed", s->name, s->lane, s->key, p->row->value ? p->row->value(&lag) : 1);
+	put(p, "feed", s->name, s->lane, s->key,
+		p->row->value ? p->row->value(&lag) : s->feed->stall.stalled == p->row->stalled);
 }
 
 static void put_absent(
@@ -93,19 +95,24 @@ static void put_writers(struct page *p)
 void broker_metrics_lag(struct broker *b, struct torap_writer *body)
 {
 	static const struct row feeds[] = {
-		{ "torap_broker_feed_flowing", "1 while a subscriber of the feed is here", NULL },
+		{ .name = "torap_broker_feed_flowing",
+			.help = "1 while a subscriber of the feed is here and not stalled" },
+		{ .name = "torap_broker_feed_stalled",
+			.help = "1 while it is here and takes nothing of what is sent",
+			.stalled = true },
 		{ "torap_broker_feed_lag_events",
-			"Events that a subscriber has not flushed, also when it is away", events_of },
-		{ "torap_broker_feed_lag_bytes", "About how many bytes they are, uncut", bytes_of },
-		{ "torap_broker_feed_lag_seconds", "Since the oldest of them came in", seconds_of },
+			"Events that a subscriber has not flushed, also when it is away", events_of, false },
+		{ "torap_broker_feed_lag_bytes", "About how many bytes they are, uncut", bytes_of, false },
+		{ "torap_broker_feed_lag_seconds", "Since the oldest of them came in", seconds_of, false },
 	};
 	static const struct row writers[] = {
-		{ "torap_broker_writer_flowing", "1 while the writer is here", NULL },
+		{ .name = "torap_broker_writer_flowing", .help = "1 while the writer is here" },
 		{ "torap_broker_writer_lag_events", "Events that its newest head names and that are not here",
-			events_of },
+			events_of, false },
 		{ "torap_broker_writer_lag_bytes", "What these take, in proportion to what came so far",
-			bytes_of },
-		{ "torap_broker_writer_lag_seconds", "How old the oldest of them is, at most", seconds_of },
+			bytes_of, false },
+		{ "torap_broker_writer_lag_seconds", "How old the oldest of them is, at most", seconds_of,
+			false },
 	};
 	struct page p = { .broker = b, .body = body, .now = torap_app_wall() };
 	b->lag_reads = BROKER_LAG_READS;

@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "broker/door.h"
 #include "broker/feed.h"
+#include "broker/feed_wire.h"
 #include "broker/listener.h"
 #include "broker/own.h"
 #include "broker/session.h"
@@ -59,6 +60,8 @@ static void set_lag(json_t *link, const struct broker_lag *lag)
 
 static const char *reason_of(const struct broker_feed *f)
 {
+	if (f->stall.stalled)
+		return "stalled";
 	if (!f->welcomed)
 		return "searching";
 	for (size_t i = 0; i < f->follows_room; i++)
@@ -67,15 +70,21 @@ static const char *reason_of(const struct broker_feed *f)
 	return "fine";
 }
 
+static struct torap_wall wall_of(const struct links *links, struct torap_mono at)
+{
+	return (struct torap_wall){ links->now.us - (torap_app_mono().us - at.us) };
+}
+
 static void add_session(void *hint, struct broker_session *s)
 {
 	struct links *links = hint;
 	struct broker_lag lag = s->feed ? broker_feed_lag(s->feed, links->now)
 					: broker_writer_lag(links->broker, s->name, s->lane, links->now);
-	json_t *link = link_of(s->name, s->feed ? "subscriber" : "writer", s->lane, "flowing",
-		s->feed ? reason_of(s->feed) : "fine");
+	bool stalled = s->feed && s->feed->stall.stalled;
+	json_t *link = link_of(s->name, s->feed ? "subscriber" : "writer", s->lane,
+		stalled ? "down" : "flowing", s->feed ? reason_of(s->feed) : "fine");
 	json_object_set_new(link, "endpoint", json_string(s->door->endpoint));
-	set_since(link, s->since);
+	set_since(link, stalled ? wall_of(links, broker_feed_stalled_since(s->feed)) : s->since);
 	set_lag(link, &lag);
 	json_array_append_new(links->list, link);
 }
@@ -90,11 +99,6 @@ static void add_absent(
 	if (a->has_lag)
 		set_lag(link, &a->lag);
 	json_array_append_new(links->list, link);
-}
-
-static struct torap_wall wall_of(const struct links *links, struct torap_mono at)
-{
-	return (struct torap_wall){ links->now.us - (torap_app_mono().us - at.us) };
 }
 
 /* A writer that is expected and not here is what an operator looks for. */

@@ -22,10 +22,6 @@ enum {
 	PROTOCOL_VERSION = 1,
 	SMALL_BUFFER = TORAP_WINDOW_KERNEL_MAX / 2, /* of normal and bulk; the kernel takes twice as much */
 	SAME_RESUME_MS = 2000, /* one gap makes a refusal for each batch in flight; they mean the same */
-	STALL_LOOK_US = 15 * TORAP_US_PER_S, /* two looks make a stall */
-	STALL_BYTES =
-		16
-		<< 10, /* between two looks: more than heartbeats and heads, which say nothing of the batch in front */
 	CREDIT_MIN = 1 << 10,
 	REKEY_MS_MAX = 5000,
 };
@@ -424,16 +420,12 @@ static void hear_bytes(struct node_carrier *c, const struct torap_ztraffic *traf
 /* A broker that beats its heart and acknowledges nothing is as good as gone, unless what it is to acknowledge is still on its way. */
 static bool is_stalled(struct node_carrier *c, const struct torap_ztraffic *traffic, struct node_now now)
 {
-	if (!c->has_window || torap_window_age_us(&c->window, now.mono) <= STALL_LOOK_US) {
-		c->looked_at.us = 0;
+	if (!c->has_window) {
+		c->stall = (struct torap_stall){ 0 };
 		return false;
 	}
-	if (c->looked_at.us && now.mono.us - c->looked_at.us < STALL_LOOK_US)
-		return false;
-	bool stalled = c->looked_at.us && traffic->delivered - c->delivered < STALL_BYTES;
-	c->looked_at = now.mono;
-	c->delivered = traffic->delivered;
-	return stalled;
+	return torap_stall_waits(&c->stall, &c->window, now.mono) &&
+	       torap_stall_look(&c->stall, traffic->delivered, now.mono);
 }
 
 /* On a link that turns out to be slow, even less may lie in the kernel, where an alarm cannot overtake it. */
@@ -459,8 +451,10 @@ void node_carrier_tick(struct node_carrier *c, struct node_now now)
 	if (c->connection && torap_ztraffic_read(&traffic, torap_zdealer_fd(c->connection))) {
 		hear_bytes(c, &traffic, now);
 		fit_buffer(c, &traffic, now);
-		if (is_stalled(c, &traffic, now))
+		if (is_stalled(c, &traffic, now)) {
+			c->stall = (struct torap_stall){ 0 };
 			node_carrier_step(c, TORAP_DIAL_IN_STALLED, 0, now);
+		}
 	}
 	if (c->rekey && torap_mono_reached(c->rekey_at, now.mono)) {
 		c->rekey = false;

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "link/dialler.h"
+#include "link/stall.h"
 #include "link/window.h"
 #include "node/event.h"
 #include "node/replay.h"
@@ -101,9 +102,8 @@ struct node_carrier {
 	uint64_t session, asked_in; /* counts welcomes; that of the question under way */
 	bool resumed;               /* the claims have been judged */
 	struct torap_mono resumed_at;
-	size_t kernel_bytes;         /* what may lie in the socket's buffer */
-	struct torap_mono looked_at; /* is it stalled?  What the connection had delivered then */
-	uint64_t delivered;
+	size_t kernel_bytes; /* what may lie in the socket's buffer */
+	struct torap_stall stall;
 	struct torap_wall behind_since; /* when the oldest batch that is not acknowledged was sealed */
 	bool rekey;                     /* a key or the endpoint has changed: at… */
 	struct torap_mono rekey_at;     /* …this moment the link begins anew */

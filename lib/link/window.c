@@ -189,6 +189,7 @@ size_t torap_window_acked(struct torap_window *w, uint32_t stream, uint64_t batc
 		return 0;
 	w->in_flight_bytes -= bytes;
 	w->in_flight_count -= freed;
+	w->acked_count += freed;
 	w->idle_since = now;
 	measure(w, bytes, now);
 	return freed;

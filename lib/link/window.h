@@ -32,9 +32,10 @@ struct torap_window {
 	uint64_t limit_bytes;  /* at most a second of the rate, never above credit or TORAP_WINDOW_MAX */
 	uint64_t in_flight_bytes;
 	size_t in_flight_count;
-	double rate;      /* bytes a second that the link was seen to carry */
-	bool measured;    /* …or, before, is taken to carry */
-	int64_t delay_us; /* least time from sending to acknowledgement; 0: none came yet */
+	uint64_t acked_count; /* messages, ever */
+	double rate;          /* bytes a second that the link was seen to carry */
+	bool measured;        /* …or, before, is taken to carry */
+	int64_t delay_us;     /* least time from sending to acknowledgement; 0: none came yet */
 	/* A way may become longer.  Now and then the window runs empty, and one message alone tells the delay anew. */
 	struct torap_mono probe_at;
 	bool probing;

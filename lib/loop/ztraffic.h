@@ -11,6 +11,7 @@
 struct torap_ztraffic {
 	int64_t quiet_ms;   /* since bytes came last */
 	uint64_t delivered; /* bytes that the peer's host has acknowledged */
+	int queued;         /* bytes in the kernel that it has not: on their way, or without room there */
 	int64_t rtt_us;     /* the least round trip of late */
 };
 

@@ -29,7 +29,11 @@ class Direction:
     def __init__(self):
         self.rate, self.latency, self.room, self.frozen = 0, 0.0, 64 << 10, False
         self.queue, self.queued, self.carried, self.free_at = collections.deque(), 0, 0, 0.0
-        self.changed = asyncio.Condition()
+        self.changed, self.turns = asyncio.Condition(), asyncio.Lock()
+
+    def chunk(self):
+        """A packet's worth; of a link that is slower than a packet a second, a byte."""
+        return BUFFER if not self.rate else CHUNK if self.rate >= CHUNK else 1
 
     async def change(self, **values):
         async with self.changed:
@@ -41,7 +45,8 @@ class Direction:
             await self.changed.wait_for(condition)
 
     async def push(self, pipe, data):
-        async with self.changed:
+        """Whoever waits for room first gets it first, else one connection could keep out the others for ever."""
+        async with self.turns, self.changed:
             await self.changed.wait_for(lambda: self.queued + len(data) <= self.room or not self.queued)
             self.queue.append((pipe, data))
             self.queued += len(data)
@@ -85,9 +90,13 @@ class Pipe:
         while True:
             await self.direction.wait(lambda: not self.direction.frozen)
             data = await loop.sock_recv(self.source, CHUNK if self.direction.rate else BUFFER)
-            await self.direction.push(self, data)
             if not data:
+                await self.direction.push(self, data)
                 return
+            while data:  # The link may have become another one meanwhile.
+                size = self.direction.chunk()
+                await self.direction.push(self, data[:size])
+                data = data[size:]
             while self.waits > BACKLOG_MAX:
                 await asyncio.sleep(0.01)
 

@@ -37,9 +37,11 @@ def use_keys(socket, keys):
 
 
 class Peer:
-    def __init__(self, fed, broker, context, name):
+    def __init__(self, fed, broker, context, name, **options):
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger = 0
+        for option, value in options.items():
+            setattr(self.socket, option, value)
         use_keys(self.socket, keys_of(fed, name))
         self.socket.curve_serverkey = z85(fed.public(broker.name, "curve_public"))
         self.socket.connect(broker.endpoint)
