@@ -9,7 +9,7 @@ import kit
 
 REGION = "391010000"
 SITES = ("school-1", "school"), ("hospital-1", "hospital"), ("mall-1", "mall")
-DEVICES = 300  # panel-1000, panel-1001, …: what load.c knows
+DEVICES = 300  # accounts 1000, 1001, …: what hop_offer speaks for
 
 
 class Follow:
@@ -45,7 +45,7 @@ class Follow:
 class Rig:
     """Both processes run, all links flow.  Feeds of everything: `lean`, that of hop_take, and `follow`."""
 
-    def __init__(self, fed, store_size="32GiB"):
+    def __init__(self, fed, store_size="32GiB", devices=DEVICES):
         self.fed = fed
         self.broker = fed.broker()
         self.node = fed.node("node-bench", REGION, {}, self.broker)
@@ -53,7 +53,7 @@ class Rig:
         self.follow = Follow(fed.feed("kept"))
         fed.write("node-bench.sites.csv", "id,name,facility,region,owner_kind\n" + "".join(f"{s},{s},{f},{REGION},public\n" for s, f in SITES))
         fed.write("node-bench.devices.csv", "id,site,protocol,address\n" + "".join(
-            f"panel-{1000 + i},{SITES[i % len(SITES)][0]},dc09,{1000 + i}\n" for i in range(DEVICES)))
+            f"panel-{1000 + i},{SITES[i % len(SITES)][0]},dc09,{1000 + i}\n" for i in range(devices)))
         for name in "node-bench", "broker-one", "lean", "kept":
             fed.edit(name + ".yaml", lambda text: text.replace("1GiB", store_size))
         fed.sign()
