@@ -158,21 +158,26 @@ def beside(row, word):
 
 def verdict(row):
     if row["met"] is None:
-        return ""
+        return "" if row["beyond_met"] is None else "beyond" if row["beyond_met"] else "not beyond"
     return ("beyond" if row["beyond_met"] else "met") if row["met"] else "missed"
 
 
+def line_of(row):
+    if isinstance(row, str):
+        return (row,)
+    spread = f"  ({figure(row['least'])} … {figure(row['most'])})" if row["runs"] > 1 else ""
+    return (row["what"], figure(row["measured"]) + spread, row["unit"], figure(row["asked"]), figure(row["beyond"]), verdict(row),
+            beside(row, "floor"), beside(row, "peer"))
+
+
 def print_table(rows):
-    """Columns that nothing stands in are left out."""
-    lines = [("", "measured", "unit", "asked", "beyond", "", "of its floor", "of the best peer")]
-    for r in rows:
-        spread = f"  ({figure(r['least'])} … {figure(r['most'])})" if r["runs"] > 1 else ""
-        lines.append((r["what"], figure(r["measured"]) + spread, r["unit"], figure(r["asked"]), figure(r["beyond"]), verdict(r),
-                      beside(r, "floor"), beside(r, "peer")))
-    widths = [max(map(len, column)) if any(column[1:]) else 0 for column in zip(*lines)]
+    """Columns that nothing stands in are left out; a text is a line of its own."""
+    lines = [("", "measured", "unit", "asked", "beyond", "", "of its floor", "of the best peer"), *map(line_of, rows)]
+    columns = list(zip(*(line for line in lines if len(line) > 1)))
+    widths = [max(map(len, column)) if any(column[1:]) else 0 for column in columns]
     for line in lines:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths) if width).rstrip())
-    print()
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths) if width).rstrip() if len(line) > 1 else line[0])
+    print(flush=True)
 
 
 def machine():
@@ -182,15 +187,15 @@ def machine():
     return {"cores": os.cpu_count(), "processor": model, "filesystem": kind, "date": time.strftime("%Y-%m-%d")}
 
 
-def main(doc, test, add=lambda parser: None):
+def main(doc, test, add=lambda parser: None, runs=RUNS):
     """`add` adds options to the parser: --quick and --runs are there."""
     p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--quick", action="store_true", help="one small round: does it work, and about how fast")
-    p.add_argument("--runs", type=int, help=f"rounds, of which the median is taken ({RUNS}; 1 with --quick)")
+    p.add_argument("--runs", type=int, help=f"rounds, of which the median is taken ({runs}; 1 with --quick)")
     p.add_argument("--raw", metavar="FILE", help="writes every number of every round as JSON")
     add(p)
     options = p.parse_args()
-    options.runs = options.runs or (1 if options.quick else RUNS)
+    options.runs = options.runs or (1 if options.quick else runs)
     os.makedirs(BUILD, exist_ok=True)
     tempfile.tempdir = BUILD
     m = machine()
