@@ -5,6 +5,7 @@ flushes go to a disk, `options` has `runs`, `quick` and what the script adds, `r
 prints is {"bench": name, "machine": …, "rows": [Row…]}; `run` reads it."""
 
 import argparse
+import atexit
 import json
 import os
 import statistics
@@ -37,15 +38,18 @@ class Child:
     def __init__(self, *argv):
         self.name = argv[0]
         self.child = subprocess.Popen([program(argv[0]), *map(str, argv[1:])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self.end)
 
     def result(self):
         out, said = self.child.stdout.read(), self.child.stderr.read()
         _, status, usage = os.wait4(self.child.pid, 0)
         self.child.returncode = os.waitstatus_to_exitcode(status)
+        self.end()
         kit.check(self.child.returncode == 0, f"{self.name}: status {self.child.returncode}\n{out}{said}")
         return json.loads(out) | {"cpu_s": usage.ru_utime + usage.ru_stime}
 
     def end(self):
+        atexit.unregister(self.end)
         if self.child.poll() is None:
             self.child.kill()
             self.child.wait()
@@ -53,11 +57,7 @@ class Child:
 
 def run(*argv):
     """Runs a bench program to its end; its line of JSON."""
-    child = Child(*argv)
-    try:
-        return child.result()
-    finally:
-        child.end()
+    return Child(*argv).result()
 
 
 def disk_floor(fed, size=1000, times=1000):
@@ -187,6 +187,15 @@ def machine():
     return {"cores": os.cpu_count(), "processor": model, "filesystem": kind, "date": time.strftime("%Y-%m-%d")}
 
 
+def prepare():
+    """There is a build, and it is on a disk: from now on temporary folders are made in it."""
+    if not os.path.exists(os.path.join(kit.BIN, "torap")):
+        sys.exit(f"nothing is built in {BUILD}: deploy/build")
+    if machine()["filesystem"] == "tmpfs":
+        sys.exit(f"{BUILD} is on tmpfs, where a flush costs nothing: set TORAP_BUILD to a build directory on a disk")
+    tempfile.tempdir = BUILD
+
+
 def main(doc, test, add=lambda parser: None, runs=RUNS):
     """`add` adds options to the parser: --quick and --runs are there."""
     p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -196,11 +205,8 @@ def main(doc, test, add=lambda parser: None, runs=RUNS):
     add(p)
     options = p.parse_args()
     options.runs = options.runs or (1 if options.quick else runs)
-    os.makedirs(BUILD, exist_ok=True)
-    tempfile.tempdir = BUILD
+    prepare()
     m = machine()
-    if m["filesystem"] == "tmpfs":
-        sys.exit(f"{BUILD} is on tmpfs, where a flush costs nothing: set TORAP_BUILD to a build directory on a disk")
     report = Report(os.path.basename(sys.argv[0]))
     print(f"{report.name}: {m['cores']} cores, {m['processor']}; stores on {m['filesystem']}; {m['date']}; medians of {options.runs} (least … most)\n")
 
