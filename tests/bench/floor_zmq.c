@@ -4,10 +4,13 @@
  * larger --size it shows what the same socket carries when events travel packed. */
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -49,8 +52,9 @@ static void set_client(void *socket, const struct curve *own, const struct curve
 		bench_fail("cannot set CURVE keys: %s", zmq_strerror(zmq_errno()));
 }
 
+/* Hangs up when the receiver has closed its end of `until`: it asks the kernel about the connection. */
 static void send_all(const char *endpoint, uint64_t count, size_t size, const struct curve *client,
-	const struct curve *server)
+	const struct curve *server, int until)
 {
 	void *context = zmq_ctx_new();
 	void *socket = open_socket(context, ZMQ_PUSH);
@@ -67,12 +71,29 @@ static void send_all(const char *endpoint, uint64_t count, size_t size, const st
 			bench_fail("cannot send: %s", zmq_strerror(zmq_errno()));
 	}
 	free(bytes);
+	char end;
+	if (read(until, &end, 1) != 0)
+		bench_fail("the receiver does not say that it has all");
 	zmq_close(socket);
 	zmq_ctx_term(context);
 }
 
-/* Seconds from the first message to the last. */
-static double receive_all(void *socket, uint64_t count, size_t size)
+/* What the kernel has received on the connection that the message came by: ZMTP and CURVE with it. */
+static uint64_t tcp_bytes(zmq_msg_t *message)
+{
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof info;
+	if (getsockopt(zmq_msg_get(message, ZMQ_SRCFD), IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		bench_fail("the kernel does not count what the connection carries");
+	return info.tcpi_bytes_received;
+}
+
+struct result {
+	double seconds; /* from the first message to the last */
+	uint64_t tcp_bytes;
+};
+
+static struct result receive_all(void *socket, uint64_t count, size_t size)
 {
 	int64_t since = 0;
 	zmq_msg_t message;
@@ -85,11 +106,13 @@ static double receive_all(void *socket, uint64_t count, size_t size)
 		if (i == 0)
 			since = bench_mono_us();
 	}
+	struct result result = { .seconds = (double)(bench_mono_us() - since) / 1e6,
+		.tcp_bytes = tcp_bytes(&message) };
 	zmq_msg_close(&message);
-	return (double)(bench_mono_us() - since) / 1e6;
+	return result;
 }
 
-static double run(uint64_t count, size_t size, bool with_curve)
+static struct result run(uint64_t count, size_t size, bool with_curve)
 {
 	struct curve server, client;
 	if (zmq_curve_keypair(server.public, server.secret) ||
@@ -106,7 +129,7 @@ static double run(uint64_t count, size_t size, bool with_curve)
 		close(hand_over[1]);
 		if (read(hand_over[0], endpoint, sizeof endpoint) != sizeof endpoint)
 			bench_fail("the receiver is gone");
-		send_all(endpoint, count, size, with_curve ? &client : NULL, &server);
+		send_all(endpoint, count, size, with_curve ? &client : NULL, &server, hand_over[0]);
 		exit(0);
 	}
 	void *context = zmq_ctx_new();
@@ -119,15 +142,15 @@ static double run(uint64_t count, size_t size, bool with_curve)
 		bench_fail("cannot listen: %s", zmq_strerror(zmq_errno()));
 	if (write(hand_over[1], endpoint, sizeof endpoint) != sizeof endpoint)
 		bench_fail("the sender is gone");
-	double seconds = receive_all(socket, count, size);
+	struct result result = receive_all(socket, count, size);
+	close(hand_over[1]);
 	zmq_close(socket);
 	zmq_ctx_term(context);
 	int status;
 	if (waitpid(sender, &status, 0) != sender || status != 0)
 		bench_fail("the sender failed");
 	close(hand_over[0]);
-	close(hand_over[1]);
-	return seconds;
+	return result;
 }
 
 int main(int argc, char **argv)
@@ -153,10 +176,11 @@ int main(int argc, char **argv)
 	}
 	if (messages < 2 || size < sizeof(uint64_t))
 		bench_fail("at least 2 messages of at least 8 bytes");
-	double seconds = run(messages, size, with_curve);
-	double rate = (double)(messages - 1) / seconds;
+	struct result result = run(messages, size, with_curve);
+	double rate = (double)(messages - 1) / result.seconds;
 	printf("{\"messages\":%" PRIu64
-	       ",\"size\":%zu,\"curve\":%s,\"seconds\":%.3f,\"per_s\":%.0f,\"mb_per_s\":%.1f}\n",
-		messages, size, with_curve ? "true" : "false", seconds, rate, rate * (double)size / 1e6);
+	       ",\"size\":%zu,\"curve\":%s,\"seconds\":%.3f,\"per_s\":%.0f,\"mb_per_s\":%.1f,\"tcp_bytes_per_message\":%.1f}\n",
+		messages, size, with_curve ? "true" : "false", result.seconds, rate,
+		rate * (double)size / 1e6, (double)result.tcp_bytes / (double)messages);
 	return 0;
 }

@@ -2,7 +2,8 @@
  *
  * Built of the parts of agents/follow: its connections, its streams.  Each signature, each digest and the chain are checked, then
  * the batch is acknowledged and forgotten, so that what is measured ends at the subscriber's door and not on its disk; `hop` runs
- * the real `torap follow` beside it.  Events of the critical lane are decoded, and their age is taken when they are verified.
+ * the real `torap follow` beside it.  Events of the critical lane are decoded, and their age is taken when they are verified;
+ * with --open those of all lanes are.
  *
  * Ends when --events of devices have come (the bus's own are not counted) and prints one line of JSON; before that, "flowing" when all
  * lanes have their welcome. */
@@ -41,7 +42,7 @@ struct take {
 
 	uint64_t batches, events, critical, opened, bytes, frame_bytes, plain_bytes, all_events, groups;
 	int64_t first_us, last_us;
-	struct bench_samples age;
+	struct bench_samples age, critical_age;
 };
 
 /* Batches. */
@@ -59,9 +60,10 @@ static int on_event(void *hint, const struct torap_opened *event)
 	if (!event->open)
 		bench_fail("an event without its open part");
 	t->opened++;
-	if (event->group->class.severity == TORAP__SEVERITY__SEVERITY_CRITICAL &&
-		!is_own(&event->group->class))
-		bench_samples_add(&t->age, t->last_us - event->open->received_at_us);
+	bool critical = event->group->class.severity == TORAP__SEVERITY__SEVERITY_CRITICAL;
+	if (!is_own(&event->group->class))
+		bench_samples_add(
+			critical ? &t->critical_age : &t->age, t->last_us - event->open->received_at_us);
 	return 0;
 }
 
@@ -286,6 +288,13 @@ static void start(struct take *t)
 	}
 }
 
+static void print_age(const char *name, struct bench_samples *s)
+{
+	printf(",\"%s\":{\"count\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}",
+		name, s->count, bench_samples_percentile_ms(s, 0.5), bench_samples_percentile_ms(s, 0.99),
+		bench_samples_percentile_ms(s, 0.999), bench_samples_percentile_ms(s, 1));
+}
+
 static void print(struct take *t)
 {
 	printf("{\"events\":%" PRIu64 ",\"critical\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"groups\":%" PRIu64
@@ -294,10 +303,9 @@ static void print(struct take *t)
 		t->events, t->critical, t->batches, t->groups, t->opened, t->first_us, t->last_us,
 		(double)t->bytes / (double)t->all_events, (double)t->frame_bytes / (double)t->all_events,
 		(double)t->plain_bytes / (double)t->all_events);
-	printf(",\"critical_age\":{\"count\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f}}\n",
-		t->age.count, bench_samples_percentile_ms(&t->age, 0.5),
-		bench_samples_percentile_ms(&t->age, 0.99), bench_samples_percentile_ms(&t->age, 0.999),
-		bench_samples_percentile_ms(&t->age, 1));
+	print_age("age", &t->age);
+	print_age("critical_age", &t->critical_age);
+	printf("}\n");
 }
 
 int main(int argc, char **argv)
@@ -340,6 +348,7 @@ int main(int argc, char **argv)
 	torap_trust_unref(t->trust);
 	follow_config_destroy(t->config);
 	bench_samples_finish(&t->age);
+	bench_samples_finish(&t->critical_age);
 	free(t);
 	return status;
 }
