@@ -1,12 +1,6 @@
 /* fanout_offer.c: a writer of batches that are all alike, at the pace that it is told.
  *
- * Speaks a node's half of proto/README.md in the lane normal.  A batch holds 4,000 events of one region in 12 classes:
- *
- *     prison    power_fault         4    0.1 %
- *     hospital  power_fault        40    1 %
- *     …         ten others      3,956
- *
- * so that the grant of a feed decides how much of it is its own (fanout_take.c writes the grants).  Each line on standard input, "COUNT
+ * Speaks a node's half of proto/README.md in the lane normal; fan.h says what its batches hold.  Each line on standard input, "COUNT
  * RATE", asks for so many batches at so many a second; when all are acknowledged, a line of JSON.  Ends with its input. */
 #include <errno.h>
 #include <getopt.h>
@@ -18,6 +12,7 @@
 #include <zmq.h>
 
 #include "base/error.h"
+#include "bench/fan.h"
 #include "bench/samples.h"
 #include "conf/keys.h"
 #include "link/message.h"
@@ -27,34 +22,10 @@
 #include "wire/seal.h"
 
 enum {
-	REGION = 391010000,
-	EVENTS = 4000,
-	TEXT = 100, /* hexadecimal digits that nothing shortens below half: some 54 bytes an event, as in `hop` */
 	HEARTBEAT_US = 1000000,
 	HEAD_US = 2000000,
 	QUIET_US = 30000000,
 };
-
-struct group {
-	uint16_t facility, kind;
-	unsigned share; /* of EVENTS */
-};
-
-static const struct group groups[] = {
-	{ TORAP__FACILITY__FACILITY_PRISON, TORAP__KIND__KIND_POWER_FAULT, 4 },
-	{ TORAP__FACILITY__FACILITY_HOSPITAL, TORAP__KIND__KIND_POWER_FAULT, 40 },
-	{ TORAP__FACILITY__FACILITY_SCHOOL, TORAP__KIND__KIND_POWER_FAULT, 396 },
-	{ TORAP__FACILITY__FACILITY_SCHOOL, TORAP__KIND__KIND_ARMED, 396 },
-	{ TORAP__FACILITY__FACILITY_SCHOOL, TORAP__KIND__KIND_DISARMED, 396 },
-	{ TORAP__FACILITY__FACILITY_SCHOOL, TORAP__KIND__KIND_ACCESS_GRANTED, 396 },
-	{ TORAP__FACILITY__FACILITY_MALL, TORAP__KIND__KIND_POWER_FAULT, 396 },
-	{ TORAP__FACILITY__FACILITY_MALL, TORAP__KIND__KIND_ARMED, 396 },
-	{ TORAP__FACILITY__FACILITY_MALL, TORAP__KIND__KIND_DISARMED, 396 },
-	{ TORAP__FACILITY__FACILITY_MALL, TORAP__KIND__KIND_ACCESS_GRANTED, 396 },
-	{ TORAP__FACILITY__FACILITY_HOSPITAL, TORAP__KIND__KIND_ARMED, 396 },
-	{ TORAP__FACILITY__FACILITY_HOSPITAL, TORAP__KIND__KIND_DISARMED, 392 },
-};
-enum { GROUPS = sizeof groups / sizeof *groups };
 
 struct offer {
 	const char *endpoint;
@@ -91,7 +62,8 @@ static void send_message(struct offer *o, struct torap_buffer *envelope, struct 
 
 static void greet(struct offer *o)
 {
-	struct torap_stream_position position = { .stream = o->stream, .at = { .next_batch = 1, .next_seq = 1 } };
+	struct torap_stream_position position = { .stream = o->stream,
+		.at = { .next_batch = 1, .next_seq = 1 } };
 	struct torap_hello hello = { .version = 1,
 		.role = TORAP__ROLE__ROLE_WRITER,
 		.lane = TORAP__LANE__LANE_NORMAL,
@@ -164,41 +136,9 @@ static bool wait_us(struct offer *o, int64_t us, bool input)
 	return input && items[1].revents;
 }
 
-static unsigned draw(struct offer *o)
-{
-	o->random = o->random * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)(o->random >> 60);
-}
-
-static void add(struct offer *o, const struct group *g, int64_t now_us)
-{
-	char zone[TEXT + 1], device[16];
-	uint64_t seq;
-	for (unsigned i = 0; i < TEXT; i++)
-		zone[i] = "0123456789abcdef"[draw(o)];
-	zone[TEXT] = '\0';
-	snprintf(device, sizeof device, "panel-%u", 1000 + draw(o) * 16 + draw(o));
-	Torap__EventOpen open = TORAP__EVENT_OPEN__INIT;
-	open.state = TORAP__STATE__STATE_PULSE;
-	open.device = device;
-	open.received_at_us = open.occurred_at_us = now_us;
-	open.code = (char *)"sia-dcs AT";
-	open.zone = zone;
-	struct torap_event e = { .class = { REGION, g->facility, g->kind, TORAP__SEVERITY__SEVERITY_NORMAL }, .open = &open };
-	if (torap_sealer_add(o->sealer, &e, &seq))
-		bench_fail("an event does not fit");
-}
-
 static struct torap_batch *seal(struct offer *o)
 {
-	struct torap_batch *batch;
-	struct torap_error err;
-	struct torap_wall now = { bench_wall_us() };
-	for (unsigned g = 0; g < GROUPS; g++)
-		for (unsigned i = 0; i < groups[g].share; i++)
-			add(o, &groups[g], now.us);
-	if (torap_sealer_seal(o->sealer, now, &batch, &err))
-		bench_fail("a batch cannot be sealed: %s", err.text);
+	struct torap_batch *batch = fan_seal(o->sealer, &o->random);
 	o->sealed++;
 	o->bytes += torap_batch_size(batch);
 	return batch;
@@ -206,7 +146,8 @@ static struct torap_batch *seal(struct offer *o)
 
 static void send_batch(struct offer *o, struct torap_batch *batch)
 {
-	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2] = { torap_envelope_batch(batch), batch->signed_manifest };
+	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2] = { torap_envelope_batch(batch),
+		batch->signed_manifest };
 	memcpy(&frames[2], batch->frames, batch->manifest->frames_count * sizeof *frames);
 	send_frames(o, frames, batch->manifest->frames_count + 2);
 	torap_buffer_unref(frames[0]);
@@ -220,7 +161,8 @@ static void offer(struct offer *o, uint64_t count, double rate)
 	uint64_t bytes = o->bytes;
 	for (uint64_t i = 0; i < count; i++) {
 		struct torap_batch *batch = seal(o);
-		for (int64_t left; (left = began_us + (int64_t)((double)i * 1e6 / rate) - bench_mono_us()) > 0;)
+		for (int64_t left;
+			(left = began_us + (int64_t)((double)i * 1e6 / rate) - bench_mono_us()) > 0;)
 			wait_us(o, left, false);
 		send_batch(o, batch);
 		take_what_came(o);

@@ -1,8 +1,8 @@
 /* fanout_take.c: many subscribers in one process, each with keys and sessions of its own, and as light as can be: nothing is verified,
  * opened or stored, for what is measured is their broker.
  *
- * Subscriber I is the feed "feed-I".  Its keys are made of its number, so that `--policy` can write what a broker's policy must say of
- * it: the first ten are granted a share of what fanout_offer sends, all others classes of the same region that never come.
+ * Subscriber I is the feed "feed-I", granted what fan.h says.  Its keys are made of its number, so that `--policy` can write what a
+ * broker's policy must say of it.
  * Says "flowing" when all have their welcome; each line on standard input asks for a line of JSON with what came since the start. */
 #include <getopt.h>
 #include <inttypes.h>
@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "bench/fan.h"
 #include "bench/samples.h"
 #include "conf/keys.h"
 #include "link/message.h"
@@ -22,13 +23,14 @@
 #include "proto/session.pb-c.h"
 #include "wire/batch.h"
 #include "wire/envelope.h"
+#include "wire/taxonomy.h"
 
 enum {
-	MATCHING = 10,
 	CREDIT = 4 << 20,
-	DIALS = 40,    /* a turn of the timer: a listener's backlog is short */
+	DIALS = 40, /* a turn of the timer: a listener's backlog is short */
 	DIAL_MS = 20,
 	SOCKETS = 60000,
+	STREAMS = 4, /* of a lane: the writer's, and the broker's own */
 };
 
 struct subscriber {
@@ -40,8 +42,8 @@ struct subscriber {
 struct link {
 	struct subscriber *subscriber;
 	struct torap_zlink *zlink;
-	struct torap_stream_position at; /* of the stream that was heard last */
-	bool ack_due;
+	struct torap_stream_position due[STREAMS]; /* to be acknowledged */
+	unsigned due_count;
 	struct link *next_due;
 };
 
@@ -62,56 +64,52 @@ struct take {
 
 static void make_keys(uint8_t *public, uint8_t *secret, unsigned number)
 {
-	uint8_t seed[crypto_box_SEEDBYTES] = { (uint8_t)number, (uint8_t)(number >> 8), (uint8_t)(number >> 16), 'b' };
+	uint8_t seed[crypto_box_SEEDBYTES] = { (uint8_t)number, (uint8_t)(number >> 8),
+		(uint8_t)(number >> 16), 'b' };
 	crypto_box_seed_keypair(public, secret, seed);
 }
 
 /* The policy. */
 
-static void print_row(unsigned number, const char *share)
-{
-	static const char *const elsewhere[] = { "university", "airport", "station", "kindergarten", "transport" };
-	if (number >= MATCHING && number % 2)
-		printf("{ regions: [\"391010000\"], facilities: [%s], parts: [open] }\n", elsewhere[number / 2 % 5]);
-	else if (number >= MATCHING)
-		printf("{ regions: [\"391010000\"], kinds: [incident.*], parts: [open] }\n");
-	else if (strcmp(share, "0.1") == 0)
-		printf("{ regions: [\"391010000\"], facilities: [prison], parts: [open] }\n");
-	else if (strcmp(share, "1") == 0)
-		printf("{ regions: [\"391010000\"], facilities: [hospital], kinds: [power_fault], parts: [open] }\n");
-	else
-		printf("{ regions: [\"391010000\"], parts: [open] }\n");
-}
-
-static void print_policy(unsigned count, const char *share)
+static void print_feed(unsigned number, enum fan_share share)
 {
 	uint8_t public[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
 	char text[2 * TORAP_CURVE_KEY_SIZE + 1];
-	printf("feeds:\n");
-	for (unsigned i = 0; i < count; i++) {
-		make_keys(public, secret, i);
-		torap_hex(text, torap_bytes(public, sizeof public));
-		printf("  - name: feed-%u\n    keys: [\"%s\"]\n    legal_basis: bench\n    from: 2020-01-01\n    until: 2099-01-01\n"
-		       "    rows:\n      - ",
-			i, text);
-		print_row(i, share);
-	}
+	struct fan_grant grant = fan_grant(number, share);
+	make_keys(public, secret, number);
+	torap_hex(text, torap_bytes(public, sizeof public));
+	printf("  - name: feed-%u\n    keys: [\"%s\"]\n    legal_basis: bench\n    from: 2020-01-01\n    until: 2099-01-01\n"
+	       "    rows:\n      - { regions: [\"%u\"], parts: [open]",
+		number, text, FAN_REGION);
+	if (grant.facility)
+		printf(", facilities: [%s]", torap_facility_name(grant.facility));
+	if (grant.kind)
+		printf(", kinds: [%s]", torap_kind_name(grant.kind));
+	printf(" }\n");
 }
 
 /* What comes. */
 
 static void due(struct link *l, const struct torap_stream_id *stream, const struct torap_batch *last)
 {
-	l->at.stream = *stream;
-	torap_position_advance(&l->at.at, last->manifest);
-	if (l->ack_due)
-		return;
-	l->ack_due = true;
-	l->next_due = l->subscriber->take->due;
-	l->subscriber->take->due = l;
+	struct take *t = l->subscriber->take;
+	unsigned i = 0;
+	while (i < l->due_count && !torap_stream_id_equal(&l->due[i].stream, stream))
+		i++;
+	if (i == STREAMS)
+		bench_fail("more streams than there are");
+	if (l->due_count == 0) {
+		l->next_due = t->due;
+		t->due = l;
+	}
+	if (i == l->due_count)
+		l->due_count++;
+	l->due[i].stream = *stream;
+	torap_position_advance(&l->due[i].at, last->manifest);
 }
 
-static void on_batch(struct link *l, const struct torap_envelope *envelope, struct torap_buffer **frames, size_t count)
+static void on_batch(
+	struct link *l, const struct torap_envelope *envelope, struct torap_buffer **frames, size_t count)
 {
 	struct torap_batch *b;
 	struct torap_error err;
@@ -141,8 +139,8 @@ static void on_run(struct link *l, const struct torap_envelope *envelope, struct
 	torap_buffer_unref(copy);
 }
 
-static void on_message(void *hint, struct torap_zlink *zlink, const struct torap_envelope *envelope, struct torap_buffer **frames,
-	size_t count)
+static void on_message(void *hint, struct torap_zlink *zlink, const struct torap_envelope *envelope,
+	struct torap_buffer **frames, size_t count)
 {
 	struct link *l = hint;
 	struct take *t = l->subscriber->take;
@@ -178,8 +176,8 @@ static void on_turn(uv_check_t *turn)
 	while (t->due) {
 		struct link *l = t->due;
 		t->due = l->next_due;
-		l->ack_due = false;
-		struct torap_buffer *body = torap_ack_encode(&l->at, 1);
+		struct torap_buffer *body = torap_ack_encode(l->due, l->due_count);
+		l->due_count = 0;
 		if (!body)
 			bench_fail("out of memory");
 		torap_zlink_send(l->zlink, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
@@ -211,7 +209,8 @@ static void on_dialling(uv_timer_t *timer)
 		struct torap_zlink_options options = { .loop = &t->app.loop,
 			.zmq_context = t->zmq,
 			/* The lane of the batches alone, or all three. */
-			.lane = (uint8_t)(t->lanes == 1 ? TORAP__LANE__LANE_NORMAL : TORAP__LANE__LANE_CRITICAL + t->opened % t->lanes),
+			.lane = (uint8_t)(t->lanes == 1 ? TORAP__LANE__LANE_NORMAL
+							: TORAP__LANE__LANE_CRITICAL + t->opened % t->lanes),
 			.secret_key = l->subscriber->secret,
 			.public_key = l->subscriber->public,
 			.peers = &t->broker,
@@ -252,9 +251,11 @@ static void on_input(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes)
 		torap_app_stop(&t->app);
 	for (ssize_t i = 0; i < size; i++)
 		if (bytes->base[i] == '\n')
-			printf("{\"links\":%u,\"flowing\":%u,\"lost\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"runs\":%" PRIu64
-			       ",\"manifests\":%" PRIu64 ",\"heads\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n",
-				t->links_count, t->flowing, t->lost, t->batches, t->runs, t->manifests, t->heads, t->bytes);
+			printf("{\"links\":%u,\"flowing\":%u,\"lost\":%" PRIu64 ",\"batches\":%" PRIu64
+			       ",\"runs\":%" PRIu64 ",\"manifests\":%" PRIu64 ",\"heads\":%" PRIu64
+			       ",\"bytes\":%" PRIu64 "}\n",
+				t->links_count, t->flowing, t->lost, t->batches, t->runs, t->manifests,
+				t->heads, t->bytes);
 	fflush(stdout);
 }
 
@@ -302,10 +303,10 @@ static void usage(int status)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = { { "policy", required_argument, NULL, 'p' }, { "feeds", required_argument, NULL, 'f' },
-		{ "first", required_argument, NULL, 'i' }, { "lanes", required_argument, NULL, 'l' },
-		{ "broker", required_argument, NULL, 'b' }, { "broker-key", required_argument, NULL, 'B' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
+		{ "feeds", required_argument, NULL, 'f' }, { "first", required_argument, NULL, 'i' },
+		{ "lanes", required_argument, NULL, 'l' }, { "broker", required_argument, NULL, 'b' },
+		{ "broker-key", required_argument, NULL, 'B' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	struct take t = { .lanes = 3 };
 	const char *share = NULL, *key = NULL;
 	unsigned first = 0;
@@ -330,7 +331,12 @@ int main(int argc, char **argv)
 	if (sodium_init() < 0 || t.count == 0 || (t.lanes != 1 && t.lanes != 3))
 		usage(2);
 	if (share) {
-		print_policy(t.count, share);
+		enum fan_share read;
+		if (!fan_share_read(&read, share))
+			usage(2);
+		printf("feeds:\n");
+		for (unsigned i = 0; i < t.count; i++)
+			print_feed(i, read);
 		return 0;
 	}
 	if (!t.broker.endpoint || !key)
