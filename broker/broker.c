@@ -31,8 +31,9 @@
 #include "store/kv.h"
 
 enum {
-	TICK_MS = 250,
-	TICKS_PER_FLUSH = 2, /* manifests that hold nothing for a feed reach it at least once a second */
+	TICK_MS = 240,
+	TICKS_PER_FLUSH =
+		4, /* less than a second: so often manifests that hold nothing for a feed reach it */
 	TICKS_PER_JUDGING = 4,
 	SOCKETS_MAX = 64 + BROKER_UPSTREAMS_MAX * 3 *
 				   8, /* each link has a monitor, and perhaps one that is closing */
@@ -132,7 +133,8 @@ static void tick_session(void *hint, struct broker_session *s)
 	struct broker *b = hint;
 	if (!s->feed)
 		return;
-	broker_feed_tick(s->feed, b->ticks % TICKS_PER_FLUSH == 0);
+	/* Not all feeds in one tick: an alarm would wait for a message to each of them. */
+	broker_feed_tick(s->feed, (b->ticks + s->feed->place) % TICKS_PER_FLUSH == 0);
 	if (b->ticks % TICKS_PER_JUDGING == 0)
 		broker_feed_judge(s->feed, torap_app_wall());
 }

@@ -403,7 +403,7 @@ void broker_feed_tick(struct broker_feed *f, bool flush)
 	if (!f->welcomed || f->session->ended)
 		return;
 	broker_feed_look_at_wire(f);
-	for (size_t i = 0; i < f->follows_room; i++) {
+	for (size_t i = 0; flush && i < f->follows_room; i++) {
 		struct broker_follow *w = f->follows[i];
 		if (!w || !w->relevant)
 			continue;
@@ -411,7 +411,7 @@ void broker_feed_tick(struct broker_feed *f, bool flush)
 			pass_on_head(f, w);
 		if (w->damaged && torap_mono_reached(w->again, torap_app_mono()))
 			w->damaged = false;
-		if (!flush || w->damaged || w->next > broker_stream_last(w->stream))
+		if (w->damaged || w->next > broker_stream_last(w->stream))
 			continue;
 		w->flush = true;
 		broker_feed_activate(f, w);

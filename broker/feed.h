@@ -94,7 +94,7 @@ int broker_feed_message(struct broker_feed *f, const struct torap_envelope *enve
 void broker_feed_offer(struct broker_feed *f, const struct broker_stream *stream);
 /* A stream of its lane that was not there before. */
 void broker_feed_appeared(struct broker_feed *f, struct broker_stream *stream);
-/* Several times a second: passes on heads that are new; `flush`: and manifests that wait. */
+/* Several times a second; `flush`: passes on what waits, manifests that hold nothing for it and new heads, in one go. */
 void broker_feed_tick(struct broker_feed *f, bool flush);
 /* Is it still admitted, now?  Else the session ends. */
 void broker_feed_judge(struct broker_feed *f, struct torap_wall now);

@@ -131,9 +131,11 @@ static void forget(struct node_dedup *d, struct item *item)
 	d->count--;
 }
 
-static int grow(struct node_dedup *d)
+static int make_room_for(struct node_dedup *d, uint64_t count)
 {
-	uint32_t room = d->items_room ? d->items_room * 2 : ITEMS_MIN;
+	uint32_t room = d->items_room ? d->items_room : ITEMS_MIN;
+	while (room < count && room <= NONE / 4)
+		room *= 2;
 	uint32_t slots_count = room * 2;
 	struct item *items = realloc(d->items, room * sizeof *items);
 	if (!items)
@@ -160,7 +162,7 @@ static uint32_t take_unused(struct node_dedup *d)
 		d->unused = d->items[i].next;
 		return i;
 	}
-	if (d->items_count == d->items_room && grow(d))
+	if (d->items_count == d->items_room && make_room_for(d, (uint64_t)d->items_room + 1))
 		return NONE;
 	return d->items_count++;
 }
@@ -203,15 +205,19 @@ static bool make_room(struct node_dedup *d, struct torap_writer *writes)
 	return true;
 }
 
-static int insert(struct node_dedup *d, struct queue *q, const struct node_dedup_key *key, int64_t until_us,
-	int64_t row_us)
+/* An item of the same key is forgotten: it has expired, and its row goes when its turn comes. */
+static struct item *insert(struct node_dedup *d, struct queue *q, const struct node_dedup_key *key,
+	int64_t until_us, int64_t row_us)
 {
 	uint32_t i = take_unused(d);
 	if (i == NONE)
-		return -ENOMEM;
-	d->items[i] = (struct item){ .key = *key, .until_us = until_us, .row_us = row_us, .next = NONE };
+		return NULL;
 	uint32_t slot = find_slot(d, key);
-	assert(d->slots[slot] == NONE);
+	if (d->slots[slot] != NONE) {
+		forget(d, &d->items[d->slots[slot]]);
+		slot = find_slot(d, key);
+	}
+	d->items[i] = (struct item){ .key = *key, .until_us = until_us, .row_us = row_us, .next = NONE };
 	d->slots[slot] = i;
 	d->count++;
 	if (q->last == NONE)
@@ -219,7 +225,7 @@ static int insert(struct node_dedup *d, struct queue *q, const struct node_dedup
 	else
 		d->items[q->last].next = i;
 	q->last = i;
-	return 0;
+	return &d->items[i];
 }
 
 enum node_dedup_answer node_dedup_find(
@@ -244,10 +250,9 @@ int node_dedup_add(struct node_dedup *d, const struct node_dedup_key *key, bool 
 	while (d->count >= d->most && make_room(d, writes))
 		;
 	int64_t until_us = now.us + (dated ? NODE_DEDUP_DATED_US : NODE_DEDUP_UNDATED_US);
-	int r = insert(d, dated ? &d->dated : &d->undated, key, until_us, until_us);
-	if (r)
-		return r;
-	struct item *item = find(d, key);
+	struct item *item = insert(d, dated ? &d->dated : &d->undated, key, until_us, until_us);
+	if (!item)
+		return -ENOMEM;
 	item->pending = true;
 	item->original = original;
 	struct torap_kv_key row = row_key(until_us, key);
@@ -285,9 +290,18 @@ size_t node_dedup_prune(struct node_dedup *d, struct torap_wall now, struct tora
 	return rows + prune_queue(d, &d->dated, now, NODE_DEDUP_STEP - rows, writes);
 }
 
+/* Rows at once: each key falls somewhere in a table that no cache holds, and what is asked of the memory for all of them comes for all
+ * in the time of one. */
+enum { LOAD_ROWS = 32 };
+
 struct load {
 	struct node_dedup *dedup;
 	struct torap_wall now;
+	struct row {
+		struct node_dedup_key key;
+		int64_t until_us;
+	} rows[LOAD_ROWS];
+	unsigned count;
 };
 
 /* An expiry further away than any can be was written under a clock that was wrong: it would keep its queue from moving. */
@@ -297,28 +311,61 @@ static int64_t believable(int64_t until_us, struct torap_wall now)
 	return until_us < latest ? until_us : latest;
 }
 
-/* Rows come in the order of their expiry, as a queue wants them. */
+static int insert_rows(struct load *load)
+{
+	struct node_dedup *d = load->dedup;
+	for (unsigned i = 0; i < load->count; i++)
+		__builtin_prefetch(&d->slots[first_slot(d, &load->rows[i].key)]);
+	for (unsigned i = 0; i < load->count; i++) {
+		uint32_t other = d->slots[first_slot(d, &load->rows[i].key)];
+		if (other != NONE)
+			__builtin_prefetch(&d->items[other].key);
+	}
+	for (unsigned i = 0; i < load->count; i++) {
+		const struct row *row = &load->rows[i];
+		if (!insert(d, &d->dated, &row->key, believable(row->until_us, load->now), row->until_us))
+			return -ENOMEM;
+	}
+	load->count = 0;
+	return 0;
+}
+
+/* Rows come in the order of their expiry, as a queue wants them; of one key that was told anew the later one counts. */
 static int on_row(void *hint, struct torap_bytes bytes, struct torap_bytes value)
 {
-	const struct load *load = hint;
-	struct node_dedup *d = load->dedup;
+	struct load *load = hint;
+	struct row *row = &load->rows[load->count];
 	struct torap_reader reader = torap_reader(bytes);
-	int64_t until_us = (int64_t)torap_read_u64(&reader);
+	row->until_us = (int64_t)torap_read_u64(&reader);
 	struct torap_bytes hash = torap_read_bytes(&reader, NODE_DEDUP_KEY_SIZE);
 	if (!torap_read_end(&reader) || value.size)
 		return -EBADMSG;
-	struct node_dedup_key key;
-	memcpy(key.bytes, hash.data, sizeof key.bytes);
-	struct item *old = find(d, &key);
-	if (old)
-		forget(d, old); /* It had expired and was told anew. */
-	return insert(d, &d->dated, &key, believable(until_us, load->now), until_us);
+	memcpy(row->key.bytes, hash.data, sizeof row->key.bytes);
+	return ++load->count == LOAD_ROWS ? insert_rows(load) : 0;
+}
+
+static int make_room_for_all(struct node_dedup *d, struct torap_kv *kv, struct torap_error *err)
+{
+	uint64_t count = 0;
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, false);
+	int r = torap_kv_count(&txn, NODE_TABLE_REPEATS, &count);
+	torap_kv_abort(&txn);
+	if (!r)
+		r = make_room_for(d, count);
+	return r ? torap_errorf(err, r, "journal: no memory for %llu repeat keys", (unsigned long long)count)
+		 : 0;
 }
 
 int node_dedup_load(struct node_dedup *d, struct torap_kv *kv, struct torap_wall now, struct torap_error *err)
 {
-	struct load load = { d, now };
-	return node_table_read(kv, NODE_TABLE_REPEATS, on_row, &load, err);
+	struct load load = { .dedup = d, .now = now };
+	int r = make_room_for_all(d, kv, err);
+	if (!r)
+		r = node_table_read(kv, NODE_TABLE_REPEATS, on_row, &load, err);
+	if (!r && insert_rows(&load))
+		r = torap_errorf(err, -ENOMEM, "journal: no memory for the repeat keys");
+	return r;
 }
 
 size_t node_dedup_count(const struct node_dedup *d)

@@ -93,6 +93,8 @@ int torap_kv_put(struct torap_kv_txn *txn, unsigned table, struct torap_bytes ke
 void *torap_kv_reserve(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key, size_t size);
 int torap_kv_delete(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key);
 
+/* How many rows a table has: read from its root, whatever their number.  0 or negative. */
+int torap_kv_count(struct torap_kv_txn *txn, unsigned table, uint64_t *out);
 /* Walks from the first key >= `from` on.  `each` returns 0 to go on, anything else to stop; that is then returned.  In a write
  * transaction `each` must not change this table. */
 int torap_kv_walk(struct torap_kv_txn *txn, unsigned table, struct torap_bytes from,

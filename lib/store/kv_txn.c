@@ -191,6 +191,18 @@ int torap_kv_delete(struct torap_kv_txn *txn, unsigned table, struct torap_bytes
 	return r;
 }
 
+int torap_kv_count(struct torap_kv_txn *txn, unsigned table, uint64_t *out)
+{
+	MDB_stat stat;
+	if (txn->failure)
+		return txn->failure;
+	assert(txn->handle && table < txn->kv->tables_count);
+	int r = note(txn, mdb_stat(txn->handle, txn->kv->tables[table], &stat));
+	if (!r)
+		*out = stat.ms_entries;
+	return r;
+}
+
 int torap_kv_walk(struct torap_kv_txn *txn, unsigned table, struct torap_bytes from,
 	int (*each)(void *hint, struct torap_bytes key, struct torap_bytes value), void *hint)
 {

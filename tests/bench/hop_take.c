@@ -31,7 +31,7 @@ struct take {
 	struct torap_app app;
 	struct follow_config *config;
 	uint64_t wanted;
-	bool open_all;
+	bool open_all, from_begin;
 	void *zmq;
 	struct torap_zlink *links[TORAP_LANES];
 	uv_check_t turn;
@@ -165,7 +165,7 @@ static struct torap_buffer *on_hello(void *hint, uint8_t lane)
 		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
 		.lane = lane,
 		.credit_bytes = t->config->credit_bytes,
-		.start = TORAP__START__START_NOW,
+		.start = t->from_begin ? TORAP__START__START_BEGINNING : TORAP__START__START_NOW,
 	};
 	snprintf(hello.name, sizeof hello.name, "%s", t->config->feed);
 	snprintf(hello.software, sizeof hello.software, "hop_take");
@@ -312,7 +312,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "events", required_argument, NULL, 'e' }, { "open", no_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "from-begin", no_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	struct take *t = calloc(1, sizeof *t);
 	struct torap_error err;
 	const char *config = NULL;
@@ -325,9 +325,12 @@ int main(int argc, char **argv)
 			t->wanted = bench_number("events", optarg, 1ULL << 40);
 		else if (o == 'o')
 			t->open_all = true;
+		else if (o == 'b')
+			t->from_begin = true;
 		else {
-			printf("usage: hop_take --config FOLLOW.yaml --events N [--open]\n"
-			       "Receives and verifies a feed from now on, until N events of devices have come; with --open decodes all.\n"
+			printf("usage: hop_take --config FOLLOW.yaml --events N [--open] [--from-begin]\n"
+			       "Receives and verifies a feed from now on, or all that its broker holds, until N events of devices have come; with "
+			       "--open decodes all.\n"
 			       "Says \"flowing\", then one line of JSON.\n");
 			return o == 'h' ? 0 : 2;
 		}

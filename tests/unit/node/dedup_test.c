@@ -198,6 +198,40 @@ Test(dedup, knows_after_a_restart_what_it_knew)
 	fixture_end(&f);
 }
 
+/* As many as fill several of the steps in which they are loaded, and one more; every tenth is told anew later, so that two rows name it. */
+Test(dedup, loads_every_row_however_many_and_the_later_of_two)
+{
+	enum { KEYS = 5001, TWICE = (KEYS + 9) / 10 };
+	struct fixture f;
+	struct torap_writer writes = { 0 };
+	struct torap_error err;
+	fixture_begin(&f, 16 << 20);
+	struct node_dedup *d = made(NODE_DEDUP_MAX);
+	for (int i = 0; i < KEYS; i++)
+		add(d, i, false, 1000 + i / 1000, &writes);
+	for (int i = 0; i < KEYS; i += 10)
+		add(d, i, false, 1070, &writes);
+	write_all(f.kv, &writes);
+	node_dedup_destroy(d);
+	cr_assert_eq(rows(f.kv), KEYS + TWICE);
+
+	d = made(NODE_DEDUP_MAX);
+	cr_assert_eq(node_dedup_load(d, f.kv, at(1000), &err), 0, "%s", err.text);
+	cr_expect_eq(node_dedup_count(d), KEYS);
+	for (int i = 0; i < KEYS; i++) {
+		cr_assert_eq(ask(d, i, 1059), NODE_DEDUP_DURABLE, "key %d", i);
+		cr_assert_eq(ask(d, i, 1129), i % 10 ? NODE_DEDUP_NEW : NODE_DEDUP_DURABLE, "key %d", i);
+	}
+	/* Each row goes by itself, in steps; the keys that were told anew stay. */
+	while (node_dedup_prune(d, at(1069), &writes))
+		write_all(f.kv, &writes);
+	cr_expect_eq(rows(f.kv), TWICE);
+	cr_expect_eq(node_dedup_count(d), TWICE);
+	node_dedup_destroy(d);
+	torap_writer_finish(&writes);
+	fixture_end(&f);
+}
+
 /* The deletion of an expired key may be flushed after the key came anew: the new row must stay. */
 Test(dedup, never_deletes_a_row_that_was_written_anew)
 {

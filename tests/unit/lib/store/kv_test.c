@@ -214,6 +214,23 @@ Test(kv, walks_in_order_from_a_key_until_it_is_stopped)
 	torap_kv_close(kv);
 }
 
+Test(kv, counts_the_rows_of_a_table)
+{
+	struct torap_kv *kv = open_store(MAP_BYTES);
+	struct torap_kv_txn txn;
+	uint64_t first = 99, second = 99;
+	put(kv, FIRST, "a", "1");
+	put(kv, FIRST, "b", "2");
+	put(kv, FIRST, "b", "3");
+	torap_kv_begin(&txn, kv, false);
+	cr_assert_eq(torap_kv_count(&txn, FIRST, &first), 0);
+	cr_assert_eq(torap_kv_count(&txn, SECOND, &second), 0);
+	torap_kv_abort(&txn);
+	cr_expect_eq(first, 2);
+	cr_expect_eq(second, 0);
+	torap_kv_close(kv);
+}
+
 Test(kv, finds_the_last_of_a_prefix)
 {
 	struct torap_kv *kv = open_store(MAP_BYTES);

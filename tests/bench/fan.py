@@ -1,0 +1,65 @@
+"""A broker with many feeds, a writer and their sessions: what fan.h says of batches and grants, with real processes."""
+
+import json
+import subprocess
+
+import bench
+import kit
+
+REGION = "391010000"
+MATCHING = 10
+
+
+class Speaking:
+    """A bench program that answers lines on its standard input."""
+
+    def __init__(self, *argv):
+        self.name = argv[0]
+        self.child = subprocess.Popen([bench.program(argv[0]), *map(str, argv[1:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def line(self):
+        line = self.child.stdout.readline()
+        kit.check(line, f"{self.name} is gone")
+        return line.strip()
+
+    def tell(self, text=""):
+        self.child.stdin.write(text + "\n")
+        self.child.stdin.flush()
+
+    def ask(self, text=""):
+        self.tell(text)
+        return json.loads(self.line())
+
+    def end(self):
+        self.child.stdin.close()
+        kit.check(self.child.wait(bench.PATIENCE_S) == 0, f"{self.name}: status {self.child.returncode}")
+
+
+def feeds_of(count, share):
+    return subprocess.run([bench.program("fanout_take"), "--policy", share, "--feeds", str(count)], check=True, capture_output=True, text=True).stdout
+
+
+class Fan:
+    """A broker, `count` feeds of which ten match, and a writer."""
+
+    def __init__(self, fed, count, lanes):
+        self.fed, self.count, self.lanes = fed, count, lanes
+        self.broker = fed.broker(f"broker-{count}")
+        self.writer = f"node-{count}"
+        fed.keys(self.writer)
+        fed.trust(self.writer, REGION)
+        fed.edit(self.broker.name + ".yaml", lambda text: text.replace("1GiB", "32GiB"))
+
+    def start(self, share):
+        self.fed.write(self.broker.name + ".policy.yaml", feeds_of(self.count, share) + f"writers: [{{ id: {self.writer} }}]\n")
+        self.broker.start()
+        there = ["--broker", self.broker.endpoint, "--broker-key", self.fed.path(self.broker.name + ".pub")]
+        self.offer = Speaking("fanout_offer", "--keys", self.fed.path(self.writer + ".key"), *there)
+        self.take = Speaking("fanout_take", "--feeds", self.count, "--lanes", self.lanes, *there)
+        kit.check([self.offer.line(), self.take.line()] == ["flowing"] * 2, "not flowing")
+        self.offer.ask("40 40")  # warms it
+
+    def stop(self):
+        self.take.end()
+        self.offer.end()
+        self.broker.main.stop()
