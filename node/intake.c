@@ -140,6 +140,7 @@ static void set_camera(Torap__AgentRows__Row *row, const struct node_device *d)
 	row->site = (char *)d->site->id;
 	row->switch_name = (char *)d->switch_name;
 	row->recorder = (char *)d->recorder;
+	row->recording = (char *)d->recording;
 }
 
 /* One message of rows.  Returns false when the peer does not take it now: it comes again with the next tick. */

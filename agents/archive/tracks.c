@@ -27,10 +27,21 @@ static bool read_time(const struct soap_node *n, const char *name, int64_t offse
 	return true;
 }
 
+/* A begin that is no date was told by a clock that was not set: 1970, which nobody believes. */
+static bool read_span(const struct soap_node *n, const char *first, const char *last, int64_t offset_us,
+	struct archive_span *out)
+{
+	if (!read_time(n, last, offset_us, &out->until))
+		return false;
+	if (!read_time(n, first, offset_us, &out->from))
+		out->from.us = 0;
+	return true;
+}
+
 /* The extent of its video tracks; of the recording, when it lists no track with a time. */
 static void read_extent(struct archive_recording *r, const struct soap_node *n, int64_t offset_us)
 {
-	struct torap_wall from, until;
+	struct archive_span span;
 	char type[32];
 	bool any = false;
 	for (const struct soap_node *track = soap_child(n, SOAP_NS_SCHEMA, "Track"); track;
@@ -38,15 +49,13 @@ static void read_extent(struct archive_recording *r, const struct soap_node *n, 
 		if (soap_text(soap_child(track, SOAP_NS_SCHEMA, "TrackType"), type, sizeof type) &&
 			strcmp(type, "Video") != 0)
 			continue;
-		if (read_time(track, "DataFrom", offset_us, &from) &&
-			read_time(track, "DataTo", offset_us, &until)) {
-			archive_spans_add(&r->spans, from, until);
+		if (read_span(track, "DataFrom", "DataTo", offset_us, &span)) {
+			archive_spans_add(&r->spans, span.from, span.until);
 			any = true;
 		}
 	}
-	if (!any && read_time(n, "EarliestRecording", offset_us, &from) &&
-		read_time(n, "LatestRecording", offset_us, &until))
-		archive_spans_add(&r->spans, from, until);
+	if (!any && read_span(n, "EarliestRecording", "LatestRecording", offset_us, &span))
+		archive_spans_add(&r->spans, span.from, span.until);
 }
 
 bool archive_tracks_recording(struct archive_tracks *t, const struct soap_node *n, int64_t offset_us)

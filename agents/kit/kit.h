@@ -45,7 +45,7 @@ struct kit_row {
 	const char *profile; /* "": the default */
 	const char *mode;    /* "held", "sampled", "": as configured */
 	int64_t term_us;     /* until when it may be watched; 0: no term */
-	const char *site, *switch_name, *recorder;
+	const char *site, *switch_name, *recorder, *recording;
 };
 
 struct kit_options {          /* strings are copied */

@@ -47,7 +47,8 @@ struct kit_row *kit_rows_list(const struct kit_rows *r)
 				.term_us = row->term_us,
 				.site = row->site,
 				.switch_name = row->switch_name,
-				.recorder = row->recorder };
+				.recorder = row->recorder,
+				.recording = row->recording };
 		}
 	}
 	return list;

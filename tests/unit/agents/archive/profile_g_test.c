@@ -185,3 +185,15 @@ Test(profile_g, a_search_without_an_end_is_given_up)
 		ask("", answers, sizeof answers / sizeof *answers, asked, sizeof asked);
 	cr_expect_eq(held.outcome, ARCHIVE_BROKEN);
 }
+
+/* A clock that stood before 1970 when it began. */
+Test(profile_g, a_begin_that_is_no_date_is_not_believed)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "0000-00-00T00:00:00Z", "2026-11-26T03:00:00Z", "Stopped")),
+		ENDED, FAULT("ActionNotSupported"));
+	cr_assert_eq(held.spans.count, 1);
+	cr_expect_eq(held.spans.items[0].from.us, 0);
+	archive_spans_finish(&held.spans);
+}
