@@ -283,10 +283,7 @@ static int judge_intake(struct node_config *c, const struct file *f, struct tora
 {
 	if (strncmp(f->intake, ipc, sizeof ipc - 1) != 0 || !f->intake[sizeof ipc - 1])
 		return torap_yaml_refuse(err, c->path, "intake", "\"%s\" is not ipc://PATH", f->intake);
-	char *path = torap_yaml_path(c->path, f->intake + sizeof ipc - 1);
-	if (!path || asprintf(&c->intake, "%s%s", ipc, path) < 0)
-		c->intake = NULL;
-	free(path);
+	c->intake = torap_yaml_endpoint(c->path, f->intake);
 	return c->intake ? 0 : torap_errorf(err, -ENOMEM, "%s: out of memory", c->path);
 }
 

@@ -128,6 +128,21 @@ static struct torap_buffer *pack(const ProtobufCMessage *message)
 	return b;
 }
 
+/* What an agent that watches needs; panels' agents are spared it. */
+static void set_camera(Torap__AgentRows__Row *row, const struct node_device *d)
+{
+	if (!*d->camera.purpose)
+		return;
+	row->url = (char *)d->camera.url;
+	row->profile = (char *)d->camera.profile;
+	row->mode = (char *)d->camera.mode;
+	row->term_us = d->camera.term.us;
+	row->site = (char *)d->site->id;
+	row->switch_name = (char *)d->switch_name;
+	row->recorder = (char *)d->recorder;
+	row->recording = (char *)d->recording;
+}
+
 /* One message of rows.  Returns false when the peer does not take it now: it comes again with the next tick. */
 static bool send_some_rows(struct node_intake *i, struct session *s, struct node_now now)
 {
@@ -143,6 +158,7 @@ static bool send_some_rows(struct node_intake *i, struct session *s, struct node
 		row->supervision_s = d->supervision_s;
 		row->code_page = (char *)d->code_page;
 		row->key_name = (char *)d->key_name;
+		set_camera(row, d);
 		list[message.n_rows++] = row;
 		last = d;
 	}

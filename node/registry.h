@@ -19,8 +19,9 @@ enum {
 	NODE_REGISTRY_FILE_SIZE_MAX = 64 << 20, /* 200,000 devices and their places */
 	NODE_REGISTRY_SITES_MAX = 100000,
 	NODE_REGISTRY_DEVICES_MAX = 200000,
-	NODE_REGISTRY_ID_MAX = 63,   /* [a-z0-9._-]: site, device */
-	NODE_REGISTRY_TEXT_MAX = 200 /* names for people, in bytes of UTF-8 */
+	NODE_REGISTRY_ID_MAX = 63,    /* [a-z0-9._-]: site, device */
+	NODE_REGISTRY_TEXT_MAX = 200, /* names for people, in bytes of UTF-8 */
+	NODE_REGISTRY_URL_MAX = 512
 };
 
 enum node_owner { NODE_OWNER_PUBLIC, NODE_OWNER_PRIVATE };
@@ -72,6 +73,17 @@ struct node_consent_terms {
 	struct torap_wall withdrawn_at;
 };
 
+/* What a camera (protocol rtsp, onvif or isapi) has beyond other devices.  By which right it watches is never empty. */
+struct node_camera {
+	const char
+		*url; /* rtsp:// or rtsps://, without user and password; "" for other protocols than rtsp */
+	const char *
+		profile; /* of its site, in the agent's files: what is asked of its picture; "": the default */
+	const char *mode; /* "held", "sampled", or "": as the agent's configuration says */
+	const char *purpose, *legal_basis, *owner;
+	struct torap_wall term; /* until when it may watch */
+};
+
 struct node_device {
 	const char *id;
 	const struct node_site *site;
@@ -82,6 +94,11 @@ struct node_device {
 	const char *code_page;  /* "", "cp1251", "cp1252", "kz1048", "utf-8" */
 	const char *key_name;   /* which of the agent's secrets is its own; "": none */
 	enum node_zone zone;
+	const char *
+		switch_name; /* what it hangs on, and what records it; devices that share one fail together; "": not known */
+	const char *recorder;
+	const char *recording;     /* its name there; "": the only one */
+	struct node_camera camera; /* empty strings for what is no camera */
 	struct node_consent_terms consent;
 	unsigned line;
 };

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "node/camera_url.h"
 #include "wire/taxonomy.h"
 
 enum { SUPERVISION_S_MAX = 365 * 86400 };
@@ -32,6 +33,16 @@ const struct node_csv_column node_device_columns[NODE_DEVICE_COLUMNS] = {
 	[NODE_DEVICE_SUPERVISION] = { "supervision", false },
 	[NODE_DEVICE_CODE_PAGE] = { "code_page", false },
 	[NODE_DEVICE_KEY_NAME] = { "key_name", false },
+	[NODE_DEVICE_SWITCH] = { "switch", false },
+	[NODE_DEVICE_RECORDER] = { "recorder", false },
+	[NODE_DEVICE_RECORDING] = { "recording", false },
+	[NODE_DEVICE_URL] = { "url", false },
+	[NODE_DEVICE_PROFILE] = { "profile", false },
+	[NODE_DEVICE_MODE] = { "mode", false },
+	[NODE_DEVICE_PURPOSE] = { "purpose", false },
+	[NODE_DEVICE_LEGAL_BASIS] = { "legal_basis", false },
+	[NODE_DEVICE_OWNER] = { "owner", false },
+	[NODE_DEVICE_TERM] = { "term", false },
 	[NODE_DEVICE_CONSENT_REF] = { "consent_ref", false },
 	[NODE_DEVICE_CONSENT_FROM] = { "consent_from", false },
 	[NODE_DEVICE_CONSENT_UNTIL] = { "consent_until", false },
@@ -252,6 +263,57 @@ static void read_consent(struct reading *r, struct node_consent_terms *out)
 		REFUSE(r, NODE_DEVICE_CONSENT_UNTIL, "is not after consent_from");
 }
 
+/* By which right does it watch?  Without an answer it does not. */
+static const char *read_right(struct reading *r, unsigned column)
+{
+	const char *text = read_text(r, column, NODE_REGISTRY_TEXT_MAX);
+	if (!*text)
+		REFUSE(r, column, "is empty: a camera needs purpose, legal_basis, owner and term");
+	return text;
+}
+
+static const char *read_url(struct reading *r, const char *protocol)
+{
+	const char *url = read_text(r, NODE_DEVICE_URL, NODE_REGISTRY_URL_MAX);
+	bool needed = strcmp(protocol, "rtsp") == 0;
+	if (!*url && needed)
+		REFUSE(r, NODE_DEVICE_URL, "is empty: a device of rtsp needs one");
+	if (*url && !needed)
+		REFUSE(r, NODE_DEVICE_URL, "only a device of rtsp has one");
+	const char *fault = *url ? node_camera_url_fault(url) : NULL;
+	if (fault)
+		REFUSE(r, NODE_DEVICE_URL, "%s", fault); /* never the URL itself: it may hold a password */
+	return url;
+}
+
+static const char *read_mode(struct reading *r)
+{
+	const char *text = read_text(r, NODE_DEVICE_MODE, NODE_REGISTRY_TEXT_MAX);
+	if (*text && strcmp(text, "held") != 0 && strcmp(text, "sampled") != 0)
+		REFUSE(r, NODE_DEVICE_MODE, "\"%s\" is neither held nor sampled", text);
+	return text;
+}
+
+/* `owner` and the like may stand for any device; they are asked of a camera. */
+static void read_camera(struct reading *r, const char *protocol, struct node_camera *out)
+{
+	*out = (struct node_camera){ .url = read_url(r, protocol),
+		.profile = read_name(r, NODE_DEVICE_PROFILE),
+		.mode = read_mode(r) };
+	if (!is_camera(protocol)) {
+		out->purpose = read_text(r, NODE_DEVICE_PURPOSE, NODE_REGISTRY_TEXT_MAX);
+		out->legal_basis = read_text(r, NODE_DEVICE_LEGAL_BASIS, NODE_REGISTRY_TEXT_MAX);
+		out->owner = read_text(r, NODE_DEVICE_OWNER, NODE_REGISTRY_TEXT_MAX);
+		read_time(r, NODE_DEVICE_TERM, &out->term);
+		return;
+	}
+	out->purpose = read_right(r, NODE_DEVICE_PURPOSE);
+	out->legal_basis = read_right(r, NODE_DEVICE_LEGAL_BASIS);
+	out->owner = read_right(r, NODE_DEVICE_OWNER);
+	read_right(r, NODE_DEVICE_TERM);
+	read_time(r, NODE_DEVICE_TERM, &out->term);
+}
+
 int node_device_read(struct node_device *out, const struct node_table *table, const struct node_csv_row *row,
 	struct torap_error *err)
 {
@@ -267,6 +329,10 @@ int node_device_read(struct node_device *out, const struct node_table *table, co
 	out->supervision_s = read_supervision(&r);
 	out->code_page = read_code_page(&r);
 	out->key_name = read_name(&r, NODE_DEVICE_KEY_NAME);
+	out->switch_name = read_name(&r, NODE_DEVICE_SWITCH);
+	out->recorder = read_name(&r, NODE_DEVICE_RECORDER);
+	out->recording = read_text(&r, NODE_DEVICE_RECORDING, NODE_REGISTRY_TEXT_MAX);
+	read_camera(&r, out->protocol, &out->camera);
 	read_consent(&r, &out->consent);
 	return r.failed;
 }

@@ -40,4 +40,5 @@ int ctl_follow(int argc, char **argv);
 int ctl_verify(int argc, char **argv);
 int ctl_panel(int argc, char **argv);
 int ctl_proofs(int argc, char **argv);
+int ctl_report(int argc, char **argv);
 int ctl_status(int argc, char **argv);

@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 		{ "verify", "checks again what was received", ctl_verify },
 		{ "proofs", "shows forks and rollbacks that a broker or subscriber has proof of",
 			ctl_proofs },
+		{ "report", "tables out of what was received: what recorders keep", ctl_report },
 		{ "panel", "plays alarm panels, for demonstrations and drills", ctl_panel },
 		{ "status", "shows the links of running processes", ctl_status },
 		{ NULL, NULL, NULL },

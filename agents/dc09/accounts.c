@@ -37,7 +37,7 @@ int dc09_accounts_set(
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		if (strlen(rows[i].address) > DC09_ACCOUNT_MAX ||
-			strlen(rows[i].key_name) > DC09_KEY_NAME_MAX) {
+			strlen(rows[i].key_name) > TORAP_SECRET_NAME_MAX) {
 			made.left_out++;
 			continue;
 		}

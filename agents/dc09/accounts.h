@@ -11,7 +11,7 @@
 
 struct dc09_account_row {
 	char account[DC09_ACCOUNT_MAX + 1];
-	char key_name[DC09_KEY_NAME_MAX + 1];
+	char key_name[TORAP_SECRET_NAME_MAX + 1];
 	enum dc09_code_page code_page;
 };
 

@@ -95,18 +95,6 @@ static int set_limits(
 	return r ? r : set_duration(&c->limits.answer_us, raw->answer, path, "limits.answer", err);
 }
 
-/* ipc://name is relative to the folder of the configuration, like every other name in it. */
-static char *node_endpoint(const char *path, const char *node)
-{
-	static const char scheme[] = "ipc://";
-	const char *name = node + strlen(scheme);
-	char *full = *name == '@' ? strdup(name) : torap_yaml_path(path, name), *endpoint = NULL;
-	if (full && asprintf(&endpoint, "%s%s", scheme, full) < 0)
-		endpoint = NULL;
-	free(full);
-	return endpoint;
-}
-
 static int take(
 	struct dc09_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
 {
@@ -121,7 +109,7 @@ static int take(
 	if (r)
 		return r;
 	c->path = strdup(path);
-	c->node = node_endpoint(path, raw->node);
+	c->node = torap_yaml_endpoint(path, raw->node);
 	c->listen_tcp = raw->listen_tcp ? strdup(raw->listen_tcp) : NULL;
 	c->listen_udp = raw->listen_udp ? strdup(raw->listen_udp) : NULL;
 	c->keys = raw->keys ? torap_yaml_path(path, raw->keys) : NULL;

@@ -40,6 +40,12 @@ struct kit_row {
 	uint32_t supervision_s; /* 0: not supervised */
 	const char *code_page;
 	const char *key_name; /* which of the agent's own secrets belongs to the device; "": none */
+	/* Of cameras only; else "" and 0. */
+	const char *url;     /* without user and password */
+	const char *profile; /* "": the default */
+	const char *mode;    /* "held", "sampled", "": as configured */
+	int64_t term_us;     /* until when it may be watched; 0: no term */
+	const char *site, *switch_name, *recorder, *recording;
 };
 
 struct kit_options {          /* strings are copied */

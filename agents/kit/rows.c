@@ -37,8 +37,18 @@ struct kit_row *kit_rows_list(const struct kit_rows *r)
 	for (size_t m = 0; m < r->messages_count; m++) {
 		for (size_t i = 0; i < r->messages[m]->n_rows; i++) {
 			const Torap__AgentRows__Row *row = r->messages[m]->rows[i];
-			list[count++] = (struct kit_row){ row->address, row->supervision_s, row->code_page,
-				row->key_name };
+			list[count++] = (struct kit_row){ .address = row->address,
+				.supervision_s = row->supervision_s,
+				.code_page = row->code_page,
+				.key_name = row->key_name,
+				.url = row->url,
+				.profile = row->profile,
+				.mode = row->mode,
+				.term_us = row->term_us,
+				.site = row->site,
+				.switch_name = row->switch_name,
+				.recorder = row->recorder,
+				.recording = row->recording };
 		}
 	}
 	return list;

@@ -310,6 +310,18 @@ char *torap_yaml_path(const char *config_path, const char *name)
 	return asprintf(&path, "%.*s%s", (int)(slash + 1 - config_path), config_path, name) < 0 ? NULL : path;
 }
 
+char *torap_yaml_endpoint(const char *config_path, const char *endpoint)
+{
+	static const char scheme[] = "ipc://";
+	if (strncmp(endpoint, scheme, strlen(scheme)) != 0 || endpoint[strlen(scheme)] == '@')
+		return strdup(endpoint);
+	char *path = torap_yaml_path(config_path, endpoint + strlen(scheme)), *out = NULL;
+	if (path && asprintf(&out, "%s%s", scheme, path) < 0)
+		out = NULL;
+	free(path);
+	return out;
+}
+
 int torap_yaml_judge_fixed(
 	const struct torap_yaml_fixed *fixed, size_t count, const char *path, struct torap_error *err)
 {

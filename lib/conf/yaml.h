@@ -35,6 +35,9 @@ int torap_yaml_refuse_text(struct torap_error *err, const char *name, struct tor
 /* Names in a configuration file are relative to the folder of the file.  Allocated; NULL when memory ran out. */
 char *torap_yaml_path(const char *config_path, const char *name);
 
+/* Likewise the name in an "ipc://…" endpoint (not "ipc://@…"); another endpoint comes as it is.  Allocated; NULL when memory ran out. */
+char *torap_yaml_endpoint(const char *config_path, const char *endpoint);
+
 /* What a running process does not take over from a file that is read again: the first that is not the same refuses it. */
 struct torap_yaml_fixed {
 	const char *key; /* as `where` above */

@@ -13,8 +13,8 @@
 	SITE_HEAD "school-1,Школа № "                                                                 \
 		  "1,school,391010000,public\nshop,Магазин,other_private,391010000,private\n"
 #define DEVICE_HEAD "id,site,protocol,address,supervision\n"
-#define DEVICES                                                                                              \
-	DEVICE_HEAD "a,school-1,dc09,4001,60s\nb,shop,dc09,00AB,\nc,school-1,rtsp,rtsp://10.0.0.1/1,5m\n"
+#define CAMERA_HEAD "id,site,protocol,address,url,purpose,legal_basis,owner,term\n"
+#define DEVICES     DEVICE_HEAD "a,school-1,dc09,4001,60s\nb,shop,dc09,00AB,\nc,school-1,mqtt,door,5m\n"
 
 static int parse(struct node_registry **out, const char *sites, const char *devices,
 	const struct node_registry_rules *rules, struct torap_error *err)
@@ -220,6 +220,92 @@ Test(registry, refuses_a_camera_where_people_wash)
 		parsed(SITES, "id,site,protocol,address,zone_kind\na,shop,dc09,1,personal_hygiene\n");
 	cr_expect_eq(node_registry_device(r, "a")->zone, NODE_ZONE_PERSONAL_HYGIENE);
 	node_registry_unref(r);
+}
+
+Test(registry, knows_by_which_right_a_camera_watches)
+{
+	struct node_registry *r = parsed(SITES,
+		"id,site,protocol,address,url,profile,mode,purpose,legal_basis,owner,term,switch,recorder,recording\n"
+		"a,school-1,rtsp,cam-1,rtsp://10.0.0.1:554/1?ch=2,school,held,Охрана входа,Закон 5,"
+		"Акимат,2027-01-01,sw-1,nvr-1,ch 7\n"
+		"b,school-1,onvif,cam-2,,,,x,y,z,2027-01-01,,,\n"
+		"c,school-1,dc09,4001,,,,,,,,sw-1,,\n");
+	const struct node_device *d = node_registry_device(r, "a");
+	cr_expect_str_eq(d->camera.url, "rtsp://10.0.0.1:554/1?ch=2");
+	cr_expect_str_eq(d->camera.profile, "school");
+	cr_expect_str_eq(d->camera.mode, "held");
+	cr_expect_str_eq(d->camera.purpose, "Охрана входа");
+	cr_expect_str_eq(d->camera.legal_basis, "Закон 5");
+	cr_expect_str_eq(d->camera.owner, "Акимат");
+	cr_expect_eq(d->camera.term.us, 1798761600LL * TORAP_US_PER_S);
+	cr_expect_str_eq(d->switch_name, "sw-1");
+	cr_expect_str_eq(d->recorder, "nvr-1");
+	cr_expect_str_eq(d->recording, "ch 7");
+	cr_expect_str_eq(node_registry_device(r, "c")->camera.purpose, "");
+	cr_expect_str_eq(node_registry_device(r, "c")->switch_name, "sw-1");
+	node_registry_unref(r);
+}
+
+/* Of any protocol that shows pictures, and whatever else is good about the row. */
+Test(registry, refuses_a_camera_without_a_right)
+{
+	static const char *const names[] = { "purpose", "legal_basis", "owner", "term" };
+	static const char *const protocols[] = { "rtsp", "onvif", "isapi" };
+	char devices[512], complaint[256];
+	for (size_t p = 0; p < 3; p++) {
+		for (size_t i = 0; i < 4; i++) {
+			snprintf(devices, sizeof devices, CAMERA_HEAD "a,shop,%s,1,%s,%s,%s,%s,%s\n",
+				protocols[p], p ? "" : "rtsp://c/", i == 0 ? "" : "x", i == 1 ? "" : "x",
+				i == 2 ? "" : "x", i == 3 ? "" : "2027-01-01");
+			snprintf(complaint, sizeof complaint,
+				"devices.csv:2: column \"%s\": is empty: a camera needs purpose, "
+				"legal_basis, owner and term",
+				names[i]);
+			check_refused(SITES, devices, complaint);
+		}
+		snprintf(devices, sizeof devices, "id,site,protocol,address\na,shop,%s,1\n", protocols[p]);
+		struct node_registry *r = NULL;
+		cr_expect_lt(parse(&r, SITES, devices, NULL, NULL), 0, "taken without the columns");
+	}
+	check_refused(SITES, CAMERA_HEAD "a,shop,rtsp,1,rtsp://c/,x,x,x,soon\n",
+		"devices.csv:2: column \"term\": \"soon\" is not a time such as 2026-11-22T14:30:00Z");
+}
+
+/* A complaint never repeats the URL: it stands in logs. */
+Test(registry, refuses_a_url_that_is_none_or_holds_a_secret)
+{
+	static const char head[] = "id,site,protocol,address,purpose,legal_basis,owner,term,url,mode\n";
+	static const char secret[] =
+		"has a user or password in it; they belong into the agent's file of credentials";
+	static const struct {
+		const char *protocol, *url, *complaint;
+	} cases[] = {
+		{ "rtsp", "", "is empty: a device of rtsp needs one" },
+		{ "onvif", "rtsp://c/", "only a device of rtsp has one" },
+		{ "dc09", "rtsp://c/", "only a device of rtsp has one" },
+		{ "rtsp", "http://c/", "begins neither with rtsp:// nor with rtsps://" },
+		{ "rtsp", "rtsp:///1", "names no host" },
+		{ "rtsp", "rtsp://:554/1", "names no host" },
+		{ "rtsp", "rtsp://c/a b",
+			"has a blank or a letter beyond ASCII; write it as %20 and the like" },
+		{ "rtsp", "rtsp://admin:12345@c/1", secret },
+		{ "rtsp", "RTSPS://admin@c", secret },
+		{ "rtsp", "rtsp://c/user=admin&password=1&channel=1", secret },
+		{ "rtsp", "rtsp://c/1?ch=2&PWD=1", secret },
+	};
+	char devices[1024], complaint[512];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(devices, sizeof devices, "%sa,shop,%s,1,x,x,x,2027-01-01,%s,\n", head,
+			cases[i].protocol, cases[i].url);
+		snprintf(
+			complaint, sizeof complaint, "devices.csv:2: column \"url\": %s", cases[i].complaint);
+		check_refused(SITES, devices, complaint);
+	}
+	snprintf(devices, sizeof devices, "%sa,shop,rtsp,1,x,x,x,2027-01-01,rtsp://c/%0510d,\n", head, 1);
+	check_refused(SITES, devices, "devices.csv:2: column \"url\": has more than 512 bytes");
+	snprintf(devices, sizeof devices, "%sa,shop,rtsp,1,x,x,x,2027-01-01,rtsp://c/@1,always\n", head);
+	check_refused(
+		SITES, devices, "devices.csv:2: column \"mode\": \"always\" is neither held nor sampled");
 }
 
 Test(registry, names_both_lines_of_what_stands_twice)

@@ -41,9 +41,13 @@ Test(keys, are_found_by_name)
 	cr_expect_null(dc09_keys_find(&keys, "other"));
 
 	struct dc09_accounts accounts = { 0 };
-	const struct kit_row rows[] = { { "4002", 0, "cp1251", "bank" }, { "4001", 0, "", "school-12" },
-		{ "4003", 0, "utf-8", "" }, { "4004", 0, "klingon", "lost" },
-		{ "an account that is longer than any panel's", 0, "", "" } };
+	const struct kit_row rows[] = {
+		{ .address = "4002", .code_page = "cp1251", .key_name = "bank" },
+		{ .address = "4001", .code_page = "", .key_name = "school-12" },
+		{ .address = "4003", .code_page = "utf-8", .key_name = "" },
+		{ .address = "4004", .code_page = "klingon", .key_name = "lost" },
+		{ .address = "an account that is longer than any panel's", .code_page = "", .key_name = "" }
+	};
 	cr_assert_eq(dc09_accounts_set(&accounts, rows, 5, &keys), 0);
 	cr_expect_eq(accounts.count, 4);
 	cr_expect_eq(accounts.left_out, 1);
@@ -66,8 +70,9 @@ Test(accounts, are_the_same_in_capital_and_small_letters)
 {
 	struct dc09_keys keys = { 0 };
 	struct dc09_accounts accounts = { 0 };
-	const struct kit_row rows[] = { { "bEEf", 0, "cp1251", "" }, { "BEE", 0, "kz1048", "" },
-		{ "c0de", 0, "utf-8", "" } };
+	const struct kit_row rows[] = { { .address = "bEEf", .code_page = "cp1251", .key_name = "" },
+		{ .address = "BEE", .code_page = "kz1048", .key_name = "" },
+		{ .address = "c0de", .code_page = "utf-8", .key_name = "" } };
 	struct dc09_account account;
 	cr_assert_eq(dc09_accounts_set(&accounts, rows, 3, &keys), 0);
 	cr_expect_eq(accounts.unknown_pages, 0);

@@ -1,0 +1,258 @@
+#include "agents/archive/agent.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agents/archive/job.h"
+#include "agents/archive/page.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "conf/yaml.h"
+#include "loop/app.h"
+#include "loop/http.h"
+
+enum { TICK_MS = 200, AGAIN_S = 300 };
+
+static struct archive_window window(const struct archive_agent *a)
+{
+	return (struct archive_window){ a->config.utc_offset_s, a->config.at_s, a->config.over_s };
+}
+
+/* Reports. */
+
+static bool tell(struct archive_agent *a, const struct archive_job *job, const char *code)
+{
+	const struct archive_facts facts = archive_job_facts(job);
+	const struct kit_tag tag = { job->camera, 0 };
+	archive_observe(
+		&a->scratch, job->address, code, &job->report, &facts, job->utc_offset_s, torap_app_wall());
+	return kit_offer(a->kit, &a->scratch.o, tag) == 0;
+}
+
+static bool is_missing(enum archive_verdict v)
+{
+	return v == ARCHIVE_GAPS || v == ARCHIVE_BELOW_TERM || v == ARCHIVE_STORING_NOTHING;
+}
+
+static bool report(struct archive_agent *a, const struct archive_job *job)
+{
+	return tell(a, job, NULL) && (!is_missing(job->report.verdict) || tell(a, job, "not_kept"));
+}
+
+static void ask_again(struct archive_camera *c)
+{
+	c->next.us = torap_app_wall().us + (int64_t)AGAIN_S * TORAP_US_PER_S;
+}
+
+static void conclude(struct archive_agent *a, const struct archive_job *job)
+{
+	struct archive_camera *c = archive_cameras_find(&a->cameras, job->camera);
+	struct archive_window w = window(a);
+	struct torap_wall now = torap_app_wall();
+	a->audits[job->outcome]++;
+	if (!c || a->closing)
+		return;
+	c->running = false;
+	if (job->outcome == ARCHIVE_UNREACHABLE && !archive_camera_failed(c, &w, now))
+		return;
+	archive_camera_done(c, &w, now);
+	a->verdicts[job->report.verdict]++;
+	if (*job->reason)
+		torap_info("ARCHIVE-UNKNOWN", "camera %s at recorder %s: %s: %s", job->address, job->recorder,
+			archive_outcome_name(job->outcome), job->reason);
+	if (!report(a, job))
+		ask_again(c); /* The node is away, or busy. */
+}
+
+static void on_job(void *hint, struct archive_job *job)
+{
+	struct archive_agent *a = hint;
+	struct archive_job **link = &a->jobs;
+	while (*link != job)
+		link = &(*link)->next;
+	*link = job->next;
+	a->jobs_count--;
+	conclude(a, job);
+	archive_job_destroy(job);
+}
+
+static bool is_busy(void *hint, const struct archive_camera *camera)
+{
+	const struct archive_agent *a = hint;
+	const struct archive_job *job = a->jobs;
+	while (job && strcmp(job->recorder, camera->recorder) != 0)
+		job = job->next;
+	return job != NULL;
+}
+
+static void start(struct archive_agent *a, struct archive_camera *camera)
+{
+	struct archive_job *job;
+	struct torap_error err;
+	int r = archive_job_create(&job, camera, &a->config, &a->secrets, torap_app_wall(), &err);
+	if (r == -ENOMEM) {
+		ask_again(camera);
+	} else if (r) {
+		archive_job_unknown(job, err.text);
+		conclude(a, job);
+		archive_job_destroy(job);
+	} else {
+		camera->running = true;
+		job->done = on_job;
+		job->hint = a;
+		job->next = a->jobs;
+		a->jobs = job;
+		a->jobs_count++;
+		archive_job_start(job, a->loop);
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct archive_agent *a = timer->data;
+	struct archive_camera *camera;
+	/* Nothing is asked that could not be told. */
+	while (a->jobs_count < ARCHIVE_JOBS_MAX && kit_room(a->kit) > 2 * ARCHIVE_JOBS_MAX &&
+		(camera = archive_cameras_due(&a->cameras, torap_app_wall(), is_busy, a)))
+		start(a, camera);
+}
+
+/* The node. */
+
+static void on_verdict(void *hint, struct kit_tag tag, enum kit_verdict verdict, const char *reason)
+{
+	struct archive_agent *a = hint;
+	if (kit_taken(verdict))
+		return;
+	struct archive_camera *c = archive_cameras_find(&a->cameras, tag.who);
+	a->refused++;
+	if (!c || c->running)
+		return;
+	torap_info("ARCHIVE-REFUSED",
+		"the node did not take the report of camera %s: %s; it is made again in %d s", c->address,
+		reason, AGAIN_S);
+	ask_again(c);
+}
+
+static void on_rows(void *hint, const struct kit_row *rows, size_t count)
+{
+	struct archive_agent *a = hint;
+	struct archive_window w = window(a);
+	size_t without, strange = 0;
+	if (archive_cameras_set(&a->cameras, rows, count, &w, torap_app_wall(), &without)) {
+		torap_fail(
+			"ARCHIVE-ROWS", "no memory for %zu registry rows; the old ones stay in force", count);
+		return;
+	}
+	for (size_t i = 0; i < a->cameras.count; i++)
+		strange += !archive_config_recorder(&a->config, a->cameras.list[i].recorder);
+	torap_info("ARCHIVE-ROWS", "the node's registry has %zu cameras with a recorder", a->cameras.count);
+	if (without)
+		torap_warn("ARCHIVE-WITHOUT",
+			"%zu cameras name no recorder: nobody asks what is kept of them", without);
+	if (strange)
+		torap_warn("ARCHIVE-STRANGE",
+			"%zu cameras name a recorder that %s does not have: they are reported as unknown",
+			strange, a->config.path);
+}
+
+static void on_link(void *hint, bool up, const char *reason)
+{
+	struct archive_agent *a = hint;
+	if (up)
+		torap_notice("ARCHIVE-NODE-UP", "the node at %s takes reports", a->config.node);
+	else if (!a->closing)
+		torap_warn("ARCHIVE-NODE-DOWN",
+			"the node at %s is away (%s); nobody is asked until it is back", a->config.node,
+			reason);
+}
+
+/* Begin, reload and end. */
+
+int archive_agent_open(struct archive_agent *a, uv_loop_t *loop, struct archive_config *config,
+	struct torap_secrets *secrets, struct torap_error *err)
+{
+	memset(a, 0, sizeof *a);
+	a->loop = loop;
+	a->config = *config;
+	a->secrets = *secrets;
+	*config = (struct archive_config){ 0 };
+	*secrets = (struct torap_secrets){ 0 };
+	struct kit_options options = {
+		.agent = "torap-archive",
+		.protocol = "rtsp",
+		.endpoint = a->config.node,
+		.hint = a,
+		.on_verdict = on_verdict,
+		.on_rows = on_rows,
+		.on_link = on_link,
+	};
+	int r = kit_open(&a->kit, loop, &options, err);
+	if (!r && a->config.metrics)
+		r = torap_http_open(&a->http, loop, a->config.metrics, archive_page_routes, a, err);
+	if (r) {
+		archive_agent_close(a);
+		return r;
+	}
+	uv_timer_init(loop, &a->timer);
+	a->timer.data = a;
+	a->timing = true;
+	uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
+	return 0;
+}
+
+static int load(struct archive_config *config, struct torap_secrets *secrets,
+	const struct archive_config *now, struct torap_error *err)
+{
+	int r = archive_config_load(config, now->path, err);
+	if (r)
+		return r;
+	const struct torap_yaml_fixed fixed[] = { { "node", torap_yaml_same(now->node, config->node) },
+		{ "metrics", torap_yaml_same(now->metrics, config->metrics) } };
+	r = torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, now->path, err);
+	if (!r && config->keys)
+		r = torap_secrets_load(secrets, config->keys, err);
+	if (r)
+		archive_config_finish(config);
+	return r;
+}
+
+void archive_agent_reload(struct archive_agent *a)
+{
+	struct torap_error err;
+	struct archive_config config;
+	struct torap_secrets secrets = { 0 };
+	if (load(&config, &secrets, &a->config, &err)) {
+		torap_fail("ARCHIVE-RELOAD", "%s; the old configuration stays in force", err.text);
+		a->reloads_refused++;
+		return;
+	}
+	archive_config_finish(&a->config);
+	torap_secrets_finish(&a->secrets);
+	a->config = config;
+	a->secrets = secrets;
+	a->reloads++;
+	torap_notice("ARCHIVE-RELOADED", "%s: %zu recorders and %zu planned outages are in force",
+		config.path, config.recorders_count, config.outages_count);
+}
+
+void archive_agent_close(struct archive_agent *a)
+{
+	a->closing = true;
+	for (struct archive_job *job = a->jobs; job; job = job->next)
+		archive_job_stop(job);
+	torap_http_close(a->http);
+	kit_close(a->kit, NULL, NULL);
+	if (a->timing)
+		uv_close((uv_handle_t *)&a->timer, NULL);
+	a->http = NULL;
+	a->kit = NULL;
+	a->timing = false;
+}
+
+void archive_agent_finish(struct archive_agent *a)
+{
+	archive_cameras_finish(&a->cameras);
+	torap_secrets_finish(&a->secrets);
+	archive_config_finish(&a->config);
+}

@@ -1,0 +1,126 @@
+#include "agents/archive/segments.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum { PATH_ROOM = 1024, BELIEVED = 4 };
+
+struct walk {
+	const struct archive_folder *folder;
+	struct archive_spans *spans;
+	uint64_t files, others;
+	struct torap_error *err;
+};
+
+/* The moment that a name tells; false: it does not fit the pattern to its end. */
+static bool begins_at(const struct archive_folder *f, const char *name, int64_t *out_s)
+{
+	struct tm tm = { .tm_mday = 1 };
+	const char *end = strptime(name, f->pattern, &tm);
+	if (!end || *end)
+		return false;
+	*out_s = (int64_t)timegm(&tm) - f->utc_offset_s;
+	return true;
+}
+
+int archive_pattern_check(const char *pattern, struct torap_error *err)
+{
+	static const struct archive_folder any = { .length_s = 1 };
+	struct archive_folder f = any;
+	char name[ARCHIVE_PATTERN_MAX + 256];
+	int64_t read_s;
+	/* Whatever it prints of one moment it must read back. */
+	const time_t moment = 1795672422;
+	struct tm tm;
+	f.pattern = pattern;
+	if (strlen(pattern) > ARCHIVE_PATTERN_MAX || !gmtime_r(&moment, &tm) ||
+		strftime(name, sizeof name, pattern, &tm) == 0 || !begins_at(&f, name, &read_s) ||
+		read_s / 60 != moment / 60)
+		return torap_errorf(err, -EINVAL,
+			"\"%s\" does not tell date, hour and minute of a file, as %%Y-%%m-%%d/%%H-%%M-%%S.mp4 does",
+			pattern);
+	return 0;
+}
+
+static void take_file(struct walk *w, const char *name, const struct stat *s)
+{
+	int64_t from_s, length_s = w->folder->length_s;
+	if (s->st_size == 0 || !begins_at(w->folder, name, &from_s)) {
+		w->others++;
+		return;
+	}
+	int64_t written_s = s->st_mtim.tv_sec - from_s;
+	if (written_s > 0 && written_s <= BELIEVED * length_s)
+		length_s = written_s;
+	archive_spans_add(w->spans, (struct torap_wall){ from_s * TORAP_US_PER_S },
+		(struct torap_wall){ (from_s + length_s) * TORAP_US_PER_S });
+	w->files++;
+}
+
+static int walk_folder(struct walk *w, int parent, const char *name, char *path, size_t size, int depth);
+
+static int walk_entry(struct walk *w, int folder, const char *name, char *path, size_t size, int depth)
+{
+	struct stat s;
+	if (fstatat(folder, name, &s, AT_SYMLINK_NOFOLLOW))
+		return 0; /* Gone meanwhile: recorders delete their oldest. */
+	int more = snprintf(path + size, PATH_ROOM - size, "%s%s", size ? "/" : "", name);
+	if (more < 0 || size + (size_t)more >= PATH_ROOM) {
+		w->others++;
+		return 0;
+	}
+	if (S_ISDIR(s.st_mode))
+		return walk_folder(w, folder, name, path, size + (size_t)more, depth + 1);
+	if (S_ISREG(s.st_mode))
+		take_file(w, path, &s);
+	if (w->files + w->others > ARCHIVE_FILES_MAX)
+		return torap_errorf(
+			w->err, -E2BIG, "%s: holds more than %d files", w->folder->path, ARCHIVE_FILES_MAX);
+	return 0;
+}
+
+static int walk_folder(struct walk *w, int parent, const char *name, char *path, size_t size, int depth)
+{
+	if (depth > ARCHIVE_DEPTH_MAX)
+		return torap_errorf(
+			w->err, -ELOOP, "%s: folders lie deeper than %d", w->folder->path, ARCHIVE_DEPTH_MAX);
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth ? O_NOFOLLOW : 0));
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		int code = -errno;
+		if (fd >= 0)
+			close(fd);
+		return depth && code == -ENOENT ? 0
+						: torap_errorf(w->err, code, "%s/%.*s: %s", w->folder->path,
+							  (int)size, path, strerror(-code));
+	}
+	int r = 0;
+	const struct dirent *e;
+	while (r == 0 && (e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			r = walk_entry(w, fd, e->d_name, path, size, depth);
+	closedir(dir);
+	return r;
+}
+
+int archive_segments_read(struct archive_spans *out, const struct archive_folder *folder, uint64_t *files,
+	uint64_t *others, struct torap_error *err)
+{
+	struct walk w = { .folder = folder, .spans = out, .err = err };
+	char path[PATH_ROOM] = "";
+	int r = walk_folder(&w, AT_FDCWD, folder->path, path, 0, 0);
+	*files = w.files;
+	*others = w.others;
+	if (r == 0 && out->failed)
+		r = torap_errorf(err, -ENOMEM, "%s: too many pieces, or out of memory", folder->path);
+	return r;
+}

@@ -1,0 +1,28 @@
+/* segments.h: what a folder of recorded files holds of a camera, by the files' names.
+ *
+ * For recorders without ONVIF: their disk is mounted, or copied, and a file name tells when it begins.  A file reaches until it was
+ * written last, when that is plausible, else for the usual length.  Nothing of a file is read. */
+#pragma once
+
+#include <stdint.h>
+
+#include "agents/archive/spans.h"
+
+struct torap_error;
+
+struct archive_folder {
+	const char *path;
+	const char *
+		pattern; /* of the path below it, as strptime(3) has it: "%Y-%m-%d/%H-%M-%S.mp4"; whatever does not fit is no segment */
+	int32_t utc_offset_s; /* of the times in the names */
+	uint32_t length_s;    /* a file's usual length, and the most believed: 4 times that */
+};
+
+enum { ARCHIVE_FILES_MAX = 2 << 20, ARCHIVE_DEPTH_MAX = 8, ARCHIVE_PATTERN_MAX = 255 };
+
+/* Is it a pattern that can tell a moment?  0 or -EINVAL. */
+int archive_pattern_check(const char *pattern, struct torap_error *err);
+/* Adds what the folder holds.  *files: that were segments; *others: that were none.  Negative: it cannot be read, or holds more than
+ * ARCHIVE_FILES_MAX. */
+int archive_segments_read(struct archive_spans *out, const struct archive_folder *folder, uint64_t *files,
+	uint64_t *others, struct torap_error *err);

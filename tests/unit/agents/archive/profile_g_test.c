@@ -1,0 +1,199 @@
+/* A recorder's answers, put together here after the schema; each test is a recorder with a habit. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "agents/archive/profile_g.h"
+#include "agents/soap/answer.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+#define ENVELOPE(body)                                                                                                      \
+	"<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope' xmlns:tds='http://www.onvif.org/ver10/device/wsdl' " \
+	"xmlns:tse='http://www.onvif.org/ver10/search/wsdl' xmlns:tt='http://www.onvif.org/ver10/schema' "                  \
+	"xmlns:wsnt='http://docs.oasis-open.org/wsn/b-2'><s:Body>" body "</s:Body></s:Envelope>"
+#define CLOCK(hour)                                                                                                                \
+	ENVELOPE(                                                                                                                  \
+		"<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time><tt:Hour>" hour                 \
+		"</tt:Hour><tt:Minute>0</tt:Minute><tt:Second>0</tt:Second></tt:Time><tt:Date><tt:Year>2026</tt:Year><tt:Month>11" \
+		"</tt:Month><tt:Day>26</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>")
+#define SERVICES                                                                                                                        \
+	ENVELOPE(                                                                                                                       \
+		"<tds:GetServicesResponse><tds:Service><tds:Namespace>http://www.onvif.org/ver10/media/wsdl</tds:Namespace><tds:XAddr>" \
+		"http://192.168.0.1/media</tds:XAddr></tds:Service><tds:Service><tds:Namespace>http://www.onvif.org/ver10/search/wsdl"  \
+		"</tds:Namespace><tds:XAddr>http://192.168.0.1/onvif/search</tds:XAddr></tds:Service></tds:GetServicesResponse>")
+#define TOKEN(name) ENVELOPE("<tse:" name "><tse:SearchToken>s1</tse:SearchToken></tse:" name ">")
+#define RECORDING(token, from, until, status)                                                                                 \
+	"<tt:RecordingInformation><tt:RecordingToken>" token                                                                  \
+	"</tt:RecordingToken><tt:Source><tt:SourceId>src-" token                                                              \
+	"</tt:SourceId><tt:Name>gate</tt:Name></tt:Source><tt:Track><tt:TrackType>Video</tt:TrackType><tt:DataFrom>" from     \
+	"</tt:DataFrom><tt:DataTo>" until                                                                                     \
+	"</tt:DataTo></tt:Track><tt:Track><tt:TrackType>Audio</tt:TrackType><tt:DataFrom>"                                    \
+	"2020-01-01T00:00:00Z</tt:DataFrom><tt:DataTo>2026-01-01T00:00:00Z</tt:DataTo></tt:Track><tt:RecordingStatus>" status \
+	"</tt:RecordingStatus></tt:RecordingInformation>"
+#define RECORDINGS(state, list)                                                                              \
+	ENVELOPE("<tse:GetRecordingSearchResultsResponse><tse:ResultList><tt:SearchState>" state             \
+		 "</tt:SearchState>" list "</tse:ResultList></tse:GetRecordingSearchResultsResponse>")
+#define EVENT(time, present)                                                                                         \
+	"<tt:Result><tt:RecordingToken>r1</tt:RecordingToken><tt:TrackToken>v</tt:TrackToken><tt:Time>" time         \
+	"</tt:Time><tt:Event><wsnt:Message><tt:Message><tt:Data><tt:SimpleItem Name='IsDataPresent' Value='" present \
+	"'/></tt:Data></tt:Message></wsnt:Message></tt:Event></tt:Result>"
+#define EVENTS(state, list)                                                                                  \
+	ENVELOPE("<tse:GetEventSearchResultsResponse><tse:ResultList><tt:SearchState>" state                 \
+		 "</tt:SearchState>" list "</tse:ResultList></tse:GetEventSearchResultsResponse>")
+#define ENDED                                                                                                \
+	ENVELOPE(                                                                                            \
+		"<tse:EndSearchResponse><tse:Endpoint>2026-11-26T04:00:00Z</tse:Endpoint></tse:EndSearchResponse>")
+#define FAULT(code)                                                                                          \
+	ENVELOPE("<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>ter:" code                 \
+		 "</s:Value></s:Subcode></s:Code><s:Reason><s:Text>no</s:Text></s:Reason></s:Fault>")
+
+static struct torap_wall when(const char *text)
+{
+	struct torap_wall t;
+	cr_assert_eq(torap_wall_parse(&t, text, NULL), 0, "%s", text);
+	return t;
+}
+
+/* An answer for each question in turn; NULL: none comes. */
+static struct archive_holdings ask(
+	const char *source, const char *const *answers, size_t count, char *asked, size_t room)
+{
+	const struct archive_source of = { "http://10.0.0.9/onvif/device_service", source };
+	struct torap_wall now = when("2026-11-26T04:00:00Z");
+	struct archive_dialogue *d;
+	struct archive_question q;
+	struct archive_holdings held;
+	struct torap_error err;
+	size_t n = 0;
+	cr_assert_eq(archive_dialogue_create(&d, &of, when("2026-10-26T00:00:00Z"), now, &err), 0);
+	asked[0] = '\0';
+	while (archive_dialogue_next(d, &q, now)) {
+		const char *word = strrchr(q.action, '/') + 1;
+		cr_assert_lt(strlen(asked) + strlen(word) + 2, room);
+		strcat(strcat(asked, word), " ");
+		cr_assert_lt(n, count, "asked further: %s", asked);
+		const char *text = answers[n++];
+		struct soap_answer *a = NULL;
+		int r = text ? soap_answer_parse(&a, torap_bytes(text, strlen(text)), &err) : -1;
+		cr_assert(!text || r >= 0, "%s", err.text);
+		archive_dialogue_answer(
+			d, a, r == SOAP_FAULT, ARCHIVE_UNREACHABLE, text ? err.text : "timed out", now);
+		soap_answer_free(a);
+	}
+	cr_expect_eq(n, count, "%zu of %zu answers were used: %s", n, count, asked);
+	archive_dialogue_take(d, &held);
+	archive_dialogue_destroy(d);
+	return held;
+}
+
+#define ASK(source, ...)                                                                                     \
+	char asked[1024];                                                                                    \
+	const char *const answers[] = { __VA_ARGS__ };                                                       \
+	struct archive_holdings held =                                                                       \
+		ask(source, answers, sizeof answers / sizeof *answers, asked, sizeof asked)
+
+Test(profile_g, tells_what_is_held_and_where_the_gaps_are)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"), RECORDINGS("Searching", ""),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-26T03:00:00Z", "Recording")),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed",
+			EVENT("2026-11-02T00:00:00Z", "false") EVENT("2026-11-03T00:00:00Z", "true")),
+		ENDED);
+	cr_expect_str_eq(asked,
+		"GetSystemDateAndTime GetServices FindRecordings GetRecordingSearchResults GetRecordingSearchResults "
+		"EndSearch FindEvents GetEventSearchResults EndSearch ");
+	cr_assert_eq(held.outcome, ARCHIVE_ANSWERED, "%s", held.reason);
+	cr_expect(held.gaps_known);
+	cr_assert_eq(held.spans.count, 2);
+	cr_expect_eq(held.spans.items[0].until.us, when("2026-11-02T00:00:00Z").us);
+	cr_expect_eq(held.spans.items[1].from.us, when("2026-11-03T00:00:00Z").us);
+	cr_expect_eq(held.spans.items[1].until.us, when("2026-11-26T04:00:00Z").us, "it records: until now");
+	archive_spans_finish(&held.spans);
+}
+
+/* Its clock is two hours ahead: what it dates 02:00 was recorded at 00:00. */
+Test(profile_g, a_wrong_clock_is_taken_out)
+{
+	ASK("r2", CLOCK("6"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-09-01T00:00:00Z", "2026-11-26T03:00:00Z", "Stopped")
+				RECORDING("r2", "2026-11-01T02:00:00Z", "2026-11-02T02:00:00Z", "Stopped")),
+		ENDED, FAULT("ActionNotSupported"));
+	cr_assert_eq(held.outcome, ARCHIVE_ANSWERED);
+	cr_expect_eq(held.clock_offset_ms, 2 * 3600 * 1000);
+	cr_expect_eq(held.recordings, 1);
+	cr_expect_not(held.gaps_known, "it does not tell events");
+	cr_assert_eq(held.spans.count, 1);
+	cr_expect_eq(held.spans.items[0].from.us, when("2026-11-01T00:00:00Z").us);
+	archive_spans_finish(&held.spans);
+}
+
+Test(profile_g, an_old_device_is_asked_for_its_capabilities)
+{
+	ASK("", FAULT("ActionNotSupported"), FAULT("ActionNotSupported"),
+		ENVELOPE(
+			"<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Extension><tt:Search><tt:XAddr>http://x/search</tt:XAddr>"
+			"</tt:Search></tt:Extension></tds:Capabilities></tds:GetCapabilitiesResponse>"),
+		FAULT("ActionNotSupported"));
+	cr_expect_str_eq(asked, "GetSystemDateAndTime GetServices GetCapabilities FindRecordings ");
+	cr_expect_eq(held.outcome, ARCHIVE_UNSUPPORTED);
+}
+
+Test(profile_g, a_refused_password_is_not_tried_again)
+{
+	ASK("", CLOCK("4"), FAULT("NotAuthorized"));
+	cr_expect_eq(held.outcome, ARCHIVE_UNAUTHORISED);
+}
+
+Test(profile_g, a_camera_without_recording_search_is_named_so)
+{
+	ASK("", CLOCK("4"),
+		ENVELOPE(
+			"<tds:GetServicesResponse><tds:Service><tds:Namespace>urn:other</tds:Namespace></tds:Service>"
+			"</tds:GetServicesResponse>"));
+	cr_expect_eq(held.outcome, ARCHIVE_UNSUPPORTED);
+}
+
+Test(profile_g, silence_is_unreachable)
+{
+	ASK("", NULL);
+	cr_expect_eq(held.outcome, ARCHIVE_UNREACHABLE);
+	cr_expect_str_eq(held.reason, "timed out");
+}
+
+Test(profile_g, a_recorder_without_the_cameras_recording_holds_nothing)
+{
+	ASK("gate 7", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-26T03:00:00Z", "Recording")),
+		ENDED);
+	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
+	cr_expect_eq(held.spans.count, 0);
+	cr_expect_eq(held.recordings, 0);
+}
+
+/* It never says Completed. */
+Test(profile_g, a_search_without_an_end_is_given_up)
+{
+	static const char *answers[3 + 240] = { CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse") };
+	static char asked[16384];
+	for (size_t i = 3; i < sizeof answers / sizeof *answers; i++)
+		answers[i] = RECORDINGS("Searching", "");
+	struct archive_holdings held =
+		ask("", answers, sizeof answers / sizeof *answers, asked, sizeof asked);
+	cr_expect_eq(held.outcome, ARCHIVE_BROKEN);
+}
+
+/* A clock that stood before 1970 when it began. */
+Test(profile_g, a_begin_that_is_no_date_is_not_believed)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "0000-00-00T00:00:00Z", "2026-11-26T03:00:00Z", "Stopped")),
+		ENDED, FAULT("ActionNotSupported"));
+	cr_assert_eq(held.spans.count, 1);
+	cr_expect_eq(held.spans.items[0].from.us, 0);
+	archive_spans_finish(&held.spans);
+}

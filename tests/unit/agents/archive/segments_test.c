@@ -1,0 +1,117 @@
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agents/archive/segments.h"
+#include "base/error.h"
+#include "tests/kit/temporary.h"
+
+static char dir[64];
+
+static void begin(void)
+{
+	temporary_dir(dir, sizeof dir, "segments");
+}
+
+static void end(void)
+{
+	char command[128];
+	snprintf(command, sizeof command, "rm -rf '%s'", dir);
+	cr_assert_eq(system(command), 0);
+}
+
+/* A file of a few bytes that was written last at a moment. */
+static void file(const char *name, const char *written)
+{
+	char path[256];
+	struct torap_wall t;
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	for (char *slash = strchr(path + strlen(dir) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(path, 0700);
+		*slash = '/';
+	}
+	FILE *f = fopen(path, "w");
+	cr_assert(f, "%s", path);
+	fputs("film", f);
+	fclose(f);
+	cr_assert_eq(torap_wall_parse(&t, written, NULL), 0);
+	const struct timespec times[2] = { { t.us / TORAP_US_PER_S, 0 }, { t.us / TORAP_US_PER_S, 0 } };
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static struct torap_wall when(const char *text)
+{
+	struct torap_wall t;
+	cr_assert_eq(torap_wall_parse(&t, text, NULL), 0);
+	return t;
+}
+
+static int read_all(struct archive_spans *spans, uint64_t *files, uint64_t *others)
+{
+	struct archive_folder f = { dir, "%Y-%m-%d/%H-%M-%S.mp4", 18000, 600 };
+	struct torap_error err;
+	return archive_segments_read(spans, &f, files, others, &err);
+}
+
+TestSuite(segments, .init = begin, .fini = end);
+
+Test(segments, names_tell_when_and_the_last_write_how_long)
+{
+	struct archive_spans spans = { 0 };
+	uint64_t files, others;
+	file("2026-11-25/14-00-00.mp4", "2026-11-25T09:10:00Z");
+	file("2026-11-25/14-10-00.mp4", "2026-11-25T09:15:00Z"); /* cut short */
+	file("2026-11-25/15-00-00.mp4", "2026-11-26T20:00:00Z"); /* a copy, dated by the copying */
+	file("2026-11-25/15-00-00.mp4.tmp", "2026-11-25T10:00:00Z");
+	file("index.db", "2026-11-25T10:00:00Z");
+	cr_assert_eq(read_all(&spans, &files, &others), 0);
+	cr_expect_eq(files, 3);
+	cr_expect_eq(others, 2);
+	cr_assert_eq(spans.count, 2);
+	cr_expect_eq(
+		spans.items[0].from.us, when("2026-11-25T09:00:00Z").us, "names are in the place's time");
+	cr_expect_eq(spans.items[0].until.us, when("2026-11-25T09:15:00Z").us);
+	cr_expect_eq(spans.items[1].until.us, when("2026-11-25T10:10:00Z").us, "the usual length");
+	archive_spans_finish(&spans);
+}
+
+Test(segments, links_lead_nowhere_and_depth_has_an_end)
+{
+	struct archive_spans spans = { 0 };
+	uint64_t files, others;
+	char path[256];
+	file("2026-11-25/14-00-00.mp4", "2026-11-25T09:10:00Z");
+	snprintf(path, sizeof path, "%s/round", dir);
+	cr_assert_eq(symlink(".", path), 0);
+	cr_assert_eq(read_all(&spans, &files, &others), 0);
+	cr_expect_eq(files, 1);
+	file("a/b/c/d/e/f/g/h/i/film", "2026-11-25T09:10:00Z");
+	cr_expect_lt(read_all(&spans, &files, &others), 0);
+	archive_spans_finish(&spans);
+}
+
+Test(segments, a_folder_that_is_not_there_is_an_error_and_not_an_empty_archive)
+{
+	struct archive_folder f = { "/nowhere/at/all", "%s", 0, 1 };
+	struct archive_spans spans = { 0 };
+	struct torap_error err;
+	uint64_t files, others;
+	cr_expect_lt(archive_segments_read(&spans, &f, &files, &others, &err), 0);
+	cr_expect(strstr(err.text, "/nowhere/at/all"));
+}
+
+Test(segments, a_pattern_must_tell_a_moment)
+{
+	struct torap_error err;
+	cr_expect_eq(archive_pattern_check("%Y-%m-%d/%H-%M-%S.mp4", &err), 0);
+	cr_expect_eq(archive_pattern_check("cam7/%Y%m%d/%H/%M.mkv", &err), 0);
+	cr_expect_eq(archive_pattern_check("rec_%s.ts", &err), 0);
+	cr_expect_lt(archive_pattern_check("%Y-%m-%d.mp4", &err), 0, "no hour");
+	cr_expect_lt(archive_pattern_check("film.mp4", &err), 0);
+	cr_expect_lt(archive_pattern_check("", &err), 0);
+}
