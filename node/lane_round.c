@@ -16,8 +16,8 @@ void node_lane_round_open(struct node_lane *l, const struct node_stream *s)
 {
 	struct torap_error err;
 	struct torap_sealer *before = l->sealer;
-	if (torap_sealer_create(&l->sealer, &s->id, s->sealed.batch_no, s->sealed.next_seq, s->digest,
-		    &l->key, &err))
+	if (torap_sealer_create(
+		    &l->sealer, &s->id, s->sealed.batch_no, s->sealed.next_seq, s->digest, &l->key, &err))
 		node_lane_die(l, err.text);
 	torap_sealer_canary(l->sealer, l->options->canary_us);
 	if (before || s->sealed.batch_no)

@@ -139,18 +139,18 @@ static int read_offset(int32_t *out, const char *text, const char *path, struct 
 	return 0;
 }
 
-/* "02:00". */
+/* "02:00", by the same reader. */
 static int read_hour(uint32_t *out, const char *text, const char *path, struct torap_error *err)
 {
-	unsigned hour, minute;
-	char end;
+	char moment[64];
+	struct torap_wall t;
 	if (!text)
 		return 0;
-	if (strlen(text) != 5 || sscanf(text, "%2u:%2u%c", &hour, &minute, &end) != 2 || hour > 23 ||
-		minute > 59)
+	snprintf(moment, sizeof moment, "1970-01-01T%s:00Z", text);
+	if (strlen(text) != 5 || torap_wall_parse(&t, moment, NULL))
 		return torap_yaml_refuse(
 			err, path, "at", "\"%s\" is no time of the day such as \"02:00\"", text);
-	*out = hour * 3600 + minute * 60;
+	*out = (uint32_t)(t.us / TORAP_US_PER_S);
 	return 0;
 }
 
