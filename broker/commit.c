@@ -39,6 +39,10 @@ static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
 	struct broker_commit *c = (struct broker_commit *)((char *)job - offsetof(struct broker_commit, job));
 	const struct torap_manifest *m = c->batch->manifest;
 	struct torap_journal_head head;
+	/* The journal would begin the stream with whatever comes, also behind one that found no room. */
+	int known = m->batch_no == c->begins ? 0 : torap_journal_head(txn, &m->stream, &head);
+	if (known)
+		return known == TORAP_KV_MISSING ? TORAP_JOURNAL_GAP : known;
 	int answer = torap_journal_append(txn, c->batch, c->received_at);
 	if (answer && answer != TORAP_JOURNAL_OLD && answer != TORAP_JOURNAL_MERGED &&
 		answer != TORAP_JOURNAL_OTHER)
@@ -109,6 +113,7 @@ int broker_commit_submit(struct torap_committer *committer, struct broker_stream
 		.batch = *take,
 		.stream = stream,
 		.received_at = received_at,
+		.begins = stream->stored ? 0 : broker_stream_due(stream),
 		.mends = torap_holes_has(&stream->holes, (*take)->manifest->batch_no),
 		.on_done = on_done,
 		.hint = hint,

@@ -29,6 +29,7 @@ struct broker_commit {
 	struct torap_wall received_at;
 	struct broker_source source; /* whose word it is: how far it came is kept with the batch */
 	uint32_t number;             /* of the stream in the store, from the first commit on */
+	uint64_t begins;             /* a stream that is not there may begin with this batch; 0: with none */
 	bool mends;                  /* its number is a hole */
 	bool damaged; /* with DAMAGED, or with OLD and MERGED after all: what stands under its number */
 	struct torap_batch

@@ -76,6 +76,7 @@ struct broker_feed {
 	bool again_more;                        /* a stream has a span of what found no room */
 	struct broker_read *again_reading;      /* under way, of the first */
 	const struct broker_follow *again_sent; /* one of its batches is not acknowledged yet */
+	size_t again_bytes; /* of the first, which was read and found no room in the window; 0: not known */
 
 	bool ready; /* in the broker's list */
 	struct broker_feed *next_ready;

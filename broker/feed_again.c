@@ -68,6 +68,7 @@ static void pop(struct broker_feed *f)
 {
 	f->again_first = (f->again_first + 1) % BROKER_AGAIN_MAX;
 	f->again_count--;
+	f->again_bytes = 0;
 }
 
 static struct broker_follow *follow_of(const struct broker_feed *f, const struct broker_stream *stream)
@@ -83,7 +84,9 @@ void broker_feed_asked(struct broker_feed *f, const struct torap_stream_position
 		position->holes_count ? broker_streams_find(f->broker->streams, &position->stream) : NULL;
 	struct broker_follow *w = follow_of(f, stream);
 	for (size_t i = 0; w && i < position->holes_count && i < TORAP_HOLES_ASKED_MAX; i++)
-		if (position->holes[i] >= stream->first_batch && position->holes[i] < w->next)
+		/* A subscriber may be ahead of us: of what is not here yet it asks again. */
+		if (position->holes[i] >= stream->first_batch && position->holes[i] < w->next &&
+			position->holes[i] <= broker_stream_last(stream))
 			push(f, w, position->holes[i]);
 }
 
@@ -122,23 +125,31 @@ static bool is_answer(const struct torap_batch *view)
 	return !torap_batch_lacks(view);
 }
 
-static void send_once_more(struct broker_feed *f, struct broker_follow *w, const struct torap_batch *batch)
+/* False: there is no room for it, now that its size is known. */
+static bool send_once_more(struct broker_feed *f, struct broker_follow *w, const struct torap_batch *batch)
 {
 	struct torap_batch view;
 	struct broker_routing *routing = f->broker->routing;
 	if (!w->relevant || !broker_cut_matches(routing, f->place, batch))
-		return;
+		return true;
 	size_t bytes = broker_cut_make(&view, routing, f->place, batch);
-	if (!is_answer(&view) || !broker_feed_send_view(f, &view))
-		return;
+	if (!is_answer(&view))
+		return true;
+	if (!torap_window_open(&f->window, bytes)) {
+		f->again_bytes = bytes;
+		return false;
+	}
+	if (!broker_feed_send_view(f, &view))
+		return true;
 	if (torap_window_sent(&f->window, w->stream->index | WINDOW_AGAIN, batch->manifest->batch_no, bytes,
 		    torap_app_mono())) {
 		broker_session_end(f->session, "out of memory", 0, NULL);
-		return;
+		return true;
 	}
 	f->again_sent = w;
 	f->count->bytes += bytes;
 	f->count->again++;
+	return true;
 }
 
 static void on_read(struct broker_read *r, void *hint)
@@ -151,9 +162,8 @@ static void on_read(struct broker_read *r, void *hint)
 		struct broker_follow *w = at(f, 0)->follow;
 		if (r->count == 0 || torap_batch_is_damaged(r->entries[0].batch))
 			broker_mend_found(b, w->stream, r->from);
-		if (r->count)
-			send_once_more(f, w, r->entries[0].batch);
-		pop(f);
+		if (r->count == 0 || send_once_more(f, w, r->entries[0].batch))
+			pop(f);
 	}
 	broker_read_destroy(r);
 	broker_feed_ready(f);
@@ -165,7 +175,7 @@ void broker_feed_again_pump(struct broker_feed *f)
 	if (!f->again_count && f->again_more)
 		refill(f);
 	if (!f->again_count || f->again_reading || f->again_sent || f->session->ended ||
-		!torap_window_open(&f->window, TORAP_WINDOW_MIN / 2))
+		!torap_window_open(&f->window, f->again_bytes ? f->again_bytes : TORAP_WINDOW_MIN / 2))
 		return;
 	struct broker *b = f->broker;
 	const struct broker_again *next = at(f, 0);

@@ -18,11 +18,13 @@ struct broker_streams;
 struct broker_heard_stream {
 	struct torap_stream_id id;
 	struct torap_position got; /* after the newest batch that came; next_batch 0: none yet */
-	uint64_t acked;            /* next_batch of the last acknowledgement */
-	bool over;                 /* the newest batch was passed over… */
-	bool over_told;            /* …and the log knows */
-	bool again;                /* an older batch came again: it stands in the window, too */
-	bool due;                  /* in the list */
+	uint64_t
+		submitted; /* what went to the disk in this session ended before this batch; 0: nothing did */
+	uint64_t acked;    /* next_batch of the last acknowledgement */
+	bool over;         /* the newest batch was passed over… */
+	bool over_told;    /* …and the log knows */
+	bool again;        /* an older batch came again: it stands in the window, too */
+	bool due;          /* in the list */
 	struct broker_heard_stream *next_due;
 };
 

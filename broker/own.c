@@ -374,10 +374,16 @@ static int read_latest(struct lane *l, struct torap_error *err)
 	torap_kv_begin(&txn, l->own->broker->kv, false);
 	int r = torap_journal_read(&txn, l->stream->number, batch_no, want_none, NULL, &last, NULL, err);
 	torap_kv_abort(&txn);
+	if (r == -EBADMSG || r == TORAP_KV_MISSING) {
+		/* It is damaged, and will be mended; the stream goes on behind it, dated as if it had been sealed just now. */
+		torap_warn("OWN-DAMAGED",
+			"the last batch of this broker's own stream, lane %s, cannot be read; the stream goes on",
+			torap_lane_name(l->stream->id.lane));
+		torap_sealer_dated(l->sealer, torap_app_wall(), NULL);
+		return 0;
+	}
 	if (r)
-		return r < 0 ? r
-			     : torap_errorf(err, -EBADMSG,
-				       "the store has lost the last batch of this broker's own stream");
+		return r;
 	torap_sealer_dated(l->sealer, (struct torap_wall){ last->manifest->sealed_at_us }, NULL);
 	torap_batch_destroy(last);
 	return 0;

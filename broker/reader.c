@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/damage.h"
 #include "broker/policy.h"
 #include "broker/rules.h"
 #include "store/kv.h"
@@ -19,34 +20,15 @@ static bool want(void *hint, const struct torap_batch *batch, size_t group, size
 	return g->parts[part].part < 4 && parts[g->parts[part].part];
 }
 
-/* Not what its writer signed.  A key that is not known says nothing of the manifest. */
-static bool is_forged(const struct broker_read *r, const struct torap_batch *batch)
-{
-	return torap_verify_manifest(batch, torap_trust_lookup, r->trust) == TORAP_VERDICT_BAD_SIGNATURE;
-}
-
-static bool is_named_by(const struct torap_batch *batch, const struct torap_batch *next)
-{
-	return next->manifest->has_previous &&
-	       memcmp(next->manifest->previous, batch->manifest->digest, TORAP_DIGEST_SIZE) == 0;
-}
-
-/* One signature proves all: the last one's, and each manifest names the digest of the one before.  Only where that breaks, because a
- * manifest was damaged on the disk, the one before is asked for its own signature. */
+/* Nothing is sent from the first on that is not what its writer signed.  Each signature is looked at, for whoever gets it looks at it, too. */
 static void prove(struct broker_read *r)
 {
-	size_t bad = r->count;
-	bool proven = false; /* the one behind */
-	for (size_t i = r->count; i-- > 0;) {
-		const struct torap_batch *batch = r->entries[i].batch;
-		bool named = proven && is_named_by(batch, r->entries[i + 1].batch);
-		proven = named || !is_forged(r, batch);
-		if (!proven)
-			bad = i;
-	}
-	for (; r->count > bad; r->count--)
+	size_t good = 0;
+	while (good < r->count && !broker_is_damaged(r->entries[good].batch, r->kv, r->number, r->trust))
+		good++;
+	for (; r->count > good; r->count--)
 		torap_batch_destroy(r->entries[r->count - 1].batch);
-	if (bad == 0 && !r->result)
+	if (good == 0 && !r->result)
 		r->result = torap_errorf(&r->error, -EBADMSG, "its manifest is not what its writer signed");
 }
 

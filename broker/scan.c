@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "broker/broker.h"
+#include "broker/damage.h"
 #include "broker/mend.h"
 #include "broker/streams.h"
 #include "loop/app.h"
@@ -29,12 +30,6 @@ struct broker_scan {
 	size_t damaged_count, count;
 };
 
-static bool is_damaged(const struct torap_batch *batch, struct torap_trust *trust)
-{
-	return torap_batch_is_damaged(batch) ||
-	       torap_verify_manifest(batch, torap_trust_lookup, trust) == TORAP_VERDICT_BAD_SIGNATURE;
-}
-
 /* On a worker thread. */
 static void on_work(uv_work_t *work)
 {
@@ -46,7 +41,8 @@ static void on_work(uv_work_t *work)
 		    entries, &s->count, NULL))
 		s->count = 0;
 	for (size_t i = 0; i < s->count; i++) {
-		if (is_damaged(entries[i].batch, s->trust))
+		if (torap_batch_is_damaged(entries[i].batch) ||
+			broker_is_damaged(entries[i].batch, s->broker->kv, s->number, s->trust))
 			s->damaged[s->damaged_count++] = s->from + i;
 		torap_batch_destroy(entries[i].batch);
 	}

@@ -44,7 +44,7 @@ int broker_source_put(struct torap_kv_txn *txn, const struct broker_source *sour
 	int r = get(txn, source, stream, &before);
 	if (r && r != TORAP_KV_MISSING)
 		return r;
-	if (next_batch <= before)
+	if (next_batch <= before || before < source->after)
 		return 0;
 	char key[KEY_MAX];
 	struct torap_kv_key value = { 0 };
@@ -59,18 +59,25 @@ static bool want_none(void *hint, const struct torap_batch *batch, size_t group,
 	return false;
 }
 
-/* Before batch `next_batch`, which is there. */
-static int position_before(
-	struct torap_kv_txn *txn, uint32_t number, uint64_t next_batch, struct torap_position *out)
+/* Before batch `next_batch`, which is there.  By what this one names: a digest of a manifest that is damaged would have a writer believe in
+ * another history, and one that cannot be read may not hide what is missing behind it. */
+static int position_before(struct torap_kv_txn *txn, const struct broker_stream *stream, uint64_t next_batch,
+	struct torap_position *out)
 {
 	struct torap_batch *before = NULL;
+	struct torap_journal_head head;
 	*out = (struct torap_position){ .next_batch = next_batch, .next_seq = next_batch == 1 };
-	int r = torap_journal_read(txn, number, next_batch - 1, want_none, NULL, &before, NULL, NULL);
-	if (r)
+	int r = torap_journal_read(txn, stream->number, next_batch - 1, want_none, NULL, &before, NULL, NULL);
+	if (r && r != -EBADMSG)
 		return r == TORAP_KV_MISSING ? 0 : r; /* The stream begins here. */
-	torap_position_advance(out, before->manifest);
+	if (before)
+		torap_position_advance(out, before->manifest);
 	torap_batch_destroy(before);
-	return 0;
+	r = torap_journal_head(txn, &stream->id, &head);
+	if (!r)
+		r = torap_journal_digest(txn, &head, next_batch - 1, out->last_digest, NULL);
+	out->has_digest = !r;
+	return r == -EBADMSG || r == TORAP_KV_MISSING ? 0 : r;
 }
 
 int broker_source_resume(struct torap_kv_txn *txn, const struct broker_source *source,
@@ -87,7 +94,7 @@ int broker_source_resume(struct torap_kv_txn *txn, const struct broker_source *s
 	if (r || partial >= stream->flushed.next_batch)
 		return r == TORAP_KV_MISSING ? 0 : r;
 	struct torap_position at;
-	r = position_before(txn, stream->number, partial, &at);
+	r = position_before(txn, stream, partial, &at);
 	if (!r)
 		*out = at;
 	return r;

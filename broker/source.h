@@ -24,9 +24,12 @@ struct broker_source {
 	enum broker_source_kind kind;
 	char name[TORAP_WRITER_ID_MAX + 1]; /* of the writer or upstream */
 	uint64_t serial; /* of an upstream: one that was taken out and put in again is another; not kept */
+	uint64_t
+		after; /* of its session: what came of the stream before this batch ended here; 0: nothing did; not kept */
 };
 
-/* It came up to `next_batch` - 1.  Never goes back.  0 or what kv returned. */
+/* It came up to `next_batch` - 1.  Never goes back, and not past what came before it and found no room: that must come again.  0 or what kv
+ * returned. */
 int broker_source_put(struct torap_kv_txn *txn, const struct broker_source *source,
 	const struct torap_stream_id *stream, uint64_t next_batch);
 /* From where the source is to send the stream: at most the flushed position.  0 or what kv returned; then *out is the flushed one. */

@@ -56,6 +56,8 @@ struct broker_stream {
 	struct broker_writer *writer; /* the session that acknowledgements go to; NULL: none */
 	struct torap_position
 		writer_got; /* after the last batch of that session; or where it was told to go on */
+	uint64_t
+		writer_merged; /* what of that session went to the disk to be merged ended before this batch; 0: nothing did */
 	/* Groups beyond the writer's rights that no event has told of yet, and when the last did. */
 	unsigned beyond_groups;
 	uint64_t beyond_batch;

@@ -95,14 +95,19 @@ static void submit(struct broker_upstream_lane *l, struct broker_heard_stream *h
 {
 	struct broker_upstream *u = l->upstream;
 	const struct torap_manifest *m = (*take)->manifest;
+	uint64_t next = m->batch_no + 1;
+	struct broker_source source = u->source;
 	size_t most = l->credit_bytes + TORAP_BATCH_SIZE_MAX + TORAP_MANIFEST_SIZE_MAX;
 	if (l->waiting_bytes + torap_batch_size(*take) > most) {
 		refuse(l, TORAP__REFUSAL__CODE__LIMIT, "more in flight than the credit");
 		return;
 	}
 	broker_heard_batch(&l->heard, heard, m, false);
-	if (broker_arrival(u->broker, stream, take, &u->source))
+	source.after = heard->submitted;
+	if (broker_arrival(u->broker, stream, take, &source))
 		torap_zlink_refuse(l->link, TORAP__REFUSAL__CODE__BUSY); /* Out of memory. */
+	else if (next > heard->submitted)
+		heard->submitted = next;
 }
 
 /* Does it say nothing new?  What it has damaged, and we were not given, is new: it may come again. */

@@ -124,6 +124,7 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 		/* What an older session sent and is not flushed yet is acknowledged to this one. */
 		stream->writer = s->writer;
 		stream->writer_got = positions[i].at;
+		stream->writer_merged = 0;
 	}
 	torap_kv_abort(&txn);
 	size_t room = TORAP_POSITIONS_MAX - h->positions_count;
@@ -345,8 +346,10 @@ static void admit(struct broker_writer *w, struct broker_stream *stream, struct 
 static bool hear(struct broker_writer *w, struct broker_stream *stream, const struct torap_manifest *m,
 	enum broker_admission_answer answer)
 {
-	if (stream->writer != w)
+	if (stream->writer != w) {
 		stream->writer_got = (struct torap_position){ 0 };
+		stream->writer_merged = 0;
+	}
 	stream->writer = w;
 	if (answer == BROKER_ADMIT_GAP || m->batch_no < stream->writer_got.next_batch)
 		return false;
@@ -362,12 +365,16 @@ static void take_again(
 	static const struct broker_source beside = { .kind = BROKER_SOURCE_NONE };
 	struct broker_source source = source_of(w->session);
 	uint64_t batch_no = (*take)->manifest->batch_no;
-	if (torap_holes_has(&stream->holes, batch_no))
-		submit(w, stream, take, in_order ? &source : &beside);
-	else if (in_order && batch_no >= stream->first_batch && !broker_stream_holds(stream, *take))
-		submit(w, stream, take, &source);
-	else
+	bool lacks = batch_no >= stream->first_batch && !broker_stream_holds(stream, *take);
+	source.after = stream->writer_merged;
+	if (in_order && (lacks || torap_holes_has(&stream->holes, batch_no))) {
+		if (submit(w, stream, take, &source))
+			stream->writer_merged = batch_no + 1;
+	} else if (torap_holes_has(&stream->holes, batch_no)) {
+		submit(w, stream, take, &beside);
+	} else {
 		broker_writer_owe(w, stream);
+	}
 }
 
 static void on_batch(struct broker_writer *w, struct torap_batch **take)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/journal_rows.h"
+#include "store/sweep_rows.h"
 
 /* A batch is appended with the head that follows from it, in one transaction, so the two never differ.  Its frames may come later
  * (a merge) and go later (retention); its manifest stays for good. */
@@ -153,7 +154,17 @@ static int mend(struct torap_kv_txn *txn, const struct torap_journal_head *head,
 	if (!r)
 		r = merge(txn, head->number, batch, ours);
 	torap_batch_destroy(ours);
-	return r == TORAP_JOURNAL_OLD ? TORAP_JOURNAL_MERGED : r;
+	if (r && r != TORAP_JOURNAL_OLD && r != TORAP_JOURNAL_MERGED)
+		return r;
+	r = torap_swept_back(txn, head->number, m->batch_no); /* Retention could not read it, either. */
+	return r ? r : TORAP_JOURNAL_MERGED;
+}
+
+/* What was signed is the same; is the signature?  One of them is damaged then, and the caller has verified the one that came. */
+static bool is_signed_alike(const struct torap_batch *ours, const struct torap_batch *batch)
+{
+	return torap_bytes_equal(
+		torap_buffer_bytes(ours->signed_manifest), torap_buffer_bytes(batch->signed_manifest));
 }
 
 static int compare(struct torap_kv_txn *txn, const struct torap_journal_head *head,
@@ -162,11 +173,16 @@ static int compare(struct torap_kv_txn *txn, const struct torap_journal_head *he
 	const struct torap_manifest *m = batch->manifest;
 	uint8_t named[TORAP_DIGEST_SIZE];
 	struct torap_batch *ours = NULL;
-	int r = torap_journal_read(txn, head->number, m->batch_no, NULL, NULL, &ours, NULL, NULL);
+	struct torap_wall ours_received_at;
+	int r = torap_journal_read(
+		txn, head->number, m->batch_no, NULL, NULL, &ours, &ours_received_at, NULL);
 	if (r && r != -EBADMSG && r != TORAP_KV_MISSING)
 		return r;
-	if (!r && memcmp(ours->manifest->digest, m->digest, TORAP_DIGEST_SIZE) == 0)
+	bool same = !r && memcmp(ours->manifest->digest, m->digest, TORAP_DIGEST_SIZE) == 0;
+	if (same && is_signed_alike(ours, batch))
 		r = merge(txn, head->number, batch, ours);
+	else if (same)
+		r = mend(txn, head, batch, ours_received_at);
 	else if (chain_names(txn, head, m->batch_no, named, &received_at) &&
 		 memcmp(named, m->digest, sizeof named) == 0)
 		r = mend(txn, head, batch, received_at);

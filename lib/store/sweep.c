@@ -151,11 +151,14 @@ static int sweep_term(struct piece *p)
 {
 	struct torap_sweep *s = p->sweep;
 	p->work += WORK_TERM;
-	if (s->next == 0) {
-		int r = look_up(p, &s->next);
+	uint64_t next = s->next;
+	if (next == 0 || !s->passing) { /* A batch before it may have been mended meanwhile. */
+		int r = look_up(p, &next);
 		if (r)
 			return r;
 	}
+	if (s->next == 0 || next < s->next)
+		s->next = next;
 	uint64_t began = s->next, through = gate_of(s, &p->head.stream, p->term->reason);
 	bool more = true;
 	if (through > p->head.last_batch)

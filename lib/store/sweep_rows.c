@@ -17,6 +17,14 @@ static struct torap_kv_key swept_key(uint32_t number, size_t term)
 	return key;
 }
 
+static bool read_swept(struct torap_bytes value, uint64_t *fingerprint, uint64_t *next)
+{
+	struct torap_reader reader = torap_reader(value);
+	*fingerprint = torap_read_u64(&reader);
+	*next = torap_read_u64(&reader);
+	return torap_read_end(&reader);
+}
+
 int torap_swept_get(
 	struct torap_kv_txn *txn, uint32_t number, size_t term, uint64_t fingerprint, uint64_t *out_next)
 {
@@ -26,9 +34,8 @@ int torap_swept_get(
 	int r = torap_kv_get(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), &value);
 	if (r)
 		return r == TORAP_KV_MISSING ? 0 : r;
-	struct torap_reader reader = torap_reader(value);
-	uint64_t of = torap_read_u64(&reader), next = torap_read_u64(&reader);
-	if (torap_read_end(&reader) && of == fingerprint)
+	uint64_t of, next;
+	if (read_swept(value, &of, &next) && of == fingerprint)
 		*out_next = next;
 	return 0;
 }
@@ -40,6 +47,23 @@ int torap_swept_put(
 	torap_kv_key_u64(&value, fingerprint);
 	torap_kv_key_u64(&value, next);
 	return torap_kv_put(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), torap_kv_key_bytes(&value));
+}
+
+int torap_swept_back(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no)
+{
+	for (size_t term = 0; term < TORAP_SWEEP_TERMS_MAX; term++) {
+		struct torap_kv_key key = swept_key(number, term);
+		struct torap_bytes value;
+		uint64_t fingerprint, next;
+		int r = torap_kv_get(txn, ROWS_STREAMS, torap_kv_key_bytes(&key), &value);
+		if (r == TORAP_KV_MISSING)
+			continue;
+		if (!r && read_swept(value, &fingerprint, &next) && next > batch_no)
+			r = torap_swept_put(txn, number, term, fingerprint, batch_no);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 void torap_sweep_account_key(uint8_t key[static TORAP_SWEEP_KEY_SIZE], uint32_t account, unsigned reason)

@@ -11,3 +11,5 @@ int torap_swept_put(
 /* Adds to an account. */
 int torap_account_add(
 	struct torap_kv_txn *txn, uint32_t account, unsigned reason, const struct torap_sweep_tally *tally);
+/* The batch is to be looked at again, for each term: it could not be read. */
+int torap_swept_back(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no);

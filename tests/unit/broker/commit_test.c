@@ -2,10 +2,12 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "broker/commit.h"
 #include "broker/streams.h"
 #include "store/journal.h"
 #include "store/kv.h"
+#include "tests/unit/lib/store/place.h"
 
 static struct torap_commit_job *jobs[4];
 static size_t jobs_count;
@@ -105,4 +107,32 @@ Test(commit, says_what_became_of_a_batch_that_came_again)
 	cr_expect_eq(results[3], BROKER_COMMIT_FULL);
 	cr_expect_eq(s->flushed.next_batch, 2);
 	broker_streams_destroy(streams);
+}
+
+/* Batch 1 finds no room, batch 2 would: a stream that began with 2 would lack 1 for ever, and its writer be told that 1 is here. */
+Test(commit, begins_no_stream_behind_a_batch_that_found_no_room)
+{
+	static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, NULL };
+	struct torap_kv_options options = { .tables = tables, .map_size = 64 << 20 };
+	struct torap_error err;
+	struct torap_kv *kv;
+	struct torap_kv_txn txn;
+	struct place place;
+	place_make(&place);
+	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
+	struct broker_streams *streams = broker_streams_create();
+	struct torap_stream_id id;
+	cr_assert(torap_stream_id_make(&id, "node-a", TORAP__LANE__LANE_NORMAL, 1));
+	struct broker_stream *s = broker_streams_add(streams, &id);
+	submit(streams, s, 1);
+	submit(streams, s, 2);
+	torap_kv_begin(&txn, kv, true);
+	cr_expect_eq(jobs[1]->apply(jobs[1], &txn), TORAP_JOURNAL_GAP);
+	torap_kv_abort(&txn);
+	end(0, TORAP_KV_FULL);
+	end(1, TORAP_JOURNAL_GAP);
+	cr_expect_eq(results[1], BROKER_COMMIT_VOID);
+	broker_streams_destroy(streams);
+	torap_kv_close(kv);
+	place_remove(&place);
 }

@@ -4,6 +4,7 @@
 #include "broker/state.h"
 #include "broker/streams.h"
 #include "store/journal.h"
+#include "store/journal_rows.h"
 #include "store/kv.h"
 #include "tests/unit/lib/store/place.h"
 #include "tests/unit/lib/wire/fixture.h"
@@ -102,4 +103,47 @@ Test(source, completes_what_another_left_out_and_is_not_asked_for_it_twice)
 Test(source, begins_a_stream_that_is_not_here_at_its_begin)
 {
 	cr_expect_eq(resume(&city).next_batch, 1);
+}
+
+/* Batch 2 found no room and 3 did, in one flush: 2 is to come again, or what it would have completed never does. */
+Test(source, does_not_pass_over_what_found_no_room)
+{
+	for (int i = 0; i < 4; i++)
+		bring(&city, false);
+	struct broker_source of_session = district;
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(broker_source_put(&txn, &of_session, &stream.id, 2), 0);
+	of_session.after = 3;
+	cr_assert_eq(broker_source_put(&txn, &of_session, &stream.id, 4), 0);
+	of_session.after = 4;
+	cr_assert_eq(broker_source_put(&txn, &of_session, &stream.id, 5), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	cr_expect_eq(resume(&district).next_batch, 2);
+	torap_kv_begin(&txn, kv, true);
+	of_session.after = 2;
+	cr_assert_eq(broker_source_put(&txn, &of_session, &stream.id, 3), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	cr_expect_eq(resume(&district).next_batch, 3);
+}
+
+/* The manifest before the first partial copy rots on the disk: what is missing behind it is asked for all the same, from where the chain says. */
+Test(source, goes_on_behind_a_manifest_that_is_damaged)
+{
+	static const uint8_t junk[40];
+	bring(&city, true);
+	bring(&city, true);
+	bring(&city, false);
+	struct torap_position good = resume(&district);
+	struct torap_kv_key row = torap_rows_batch_key(1, 2);
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(
+		torap_kv_put(&txn, ROWS_MANIFESTS, torap_kv_key_bytes(&row), torap_bytes(junk, sizeof junk)),
+		0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	struct torap_position at = resume(&district);
+	cr_expect_eq(at.next_batch, 3);
+	cr_assert(at.has_digest);
+	cr_expect_eq(memcmp(at.last_digest, good.last_digest, sizeof at.last_digest), 0);
 }

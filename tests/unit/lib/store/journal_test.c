@@ -298,6 +298,39 @@ Test(journal, mends_a_damaged_manifest_with_the_batch_that_the_chain_names_and_n
 	torap_sealer_destroy(others);
 }
 
+/* What was signed is whole and its signature is not: nobody who gets it could believe it. */
+Test(journal, mends_a_damaged_signature)
+{
+	struct torap_batch *b = seal();
+	cr_assert_eq(append(b), 0);
+	struct torap_kv_txn txn;
+	struct torap_rows_manifest row;
+	uint8_t bytes[4096];
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(torap_rows_manifest_get(&txn, 1, 1, &row), 0);
+	size_t size = row.signed_manifest.size;
+	cr_assert(size <= sizeof bytes && b->signed_manifest->size == size);
+	memcpy(bytes, row.signed_manifest.data, size);
+	/* The signature stands behind the manifest, 64 bytes and its own head long, before the key's 8. */
+	bytes[size - 20] ^= 1;
+	struct torap_buffer *damaged = torap_buffer_copy(torap_bytes(bytes, size));
+	struct torap_batch copy = *b;
+	copy.signed_manifest = damaged;
+	cr_assert_eq(torap_rows_manifest_put(&txn, 1, &copy, (struct torap_wall){ 7 }), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	struct torap_batch *got = read_batch(1, NULL);
+	cr_assert_eq(memcmp(got->manifest->digest, b->manifest->digest, TORAP_DIGEST_SIZE), 0);
+	torap_batch_destroy(got);
+
+	cr_assert_eq(append(b), TORAP_JOURNAL_MERGED);
+	cr_assert_eq(append(b), TORAP_JOURNAL_OLD);
+	got = read_batch(1, NULL);
+	check_same(b, got);
+	torap_batch_destroy(got);
+	torap_batch_destroy(b);
+	torap_buffer_unref(damaged);
+}
+
 /* One source has not the frame, another has it damaged and may mend it: then it is a hole, which is asked for, and no longer a partial copy,
  * which is not asked of a source again. */
 Test(journal, takes_over_that_a_frame_is_damaged_where_it_is_held)

@@ -343,3 +343,29 @@ Test(sweep, leaves_a_journal_that_a_check_finds_sound)
 	cr_assert_eq(torap_check_journal(kv, &options, &counts, &err), 0, "%s", err.text);
 	cr_assert_eq(counts.findings, 0);
 }
+
+/* While a manifest could not be read nobody could say what of its batch must go.  When it has come again, what must go does. */
+Test(sweep, looks_again_at_a_batch_whose_manifest_was_mended)
+{
+	struct torap_sweep_tally sum[TORAP_SWEEP_REASONS];
+	struct terms terms = { 6000, 4000, INT64_MAX };
+	struct torap_sweep_rules rules = rules_of(&terms, 1);
+	static const uint8_t junk[40];
+	append(5);
+	struct torap_batch *second = read_batch(2);
+	struct torap_kv_key row = torap_rows_batch_key(1, 2);
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(
+		torap_kv_put(&txn, ROWS_MANIFESTS, torap_kv_key_bytes(&row), torap_bytes(junk, sizeof junk)),
+		0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	sweep_at(&rules, 100000, sum);
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(torap_journal_append(&txn, second, (struct torap_wall){ 0 }), TORAP_JOURNAL_MERGED);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	sweep_at(&rules, 100000, sum);
+	cr_assert_str_eq(held(0, 5), "00000");
+	cr_assert_str_eq(held(1, 5), "00000");
+	torap_batch_destroy(second);
+}
