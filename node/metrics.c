@@ -100,7 +100,7 @@ static void faults(struct torap_writer *body, const struct node *n)
 		"Sessions that a broker ended for a newer one with our keys: another machine runs as this node.",
 		(double)node_strangers_replaced_count(n->strangers));
 	torap_metric_head(body, name, "counter",
-		"Batches found damaged in the journal: frames of them, or the manifest (unreadable).");
+		"Batches found damaged in the journal: frames of them, or the manifest (unreadable); mended: it came back from a broker.");
 	for (enum node_fault what = 0; what < NODE_FAULTS; what++) {
 		torap_metric_label(labels, sizeof labels, "what", node_fault_name(what));
 		torap_metric(body, name, labels, (double)node_faults_count(n->faults, what));

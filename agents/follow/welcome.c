@@ -168,9 +168,11 @@ static void tell_late(struct torap_zlink *l, const struct torap_stream_position 
 		torap_zlink_peer(l)->name, torap_stream_id_format(&p->stream, text), p->at.next_batch);
 }
 
-/* Streams begin where the broker says, once. */
-static bool take_positions(struct follow *f, struct torap_zlink *l, struct torap_welcome *w, uint8_t lane)
+/* Streams begin where the broker says, once.  *any_new: some of them begin now. */
+static bool take_positions(
+	struct follow *f, struct torap_zlink *l, struct torap_welcome *w, uint8_t lane, bool *any_new)
 {
+	*any_new = false;
 	for (size_t i = 0; i < w->positions_count; i++) {
 		struct torap_stream_position *p = &w->positions[i];
 		if (p->stream.lane != lane || p->at.next_batch == 0)
@@ -181,6 +183,7 @@ static bool take_positions(struct follow *f, struct torap_zlink *l, struct torap
 		p->at.next_seq = p->at.next_batch == 1 ? 1 : 0;
 		if (s->pinned)
 			continue;
+		*any_new = true;
 		follow_stream_begin(s, &p->at);
 		if (p->at.next_batch > 1 && begins_late(f, lane))
 			tell_late(l, p);
@@ -191,13 +194,13 @@ static bool take_positions(struct follow *f, struct torap_zlink *l, struct torap
 static void welcome(struct follow *f, struct torap_zlink *l, struct torap_welcome *w)
 {
 	uint8_t lane = torap_zlink_lane(l);
-	bool new_trust;
+	bool new_trust, new_streams, is_first = !f->lanes[lane].started;
 	struct follow_grant grant;
 	if (!take_trust(f, l, w->trust, &new_trust)) {
 		torap_zlink_refuse(l, TORAP__REFUSAL__CODE__BAD_SIGNATURE);
 		return;
 	}
-	if (!take_positions(f, l, w, lane)) {
+	if (!take_positions(f, l, w, lane, &new_streams)) {
 		torap_fail("WELCOME-REFUSED", "broker %s: its welcome holds a position that cannot be",
 			torap_zlink_peer(l)->name);
 		torap_zlink_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
@@ -211,8 +214,10 @@ static void welcome(struct follow *f, struct torap_zlink *l, struct torap_welcom
 	w->granted_count = 0;
 	bool late = begins_late(f, lane);
 	f->lanes[lane].started = true;
-	follow_commit_welcome(f, lane, w->positions, w->positions_count, late, grant.body ? &grant : NULL,
-		new_trust ? f->trust : NULL);
+	/* Else it says what is in the store, or on its way there: links that come and go while there is no room add nothing to what waits. */
+	if (is_first || new_streams || new_trust || grant.body)
+		follow_commit_welcome(f, lane, w->positions, w->positions_count, late,
+			grant.body ? &grant : NULL, new_trust ? f->trust : NULL);
 	torap_zlink_welcomed(l);
 }
 

@@ -525,6 +525,11 @@ static bool acked_3_after_some_seconds(void)
 	if (!torap_mono_reached(torap_mono_add_ms(w.full_since, 2500), now))
 		return false;
 	if (disk_full) {
+		unsigned waiting = 0;
+		for (const struct follow_job *j = follow_shelf_first(&w.follow->shelf); j; j = j->next)
+			waiting++;
+		cr_assert_leq(waiting, 3 + 3, "more than a welcome of each lane and the batches waits: %u",
+			waiting);
 		cr_assert(w.follow->full.store);
 		cr_assert_eq(w.acked, 0);
 		cr_assert(torap_zlink_flowing(w.follow->lanes[RECEIVED_LANE].link));
