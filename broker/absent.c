@@ -24,7 +24,8 @@ struct record {
 
 struct broker_absent {
 	struct broker_policy *policy; /* whose feeds the records are of */
-	struct record **records;      /* by feed and lane */
+	size_t *first;                /* by feed: the place of its first key; behind the last feed, of all */
+	struct record **records;      /* by place and lane */
 };
 
 struct broker_absent *broker_absent_create(void)
@@ -41,11 +42,14 @@ static void record_destroy(struct record *r)
 
 static void clear(struct broker_absent *a)
 {
-	for (size_t i = 0; a->policy && i < a->policy->feeds_count * TORAP_LANES; i++)
+	size_t count = a->policy ? a->first[a->policy->feeds_count] * TORAP_LANES : 0;
+	for (size_t i = 0; i < count; i++)
 		record_destroy(a->records[i]);
 	free(a->records);
+	free(a->first);
 	a->policy = broker_policy_unref(a->policy);
 	a->records = NULL;
+	a->first = NULL;
 }
 
 struct broker_absent *broker_absent_destroy(struct broker_absent *a)
@@ -56,27 +60,64 @@ struct broker_absent *broker_absent_destroy(struct broker_absent *a)
 	return NULL;
 }
 
-/* Another policy is in force: the records of feeds that it names, too, go over to it.  False: without memory. */
+/* For the feeds and keys of this policy, without a record.  False: without memory. */
+static bool make(struct broker_absent *a, struct broker_policy *policy)
+{
+	size_t *first = calloc(policy->feeds_count + 1, sizeof *first);
+	for (size_t i = 0; first && i < policy->feeds_count; i++)
+		first[i + 1] = first[i] + policy->feeds[i].keys_count;
+	struct record **records =
+		first ? calloc(first[policy->feeds_count] * TORAP_LANES + 1, sizeof(struct record *)) : NULL;
+	if (!records) {
+		free(first);
+		return false;
+	}
+	*a = (struct broker_absent){ broker_policy_ref(policy), first, records };
+	return true;
+}
+
+/* NULL: the feed has no such key (any more). */
+static struct record **records_of(const struct broker_absent *a, size_t feed, const uint8_t *key)
+{
+	const struct broker_policy_feed *f = &a->policy->feeds[feed];
+	for (size_t k = 0; k < f->keys_count; k++)
+		if (memcmp(f->keys[k], key, sizeof f->keys[k]) == 0)
+			return &a->records[(a->first[feed] + k) * TORAP_LANES];
+	return NULL;
+}
+
+/* Another policy is in force: the records of feeds and keys that it names, too, go over to it.  False: without memory. */
 static bool follow_policy(struct broker_absent *a, struct broker_policy *policy)
 {
+	struct broker_absent new;
 	if (a->policy == policy)
 		return true;
-	struct broker_absent new = { .records = calloc(policy->feeds_count * TORAP_LANES + 1,
-					     sizeof(struct record *)) };
-	if (!new.records)
+	if (!make(&new, policy))
 		return false;
-	new.policy = broker_policy_ref(policy);
-	for (size_t i = 0; a->policy && i < a->policy->feeds_count * TORAP_LANES; i++) {
-		int place = a->records[i] ? broker_policy_find(policy, a->policy->feeds[i / TORAP_LANES].name)
-					  : -1;
-		if (place < 0)
-			continue;
-		new.records[(size_t)place * TORAP_LANES + i % TORAP_LANES] = a->records[i];
-		a->records[i] = NULL;
+	for (size_t i = 0; a->policy && i < a->policy->feeds_count; i++) {
+		const struct broker_policy_feed *f = &a->policy->feeds[i];
+		int place = broker_policy_find(policy, f->name);
+		for (size_t k = 0; place >= 0 && k < f->keys_count; k++) {
+			struct record **from = records_of(a, i, f->keys[k]),
+				      **to = records_of(&new, (size_t)place, f->keys[k]);
+			if (!to)
+				continue;
+			memcpy(to, from, TORAP_LANES * sizeof *to);
+			memset(from, 0, TORAP_LANES * sizeof *from);
+		}
 	}
 	clear(a);
 	*a = new;
 	return true;
+}
+
+static bool is_here(const struct broker *b, uint32_t feed, const uint8_t *key, uint8_t lane)
+{
+	for (const struct broker_feed *f = broker_audience_first(b->audience, feed, lane); f;
+		f = f->next_same)
+		if (memcmp(f->session->key, key, sizeof f->session->key) == 0)
+			return true;
+	return false;
 }
 
 /* What it had acknowledged; of a session that was not welcomed nothing is known. */
@@ -97,18 +138,21 @@ static void take_positions(struct record *r, const struct broker_feed *f)
 void broker_absent_left(struct broker *b, const struct broker_feed *f)
 {
 	struct broker_absent *a = b->absent;
+	const uint8_t *key = f->session->key;
 	int place = broker_policy_find(b->rules.policy, f->session->name);
-	if (b->stopping || place < 0 || broker_audience_first(b->audience, (uint32_t)place, f->lane) ||
+	if (b->stopping || place < 0 || is_here(b, (uint32_t)place, key, f->lane) ||
 		!follow_policy(a, b->rules.policy))
 		return;
-	struct record **at = &a->records[(size_t)place * TORAP_LANES + f->lane];
+	struct record **at = records_of(a, (size_t)place, key);
+	if (!at)
+		return;
+	at += f->lane;
 	if (!*at)
 		*at = calloc(1, sizeof **at);
 	if (!*at)
 		return;
 	(*at)->absence.why = f->session->why;
 	(*at)->absence.since = torap_app_wall();
-	memcpy((*at)->absence.key, f->session->key, sizeof(*at)->absence.key);
 	take_positions(*at, f);
 }
 
@@ -141,7 +185,7 @@ static struct broker_lag lag_of(struct broker *b, struct record *r, const struct
 }
 
 void broker_absent_each(struct broker *b, struct torap_wall now,
-	void (*each)(void *hint, const struct broker_policy_feed *feed, uint8_t lane,
+	void (*each)(void *hint, const struct broker_policy_feed *feed, const uint8_t *key, uint8_t lane,
 		const struct broker_absence *a),
 	void *hint)
 {
@@ -149,15 +193,18 @@ void broker_absent_each(struct broker *b, struct torap_wall now,
 	if (!follow_policy(b->absent, b->rules.policy))
 		return;
 	for (uint32_t i = 0; i < policy->feeds_count; i++) {
-		for (int lane = TORAP__LANE__LANE_CRITICAL;
-			lane < TORAP_LANES && broker_policy_feed_valid(&policy->feeds[i], now); lane++) {
-			struct record *r = b->absent->records[i * TORAP_LANES + (uint32_t)lane];
+		const struct broker_policy_feed *f = &policy->feeds[i];
+		size_t subscribers = broker_policy_feed_valid(f, now) ? f->keys_count * TORAP_LANES : 0;
+		for (size_t n = 0; n < subscribers; n++) {
+			uint8_t lane = n % TORAP_LANES;
+			const uint8_t *key = f->keys[n / TORAP_LANES];
+			struct record *r = b->absent->records[b->absent->first[i] * TORAP_LANES + n];
 			struct broker_absence absence = r ? r->absence : (struct broker_absence){ 0 };
-			if (broker_audience_first(b->audience, i, (uint8_t)lane))
+			if (lane < TORAP__LANE__LANE_CRITICAL || is_here(b, i, key, lane))
 				continue;
 			if (absence.has_lag)
-				absence.lag = lag_of(b, r, &policy->feeds[i], (uint8_t)lane, now);
-			each(hint, &policy->feeds[i], (uint8_t)lane, &absence);
+				absence.lag = lag_of(b, r, f, lane, now);
+			each(hint, f, key, lane, &absence);
 		}
 	}
 }

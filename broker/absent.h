@@ -1,7 +1,7 @@
-/* absent.h: the feeds of the policy that nobody receives now: why, since when, and how far behind their subscriber is by now.
+/* absent.h: the subscribers of the policy that are not here now: why, since when, and how far behind they are by now.
  *
- * One record for each feed and lane, of the session that went last (a feed of several keys is away when all of them are); the records of
- * another policy's feeds go.  A record holds what the subscriber had acknowledged of each stream, a third of what its session took, so that its lag
+ * Each key of a feed is a subscriber that is expected.  One record for each feed, key and lane, of the session that went last; those of
+ * feeds and keys that another policy does not name go.  A record holds what the subscriber had acknowledged of each stream, a third of what its session took, so that its lag
  * grows as batches come.  Nothing of it outlives the process: after a restart a feed is `not-yet` here, and where it stands it says itself. */
 #pragma once
 
@@ -19,8 +19,7 @@ struct broker_policy_feed;
 struct broker_absence {
 	const char *why; /* as of broker_session_end(); NULL: it has not come since the start */
 	struct torap_wall since;
-	uint8_t key[4]; /* the first bytes of its last subscriber's */
-	bool has_lag;   /* it is known where it stood */
+	bool has_lag; /* it is known where it stood */
 	struct broker_lag lag;
 };
 
@@ -29,8 +28,8 @@ struct broker_absent *broker_absent_destroy(struct broker_absent *a); /* accepts
 
 /* Its session ends, and it is in the audience no more.  Without memory it will look as if it had not come. */
 void broker_absent_left(struct broker *b, const struct broker_feed *f);
-/* Calls `each` for every lane of every feed that is valid now and has no session. */
+/* Calls `each` for every key and lane of every feed that is valid now and has no session of that key. */
 void broker_absent_each(struct broker *b, struct torap_wall now,
-	void (*each)(void *hint, const struct broker_policy_feed *feed, uint8_t lane,
+	void (*each)(void *hint, const struct broker_policy_feed *feed, const uint8_t *key, uint8_t lane,
 		const struct broker_absence *a),
 	void *hint);

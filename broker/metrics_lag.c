@@ -66,14 +66,14 @@ static void put_feed(void *hint, struct broker_session *s)
 		p->row->value ? p->row->value(&lag) : s->feed->stall.stalled == p->row->stalled);
 }
 
-static void put_absent(
-	void *hint, const struct broker_policy_feed *feed, uint8_t lane, const struct broker_absence *a)
+static void put_absent(void *hint, const struct broker_policy_feed *feed, const uint8_t *key, uint8_t lane,
+	const struct broker_absence *a)
 {
 	const struct page *p = hint;
 	if (!p->row->value)
-		put(p, "feed", feed->name, lane, a->why ? a->key : NULL, 0);
+		put(p, "feed", feed->name, lane, key, 0);
 	else if (a->has_lag)
-		put(p, "feed", feed->name, lane, a->key, p->row->value(&a->lag));
+		put(p, "feed", feed->name, lane, key, p->row->value(&a->lag));
 }
 
 static void put_writers(struct page *p)

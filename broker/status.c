@@ -58,6 +58,14 @@ static void set_lag(json_t *link, const struct broker_lag *lag)
 	json_object_set_new(link, "lag_seconds", json_real(lag->seconds));
 }
 
+/* Its first bytes tell the subscribers of a feed apart, in the metrics as well; `keys`: how many of them it has. */
+static void set_key(json_t *link, const uint8_t *key, const struct broker_policy_feed *feed)
+{
+	char hex[2 * 4 + 1];
+	json_object_set_new(link, "key", json_string(torap_hex(hex, torap_bytes(key, 4))));
+	json_object_set_new(link, "keys", json_integer((json_int_t)feed->keys_count));
+}
+
 static const char *reason_of(const struct broker_feed *f)
 {
 	if (f->stall.stalled)
@@ -83,17 +91,21 @@ static void add_session(void *hint, struct broker_session *s)
 	bool stalled = s->feed && s->feed->stall.stalled;
 	json_t *link = link_of(s->name, s->feed ? "subscriber" : "writer", s->lane,
 		stalled ? "down" : "flowing", s->feed ? reason_of(s->feed) : "fine");
+	if (s->feed)
+		set_key(link, s->key, &links->broker->rules.policy->feeds[s->feed->place]);
+	json_object_set_new(link, "software", json_string(s->software));
 	json_object_set_new(link, "endpoint", json_string(s->door->endpoint));
 	set_since(link, stalled ? wall_of(links, broker_feed_stalled_since(s->feed)) : s->since);
 	set_lag(link, &lag);
 	json_array_append_new(links->list, link);
 }
 
-static void add_absent(
-	void *hint, const struct broker_policy_feed *feed, uint8_t lane, const struct broker_absence *a)
+static void add_absent(void *hint, const struct broker_policy_feed *feed, const uint8_t *key, uint8_t lane,
+	const struct broker_absence *a)
 {
 	struct links *links = hint;
 	json_t *link = link_away(feed->name, "subscriber", lane, a->why);
+	set_key(link, key, feed);
 	if (a->why)
 		set_since(link, a->since);
 	if (a->has_lag)

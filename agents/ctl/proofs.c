@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +28,13 @@ static const char help[] =
 	"contradicts what was there first: the document, and the other one.  Two signatures of one writer, one of them a lie.\n"
 	"Also while the process runs.  Exit status: 0, or 1 when something cannot be read or is not signed as it says.\n"
 	"\n"
-	"    -o DIR          writes each document into a file there, as it was signed (SignedManifest, SignedHead)\n"
+	"    -o DIR          writes each document into a file there, as it was signed (SignedManifest, SignedHead); one that\n"
+	"                    is there from an earlier run stays\n"
 	"    --json          one JSON object for each, the documents in hexadecimal\n"
 	"    --trust FILE    the signed trust file: signatures are verified, by the keys of their time\n"
 	"    --root FILE     the root's public key, with --trust\n";
 
-enum { TABLE_PROOFS = TORAP_JOURNAL_TABLES, NOT_CHECKED = -1 };
+enum { TABLE_PROOFS = TORAP_JOURNAL_TABLES, NOT_CHECKED = -1, DOCUMENT_SIZE_MAX = 1 << 20 };
 
 /* One signed document. */
 struct document {
@@ -202,18 +204,43 @@ static void print_document(const char *which, const struct document *d, const ch
 		writer, torap_hex(key, torap_bytes(d->key_id, sizeof d->key_id)), signature_of(d));
 }
 
-static int write_document(const struct listing *l, const struct torap_stream_id *stream, const char *which,
-	const struct document *d)
+/* A document says the same in each run: one that is there already is left as it is. */
+static int write_once(const char *path, struct torap_bytes bytes, struct torap_error *err)
 {
-	char text[TORAP_STREAM_TEXT_SIZE], *path;
+	struct torap_buffer *there;
+	if (access(path, F_OK) != 0)
+		return torap_file_create(path, 0644, bytes, err);
+	int r = torap_file_read(&there, path, DOCUMENT_SIZE_MAX, err);
+	if (r)
+		return r;
+	if (!torap_bytes_equal(torap_buffer_bytes(there), bytes))
+		r = torap_errorf(err, -EEXIST, "%s holds something else; give another folder", path);
+	torap_buffer_unref(there);
+	return r;
+}
+
+enum { NAME_BYTES = 8 };
+
+static char *short_name(const struct document *d, char text[static 2 * NAME_BYTES + 1])
+{
+	uint8_t hash[crypto_generichash_BYTES];
+	crypto_generichash(hash, sizeof hash, d->bytes.data, d->bytes.size, NULL, 0);
+	return torap_hex(text, torap_bytes(hash, NAME_BYTES));
+}
+
+/* Named by what they are, not by a number that the next contradiction would shift; both documents of one begin alike. */
+static int write_document(const struct listing *l, const struct torap_stream_id *stream,
+	const struct document *kept, const struct document *d)
+{
+	char text[TORAP_STREAM_TEXT_SIZE], pair[2 * NAME_BYTES + 1], own[2 * NAME_BYTES + 1], *path;
 	torap_stream_id_format(stream, text);
 	for (char *at = text; *at; at++)
 		if (*at == '/')
 			*at = '.';
-	if (asprintf(&path, "%s/%03u-%s-%s-%s-%" PRIu64, l->out, l->shown, text, which, sort_name(d),
-		    d->batch_no) < 0)
+	if (asprintf(&path, "%s/%s-%s-%s-%s-%s-%" PRIu64, l->out, text, short_name(kept, pair),
+		    d == kept ? "kept" : "other", short_name(d, own), sort_name(d), d->batch_no) < 0)
 		return torap_errorf(l->err, -ENOMEM, "out of memory");
-	int r = torap_file_create(path, 0644, d->bytes, l->err);
+	int r = write_once(path, d->bytes, l->err);
 	free(path);
 	return r;
 }
@@ -225,9 +252,9 @@ static int show(struct listing *l, const struct torap_stream_id *stream, const c
 	torap_stream_id_format(stream, text);
 	l->shown++;
 	l->bad += (kept->verdict > TORAP_VERDICT_GOOD) + (other && other->verdict > TORAP_VERDICT_GOOD);
-	int r = l->out ? write_document(l, stream, "kept", kept) : 0;
+	int r = l->out ? write_document(l, stream, kept, kept) : 0;
 	if (r == 0 && l->out && other)
-		r = write_document(l, stream, "other", other);
+		r = write_document(l, stream, kept, other);
 	if (r)
 		return r;
 	if (l->json) {

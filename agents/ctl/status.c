@@ -19,6 +19,7 @@ static const char help[] =
 	"lag in events, bytes and seconds.  A subscriber shows\n"
 	"each writer, too: whether what it says arrives; how old its last canary is (AGE S), and "
 	"how long that was on its way (WAY S).\n"
+	"A subscriber that is not with one broker and is with another that was asked is shown as \"elsewhere\", which is no fault.\n"
 	"Below them the clock of each process's host, by its kernel's word: known or not, by what it is kept in time, "
 	"its offset and errors.\n"
 	"Exit status 1 when one cannot be reached, or has a link or writer that does not flow.\n"
@@ -95,26 +96,77 @@ static const char *text_of(json_t *object, const char *key)
 	return s ? s : "-";
 }
 
-static bool show_link(json_t *status, json_t *link)
+enum { NAME_SIZE = 96, PLACE_SIZE = 160 };
+
+/* A feed's subscribers are told apart by their keys where there are several. */
+static const char *name_of(json_t *link, char text[static NAME_SIZE])
 {
-	const char *state = text_of(link, "state");
-	char process[64];
+	if (json_integer_value(json_object_get(link, "keys")) < 2)
+		return text_of(link, "peer");
+	snprintf(text, NAME_SIZE, "%s/%s", text_of(link, "peer"), text_of(link, "key"));
+	return text;
+}
+
+/* Whoever subscribes with this key to this lane of this feed. */
+static const char *place_of(json_t *link, char text[static PLACE_SIZE])
+{
+	snprintf(text, PLACE_SIZE, "%s %s %s", text_of(link, "key"), text_of(link, "lane"),
+		text_of(link, "peer"));
+	return text;
+}
+
+static bool is_subscriber(json_t *link)
+{
+	return strcmp(text_of(link, "role"), "subscriber") == 0 && json_object_get(link, "key");
+}
+
+/* With which broker each subscriber is.  Not the brokers among them: these subscribe to all of their upstreams at once, and are missing
+ * wherever they are not. */
+static json_t *find_flowing(json_t *all)
+{
+	json_t *flowing = json_object(), *status, *link;
+	size_t i, k;
+	char place[PLACE_SIZE];
+	json_array_foreach(all, i, status) json_array_foreach(json_object_get(status, "links"), k,
+		link) if (is_subscriber(link) && strcmp(text_of(link, "state"), "flowing") == 0 &&
+			  strncmp(text_of(link, "software"), "torap-broker ", 13) != 0)
+		json_object_set(flowing, place_of(link, place), json_object_get(status, "name"));
+	return flowing;
+}
+
+/* A subscriber that names several brokers is with one of them: with another than this; or NULL. */
+static const char *broker_instead(json_t *flowing, json_t *link)
+{
+	char place[PLACE_SIZE];
+	const char *reason = text_of(link, "reason");
+	bool away = strcmp(reason, "not-yet") == 0 || strcmp(reason, "gone") == 0 ||
+		    strcmp(reason, "silent") == 0;
+	return away && is_subscriber(link) && strcmp(text_of(link, "state"), "down") == 0
+		       ? json_string_value(json_object_get(flowing, place_of(link, place)))
+		       : NULL;
+}
+
+static bool show_link(json_t *flowing, json_t *status, json_t *link)
+{
+	const char *state = text_of(link, "state"), *reason = text_of(link, "reason");
+	const char *instead = broker_instead(flowing, link);
+	char process[64], name[NAME_SIZE];
 	snprintf(process, sizeof process, "%s %s", text_of(status, "process"), text_of(status, "name"));
 	json_t *canary = json_object_get(link, "canary");
-	printf("%-34s %-22s %-10s %-8s %-9s %-14s", process, text_of(link, "peer"), text_of(link, "role"),
-		text_of(link, "lane"), state, text_of(link, "reason"));
-	if (json_object_get(link, "lag_events"))
+	printf("%-34s %-22s %-10s %-8s %-9s %-14s", process, name_of(link, name), text_of(link, "role"),
+		text_of(link, "lane"), instead ? "elsewhere" : state, instead ? instead : reason);
+	if (json_object_get(link, "lag_events") && !instead)
 		printf(" %10" PRId64 " %12" PRId64 " %9.1f",
 			(int64_t)json_integer_value(json_object_get(link, "lag_events")),
 			(int64_t)json_integer_value(json_object_get(link, "lag_bytes")),
 			json_number_value(json_object_get(link, "lag_seconds")));
-	else /* Not known. */
+	else /* Not known; elsewhere it is another one. */
 		printf(" %10s %12s %9s", "-", "-", "-");
 	if (canary)
 		printf(" %7.1f %7.3f", json_number_value(json_object_get(canary, "age_seconds")),
 			json_number_value(json_object_get(canary, "way_seconds")));
 	putchar('\n');
-	return strcmp(state, "flowing") == 0;
+	return instead || strcmp(state, "flowing") == 0;
 }
 
 static void show_seconds(FILE *to, json_t *seconds)
@@ -142,54 +194,60 @@ static void show_clock(FILE *to, json_t *status)
 	fputc('\n', to);
 }
 
-/* Not before there is a row for it. */
-static void show_heading(bool *shown)
+static bool show(json_t *all)
 {
-	if (!*shown)
+	bool fine = true;
+	size_t i, k;
+	json_t *status, *link, *flowing = find_flowing(all);
+	if (json_array_size(all))
 		printf("%-34s %-22s %-10s %-8s %-9s %-14s %10s %12s %9s %7s %7s\n", "PROCESS", "PEER", "ROLE",
 			"LANE", "STATE", "REASON", "LAG EVENTS", "LAG BYTES", "LAG S", "AGE S", "WAY S");
-	*shown = true;
-}
-
-static bool show(CURL *curl, const char *given, bool *heading_shown, FILE *clocks)
-{
-	char reason[CURL_ERROR_SIZE];
-	json_t *status = ask(curl, given, reason);
-	if (!status) {
-		ctl_fail("%s: %s", given, reason);
-		return false;
-	}
-	show_heading(heading_shown);
-	bool fine = true;
-	size_t i;
-	json_t *link;
-	json_array_foreach(json_object_get(status, "links"), i, link) fine &= show_link(status, link);
-	show_clock(clocks, status);
-	json_decref(status);
+	json_array_foreach(all, i, status) json_array_foreach(json_object_get(status, "links"), k, link)
+		fine &= show_link(flowing, status, link);
+	json_decref(flowing);
 	return fine;
 }
 
+static int show_clocks(json_t *all)
+{
+	char *text = NULL;
+	size_t i, size = 0;
+	json_t *status;
+	FILE *clocks = open_memstream(&text, &size);
+	json_array_foreach(all, i, status) if (clocks) show_clock(clocks, status);
+	if (!clocks || fclose(clocks) != 0) {
+		free(text);
+		return ctl_fail("out of memory");
+	}
+	if (size)
+		printf("\n%-34s %-22s %-10s %12s %12s %12s\n%s", "PROCESS", "CLOCK", "SOURCE", "OFFSET S",
+			"ERROR S", "ERROR MAX S", text);
+	free(text);
+	return 0;
+}
+
+/* All are asked before one is shown: where a subscriber is not, it may be with another broker. */
 static int show_all(const char *const *urls, size_t count)
 {
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return ctl_fail("libcurl does not start");
 	CURL *curl = curl_easy_init();
-	if (!curl)
-		return ctl_fail("out of memory");
-	char *text = NULL;
-	size_t size = 0;
-	FILE *clocks = open_memstream(&text, &size);
-	bool fine = clocks, heading_shown = false;
-	for (size_t i = 0; i < count && clocks; i++)
-		fine &= show(curl, urls[i], &heading_shown, clocks);
+	json_t *all = json_array();
+	bool fine = curl && all;
+	if (!fine)
+		ctl_fail("out of memory");
+	for (size_t i = 0; i < count && curl && all; i++) {
+		char reason[CURL_ERROR_SIZE];
+		json_t *status = ask(curl, urls[i], reason);
+		if (!status)
+			ctl_fail("%s: %s", urls[i], reason);
+		fine &= status && json_array_append_new(all, status) == 0;
+	}
 	curl_easy_cleanup(curl);
 	curl_global_cleanup();
-	if (!clocks || fclose(clocks) != 0)
-		fine = ctl_fail("out of memory") == 0;
-	else if (size)
-		printf("\n%-34s %-22s %-10s %12s %12s %12s\n%s", "PROCESS", "CLOCK", "SOURCE", "OFFSET S",
-			"ERROR S", "ERROR MAX S", text);
-	free(text);
+	fine &= show(all);
+	fine &= show_clocks(all) == 0;
+	json_decref(all);
 	return fine ? 0 : 1;
 }
 

@@ -207,7 +207,8 @@ static int trust_add(int argc, char **argv)
 static const char sign_help[] =
 	"usage: torap trust sign -f trust.yaml --root root.key -o trust.signed [--version N]\n"
 	"\n"
-	"Checks the text, compiles it and signs it with the root key.\n"
+	"Checks the text, compiles it and signs it with the root key.  Warns of a retention rule whose keep "
+	"another one's at_most cuts short.\n"
 	"\n"
 	"    --version N    writes this version into the text first\n";
 
@@ -228,6 +229,27 @@ static int set_version(const char *path, const char *version, struct torap_error
 	return r;
 }
 
+static void warn(const char *sentence)
+{
+	fprintf(stderr, "torap: warning: %s\n", sentence);
+}
+
+/* What was compiled, looked at once more: what is allowed and may not be meant. */
+static int tell_cuts(const char *path, const struct torap_buffer *compiled,
+	const uint8_t root[static TORAP_SIGN_KEY_SIZE], struct torap_error *err)
+{
+	struct torap_trust *t;
+	const struct torap_wall never_too_late = { 0 };
+	char *text = read_text(path, err);
+	int r = text ? torap_trust_decode(&t, torap_buffer_bytes(compiled), root, never_too_late, err) : -EIO;
+	if (!r) {
+		torap_trust_tell_cuts(t, path, torap_bytes(text, strlen(text)), warn);
+		torap_trust_unref(t);
+	}
+	free(text);
+	return r;
+}
+
 static int sign(
 	const char *path, const char *root, const char *out, const char *version, struct torap_error *err)
 {
@@ -240,6 +262,8 @@ static int sign(
 		r = set_version(path, version, err);
 	if (!r)
 		r = torap_trust_compile(&compiled, path, &keys.sign, err);
+	if (!r)
+		r = tell_cuts(path, compiled, keys.sign.public, err);
 	torap_keys_wipe(&keys);
 	if (!r)
 		r = torap_file_replace(out, 0644, torap_buffer_bytes(compiled), err);
@@ -265,7 +289,7 @@ static int trust_sign(int argc, char **argv)
 static const char check_help[] =
 	"usage: torap trust check FILE --root root.pub\n"
 	"\n"
-	"Checks a signed trust file: its signature, that it is still valid, all that it says.\n";
+	"Checks a signed trust file: its signature, that it is still valid, all that it says.  Warns as sign does.\n";
 static const char show_help[] =
 	"usage: torap trust show FILE --root root.pub\n"
 	"\n"
@@ -309,6 +333,7 @@ static int trust_check(int argc, char **argv)
 	if (!t)
 		return status;
 	say_summary(t);
+	torap_trust_tell_cuts(t, argv[1], torap_bytes(NULL, 0), warn);
 	torap_trust_unref(t);
 	return 0;
 }

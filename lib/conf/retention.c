@@ -83,6 +83,46 @@ void torap_retention_rules_finish(struct torap_retention_rules *rules)
 	*rules = (struct torap_retention_rules){ 0 };
 }
 
+static bool share_number(const uint16_t *a, size_t a_count, const uint16_t *b, size_t b_count)
+{
+	if (a_count == 0 || b_count == 0)
+		return true; /* An empty list matches all. */
+	for (size_t i = 0; i < a_count; i++)
+		for (size_t k = 0; k < b_count; k++)
+			if (a[i] == b[k])
+				return true;
+	return false;
+}
+
+static bool share_part(const struct torap_grant_row *a, const struct torap_grant_row *b)
+{
+	for (int part = TORAP__PART_KIND__PART_OPEN; part <= TORAP__PART_KIND__PART_IMAGE; part++)
+		if (a->parts[part] && b->parts[part])
+			return true;
+	return false;
+}
+
+/* The kinds of a rule with a lane are those of the lane, so that the kinds see to it, but for what is critical. */
+static bool share_lane(const struct torap_retention_rule *a, const struct torap_retention_rule *b)
+{
+	uint32_t lane = a->lane ? a->lane : b->lane;
+	bool critical = a->match.severity_min >= TORAP__SEVERITY__SEVERITY_CRITICAL ||
+			b->match.severity_min >= TORAP__SEVERITY__SEVERITY_CRITICAL;
+	if (a->lane && b->lane && a->lane != b->lane)
+		return false;
+	return lane == 0 || lane == TORAP__LANE__LANE_CRITICAL || !critical;
+}
+
+bool torap_retention_cuts(const struct torap_retention_rule *law, const struct torap_retention_rule *keeper)
+{
+	const struct torap_grant_row *a = &law->match, *b = &keeper->match;
+	return keeper->term.keep_us != TORAP_FOR_EVER && law->term.at_most_us < keeper->term.keep_us &&
+	       (a->regions_count == 0 || torap_grant_touches(b, 1, a->regions, a->regions_count)) &&
+	       share_number(a->facilities, a->facilities_count, b->facilities, b->facilities_count) &&
+	       share_number(a->kinds, a->kinds_count, b->kinds, b->kinds_count) && share_part(a, b) &&
+	       share_lane(law, keeper);
+}
+
 struct torap_retention_term torap_retention_term_of(
 	const struct torap_retention_rules *rules, const struct torap_class *class, unsigned part)
 {

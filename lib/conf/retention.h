@@ -4,6 +4,7 @@
  * before keep.  What no rule matches is not limited by any. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "link/grant.h"
@@ -34,6 +35,9 @@ struct torap_retention_rules {
 int torap_retention_rules_decode(struct torap_retention_rules *out, Torap__RetentionRule *const *in,
 	size_t count, struct torap_error *err);
 void torap_retention_rules_finish(struct torap_retention_rules *rules);
+
+/* Does the at_most of `law` end the keep of `keeper` before its time, for anything that both match? */
+bool torap_retention_cuts(const struct torap_retention_rule *law, const struct torap_retention_rule *keeper);
 
 struct torap_retention_term torap_retention_term_of(
 	const struct torap_retention_rules *rules, const struct torap_class *class, unsigned part);

@@ -109,3 +109,9 @@ bool torap_trust_believes(
  * A retention rule may also have regions, facilities, severity_min and parts; kinds may be patterns (wire/kind_set.h).  Complaints name file, line and reason. */
 int torap_trust_compile(struct torap_buffer **out_signed, const char *source_path,
 	const struct torap_sign_key *root, struct torap_error *err);
+
+/* Tells, a sentence each, of the rules whose `keep` another one's `at_most` ends before its time.  That is allowed, for at_most is the
+ * law, and may still be more than its author meant.  `text` is that of the file at `path`, for the lines; without one, for a file that is
+ * signed, rules are counted from 1. */
+void torap_trust_tell_cuts(const struct torap_trust *t, const char *path, struct torap_bytes text,
+	void (*tell)(const char *sentence));

@@ -391,6 +391,59 @@ Test(trust, compiling_refuses_a_key_that_two_writers_share)
 		":12: a key of writer \"node-b\" stands twice");
 }
 
+static char told[4096];
+
+static void note(const char *sentence)
+{
+	size_t used = strlen(told);
+	snprintf(told + used, sizeof told - used, "%s\n", sentence);
+}
+
+/* `rules`: entries of the list, the first in line 5.  `expected`: what is told, without the file's name; "": nothing. */
+static void check_told(const char *rules, bool with_lines, const char *expected)
+{
+	char text[1024], whole[1024] = "";
+	snprintf(text, sizeof text, HEAD "writers: []\nretention:\n%s", rules);
+	struct torap_trust *t = decoded(text);
+	told[0] = '\0';
+	torap_trust_tell_cuts(
+		t, "f", with_lines ? torap_bytes(text, strlen(text)) : torap_bytes(NULL, 0), note);
+	if (*expected)
+		snprintf(whole, sizeof whole, "f:%s, which goes before it for what both rules match\n",
+			expected);
+	cr_expect_str_eq(told, whole, "%s", rules);
+	torap_trust_unref(t);
+}
+
+/* The law goes before keep, so nobody hears of it later than from whoever signs. */
+Test(trust, tells_of_a_keep_that_another_rules_at_most_cuts_short)
+{
+	check_told("  - { kinds: [alarm.*], keep: 3y }\n  - { lane: critical, at_most: 90d }\n", true,
+		"5: keep is longer than at_most of line 6");
+	check_told("  - { kinds: [alarm.*], keep: 3y }\n  - { lane: critical, at_most: 90d }\n", false,
+		"rule 1: keep is longer than at_most of rule 2");
+	check_told("  - at_most: 90d\n    parts: [personal]\n  - kinds: [panic]\n    keep: 3y\n", true,
+		"8: keep is longer than at_most of line 5");
+	check_told("  - { regions: [\"391000000\"], keep: 3y }\n"
+		   "  - { regions: [\"391010000\"], facilities: [school], keep: 1h, at_most: 1d }\n",
+		true, "5: keep is longer than at_most of line 6");
+	check_told("  - { lane: bulk, keep: 2d }\n  - { kinds: [motion], at_most: 1d }\n", true,
+		"5: keep is longer than at_most of line 6");
+	static const char *const apart[] = {
+		"  - { kinds: [panic], keep: 3y }\n  - { kinds: [motion], at_most: 1d }\n",
+		"  - { regions: [\"391000000\"], keep: 3y }\n  - { regions: [\"750000000\"], at_most: 1d }\n",
+		"  - { facilities: [school], keep: 3y }\n  - { facilities: [prison], at_most: 1d }\n",
+		"  - { parts: [open], keep: 3y }\n  - { parts: [personal, image], at_most: 1d }\n",
+		"  - { lane: critical, keep: 3y }\n  - { lane: bulk, at_most: 1d }\n",
+		"  - { kinds: [alarm.*], keep: 3y }\n  - { lane: bulk, at_most: 1d }\n",
+		"  - { severity_min: critical, keep: 3y }\n  - { lane: normal, at_most: 1d }\n",
+		"  - { keep: 1d }\n  - { at_most: 1d }\n",
+		"  - { keep: 1d, at_most: 3y }\n  - { at_most: 2d }\n",
+	};
+	for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+		check_told(apart[i], true, "");
+}
+
 /* While a key is exchanged both are the writer's, and nobody else's. */
 Test(trust, knows_a_writer_by_each_of_its_curve_keys)
 {
