@@ -85,6 +85,9 @@ void follow_writer_head(const struct follow_stream *s, const struct torap_head *
 /* A batch, or frames of it that were missing, is on the disk: has it a canary? */
 void follow_writer_flushed(
 	const struct follow_stream *s, const struct torap_batch *batch, struct torap_wall received_at);
+/* The welcome of a lane: what this broker has.  Each is a known stream. */
+void follow_writers_carried(
+	struct follow *f, uint8_t lane, const struct torap_stream_position *positions, size_t count);
 /* Once a second: who is silent, whose canaries do not come. */
 void follow_writers_judge(struct follow *f);
 /* follow.c */

@@ -188,6 +188,7 @@ static bool take_positions(
 		if (p->at.next_batch > 1 && begins_late(f, lane))
 			tell_late(l, p);
 	}
+	follow_writers_carried(f, lane, w->positions, w->positions_count);
 	return true;
 }
 

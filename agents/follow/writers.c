@@ -13,6 +13,7 @@ void follow_writer_head(const struct follow_stream *s, const struct torap_head *
 	struct follow_writer *w = s->writer;
 	if (head->at.us <= w->head_at.us)
 		return;
+	w->carried = true;
 	w->head_at = head->at;
 	w->ever_heard = true;
 	torap_canary_head(&w->canary, head->canary_s, torap_app_mono());
@@ -53,11 +54,35 @@ void follow_writer_flushed(
 	torap_canary_came(&w->canary, w->came);
 }
 
-static bool is_expected(const struct follow *f, const struct torap_stream_id *id)
+void follow_writers_carried(
+	struct follow *f, uint8_t lane, const struct torap_stream_position *positions, size_t count)
+{
+	for (size_t i = 0; i < f->streams.count; i++)
+		if (f->streams.list[i]->id.lane == lane)
+			f->streams.list[i]->writer->carried = false;
+	for (size_t i = 0; i < count; i++)
+		follow_streams_find(&f->streams, &positions[i].stream)->writer->carried = true;
+}
+
+/* A broker of our list that we are not linked to in this lane. */
+static bool is_other_broker(
+	const struct follow *f, const struct follow_lane *lane, const struct torap_trust_writer *w)
+{
+	if (lane->link && torap_trust_has_curve(w, torap_zlink_peer(lane->link)->key))
+		return false;
+	for (size_t i = 0; i < f->config->brokers_count; i++)
+		if (torap_trust_has_curve(w, f->config->brokers[i].key))
+			return true;
+	return false;
+}
+
+static bool is_expected(
+	const struct follow *f, const struct torap_stream_id *id, const struct follow_writer *writer)
 {
 	const struct follow_lane *lane = &f->lanes[id->lane];
 	const struct torap_trust_writer *w = f->trust ? torap_trust_writer(f->trust, id->writer) : NULL;
-	return w && torap_grant_touches(lane->granted, lane->granted_count, w->regions, w->regions_count);
+	return w && torap_grant_touches(lane->granted, lane->granted_count, w->regions, w->regions_count) &&
+	       (writer->carried || !is_other_broker(f, lane, w));
 }
 
 static void tell(const struct torap_stream_id *id, struct follow_writer *w)
@@ -81,7 +106,7 @@ static void tell(const struct torap_stream_id *id, struct follow_writer *w)
 static void judge(struct follow *f, const struct torap_stream_id *id, struct follow_writer *w)
 {
 	const struct torap_zlink *l = f->lanes[id->lane].link;
-	bool expected = is_expected(f, id);
+	bool expected = is_expected(f, id, w);
 	if (!expected || !w->expected) {
 		torap_canary_init(&w->canary, torap_app_mono());
 		w->expected = expected;

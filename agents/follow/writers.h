@@ -1,7 +1,8 @@
 /* writers.h: a writer in one lane, over all its streams there: does what it says arrive here, end to end (link/canary.h)?
  *
  * A writer is expected when the trust file knows it and the grant touches its regions: by the same rule the broker leaves streams out.
- * A stream of an old incarnation has no heads any more; the newest one's count for its writer. */
+ * The other brokers of our list write streams, too, which whoever we are linked to need not have: such a writer is expected while it is
+ * carried.  A stream of an old incarnation has no heads any more; the newest one's count for its writer. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 struct follow_writer {
 	struct torap_canary canary;
 	bool expected;
+	bool carried; /* by the broker of the lane's session: its welcome named the writer, or a head came */
 	bool ever_heard;           /* in this process */
 	bool told;                 /* the log knows that its canaries are overdue */
 	struct torap_wall head_at; /* what its newest head is dated */
