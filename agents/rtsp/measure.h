@@ -1,0 +1,23 @@
+/* measure.h: a picture in numbers.  Pure; made on a worker's thread, some 2 KiB to hand on. */
+#pragma once
+
+#include "agents/rtsp/picture.h"
+#include "agents/rtsp/scene.h"
+
+struct rtsp_measure {
+	struct rtsp_shot shot;
+	float mean, deviation; /* of the luma, 0 to 255 */
+	float noise;           /* deviation of what changes from one value to the next and is no edge */
+	float dark, bright;    /* shares of values at most RTSP_DARK and at least RTSP_BRIGHT */
+	float entropy;         /* bits a value, of 32 bins */
+	float flat;            /* share of blocks without content beyond noise */
+	float relief;          /* how far flat blocks lie from one common plane, in luma values */
+	float sharpness; /* log2, of fine energy by contrast: the median of blocks with content.  Only with `structured` */
+	uint8_t structured; /* blocks that `sharpness` comes from */
+	uint16_t marks[RTSP_BLOCKS];
+	struct rtsp_scene scene;
+};
+
+enum { RTSP_DARK = 40, RTSP_BRIGHT = 225 };
+
+void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *picture);

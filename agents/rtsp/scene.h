@@ -1,0 +1,45 @@
+/* scene.h: where edges lie and how they run: what stays of a scene when the light changes.
+ *
+ * A cell is 5×5 of the small luma.  Its vector is the cell's edge direction at double angle, so that an edge that turns from
+ * dark-bright to bright-dark (night, infrared) stays the same edge; its `there` says how much of an edge is in it, by its surroundings. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agents/rtsp/picture.h"
+
+enum {
+	RTSP_CELL = 5,
+	RTSP_CELL_COLUMNS = 32,
+	RTSP_CELL_ROWS = 18,
+	RTSP_CELLS = 576,
+	RTSP_REGION_COLUMNS = 4,
+	RTSP_REGION_ROWS = 3,
+	RTSP_REGIONS = 12,
+};
+
+struct rtsp_cell {
+	int8_t along, across, there; /* -127 to 127 */
+};
+
+struct rtsp_scene {
+	struct rtsp_cell cells[RTSP_CELLS];
+};
+
+/* A scene against another, by regions. */
+struct rtsp_scene_match {
+	float likeness;     /* of the whole in place: 1 the same, 0 nothing in common */
+	uint8_t judged;     /* regions with enough structure to say anything */
+	uint8_t in_place;   /* of these: found where they were */
+	uint8_t elsewhere;  /* found, and clearly better, at another place */
+	uint8_t lost;       /* found nowhere */
+	int8_t right, down; /* the commonest displacement of those elsewhere, in cells */
+};
+
+/* `noise` is the measure's. */
+void rtsp_scene_of(struct rtsp_scene *out, const struct rtsp_picture *picture, float noise);
+void rtsp_scene_compare(
+	struct rtsp_scene_match *out, const struct rtsp_scene *reference, const struct rtsp_scene *seen);
+/* Moves the reference a step of 1/`weight` towards what was seen. */
+void rtsp_scene_learn(struct rtsp_scene *reference, const struct rtsp_scene *seen, unsigned weight);
