@@ -15,9 +15,9 @@ enum {
 	RTSP_BASELINE_SIZE_MAX = 4096,
 };
 
-/* Of an hour, UTC.  What it says is the average of the last pictures, some hundred of them. */
+/* Of an hour, UTC.  What it says is the average of the last pictures, some thousand of them. */
 struct rtsp_hour {
-	uint16_t count; /* pictures it was learned from; stays at its highest */
+	uint16_t count, sharp; /* pictures; those with a sharpness.  They stay at their highest */
 	float sharpness, sharpness_spread;
 	float flat, mean;
 };
@@ -33,16 +33,20 @@ struct rtsp_baseline {
 	struct rtsp_reference scenes[RTSP_SCENES];
 };
 
-/* What is usual now: the hour and its neighbours, or all hours when these know nothing.  count 0: nothing is known. */
+/* What is usual at this hour: of it and its neighbours.  Without them, of all hours, and then `foreign`. */
 struct rtsp_usual {
-	unsigned count;
+	unsigned count, sharp; /* as above; 0: nothing is known */
+	bool foreign;
 	float sharpness;                    /* the least of them */
-	float sharpness_spread, flat, mean; /* the largest of them; mean is their average */
+	float sharpness_spread, flat, mean; /* the largest of them; mean: their average */
 };
 
 /* A baseline of zeros has learned nothing. */
 void rtsp_baseline_learn(struct rtsp_baseline *b, const struct rtsp_measure *m);
 struct rtsp_usual rtsp_baseline_usual(const struct rtsp_baseline *b, struct torap_wall now);
+/* The reference that this picture is to be compared with, likest of those made in such light; NULL: there is none at all. */
+const struct rtsp_reference *rtsp_baseline_reference(
+	const struct rtsp_baseline *b, const struct rtsp_measure *m);
 
 void rtsp_baseline_encode(const struct rtsp_baseline *b, struct torap_writer *w);
 /* False: these bytes are none, or of another version; *out is then one of zeros. */

@@ -20,7 +20,7 @@ struct rtsp_now {
 };
 
 struct rtsp_trouble { /* one fault of one camera */
-	bool open, told_flapping;
+	bool open;
 	uint8_t bad, good;         /* in succession */
 	uint8_t starts;            /* since window */
 	uint16_t times;            /* how often it came back while it was held open */
@@ -49,10 +49,11 @@ struct rtsp_report {
 enum { RTSP_REPORTS_MAX = RTSP_FAULTS }; /* of one step */
 
 /* A health of zeros is one of a camera that is well.
- * A picture was judged.  Returns how many reports were written to `out`, which has room for RTSP_REPORTS_MAX. */
-unsigned rtsp_health_picture(struct rtsp_health *h, const struct rtsp_verdict *verdict,
+ * A picture was judged.  Returns how many reports were written to `out`, which has room for RTSP_REPORTS_MAX.
+ * `recorder`: the camera stands behind one. */
+unsigned rtsp_health_picture(struct rtsp_health *h, const struct rtsp_verdict *verdict, bool recorder,
 	const struct rtsp_profile *profile, struct rtsp_now now, struct rtsp_report *out);
-/* An attempt ended without a picture, or a session broke.  `recorder`: the camera stands behind one. */
+/* An attempt ended without a picture, or a session broke. */
 unsigned rtsp_health_failure(struct rtsp_health *h, enum rtsp_outcome outcome, bool recorder,
 	const struct rtsp_profile *profile, struct rtsp_now now, struct rtsp_report *out);
 

@@ -30,7 +30,7 @@ struct rtsp_verdict {
 
 /* What was seen last.  Not kept over a restart. */
 struct rtsp_history {
-	bool any;
+	bool any, any_good;
 	uint32_t session;
 	bool pts_known, rtp_known;
 	int64_t pts_us;
@@ -39,7 +39,7 @@ struct rtsp_history {
 	struct torap_mono changed_at; /* arrival of the last picture that differed from its predecessor */
 	uint16_t same;                /* pictures since */
 	uint8_t good;                 /* in succession; learning begins at three */
-	float mean;                   /* of the last good picture */
+	float mean, sharpness;        /* of the last good picture */
 	struct torap_mono good_at;
 	uint16_t marks[RTSP_BLOCKS];
 };

@@ -18,6 +18,6 @@ struct rtsp_measure {
 	struct rtsp_scene scene;
 };
 
-enum { RTSP_DARK = 40, RTSP_BRIGHT = 225 };
+enum { RTSP_DARK = 32, RTSP_BRIGHT = 225 };
 
 void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *picture);

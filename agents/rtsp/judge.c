@@ -1,0 +1,220 @@
+#include "agents/rtsp/judge.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	GOOD_BEFORE_LEARNING = 3,
+	STUCK_PICTURES = 2,
+	RECENT_S =
+		1200, /* so long ago "just before" reaches: two samples of a camera that is seldom sampled */
+	OTHER_LIGHT = 60,   /* luma values from usual: the hour's sharpness is not this light's */
+	SAME_LIGHT = 40,    /* luma values from the reference: what is lost now is not lost to darkness */
+	STRUCTURED_MIN = 8, /* blocks that a sharpness has to come from to be judged */
+	SCENE_REGIONS = 3,  /* regions that a scene has to have to be judged */
+	NIGHT_MEAN = 45,
+};
+
+struct bench { /* what one picture is judged by */
+	struct rtsp_verdict *out;
+	struct rtsp_sight *sight;
+	const struct rtsp_measure *m;
+	const struct rtsp_profile *profile;
+	struct rtsp_usual usual;
+};
+
+static bool seen_good_lately(const struct bench *b)
+{
+	const struct rtsp_history *h = &b->sight->history;
+	return h->any_good && b->m->shot.arrived.us - h->good_at.us <= (int64_t)RECENT_S * TORAP_US_PER_S;
+}
+
+static bool is_black(struct bench *b)
+{
+	if (b->m->dark < b->profile->black_dark_min)
+		return false;
+	b->out->cause = RTSP_CAUSE_BROKEN;
+	if (seen_good_lately(b) && b->sight->history.mean > NIGHT_MEAN)
+		b->out->cause = RTSP_CAUSE_MASKED;
+	else if (b->usual.count && !b->usual.foreign && b->usual.mean <= NIGHT_MEAN)
+		b->out->cause = RTSP_CAUSE_POWER; /* of the lamps, or its own infrared light */
+	return true;
+}
+
+static bool is_white(struct bench *b)
+{
+	if (b->m->bright < b->profile->white_bright_min)
+		return false;
+	b->out->cause = seen_good_lately(b) ? RTSP_CAUSE_MASKED : RTSP_CAUSE_BROKEN;
+	return true;
+}
+
+/* Flat all over and in one plane; or nearly so, where there is usually much to see. */
+static bool is_uniform(struct bench *b)
+{
+	const struct rtsp_measure *m = b->m;
+	const struct rtsp_profile *p = b->profile;
+	bool plane = m->flat >= p->uniform_flat_min && m->relief <= p->uniform_relief_max;
+	bool poorer = b->usual.count && !b->usual.foreign && b->usual.flat < p->uniform_flat_min / 2 &&
+		      m->flat >= p->uniform_flat_min - 0.05f && m->relief <= 2 * p->uniform_relief_max;
+	b->out->cause = RTSP_CAUSE_MASKED;
+	return plane || poorer;
+}
+
+/* Content or timestamps that stay as they are.  Timestamps alone: a server that repeats a packet. */
+static bool is_frozen(struct bench *b)
+{
+	struct rtsp_history *h = &b->sight->history;
+	const struct rtsp_shot *s = &b->m->shot;
+	struct rtsp_verdict *out = b->out;
+	bool compared = h->any && h->session == s->session;
+	bool pts_stands = h->pts_known && s->pts_known && s->pts_us <= h->pts_us;
+	/* 90 kHz in 32 bits: what seems to be more than half a round back went ahead. */
+	bool rtp_stands = h->rtp_known && s->rtp_known && (int32_t)(s->rtp_time - h->rtp_time) <= 0;
+	for (int i = 0; i < RTSP_BLOCKS; i++)
+		out->changed += !h->any || h->marks[i] != b->m->marks[i];
+	if (compared && (pts_stands || rtp_stands))
+		h->stuck += h->stuck < UINT8_MAX;
+	else
+		h->stuck = 0;
+	if (!h->any || out->changed > b->profile->frozen_blocks) {
+		h->changed_at = s->arrived;
+		h->same = 0;
+	} else {
+		h->same += h->same < UINT16_MAX;
+	}
+	out->unchanged_us = s->arrived.us - h->changed_at.us;
+	out->stuck = h->stuck >= STUCK_PICTURES;
+	h->any = true;
+	h->session = s->session;
+	h->pts_known = s->pts_known;
+	h->pts_us = s->pts_us;
+	h->rtp_known = s->rtp_known;
+	h->rtp_time = s->rtp_time;
+	memcpy(h->marks, b->m->marks, sizeof h->marks);
+	return out->stuck || (h->same >= 2 && out->unchanged_us >= b->profile->frozen_after_us);
+}
+
+static bool is_defocused(struct bench *b)
+{
+	const struct rtsp_measure *m = b->m;
+	const struct rtsp_usual *u = &b->usual;
+	float drop = b->profile->defocus_drop_min;
+	b->out->sharpness = b->out->sharpness_usual = m->sharpness;
+	if (u->sharp < b->profile->learn_pictures || m->structured < STRUCTURED_MIN)
+		return false;
+	b->out->sharpness_usual = u->sharpness;
+	if (u->foreign || fabsf(m->mean - u->mean) > OTHER_LIGHT)
+		drop += 1; /* Night and infrared are less sharp, and this one was never seen at night. */
+	drop = fmaxf(drop, 5 * u->sharpness_spread);
+	if (m->sharpness > u->sharpness - drop)
+		return false;
+	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
+	b->out->cause = sudden ? RTSP_CAUSE_TAMPER : RTSP_CAUSE_BROKEN;
+	return true;
+}
+
+static bool is_moved(struct bench *b)
+{
+	const struct rtsp_reference *r = rtsp_baseline_reference(&b->sight->baseline, b->m);
+	struct rtsp_scene_match *match = &b->out->match;
+	if (!r || r->count < b->profile->learn_pictures)
+		return false;
+	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
+	if (match->likeness >= 0.8f * r->likeness)
+		return false; /* spares the search, nearly always */
+	rtsp_scene_compare(match, &r->scene, &b->m->scene);
+	if (match->judged < SCENE_REGIONS)
+		return false;
+	float elsewhere = (float)match->elsewhere / match->judged;
+	float gone = (float)(match->elsewhere + match->lost) / match->judged;
+	bool same_light = fabsf(b->m->mean - r->mean) <= SAME_LIGHT;
+	b->out->cause = RTSP_CAUSE_TAMPER;
+	return elsewhere >= b->profile->moved_elsewhere_min ||
+	       (same_light && gone >= b->profile->moved_lost_min);
+}
+
+static enum rtsp_fault see(struct bench *b)
+{
+	bool frozen = is_frozen(b); /* first, for it keeps the history */
+	if (is_black(b))
+		return RTSP_BLACK;
+	if (is_white(b))
+		return RTSP_WHITE;
+	if (is_uniform(b))
+		return RTSP_UNIFORM;
+	b->out->cause = RTSP_CAUSE_BROKEN;
+	if (frozen)
+		return RTSP_FROZEN;
+	bool defocused = is_defocused(b);
+	if (is_moved(b))
+		return RTSP_MOVED;
+	if (defocused)
+		return RTSP_DEFOCUSED;
+	b->out->cause = RTSP_CAUSE_NONE;
+	return RTSP_GOOD;
+}
+
+static uint32_t judge_stream(
+	struct rtsp_verdict *out, const struct rtsp_shot *s, const struct rtsp_profile *p)
+{
+	uint32_t faults = 0;
+	if (s->width < p->width_min || s->height < p->height_min)
+		faults |= rtsp_fault_bit(RTSP_WRONG_SIZE);
+	if (s->rate_mhz && s->rate_mhz < p->rate_min_mhz)
+		faults |= rtsp_fault_bit(RTSP_WRONG_RATE);
+	if (s->sender_clock.us && s->arrived_wall.us) {
+		out->clock_off_us = s->sender_clock.us - s->arrived_wall.us;
+		if (p->clock_off_us_max &&
+			(out->clock_off_us > p->clock_off_us_max || out->clock_off_us < -p->clock_off_us_max))
+			faults |= rtsp_fault_bit(RTSP_WRONG_CLOCK);
+	}
+	return faults;
+}
+
+static void learn(struct bench *b)
+{
+	struct rtsp_history *h = &b->sight->history;
+	if (b->out->sight != RTSP_GOOD) {
+		h->good = 0;
+		return;
+	}
+	h->good += h->good < UINT8_MAX;
+	h->any_good = true;
+	h->good_at = b->m->shot.arrived;
+	h->mean = b->m->mean;
+	h->sharpness = b->m->sharpness;
+	if (h->good >= GOOD_BEFORE_LEARNING)
+		rtsp_baseline_learn(&b->sight->baseline, b->m);
+}
+
+void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct rtsp_measure *m,
+	const struct rtsp_profile *profile)
+{
+	*out = (struct rtsp_verdict){
+		.mean = m->mean,
+		.deviation = m->deviation,
+		.noise = m->noise,
+		.dark = m->dark,
+		.bright = m->bright,
+		.flat = m->flat,
+		.relief = m->relief,
+		.width = m->shot.width,
+		.height = m->shot.height,
+		.rate_mhz = m->shot.rate_mhz,
+	};
+	struct bench b = { out, sight, m, profile,
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall) };
+	out->learning = b.usual.count < profile->learn_pictures;
+	out->sight = see(&b);
+	learn(&b);
+	out->faults = judge_stream(out, &m->shot, profile);
+	if (out->sight != RTSP_GOOD)
+		out->faults |= rtsp_fault_bit(out->sight);
+	out->faults &= ~profile->ignored;
+}
+
+void rtsp_sight_forget(struct rtsp_sight *sight)
+{
+	*sight = (struct rtsp_sight){ 0 };
+}

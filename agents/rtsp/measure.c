@@ -1,0 +1,172 @@
+#include "agents/rtsp/measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { W = RTSP_PICTURE_WIDTH, H = RTSP_PICTURE_HEIGHT, STRUCTURED_MIN = 4 };
+
+struct block {
+	float mean, variance;
+	float laplacian, energy; /* the median of its values, and the mean of their squares */
+	bool flat;
+};
+
+/* The second derivative, both ways. */
+static int laplacian(const struct rtsp_picture *p, int y, int x)
+{
+	return 4 * p->luma[y][x] - p->luma[y - 1][x] - p->luma[y + 1][x] - p->luma[y][x - 1] -
+	       p->luma[y][x + 1];
+}
+
+static void measure_block(struct block *b, const struct rtsp_picture *p, int top, int left)
+{
+	int sum = 0, squares = 0, count = 0;
+	int64_t energy = 0;
+	uint8_t sizes[128] = { 0 }; /* how many values are so large; 127: or larger */
+	for (int y = top; y < top + RTSP_BLOCK; y++)
+		for (int x = left; x < left + RTSP_BLOCK; x++) {
+			int v = p->luma[y][x];
+			sum += v;
+			squares += v * v;
+			if (!y || !x || y == H - 1 || x == W - 1)
+				continue;
+			int l = abs(laplacian(p, y, x));
+			energy += (int64_t)l * l;
+			sizes[l < 127 ? l : 127]++;
+			count++;
+		}
+	enum { N = RTSP_BLOCK * RTSP_BLOCK };
+	b->mean = (float)sum / N;
+	b->variance = (float)squares / N - b->mean * b->mean;
+	b->energy = (float)energy / (float)count;
+	int below = 0, l = 0;
+	while (below + sizes[l] <= count / 2)
+		below += sizes[l++];
+	b->laplacian = (float)l - 0.5f + ((float)count / 2 - (float)below) / sizes[l];
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+	return (x > y) - (x < y);
+}
+
+/* Noise as the flattest quarter of the blocks shows it; clipped blocks, which have none, are left out when others are enough. */
+static float measure_noise(const struct block *blocks)
+{
+	float found[RTSP_BLOCKS];
+	int count = 0;
+	for (int clipped = 0; clipped < 2 && count < RTSP_BLOCKS / 4; clipped++) {
+		count = 0;
+		for (int i = 0; i < RTSP_BLOCKS; i++)
+			if (clipped || (blocks[i].mean > 20 && blocks[i].mean < 232))
+				found[count++] = blocks[i].laplacian;
+	}
+	qsort(found, (size_t)count, sizeof *found, compare_floats);
+	float median = found[count / 4] > 0 ? found[count / 4] : 0;
+	return median * 1.4826f / sqrtf(20); /* of a normal distribution, through a Laplacian */
+}
+
+/* Distance of flat blocks from their common plane: solves the normal equations of mean = a + b x + c y. */
+static float measure_relief(const struct block *blocks)
+{
+	double n = 0, m[3][4] = { { 0 } };
+	for (int i = 0; i < RTSP_BLOCKS; i++) {
+		if (!blocks[i].flat)
+			continue;
+		double v[4] = { 1, i % RTSP_BLOCK_COLUMNS - 7.5, (double)(i / RTSP_BLOCK_COLUMNS) - 4,
+			blocks[i].mean };
+		for (int r = 0; r < 3; r++)
+			for (int c = 0; c < 4; c++)
+				m[r][c] += v[r] * v[c];
+		n++;
+	}
+	if (n < RTSP_BLOCKS / 4)
+		return 255;
+	for (int k = 0; k < 3; k++) {
+		if (fabs(m[k][k]) < 1e-6)
+			return 255; /* They lie in one line. */
+		for (int r = 0; r < 3; r++) {
+			double f = r == k ? 0 : m[r][k] / m[k][k];
+			for (int c = 0; c < 4; c++)
+				m[r][c] -= f * m[k][c];
+		}
+	}
+	double squares = 0;
+	for (int i = 0; i < RTSP_BLOCKS; i++) {
+		if (!blocks[i].flat)
+			continue;
+		double d = blocks[i].mean - m[0][3] / m[0][0] -
+			   m[1][3] / m[1][1] * (i % RTSP_BLOCK_COLUMNS - 7.5) -
+			   m[2][3] / m[2][2] * ((double)(i / RTSP_BLOCK_COLUMNS) - 4);
+		squares += d * d;
+	}
+	return (float)sqrt(squares / n);
+}
+
+static void measure_sharpness(struct rtsp_measure *out, const struct block *blocks)
+{
+	float found[RTSP_BLOCKS], noise = out->noise * out->noise;
+	int count = 0;
+	for (int i = 0; i < RTSP_BLOCKS; i++) {
+		const struct block *b = &blocks[i];
+		float contrast = b->variance - noise, energy = b->energy - 20 * noise;
+		if (contrast < 30 || contrast < 6 * noise)
+			continue;
+		if (energy < contrast / 64)
+			energy = contrast / 64; /* below, rounding of the values decides */
+		found[count++] = log2f(energy / contrast);
+	}
+	out->structured = (uint8_t)count;
+	if (count < STRUCTURED_MIN) {
+		out->structured = 0;
+		return;
+	}
+	qsort(found, (size_t)count, sizeof *found, compare_floats);
+	out->sharpness = found[count / 2];
+}
+
+static void measure_values(struct rtsp_measure *out, const struct rtsp_picture *p)
+{
+	enum { N = W * H };
+	unsigned counts[256] = { 0 }, bins[32] = { 0 };
+	for (int y = 0; y < H; y++)
+		for (int x = 0; x < W; x++)
+			counts[p->luma[y][x]]++;
+	double sum = 0, squares = 0;
+	for (unsigned v = 0; v < 256; v++) {
+		sum += (double)v * counts[v];
+		squares += (double)v * v * counts[v];
+		bins[v / 8] += counts[v];
+		if (v <= RTSP_DARK)
+			out->dark += (float)counts[v] / N;
+		if (v >= RTSP_BRIGHT)
+			out->bright += (float)counts[v] / N;
+	}
+	out->mean = (float)(sum / N);
+	out->deviation = (float)sqrt(fmax(squares / N - sum / N * (sum / N), 0));
+	for (unsigned i = 0; i < 32; i++)
+		if (bins[i])
+			out->entropy -= (float)bins[i] / N * log2f((float)bins[i] / N);
+}
+
+void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *picture)
+{
+	struct block blocks[RTSP_BLOCKS];
+	*out = (struct rtsp_measure){ .shot = picture->shot };
+	memcpy(out->marks, picture->marks, sizeof out->marks);
+	measure_values(out, picture);
+	for (int i = 0; i < RTSP_BLOCKS; i++)
+		measure_block(&blocks[i], picture, i / RTSP_BLOCK_COLUMNS * RTSP_BLOCK,
+			i % RTSP_BLOCK_COLUMNS * RTSP_BLOCK);
+	out->noise = measure_noise(blocks);
+	float limit = fmaxf(12, 3 * out->noise * out->noise);
+	for (int i = 0; i < RTSP_BLOCKS; i++) {
+		blocks[i].flat = blocks[i].variance <= limit;
+		out->flat += (float)blocks[i].flat / RTSP_BLOCKS;
+	}
+	out->relief = measure_relief(blocks);
+	measure_sharpness(out, blocks);
+	rtsp_scene_of(&out->scene, picture, out->noise);
+}
