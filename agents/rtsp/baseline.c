@@ -9,7 +9,9 @@ enum {
 	HOUR_WEIGHT_MAX =
 		1000, /* three hours of one picture each 10 s; a lens that gets dirty in weeks is not followed at once */
 	SCENE_WEIGHT_MAX = 200, /* half an hour: shadows and snow move, and dusk comes */
+	SCENE_KNOWN = 20,       /* pictures that make a second scene count */
 	KNOWN = 5,              /* pictures that make an hour count */
+	STRUCTURED_MIN = 8,     /* blocks whose sharpness is worth learning */
 	OTHER_LIGHT = 40,       /* luma values between pictures in the same light */
 };
 static const float stranger =
@@ -37,9 +39,10 @@ static void count_up(uint16_t *count)
 static void learn_hour(struct rtsp_hour *h, const struct rtsp_measure *m)
 {
 	count_up(&h->count);
+	approach(&h->structured, m->structured, h->count, HOUR_WEIGHT_MAX);
 	approach(&h->flat, m->flat, h->count, HOUR_WEIGHT_MAX);
 	approach(&h->mean, m->mean, h->count, HOUR_WEIGHT_MAX);
-	if (!m->structured)
+	if (m->structured < STRUCTURED_MIN)
 		return;
 	count_up(&h->sharp);
 	if (h->sharp > 1)
@@ -54,7 +57,7 @@ const struct rtsp_reference *rtsp_baseline_reference(
 	float most = -2;
 	for (int i = 0; i < RTSP_SCENES; i++) {
 		const struct rtsp_reference *r = &b->scenes[i];
-		if (!r->count)
+		if (i ? r->count < SCENE_KNOWN : !r->count)
 			continue;
 		float away = fabsf(r->mean - m->mean), like = rtsp_scene_likeness(&r->scene, &m->scene);
 		if (!nearest || away < fabsf(nearest->mean - m->mean))
@@ -73,7 +76,7 @@ static struct rtsp_reference *place(struct rtsp_baseline *b, const struct rtsp_m
 	const struct rtsp_reference *likest = rtsp_baseline_reference(b, m);
 	if (!likest)
 		return &b->scenes[0];
-	if (!b->scenes[1].count && fabsf(likest->mean - m->mean) > OTHER_LIGHT &&
+	if (b->scenes[1].count < SCENE_KNOWN && fabsf(likest->mean - m->mean) > OTHER_LIGHT &&
 		rtsp_scene_likeness(&likest->scene, &m->scene) < stranger)
 		return &b->scenes[1];
 	return &b->scenes[likest - b->scenes];
@@ -101,6 +104,7 @@ static void add(struct rtsp_usual *u, const struct rtsp_hour *h, unsigned *hours
 		u->sharpness_spread = fmaxf(u->sharpness_spread, h->sharpness_spread);
 		u->sharp += h->sharp;
 	}
+	u->structured = u->count ? fminf(u->structured, h->structured) : h->structured;
 	u->flat = fmaxf(u->flat, h->flat);
 	u->mean += (h->mean - u->mean) / (float)++*hours;
 	u->count += h->count;
@@ -139,7 +143,7 @@ static uint16_t read_u16(struct torap_reader *r)
 	return (uint16_t)(high << 8 | torap_read_u8(r));
 }
 
-/* version, 24 hours of 10 bytes, number of references, then each: count, mean, likeness, cells. */
+/* version, 24 hours of 11 bytes, number of references, then each: count, mean, likeness, cells. */
 void rtsp_baseline_encode(const struct rtsp_baseline *b, struct torap_writer *w)
 {
 	torap_write_u8(w, VERSION);
@@ -150,6 +154,7 @@ void rtsp_baseline_encode(const struct rtsp_baseline *b, struct torap_writer *w)
 		float sharpness = fmaxf(fminf(h->sharpness, 100), -100);
 		write_u16(w, (uint16_t)lrintf((sharpness + 128) * 256));
 		write_u16(w, (uint16_t)lrintf(fmaxf(fminf(h->sharpness_spread, 100), 0) * 256));
+		torap_write_u8(w, pack(h->structured, 2));
 		torap_write_u8(w, pack(h->flat, 255));
 		torap_write_u8(w, pack(h->mean, 1));
 	}
@@ -188,6 +193,7 @@ bool rtsp_baseline_decode(struct rtsp_baseline *out, struct torap_bytes bytes)
 		h->sharp = read_u16(&r);
 		h->sharpness = (float)read_u16(&r) / 256 - 128;
 		h->sharpness_spread = (float)read_u16(&r) / 256;
+		h->structured = (float)torap_read_u8(&r) / 2;
 		h->flat = (float)torap_read_u8(&r) / 255;
 		h->mean = torap_read_u8(&r);
 	}

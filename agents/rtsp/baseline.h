@@ -19,7 +19,7 @@ enum {
 struct rtsp_hour {
 	uint16_t count, sharp; /* pictures; those with a sharpness.  They stay at their highest */
 	float sharpness, sharpness_spread;
-	float flat, mean;
+	float structured, flat, mean;
 };
 
 struct rtsp_reference {
@@ -37,7 +37,7 @@ struct rtsp_baseline {
 struct rtsp_usual {
 	unsigned count, sharp; /* as above; 0: nothing is known */
 	bool foreign;
-	float sharpness;                    /* the least of them */
+	float sharpness, structured;        /* the least of them */
 	float sharpness_spread, flat, mean; /* the largest of them; mean: their average */
 };
 

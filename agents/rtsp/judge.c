@@ -6,6 +6,7 @@
 enum {
 	GOOD_BEFORE_LEARNING = 3,
 	STUCK_PICTURES = 2,
+	SAME_BEFORE_HICCUP = 3,
 	RECENT_S =
 		1200, /* so long ago "just before" reaches: two samples of a camera that is seldom sampled */
 	OTHER_LIGHT = 60,   /* luma values from usual: the hour's sharpness is not this light's */
@@ -21,7 +22,12 @@ struct bench { /* what one picture is judged by */
 	const struct rtsp_measure *m;
 	const struct rtsp_profile *profile;
 	struct rtsp_usual usual;
+	bool suspect; /* good, but too unlike the scene to learn from */
 };
+
+/* Of the usual likeness. */
+#define FAMILIAR 0.8f
+#define STRANGER 0.6f
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -61,28 +67,38 @@ static bool is_uniform(struct bench *b)
 	return plane || poorer;
 }
 
+/* 90 kHz in 32 bits: what seems to be more than half a round back went ahead. */
+static bool stands_still(const struct rtsp_history *h, const struct rtsp_shot *s)
+{
+	bool pts = h->pts_known && s->pts_known && s->pts_us <= h->pts_us;
+	bool rtp = h->rtp_known && s->rtp_known && (int32_t)(s->rtp_time - h->rtp_time) <= 0;
+	return h->any && h->session == s->session && (pts || rtp);
+}
+
+/* Encoders now and then choose another step and write the same picture a little differently.  So one picture that differs, among
+ * those that do not, is no sign of life; two in succession are. */
+static void follow_changes(struct rtsp_history *h, bool changed, struct torap_mono now)
+{
+	bool first = changed && !h->hiccup && h->same >= SAME_BEFORE_HICCUP;
+	if (!changed)
+		h->same += h->same < UINT16_MAX;
+	else if (!first) {
+		h->changed_at = now;
+		h->same = 0;
+	}
+	h->hiccup = first;
+}
+
 /* Content or timestamps that stay as they are.  Timestamps alone: a server that repeats a packet. */
 static bool is_frozen(struct bench *b)
 {
 	struct rtsp_history *h = &b->sight->history;
 	const struct rtsp_shot *s = &b->m->shot;
 	struct rtsp_verdict *out = b->out;
-	bool compared = h->any && h->session == s->session;
-	bool pts_stands = h->pts_known && s->pts_known && s->pts_us <= h->pts_us;
-	/* 90 kHz in 32 bits: what seems to be more than half a round back went ahead. */
-	bool rtp_stands = h->rtp_known && s->rtp_known && (int32_t)(s->rtp_time - h->rtp_time) <= 0;
 	for (int i = 0; i < RTSP_BLOCKS; i++)
 		out->changed += !h->any || h->marks[i] != b->m->marks[i];
-	if (compared && (pts_stands || rtp_stands))
-		h->stuck += h->stuck < UINT8_MAX;
-	else
-		h->stuck = 0;
-	if (!h->any || out->changed > b->profile->frozen_blocks) {
-		h->changed_at = s->arrived;
-		h->same = 0;
-	} else {
-		h->same += h->same < UINT16_MAX;
-	}
+	h->stuck = (uint8_t)(!stands_still(h, s) ? 0 : h->stuck < UINT8_MAX ? h->stuck + 1 : UINT8_MAX);
+	follow_changes(h, !h->any || out->changed > b->profile->frozen_blocks, s->arrived);
 	out->unchanged_us = s->arrived.us - h->changed_at.us;
 	out->stuck = h->stuck >= STUCK_PICTURES;
 	h->any = true;
@@ -95,43 +111,65 @@ static bool is_frozen(struct bench *b)
 	return out->stuck || (h->same >= 2 && out->unchanged_us >= b->profile->frozen_after_us);
 }
 
+/* Less sharp than usual; or so blurred that hardly a block has contrast left, though the light is as usual. */
 static bool is_defocused(struct bench *b)
 {
 	const struct rtsp_measure *m = b->m;
 	const struct rtsp_usual *u = &b->usual;
 	float drop = b->profile->defocus_drop_min;
 	b->out->sharpness = b->out->sharpness_usual = m->sharpness;
-	if (u->sharp < b->profile->learn_pictures || m->structured < STRUCTURED_MIN)
+	if (u->sharp < b->profile->learn_pictures)
 		return false;
 	b->out->sharpness_usual = u->sharpness;
-	if (u->foreign || fabsf(m->mean - u->mean) > OTHER_LIGHT)
+	bool other_light = u->foreign || fabsf(m->mean - u->mean) > OTHER_LIGHT;
+	if (other_light)
 		drop += 1; /* Night and infrared are less sharp, and this one was never seen at night. */
 	drop = fmaxf(drop, 5 * u->sharpness_spread);
-	if (m->sharpness > u->sharpness - drop)
-		return false;
+	bool blurred = m->structured >= STRUCTURED_MIN && m->sharpness <= u->sharpness - drop;
+	bool faded = !other_light && u->structured >= 2 * STRUCTURED_MIN && m->structured < u->structured / 4;
 	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
 	b->out->cause = sudden ? RTSP_CAUSE_TAMPER : RTSP_CAUSE_BROKEN;
-	return true;
+	return blurred || faded;
 }
 
-static bool is_moved(struct bench *b)
+/* Is this light that the camera was known in, so that what is gone is not gone for want of light? */
+static bool is_known_light(const struct bench *b, const struct rtsp_reference *r)
+{
+	bool usual = !b->usual.foreign && fabsf(b->m->mean - b->usual.mean) <= OTHER_LIGHT;
+	return usual || fabsf(b->m->mean - r->mean) <= SAME_LIGHT;
+}
+
+static void compare_scene(struct bench *b)
 {
 	const struct rtsp_reference *r = rtsp_baseline_reference(&b->sight->baseline, b->m);
 	struct rtsp_scene_match *match = &b->out->match;
 	if (!r || r->count < b->profile->learn_pictures)
-		return false;
+		return;
 	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
-	if (match->likeness >= 0.8f * r->likeness)
-		return false; /* spares the search, nearly always */
-	rtsp_scene_compare(match, &r->scene, &b->m->scene);
-	if (match->judged < SCENE_REGIONS)
-		return false;
-	float elsewhere = (float)match->elsewhere / match->judged;
-	float gone = (float)(match->elsewhere + match->lost) / match->judged;
-	bool same_light = fabsf(b->m->mean - r->mean) <= SAME_LIGHT;
+	b->suspect = match->likeness < STRANGER * r->likeness && is_known_light(b, r);
+	if (match->likeness < FAMILIAR * r->likeness) /* spares the search, nearly always */
+		rtsp_scene_compare(match, &r->scene, &b->m->scene);
+}
+
+static int visible(const struct rtsp_scene_match *match)
+{
+	int regions = match->judged - match->hidden;
+	return regions >= SCENE_REGIONS ? regions : 0;
+}
+
+static bool is_elsewhere(struct bench *b)
+{
+	const struct rtsp_scene_match *match = &b->out->match;
 	b->out->cause = RTSP_CAUSE_TAMPER;
-	return elsewhere >= b->profile->moved_elsewhere_min ||
-	       (same_light && gone >= b->profile->moved_lost_min);
+	return visible(match) &&
+	       (float)match->elsewhere >= b->profile->moved_elsewhere_min * (float)visible(match);
+}
+
+static bool is_gone(const struct bench *b)
+{
+	const struct rtsp_scene_match *match = &b->out->match;
+	return b->suspect && visible(match) &&
+	       (float)(match->elsewhere + match->lost) >= b->profile->moved_lost_min * (float)visible(match);
 }
 
 static enum rtsp_fault see(struct bench *b)
@@ -146,11 +184,14 @@ static enum rtsp_fault see(struct bench *b)
 	b->out->cause = RTSP_CAUSE_BROKEN;
 	if (frozen)
 		return RTSP_FROZEN;
-	bool defocused = is_defocused(b);
-	if (is_moved(b))
+	compare_scene(b);
+	if (is_elsewhere(b))
 		return RTSP_MOVED;
-	if (defocused)
+	if (is_defocused(b)) /* Before the next: what is blurred is not found in its place. */
 		return RTSP_DEFOCUSED;
+	b->out->cause = RTSP_CAUSE_TAMPER;
+	if (is_gone(b))
+		return RTSP_MOVED;
 	b->out->cause = RTSP_CAUSE_NONE;
 	return RTSP_GOOD;
 }
@@ -184,7 +225,7 @@ static void learn(struct bench *b)
 	h->good_at = b->m->shot.arrived;
 	h->mean = b->m->mean;
 	h->sharpness = b->m->sharpness;
-	if (h->good >= GOOD_BEFORE_LEARNING)
+	if (h->good >= GOOD_BEFORE_LEARNING && !b->suspect)
 		rtsp_baseline_learn(&b->sight->baseline, b->m);
 }
 
@@ -204,7 +245,7 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.rate_mhz = m->shot.rate_mhz,
 	};
 	struct bench b = { out, sight, m, profile,
-		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall) };
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), false };
 	out->learning = b.usual.count < profile->learn_pictures;
 	out->sight = see(&b);
 	learn(&b);

@@ -38,6 +38,7 @@ struct rtsp_history {
 	uint8_t stuck; /* pictures of this session whose timestamps did not advance, in succession */
 	struct torap_mono changed_at; /* arrival of the last picture that differed from its predecessor */
 	uint16_t same;                /* pictures since */
+	bool hiccup;                  /* the last one differed, after many that did not */
 	uint8_t good;                 /* in succession; learning begins at three */
 	float mean, sharpness;        /* of the last good picture */
 	struct torap_mono good_at;

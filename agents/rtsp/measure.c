@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { W = RTSP_PICTURE_WIDTH, H = RTSP_PICTURE_HEIGHT, STRUCTURED_MIN = 4 };
+enum { W = RTSP_PICTURE_WIDTH, H = RTSP_PICTURE_HEIGHT, NOISE_MAX = 8 };
 
 struct block {
 	float mean, variance;
@@ -53,19 +53,28 @@ static int compare_floats(const void *a, const void *b)
 }
 
 /* Noise as the flattest quarter of the blocks shows it; clipped blocks, which have none, are left out when others are enough. */
-static float measure_noise(const struct block *blocks)
+static float measure_noise(const struct block *blocks, int all)
 {
 	float found[RTSP_BLOCKS];
 	int count = 0;
-	for (int clipped = 0; clipped < 2 && count < RTSP_BLOCKS / 4; clipped++) {
+	for (int clipped = 0; clipped < 2 && count < all / 4; clipped++) {
 		count = 0;
-		for (int i = 0; i < RTSP_BLOCKS; i++)
+		for (int i = 0; i < all; i++)
 			if (clipped || (blocks[i].mean > 20 && blocks[i].mean < 232))
 				found[count++] = blocks[i].laplacian;
 	}
 	qsort(found, (size_t)count, sizeof *found, compare_floats);
 	float median = found[count / 4] > 0 ? found[count / 4] : 0;
-	return median * 1.4826f / sqrtf(20); /* of a normal distribution, through a Laplacian */
+	/* Of a normal distribution, through a Laplacian.  What is coarser than any sensor's noise, averaged, is content. */
+	return fminf(median * 1.4826f / sqrtf(20), NOISE_MAX);
+}
+
+/* Nothing but noise?  Encoders leave it in some blocks and take it out of others, so besides the noise of the whole its own look
+ * counts: noise has more energy by contrast than edges have. */
+static bool is_flat(const struct block *b, float noise)
+{
+	return b->variance <= fmaxf(12, 3 * noise * noise) ||
+	       (b->variance <= 50 && b->energy >= 5.5f * b->variance);
 }
 
 /* Distance of flat blocks from their common plane: solves the normal equations of mean = a + b x + c y. */
@@ -105,24 +114,69 @@ static float measure_relief(const struct block *blocks)
 	return (float)sqrt(squares / n);
 }
 
-static void measure_sharpness(struct rtsp_measure *out, const struct block *blocks)
+/* Half the size again: noise is a quarter there, and a lens out of focus shows all the same. */
+struct half {
+	int values[H / 2][W / 2]; /* sums of four */
+};
+
+static void halve(struct half *out, const struct rtsp_picture *p)
 {
-	float found[RTSP_BLOCKS], noise = out->noise * out->noise;
+	for (int y = 0; y < H / 2; y++)
+		for (int x = 0; x < W / 2; x++)
+			out->values[y][x] = p->luma[2 * y][2 * x] + p->luma[2 * y][2 * x + 1] +
+					    p->luma[2 * y + 1][2 * x] + p->luma[2 * y + 1][2 * x + 1];
+}
+
+static void measure_half_block(struct block *b, const struct half *h, int top, int left)
+{
+	enum { SIDE = RTSP_BLOCK / 2, N = SIDE * SIDE };
+	int64_t sum = 0, squares = 0, energy = 0;
+	float sizes[N];
 	int count = 0;
-	for (int i = 0; i < RTSP_BLOCKS; i++) {
-		const struct block *b = &blocks[i];
-		float contrast = b->variance - noise, energy = b->energy - 20 * noise;
-		if (contrast < 30 || contrast < 6 * noise)
+	for (int y = top; y < top + SIDE; y++)
+		for (int x = left; x < left + SIDE; x++) {
+			int v = h->values[y][x];
+			sum += v;
+			squares += (int64_t)v * v;
+			if (!x || x == W / 2 - 1)
+				continue;
+			int l = 4 * v - h->values[y - 1][x] - h->values[y + 1][x] - h->values[y][x - 1] -
+				h->values[y][x + 1];
+			energy += (int64_t)l * l;
+			sizes[count++] = (float)abs(l) / 4;
+		}
+	b->mean = (float)sum / (4 * N);
+	b->variance = (float)squares / (16 * N) - b->mean * b->mean;
+	b->energy = (float)energy / (16 * (float)count);
+	qsort(sizes, (size_t)count, sizeof *sizes, compare_floats);
+	b->laplacian = sizes[count / 2];
+}
+
+/* The first and last row of blocks are left out: there cameras write texts, which are always sharp. */
+static void measure_sharpness(struct rtsp_measure *out, const struct rtsp_picture *picture)
+{
+	enum { ROWS = RTSP_BLOCK_ROWS - 2, COUNT = ROWS * RTSP_BLOCK_COLUMNS };
+	struct half half;
+	struct block blocks[COUNT];
+	float found[COUNT];
+	int count = 0;
+	halve(&half, picture);
+	for (int i = 0; i < COUNT; i++)
+		measure_half_block(&blocks[i], &half, (i / RTSP_BLOCK_COLUMNS + 1) * RTSP_BLOCK / 2,
+			i % RTSP_BLOCK_COLUMNS * RTSP_BLOCK / 2);
+	float noise = measure_noise(blocks, COUNT);
+	noise *= noise;
+	for (int i = 0; i < COUNT; i++) {
+		float contrast = blocks[i].variance - noise, energy = blocks[i].energy - 20 * noise;
+		if (contrast < 20 || contrast < 12 * noise)
 			continue;
 		if (energy < contrast / 64)
 			energy = contrast / 64; /* below, rounding of the values decides */
 		found[count++] = log2f(energy / contrast);
 	}
 	out->structured = (uint8_t)count;
-	if (count < STRUCTURED_MIN) {
-		out->structured = 0;
+	if (!count)
 		return;
-	}
 	qsort(found, (size_t)count, sizeof *found, compare_floats);
 	out->sharpness = found[count / 2];
 }
@@ -160,13 +214,12 @@ void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *p
 	for (int i = 0; i < RTSP_BLOCKS; i++)
 		measure_block(&blocks[i], picture, i / RTSP_BLOCK_COLUMNS * RTSP_BLOCK,
 			i % RTSP_BLOCK_COLUMNS * RTSP_BLOCK);
-	out->noise = measure_noise(blocks);
-	float limit = fmaxf(12, 3 * out->noise * out->noise);
+	out->noise = measure_noise(blocks, RTSP_BLOCKS);
 	for (int i = 0; i < RTSP_BLOCKS; i++) {
-		blocks[i].flat = blocks[i].variance <= limit;
+		blocks[i].flat = is_flat(&blocks[i], out->noise);
 		out->flat += (float)blocks[i].flat / RTSP_BLOCKS;
 	}
 	out->relief = measure_relief(blocks);
-	measure_sharpness(out, blocks);
+	measure_sharpness(out, picture);
 	rtsp_scene_of(&out->scene, picture, out->noise);
 }

@@ -15,7 +15,7 @@ enum {
 	AT_ALL = 25 * 40, /* energy of an edge that counts, a cell: steps of some 6 luma values */
 };
 
-static const float in_place_min = 0.45f, elsewhere_min = 0.5f, gain_min = 0.2f;
+static const float in_place_min = 0.5f, elsewhere_min = 0.5f, gain_min = 0.2f;
 
 struct edges {
 	float along, across, energy;
@@ -100,15 +100,15 @@ static float compare_region(
 	return (float)product / sqrtf((float)own * (float)other);
 }
 
-/* Has this region of the reference enough to be recognised by? */
-static bool is_judged(const struct rtsp_scene *reference, int region)
+/* Has this region enough to be recognised by? */
+static bool has_structure(const struct rtsp_scene *scene, int region)
 {
 	int top = region / RTSP_REGION_COLUMNS * REGION_HEIGHT;
 	int left = region % RTSP_REGION_COLUMNS * REGION_WIDTH;
 	int strong = 0;
 	for (int r = top; r < top + REGION_HEIGHT; r++)
 		for (int c = left; c < left + REGION_WIDTH; c++) {
-			struct rtsp_cell a = reference->cells[r * COLUMNS + c];
+			struct rtsp_cell a = scene->cells[r * COLUMNS + c];
 			strong += multiply(a, a) > 35 * 35;
 		}
 	return strong >= 6;
@@ -130,28 +130,18 @@ struct place {
 	int right, down;
 };
 
-/* The best place at least two cells away: one cell is what wind does to a mast. */
+/* The best other place. */
 static struct place find_region(const struct rtsp_scene *reference, const struct rtsp_scene *seen, int region)
 {
 	struct place best = { 0, 0, 0 };
 	for (int down = -REACH_DOWN; down <= REACH_DOWN; down++)
 		for (int right = -REACH_RIGHT; right <= REACH_RIGHT; right++) {
-			if (right > -2 && right < 2 && down > -2 && down < 2)
+			if (!right && !down)
 				continue;
 			float l = compare_region(reference, seen, region, right, down);
 			if (l > best.likeness)
 				best = (struct place){ l, right, down };
 		}
-	return best;
-}
-
-/* In place, or one cell beside it. */
-static float find_in_place(const struct rtsp_scene *reference, const struct rtsp_scene *seen, int region)
-{
-	float best = 0;
-	for (int down = -1; down <= 1; down++)
-		for (int right = -1; right <= 1; right++)
-			best = fmaxf(best, compare_region(reference, seen, region, right, down));
 	return best;
 }
 
@@ -161,10 +151,10 @@ void rtsp_scene_compare(
 	uint8_t votes[2 * REACH_DOWN + 1][2 * REACH_RIGHT + 1] = { { 0 } }, most = 0;
 	*out = (struct rtsp_scene_match){ .likeness = rtsp_scene_likeness(reference, seen) };
 	for (int region = 0; region < RTSP_REGIONS; region++) {
-		if (!is_judged(reference, region))
+		if (!has_structure(reference, region))
 			continue;
 		out->judged++;
-		float here = find_in_place(reference, seen, region);
+		float here = compare_region(reference, seen, region, 0, 0);
 		struct place best = find_region(reference, seen, region);
 		if (best.likeness >= elsewhere_min && best.likeness - here >= gain_min) {
 			out->elsewhere++;
@@ -176,6 +166,8 @@ void rtsp_scene_compare(
 			}
 		} else if (here >= in_place_min) {
 			out->in_place++;
+		} else if (!has_structure(seen, region)) {
+			out->hidden++;
 		} else {
 			out->lost++;
 		}

@@ -31,9 +31,10 @@ struct rtsp_scene {
 struct rtsp_scene_match {
 	float likeness;     /* of the whole in place: 1 the same, 0 nothing in common */
 	uint8_t judged;     /* regions with enough structure to say anything */
-	uint8_t in_place;   /* of these: found where they were */
+	uint8_t hidden;     /* of these: nothing is to be seen there now, as in the dark */
+	uint8_t in_place;   /* found where they were */
 	uint8_t elsewhere;  /* found, and clearly better, at another place */
-	uint8_t lost;       /* found nowhere */
+	uint8_t lost;       /* something else is there, and they are nowhere */
 	int8_t right, down; /* the commonest displacement of those elsewhere, in cells */
 };
 
