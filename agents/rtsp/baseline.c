@@ -82,6 +82,15 @@ static struct rtsp_reference *place(struct rtsp_baseline *b, const struct rtsp_m
 	return &b->scenes[likest - b->scenes];
 }
 
+/* Another number for every picture. */
+static uint32_t chance_of(const struct rtsp_marks *marks)
+{
+	uint32_t chance = 0;
+	for (int i = 0; i < RTSP_BLOCKS; i++)
+		chance = chance * 31 + marks->blocks[i];
+	return chance;
+}
+
 void rtsp_baseline_learn(struct rtsp_baseline *b, const struct rtsp_measure *m)
 {
 	learn_hour(&b->hours[hour_of(m->shot.arrived_wall)], m);
@@ -92,7 +101,7 @@ void rtsp_baseline_learn(struct rtsp_baseline *b, const struct rtsp_measure *m)
 		approach(&r->likeness, rtsp_scene_likeness(&r->scene, &m->scene), r->count - 1u,
 			SCENE_WEIGHT_MAX);
 	approach(&r->mean, m->mean, r->count, SCENE_WEIGHT_MAX);
-	rtsp_scene_learn(&r->scene, &m->scene, weight, (uint32_t)m->marks[70] << 16 | m->marks[71]);
+	rtsp_scene_learn(&r->scene, &m->scene, weight, chance_of(&m->marks));
 }
 
 static void add(struct rtsp_usual *u, const struct rtsp_hour *h, unsigned *hours)

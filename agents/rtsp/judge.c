@@ -1,7 +1,6 @@
 #include "agents/rtsp/judge.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
 	GOOD_BEFORE_LEARNING = 3,
@@ -22,12 +21,14 @@ struct bench { /* what one picture is judged by */
 	const struct rtsp_measure *m;
 	const struct rtsp_profile *profile;
 	struct rtsp_usual usual;
-	bool suspect; /* good, but too unlike the scene to learn from */
+	bool suspect;  /* in known light and much unlike the scene: not to be learned from */
+	bool stranger; /* nothing in common with it */
 };
 
 /* Of the usual likeness. */
-#define FAMILIAR 0.8f
-#define STRANGER 0.6f
+#define FAMILIAR          0.8f
+#define STRANGER          0.6f
+#define NOTHING_IN_COMMON 0.25f
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -75,18 +76,36 @@ static bool stands_still(const struct rtsp_history *h, const struct rtsp_shot *s
 	return h->any && h->session == s->session && (pts || rtp);
 }
 
-/* Encoders now and then choose another step and write the same picture a little differently.  So one picture that differs, among
- * those that do not, is no sign of life; two in succession are. */
-static void follow_changes(struct rtsp_history *h, bool changed, struct torap_mono now)
+static uint8_t count_changes(const struct rtsp_history *h, const struct rtsp_marks *marks)
 {
-	bool first = changed && !h->hiccup && h->same >= SAME_BEFORE_HICCUP;
-	if (!changed)
+	uint8_t least = RTSP_BLOCKS;
+	for (int k = 0; h->any && k < RTSP_SEEN; k++) {
+		uint8_t changes = 0;
+		for (int i = 0; i < RTSP_BLOCKS; i++)
+			changes += h->seen[k].blocks[i] != marks->blocks[i];
+		least = changes < least ? changes : least;
+	}
+	return least;
+}
+
+/* A live picture never comes again.  A dead one does, but encoders now and then choose another step and write it a little
+ * differently: so several of the last pictures are remembered, and one new one among old ones is no sign of life; two in
+ * succession are. */
+static void follow_changes(
+	struct rtsp_history *h, bool is_new, const struct rtsp_marks *marks, struct torap_mono now)
+{
+	bool hiccup = is_new && h->any && !h->hiccup && h->same >= SAME_BEFORE_HICCUP;
+	h->hiccup = hiccup;
+	if (!is_new) {
 		h->same += h->same < UINT16_MAX;
-	else if (!first) {
+		return;
+	}
+	if (!hiccup) {
 		h->changed_at = now;
 		h->same = 0;
 	}
-	h->hiccup = first;
+	h->seen[h->next] = *marks;
+	h->next = (h->next + 1) % RTSP_SEEN;
 }
 
 /* Content or timestamps that stay as they are.  Timestamps alone: a server that repeats a packet. */
@@ -95,10 +114,9 @@ static bool is_frozen(struct bench *b)
 	struct rtsp_history *h = &b->sight->history;
 	const struct rtsp_shot *s = &b->m->shot;
 	struct rtsp_verdict *out = b->out;
-	for (int i = 0; i < RTSP_BLOCKS; i++)
-		out->changed += !h->any || h->marks[i] != b->m->marks[i];
+	out->changed = count_changes(h, &b->m->marks);
 	h->stuck = (uint8_t)(!stands_still(h, s) ? 0 : h->stuck < UINT8_MAX ? h->stuck + 1 : UINT8_MAX);
-	follow_changes(h, !h->any || out->changed > b->profile->frozen_blocks, s->arrived);
+	follow_changes(h, !h->any || out->changed > b->profile->frozen_blocks, &b->m->marks, s->arrived);
 	out->unchanged_us = s->arrived.us - h->changed_at.us;
 	out->stuck = h->stuck >= STUCK_PICTURES;
 	h->any = true;
@@ -107,7 +125,6 @@ static bool is_frozen(struct bench *b)
 	h->pts_us = s->pts_us;
 	h->rtp_known = s->rtp_known;
 	h->rtp_time = s->rtp_time;
-	memcpy(h->marks, b->m->marks, sizeof h->marks);
 	return out->stuck || (h->same >= 2 && out->unchanged_us >= b->profile->frozen_after_us);
 }
 
@@ -126,7 +143,7 @@ static bool is_defocused(struct bench *b)
 		drop += 1; /* Night and infrared are less sharp, and this one was never seen at night. */
 	drop = fmaxf(drop, 5 * u->sharpness_spread);
 	bool blurred = m->structured >= STRUCTURED_MIN && m->sharpness <= u->sharpness - drop;
-	bool faded = !other_light && u->structured >= 2 * STRUCTURED_MIN && m->structured < u->structured / 4;
+	bool faded = !other_light && u->structured >= 2 * STRUCTURED_MIN && m->structured < u->structured / 3;
 	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
 	b->out->cause = sudden ? RTSP_CAUSE_TAMPER : RTSP_CAUSE_BROKEN;
 	return blurred || faded;
@@ -147,6 +164,7 @@ static void compare_scene(struct bench *b)
 		return;
 	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
 	b->suspect = match->likeness < STRANGER * r->likeness && is_known_light(b, r);
+	b->stranger = match->likeness < NOTHING_IN_COMMON * r->likeness;
 	if (match->likeness < FAMILIAR * r->likeness) /* spares the search, nearly always */
 		rtsp_scene_compare(match, &r->scene, &b->m->scene);
 }
@@ -157,19 +175,20 @@ static int visible(const struct rtsp_scene_match *match)
 	return regions >= SCENE_REGIONS ? regions : 0;
 }
 
-static bool is_elsewhere(struct bench *b)
+static bool is_elsewhere(const struct bench *b)
 {
 	const struct rtsp_scene_match *match = &b->out->match;
-	b->out->cause = RTSP_CAUSE_TAMPER;
 	return visible(match) &&
 	       (float)match->elsewhere >= b->profile->moved_elsewhere_min * (float)visible(match);
 }
 
+/* Not in place; those that are found elsewhere say twice as much as those that something hides. */
 static bool is_gone(const struct bench *b)
 {
 	const struct rtsp_scene_match *match = &b->out->match;
 	return b->suspect && visible(match) &&
-	       (float)(match->elsewhere + match->lost) >= b->profile->moved_lost_min * (float)visible(match);
+	       (float)(2 * match->elsewhere + match->lost) >=
+		       b->profile->moved_lost_min * (float)visible(match);
 }
 
 static enum rtsp_fault see(struct bench *b)
@@ -185,13 +204,14 @@ static enum rtsp_fault see(struct bench *b)
 	if (frozen)
 		return RTSP_FROZEN;
 	compare_scene(b);
-	if (is_elsewhere(b))
+	bool defocused = is_defocused(b);
+	/* What is blurred is not found in its place either, but something of it is. */
+	if (is_elsewhere(b) || (is_gone(b) && (!defocused || b->stranger))) {
+		b->out->cause = RTSP_CAUSE_TAMPER;
 		return RTSP_MOVED;
-	if (is_defocused(b)) /* Before the next: what is blurred is not found in its place. */
+	}
+	if (defocused)
 		return RTSP_DEFOCUSED;
-	b->out->cause = RTSP_CAUSE_TAMPER;
-	if (is_gone(b))
-		return RTSP_MOVED;
 	b->out->cause = RTSP_CAUSE_NONE;
 	return RTSP_GOOD;
 }
@@ -245,7 +265,7 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.rate_mhz = m->shot.rate_mhz,
 	};
 	struct bench b = { out, sight, m, profile,
-		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), false };
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), false, false };
 	out->learning = b.usual.count < profile->learn_pictures;
 	out->sight = see(&b);
 	learn(&b);

@@ -21,12 +21,14 @@ struct rtsp_verdict {
 	float mean, deviation, noise, dark, bright, flat, relief;
 	float sharpness, sharpness_usual; /* log2; equal when there is nothing to compare */
 	struct rtsp_scene_match match;    /* judged 0: the scene was not compared */
-	int64_t unchanged_us;             /* since the last picture that differed from the one before it */
-	uint8_t changed;                  /* blocks that differ from the picture before, of RTSP_BLOCKS */
+	int64_t unchanged_us;             /* since the last picture that had not been seen before */
+	uint8_t changed;                  /* blocks that differ from the likest of the last pictures */
 	int64_t clock_off_us;             /* camera's clock minus ours; 0 also when unknown */
 	uint16_t width, height;
 	uint32_t rate_mhz;
 };
+
+enum { RTSP_SEEN = 4 };
 
 /* What was seen last.  Not kept over a restart. */
 struct rtsp_history {
@@ -36,13 +38,14 @@ struct rtsp_history {
 	int64_t pts_us;
 	uint32_t rtp_time;
 	uint8_t stuck; /* pictures of this session whose timestamps did not advance, in succession */
-	struct torap_mono changed_at; /* arrival of the last picture that differed from its predecessor */
+	struct torap_mono changed_at; /* arrival of the last picture that had not been seen before */
 	uint16_t same;                /* pictures since */
-	bool hiccup;                  /* the last one differed, after many that did not */
+	bool hiccup;                  /* the last one was new, after some that were not */
 	uint8_t good;                 /* in succession; learning begins at three */
 	float mean, sharpness;        /* of the last good picture */
 	struct torap_mono good_at;
-	uint16_t marks[RTSP_BLOCKS];
+	uint8_t next; /* of `seen` to be replaced */
+	struct rtsp_marks seen[RTSP_SEEN];
 };
 
 struct rtsp_sight {

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { W = RTSP_PICTURE_WIDTH, H = RTSP_PICTURE_HEIGHT, NOISE_MAX = 8 };
 
@@ -158,27 +157,23 @@ static void measure_sharpness(struct rtsp_measure *out, const struct rtsp_pictur
 	enum { ROWS = RTSP_BLOCK_ROWS - 2, COUNT = ROWS * RTSP_BLOCK_COLUMNS };
 	struct half half;
 	struct block blocks[COUNT];
-	float found[COUNT];
-	int count = 0;
 	halve(&half, picture);
 	for (int i = 0; i < COUNT; i++)
 		measure_half_block(&blocks[i], &half, (i / RTSP_BLOCK_COLUMNS + 1) * RTSP_BLOCK / 2,
 			i % RTSP_BLOCK_COLUMNS * RTSP_BLOCK / 2);
-	float noise = measure_noise(blocks, COUNT);
+	float noise = measure_noise(blocks, COUNT), energies = 0, contrasts = 0;
 	noise *= noise;
 	for (int i = 0; i < COUNT; i++) {
 		float contrast = blocks[i].variance - noise, energy = blocks[i].energy - 20 * noise;
-		if (contrast < 20 || contrast < 12 * noise)
+		if (contrast < 20 || contrast < 6 * noise)
 			continue;
-		if (energy < contrast / 64)
-			energy = contrast / 64; /* below, rounding of the values decides */
-		found[count++] = log2f(energy / contrast);
+		/* By the root of its contrast: a headlight shall not outweigh a street, nor a shadow count as much. */
+		energies += fmaxf(energy, 0) / sqrtf(contrast);
+		contrasts += sqrtf(contrast);
+		out->structured++;
 	}
-	out->structured = (uint8_t)count;
-	if (!count)
-		return;
-	qsort(found, (size_t)count, sizeof *found, compare_floats);
-	out->sharpness = found[count / 2];
+	if (out->structured)
+		out->sharpness = log2f(fmaxf(energies / contrasts, 1.f / 64)); /* below, rounding decides */
 }
 
 static void measure_values(struct rtsp_measure *out, const struct rtsp_picture *p)
@@ -209,7 +204,7 @@ void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *p
 {
 	struct block blocks[RTSP_BLOCKS];
 	*out = (struct rtsp_measure){ .shot = picture->shot };
-	memcpy(out->marks, picture->marks, sizeof out->marks);
+	out->marks = picture->marks;
 	measure_values(out, picture);
 	for (int i = 0; i < RTSP_BLOCKS; i++)
 		measure_block(&blocks[i], picture, i / RTSP_BLOCK_COLUMNS * RTSP_BLOCK,

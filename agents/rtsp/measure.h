@@ -12,9 +12,9 @@ struct rtsp_measure {
 	float entropy;         /* bits a value, of 32 bins */
 	float flat;            /* share of blocks without content beyond noise */
 	float relief;          /* how far flat blocks lie from one common plane, in luma values */
-	float sharpness; /* log2 of fine energy by contrast, at half the size: the median of blocks with contrast */
+	float sharpness;    /* log2 of fine energy by contrast, at half the size, of blocks with contrast */
 	uint8_t structured; /* blocks that `sharpness` comes from, of 112; 0: it says nothing */
-	uint16_t marks[RTSP_BLOCKS];
+	struct rtsp_marks marks;
 	struct rtsp_scene scene;
 };
 

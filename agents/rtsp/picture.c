@@ -15,7 +15,7 @@ static int end(int i, int size, int count)
 	return to > from ? to : from + 1;
 }
 
-/* Every step is reversible, so equal marks of different sums are chance, 1 in 65,536. */
+/* Every step is reversible, so equal marks of different sums are chance. */
 static uint64_t mix(uint64_t mark, uint32_t sum)
 {
 	mark = (mark ^ sum) * 0x9e3779b97f4a7c15u;
@@ -53,6 +53,6 @@ bool rtsp_picture_from_luma(
 		}
 	}
 	for (int i = 0; i < RTSP_BLOCKS; i++)
-		out->marks[i] = (uint16_t)(marks[i] >> 48 ^ marks[i] >> 32 ^ marks[i]);
+		out->marks.blocks[i] = (uint8_t)(marks[i] >> 56 ^ marks[i] >> 32 ^ marks[i]);
 	return true;
 }

@@ -39,10 +39,14 @@ struct rtsp_shot {
 	uint16_t width, height; /* of the full picture; rtsp_picture_from_luma() fills them */
 };
 
+/* Of the full picture's content behind each block: other content has another mark, but for 1 in 256. */
+struct rtsp_marks {
+	uint8_t blocks[RTSP_BLOCKS];
+};
+
 struct rtsp_picture {
 	struct rtsp_shot shot;
-	uint16_t marks
-		[RTSP_BLOCKS]; /* of the full picture's content behind each block: differ when it differs */
+	struct rtsp_marks marks;
 	uint8_t luma[RTSP_PICTURE_HEIGHT][RTSP_PICTURE_WIDTH];
 };
 

@@ -59,7 +59,8 @@ Test(picture, marks_see_what_averages_round_away)
 	cr_assert(rtsp_picture_from_luma(&after, data, 1920, 1920, 1080));
 	cr_expect_eq(memcmp(before.luma, after.luma, sizeof before.luma), 0);
 	for (int i = 0; i < RTSP_BLOCKS; i++)
-		cr_expect_eq(before.marks[i] != after.marks[i], i == 500 / 120 * 16 + 1000 / 120, "%d", i);
+		cr_expect_eq(before.marks.blocks[i] != after.marks.blocks[i],
+			i == 500 / 120 * 16 + 1000 / 120, "%d", i);
 	free(data);
 }
 
@@ -75,7 +76,7 @@ Test(picture, follows_the_stride)
 	cr_assert(rtsp_picture_from_luma(&a, data, 640, 640, 360));
 	cr_assert(rtsp_picture_from_luma(&b, padded + 359 * 700, -700, 640, 360));
 	cr_expect_eq(memcmp(a.luma, b.luma, sizeof a.luma), 0);
-	cr_expect_eq(memcmp(a.marks, b.marks, sizeof a.marks), 0);
+	cr_expect_eq(memcmp(&a.marks, &b.marks, sizeof a.marks), 0);
 	free(data);
 	free(padded);
 }
