@@ -70,14 +70,13 @@ const struct rtsp_reference *rtsp_baseline_reference(
 	return best ? best : nearest;
 }
 
-/* Where this picture is to be learned: a good one that is unlike the only reference was taken in light that it does not know. */
+/* Where this picture is to be learned: a good one that is unlike the only reference was taken in a light that shows other things. */
 static struct rtsp_reference *place(struct rtsp_baseline *b, const struct rtsp_measure *m)
 {
 	const struct rtsp_reference *likest = rtsp_baseline_reference(b, m);
 	if (!likest)
 		return &b->scenes[0];
-	if (b->scenes[1].count < SCENE_KNOWN && fabsf(likest->mean - m->mean) > OTHER_LIGHT &&
-		rtsp_scene_likeness(&likest->scene, &m->scene) < stranger)
+	if (b->scenes[1].count < SCENE_KNOWN && rtsp_scene_likeness(&likest->scene, &m->scene) < stranger)
 		return &b->scenes[1];
 	return &b->scenes[likest - b->scenes];
 }

@@ -5,13 +5,14 @@
 enum {
 	GOOD_BEFORE_LEARNING = 3,
 	STUCK_PICTURES = 2,
+	STEPS_MAX = 4, /* luma values between neighbouring blocks of what covers a lens */
 	SAME_BEFORE_HICCUP = 3,
 	RECENT_S =
 		1200, /* so long ago "just before" reaches: two samples of a camera that is seldom sampled */
 	OTHER_LIGHT = 60,   /* luma values from usual: the hour's sharpness is not this light's */
 	SAME_LIGHT = 40,    /* luma values from the reference: what is lost now is not lost to darkness */
 	STRUCTURED_MIN = 8, /* blocks that a sharpness has to come from to be judged */
-	SCENE_REGIONS = 3,  /* regions that a scene has to have to be judged */
+	SCENE_REGIONS = 6,  /* regions that a scene has to have to be judged */
 	NIGHT_MEAN = 45,
 };
 
@@ -21,8 +22,9 @@ struct bench { /* what one picture is judged by */
 	const struct rtsp_measure *m;
 	const struct rtsp_profile *profile;
 	struct rtsp_usual usual;
-	bool suspect;  /* in known light and much unlike the scene: not to be learned from */
-	bool stranger; /* nothing in common with it */
+	float likeness; /* of the usual likeness to the scene; 1: not compared */
+	bool suspect;   /* in known light and much unlike the scene */
+	bool unlike;    /* and nearly nothing of it is in its place: not to be learned from */
 };
 
 /* Of the usual likeness. */
@@ -56,7 +58,7 @@ static bool is_white(struct bench *b)
 	return true;
 }
 
-/* Flat all over and in one plane; or nearly so, where there is usually much to see. */
+/* Flat all over and in one plane, without steps; or nearly so, where there is usually much to see. */
 static bool is_uniform(struct bench *b)
 {
 	const struct rtsp_measure *m = b->m;
@@ -65,7 +67,7 @@ static bool is_uniform(struct bench *b)
 	bool poorer = b->usual.count && !b->usual.foreign && b->usual.flat < p->uniform_flat_min / 2 &&
 		      m->flat >= p->uniform_flat_min - 0.05f && m->relief <= 2 * p->uniform_relief_max;
 	b->out->cause = RTSP_CAUSE_MASKED;
-	return plane || poorer;
+	return (plane || poorer) && m->steps <= STEPS_MAX;
 }
 
 /* 90 kHz in 32 bits: what seems to be more than half a round back went ahead. */
@@ -142,7 +144,8 @@ static bool is_defocused(struct bench *b)
 	if (other_light)
 		drop += 1; /* Night and infrared are less sharp, and this one was never seen at night. */
 	drop = fmaxf(drop, 5 * u->sharpness_spread);
-	bool blurred = m->structured >= STRUCTURED_MIN && m->sharpness <= u->sharpness - drop;
+	float doubt = 6.f / (float)(m->structured + 1); /* of few blocks */
+	bool blurred = m->structured >= STRUCTURED_MIN && m->sharpness <= u->sharpness - drop - doubt;
 	bool faded = !other_light && u->structured >= 2 * STRUCTURED_MIN && m->structured < u->structured / 3;
 	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
 	b->out->cause = sudden ? RTSP_CAUSE_TAMPER : RTSP_CAUSE_BROKEN;
@@ -152,7 +155,7 @@ static bool is_defocused(struct bench *b)
 /* Is this light that the camera was known in, so that what is gone is not gone for want of light? */
 static bool is_known_light(const struct bench *b, const struct rtsp_reference *r)
 {
-	bool usual = !b->usual.foreign && fabsf(b->m->mean - b->usual.mean) <= OTHER_LIGHT;
+	bool usual = !b->usual.foreign && b->m->mean >= b->usual.mean - OTHER_LIGHT;
 	return usual || fabsf(b->m->mean - r->mean) <= SAME_LIGHT;
 }
 
@@ -163,32 +166,24 @@ static void compare_scene(struct bench *b)
 	if (!r || r->count < b->profile->learn_pictures)
 		return;
 	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
-	b->suspect = match->likeness < STRANGER * r->likeness && is_known_light(b, r);
-	b->stranger = match->likeness < NOTHING_IN_COMMON * r->likeness;
 	if (match->likeness < FAMILIAR * r->likeness) /* spares the search, nearly always */
-		rtsp_scene_compare(match, &r->scene, &b->m->scene);
+		rtsp_scene_compare(match, &r->scene, &b->m->scene, r->likeness);
+	b->likeness = r->likeness > 0 ? match->likeness / r->likeness : 1;
+	b->suspect = b->likeness < STRANGER && is_known_light(b, r);
+	b->unlike = b->suspect && 4 * match->in_place < match->judged;
 }
 
-static int visible(const struct rtsp_scene_match *match)
-{
-	int regions = match->judged - match->hidden;
-	return regions >= SCENE_REGIONS ? regions : 0;
-}
-
-static bool is_elsewhere(const struct bench *b)
+/* Half of the scene is somewhere else; or a third, when little is as it was; or nearly nothing is in its place. */
+static bool is_moved(const struct bench *b)
 {
 	const struct rtsp_scene_match *match = &b->out->match;
-	return visible(match) &&
-	       (float)match->elsewhere >= b->profile->moved_elsewhere_min * (float)visible(match);
-}
-
-/* Not in place; those that are found elsewhere say twice as much as those that something hides. */
-static bool is_gone(const struct bench *b)
-{
-	const struct rtsp_scene_match *match = &b->out->match;
-	return b->suspect && visible(match) &&
-	       (float)(2 * match->elsewhere + match->lost) >=
-		       b->profile->moved_lost_min * (float)visible(match);
+	float visible = (float)(match->judged - match->hidden), elsewhere = match->elsewhere;
+	float in_place = match->in_place;
+	if (visible < SCENE_REGIONS)
+		return false;
+	return (elsewhere >= b->profile->moved_elsewhere_min * visible && in_place <= visible / 2) ||
+	       (b->suspect && elsewhere >= visible / 3 && b->likeness < STRANGER - 0.05f) ||
+	       (b->suspect && in_place <= b->profile->moved_in_place_max * visible);
 }
 
 static enum rtsp_fault see(struct bench *b)
@@ -204,14 +199,14 @@ static enum rtsp_fault see(struct bench *b)
 	if (frozen)
 		return RTSP_FROZEN;
 	compare_scene(b);
-	bool defocused = is_defocused(b);
+	bool defocused = is_defocused(b), moved = is_moved(b);
 	/* What is blurred is not found in its place either, but something of it is. */
-	if (is_elsewhere(b) || (is_gone(b) && (!defocused || b->stranger))) {
+	if (defocused && !(moved && b->likeness < NOTHING_IN_COMMON))
+		return RTSP_DEFOCUSED;
+	if (moved) {
 		b->out->cause = RTSP_CAUSE_TAMPER;
 		return RTSP_MOVED;
 	}
-	if (defocused)
-		return RTSP_DEFOCUSED;
 	b->out->cause = RTSP_CAUSE_NONE;
 	return RTSP_GOOD;
 }
@@ -245,7 +240,7 @@ static void learn(struct bench *b)
 	h->good_at = b->m->shot.arrived;
 	h->mean = b->m->mean;
 	h->sharpness = b->m->sharpness;
-	if (h->good >= GOOD_BEFORE_LEARNING && !b->suspect)
+	if (h->good >= GOOD_BEFORE_LEARNING && !b->unlike)
 		rtsp_baseline_learn(&b->sight->baseline, b->m);
 }
 
@@ -260,12 +255,13 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.bright = m->bright,
 		.flat = m->flat,
 		.relief = m->relief,
+		.steps = m->steps,
 		.width = m->shot.width,
 		.height = m->shot.height,
 		.rate_mhz = m->shot.rate_mhz,
 	};
 	struct bench b = { out, sight, m, profile,
-		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), false, false };
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, false, false };
 	out->learning = b.usual.count < profile->learn_pictures;
 	out->sight = see(&b);
 	learn(&b);

@@ -18,7 +18,7 @@ struct rtsp_verdict {
 	bool stuck;            /* frozen: its timestamps do not advance either */
 
 	/* Measurements: what a report tells. */
-	float mean, deviation, noise, dark, bright, flat, relief;
+	float mean, deviation, noise, dark, bright, flat, relief, steps;
 	float sharpness, sharpness_usual; /* log2; equal when there is nothing to compare */
 	struct rtsp_scene_match match;    /* judged 0: the scene was not compared */
 	int64_t unchanged_us;             /* since the last picture that had not been seen before */

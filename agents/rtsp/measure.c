@@ -76,41 +76,73 @@ static bool is_flat(const struct block *b, float noise)
 	       (b->variance <= 50 && b->energy >= 5.5f * b->variance);
 }
 
-/* Distance of flat blocks from their common plane: solves the normal equations of mean = a + b x + c y. */
-static float measure_relief(const struct block *blocks)
+/* Without the first and last row: there cameras write texts, upon whatever they see. */
+static bool is_text_row(int block)
 {
-	double n = 0, m[3][4] = { { 0 } };
+	return block < RTSP_BLOCK_COLUMNS || block >= RTSP_BLOCKS - RTSP_BLOCK_COLUMNS;
+}
+
+struct plane {
+	double level, right, down; /* mean = level + right x + down y, in blocks from the middle */
+};
+
+/* The plane that flat blocks lie nearest to; false when they are too few, or in one line. */
+static bool fit_plane(struct plane *out, const struct block *blocks)
+{
+	double m[3][4] = { { 0 } };
 	for (int i = 0; i < RTSP_BLOCKS; i++) {
-		if (!blocks[i].flat)
+		if (!blocks[i].flat || is_text_row(i))
 			continue;
 		double v[4] = { 1, i % RTSP_BLOCK_COLUMNS - 7.5, (double)(i / RTSP_BLOCK_COLUMNS) - 4,
 			blocks[i].mean };
 		for (int r = 0; r < 3; r++)
 			for (int c = 0; c < 4; c++)
 				m[r][c] += v[r] * v[c];
-		n++;
 	}
-	if (n < RTSP_BLOCKS / 4)
-		return 255;
+	if (m[0][0] < RTSP_BLOCKS / 4)
+		return false;
 	for (int k = 0; k < 3; k++) {
 		if (fabs(m[k][k]) < 1e-6)
-			return 255; /* They lie in one line. */
+			return false;
 		for (int r = 0; r < 3; r++) {
 			double f = r == k ? 0 : m[r][k] / m[k][k];
 			for (int c = 0; c < 4; c++)
 				m[r][c] -= f * m[k][c];
 		}
 	}
-	double squares = 0;
+	*out = (struct plane){ m[0][3] / m[0][0], m[1][3] / m[1][1], m[2][3] / m[2][2] };
+	return true;
+}
+
+/* How far flat blocks lie from their plane, and how far from their neighbours when the plane's slope is taken off. */
+static void measure_relief(struct rtsp_measure *out, const struct block *blocks)
+{
+	struct plane p;
+	double relief = 0, steps = 0;
+	int count = 0, pairs = 0;
+	out->relief = out->steps = 255;
+	if (!fit_plane(&p, blocks))
+		return;
 	for (int i = 0; i < RTSP_BLOCKS; i++) {
-		if (!blocks[i].flat)
+		int x = i % RTSP_BLOCK_COLUMNS, y = i / RTSP_BLOCK_COLUMNS;
+		if (!blocks[i].flat || is_text_row(i))
 			continue;
-		double d = blocks[i].mean - m[0][3] / m[0][0] -
-			   m[1][3] / m[1][1] * (i % RTSP_BLOCK_COLUMNS - 7.5) -
-			   m[2][3] / m[2][2] * ((double)(i / RTSP_BLOCK_COLUMNS) - 4);
-		squares += d * d;
+		double d = blocks[i].mean - p.level - p.right * (x - 7.5) - p.down * (y - 4.);
+		relief += d * d;
+		count++;
+		if (x + 1 < RTSP_BLOCK_COLUMNS && blocks[i + 1].flat) {
+			d = blocks[i + 1].mean - blocks[i].mean - p.right;
+			steps += d * d;
+			pairs++;
+		}
+		if (!is_text_row(i + RTSP_BLOCK_COLUMNS) && blocks[i + RTSP_BLOCK_COLUMNS].flat) {
+			d = blocks[i + RTSP_BLOCK_COLUMNS].mean - blocks[i].mean - p.down;
+			steps += d * d;
+			pairs++;
+		}
 	}
-	return (float)sqrt(squares / n);
+	out->relief = (float)sqrt(relief / count);
+	out->steps = pairs ? (float)sqrt(steps / pairs) : 255;
 }
 
 /* Half the size again: noise is a quarter there, and a lens out of focus shows all the same. */
@@ -151,7 +183,7 @@ static void measure_half_block(struct block *b, const struct half *h, int top, i
 	b->laplacian = sizes[count / 2];
 }
 
-/* The first and last row of blocks are left out: there cameras write texts, which are always sharp. */
+/* Without the rows of texts, which are always sharp. */
 static void measure_sharpness(struct rtsp_measure *out, const struct rtsp_picture *picture)
 {
 	enum { ROWS = RTSP_BLOCK_ROWS - 2, COUNT = ROWS * RTSP_BLOCK_COLUMNS };
@@ -212,9 +244,10 @@ void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *p
 	out->noise = measure_noise(blocks, RTSP_BLOCKS);
 	for (int i = 0; i < RTSP_BLOCKS; i++) {
 		blocks[i].flat = is_flat(&blocks[i], out->noise);
-		out->flat += (float)blocks[i].flat / RTSP_BLOCKS;
+		if (!is_text_row(i))
+			out->flat += (float)blocks[i].flat / (RTSP_BLOCKS - 2 * RTSP_BLOCK_COLUMNS);
 	}
-	out->relief = measure_relief(blocks);
+	measure_relief(out, blocks);
 	measure_sharpness(out, picture);
 	rtsp_scene_of(&out->scene, picture, out->noise);
 }

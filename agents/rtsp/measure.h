@@ -10,8 +10,9 @@ struct rtsp_measure {
 	float noise;           /* deviation of what changes from one value to the next and is no edge */
 	float dark, bright;    /* shares of values at most RTSP_DARK and at least RTSP_BRIGHT */
 	float entropy;         /* bits a value, of 32 bins */
-	float flat;            /* share of blocks without content beyond noise */
+	float flat;            /* share of blocks without content beyond noise, but for the rows of texts */
 	float relief;          /* how far flat blocks lie from one common plane, in luma values */
+	float steps;           /* and how far from one to the next */
 	float sharpness;    /* log2 of fine energy by contrast, at half the size, of blocks with contrast */
 	uint8_t structured; /* blocks that `sharpness` comes from, of 112; 0: it says nothing */
 	struct rtsp_marks marks;

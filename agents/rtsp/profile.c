@@ -18,11 +18,11 @@ const struct rtsp_profile rtsp_profile_default = {
 	.clock_off_us_max = 10 * S,
 	.black_dark_min = 0.96f,
 	.white_bright_min = 0.85f,
-	.uniform_flat_min = 0.85f,
+	.uniform_flat_min = 0.95f,
 	.uniform_relief_max = 6,
 	.defocus_drop_min = 0.9f,
 	.moved_elsewhere_min = 0.5f,
-	.moved_lost_min = 0.85f,
+	.moved_in_place_max = 0.2f,
 	.learn_pictures = 20,
 	.frozen_after_us = 60 * S,
 	.frozen_blocks = 4,
@@ -58,7 +58,7 @@ enum form {
 	X(uniform_relief, NUMBER, uniform_relief_max, 0, 100)                                                \
 	X(defocus_drop, NUMBER, defocus_drop_min, 0.1, 10)                                                   \
 	X(moved_elsewhere, SHARE, moved_elsewhere_min, 10, 100)                                              \
-	X(moved_lost, SHARE, moved_lost_min, 50, 100)                                                        \
+	X(moved_in_place, SHARE, moved_in_place_max, 0, 50)                                                  \
 	X(learn_pictures, COUNT16, learn_pictures, 5, 10000)                                                 \
 	X(frozen_after, DURATION, frozen_after_us, 1, 1e6)                                                   \
 	X(frozen_blocks, COUNT8, frozen_blocks, 0, 72)                                                       \

@@ -27,9 +27,9 @@ struct rtsp_profile {
 	float uniform_relief_max;  /* luma values between them and a plane */
 	float defocus_drop_min;    /* how many halvings of sharpness */
 	float moved_elsewhere_min; /* share of regions that are found at another place */
-	float moved_lost_min; /* share of regions that are not in place, in known light; those elsewhere count twice */
-	uint16_t learn_pictures; /* good ones, before defocused and moved are judged */
-	int64_t frozen_after_us; /* no change for so long */
+	float moved_in_place_max;  /* or no more than this share in place, in known light */
+	uint16_t learn_pictures;   /* good ones, before defocused and moved are judged */
+	int64_t frozen_after_us;   /* no change for so long */
 	uint8_t frozen_blocks; /* up to so many blocks may change in a frozen picture: the clock in its corner */
 
 	/* When is a camera?  health.h. */

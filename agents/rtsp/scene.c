@@ -15,7 +15,7 @@ enum {
 	AT_ALL = 25 * 40, /* energy of an edge that counts, a cell: steps of some 6 luma values */
 };
 
-static const float in_place_min = 0.5f, elsewhere_min = 0.5f, gain_min = 0.2f;
+static const float in_place_min = 0.55f, elsewhere_min = 0.5f, gain_min = 0.2f;
 
 struct edges {
 	float along, across, energy;
@@ -145,8 +145,8 @@ static struct place find_region(const struct rtsp_scene *reference, const struct
 	return best;
 }
 
-void rtsp_scene_compare(
-	struct rtsp_scene_match *out, const struct rtsp_scene *reference, const struct rtsp_scene *seen)
+void rtsp_scene_compare(struct rtsp_scene_match *out, const struct rtsp_scene *reference,
+	const struct rtsp_scene *seen, float usual)
 {
 	uint8_t votes[2 * REACH_DOWN + 1][2 * REACH_RIGHT + 1] = { { 0 } }, most = 0;
 	*out = (struct rtsp_scene_match){ .likeness = rtsp_scene_likeness(reference, seen) };
@@ -164,7 +164,7 @@ void rtsp_scene_compare(
 				out->right = (int8_t)best.right;
 				out->down = (int8_t)best.down;
 			}
-		} else if (here >= in_place_min) {
+		} else if (here >= in_place_min * usual) {
 			out->in_place++;
 		} else if (!has_structure(seen, region)) {
 			out->hidden++;

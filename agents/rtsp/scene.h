@@ -40,8 +40,9 @@ struct rtsp_scene_match {
 
 /* `noise` is the measure's. */
 void rtsp_scene_of(struct rtsp_scene *out, const struct rtsp_picture *picture, float noise);
-void rtsp_scene_compare(
-	struct rtsp_scene_match *out, const struct rtsp_scene *reference, const struct rtsp_scene *seen);
+/* `usual`: the likeness that a good picture has to this reference. */
+void rtsp_scene_compare(struct rtsp_scene_match *out, const struct rtsp_scene *reference,
+	const struct rtsp_scene *seen, float usual);
 /* 1 the same, 0 nothing in common, in place. */
 float rtsp_scene_likeness(const struct rtsp_scene *a, const struct rtsp_scene *b);
 /* Moves the reference a step of 1/`weight` towards what was seen.  `chance` is another number for every picture. */
