@@ -31,6 +31,7 @@ struct bench { /* what one picture is judged by */
 #define FAMILIAR          0.8f
 #define STRANGER          0.6f
 #define NOTHING_IN_COMMON 0.25f
+#define LIKENESS_MIN      0.75f
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -165,10 +166,12 @@ static void compare_scene(struct bench *b)
 	struct rtsp_scene_match *match = &b->out->match;
 	if (!r || r->count < b->profile->learn_pictures)
 		return;
+	float usual = fmaxf(
+		r->likeness, LIKENESS_MIN); /* A vague reference, of a dark night, is like everything. */
 	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
-	if (match->likeness < FAMILIAR * r->likeness) /* spares the search, nearly always */
-		rtsp_scene_compare(match, &r->scene, &b->m->scene, r->likeness);
-	b->likeness = r->likeness > 0 ? match->likeness / r->likeness : 1;
+	if (match->likeness < FAMILIAR * usual) /* spares the search, nearly always */
+		rtsp_scene_compare(match, &r->scene, &b->m->scene, usual);
+	b->likeness = match->likeness / usual;
 	b->suspect = b->likeness < STRANGER && is_known_light(b, r);
 	b->unlike = b->suspect && 4 * match->in_place < match->judged;
 }

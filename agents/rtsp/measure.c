@@ -93,13 +93,13 @@ static bool fit_plane(struct plane *out, const struct block *blocks)
 	for (int i = 0; i < RTSP_BLOCKS; i++) {
 		if (!blocks[i].flat || is_text_row(i))
 			continue;
-		double v[4] = { 1, i % RTSP_BLOCK_COLUMNS - 7.5, (double)(i / RTSP_BLOCK_COLUMNS) - 4,
-			blocks[i].mean };
+		int x = i % RTSP_BLOCK_COLUMNS, y = i / RTSP_BLOCK_COLUMNS;
+		double v[4] = { 1, x - 7.5, y - 4., blocks[i].mean };
 		for (int r = 0; r < 3; r++)
 			for (int c = 0; c < 4; c++)
 				m[r][c] += v[r] * v[c];
 	}
-	if (m[0][0] < RTSP_BLOCKS / 4)
+	if (m[0][0] < RTSP_BLOCKS / 4.)
 		return false;
 	for (int k = 0; k < 3; k++) {
 		if (fabs(m[k][k]) < 1e-6)
