@@ -62,6 +62,8 @@ const struct rtsp_reference *rtsp_baseline_reference(
 		float away = fabsf(r->mean - m->mean), like = rtsp_scene_likeness(&r->scene, &m->scene);
 		if (!nearest || away < fabsf(nearest->mean - m->mean))
 			nearest = r;
+		if (rtsp_scene_regions(&r->scene) < RTSP_REGIONS_MIN)
+			like -= 1; /* Too vague to be judged by, when there is another. */
 		if (away <= OTHER_LIGHT && like > most) {
 			most = like;
 			best = r;

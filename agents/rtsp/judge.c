@@ -9,10 +9,9 @@ enum {
 	SAME_BEFORE_HICCUP = 3,
 	RECENT_S =
 		1200, /* so long ago "just before" reaches: two samples of a camera that is seldom sampled */
-	OTHER_LIGHT = 60,   /* luma values from usual: the hour's sharpness is not this light's */
-	SAME_LIGHT = 40,    /* luma values from the reference: what is lost now is not lost to darkness */
-	STRUCTURED_MIN = 8, /* blocks that a sharpness has to come from to be judged */
-	SCENE_REGIONS = 6,  /* regions that a scene has to have to be judged */
+	OTHER_LIGHT = 60,    /* luma values from usual: the hour's sharpness is not this light's */
+	SAME_LIGHT = 40,     /* luma values from the reference: what is lost now is not lost to darkness */
+	STRUCTURED_MIN = 10, /* blocks that a sharpness has to come from to be judged */
 	NIGHT_MEAN = 45,
 };
 
@@ -30,6 +29,8 @@ struct bench { /* what one picture is judged by */
 /* Of the usual likeness. */
 #define FAMILIAR          0.8f
 #define STRANGER          0.6f
+#define HALF_ALIKE        0.55f
+#define HARDLY_ALIKE      0.4f
 #define NOTHING_IN_COMMON 0.25f
 #define LIKENESS_MIN      0.75f
 
@@ -138,14 +139,15 @@ static bool is_defocused(struct bench *b)
 	const struct rtsp_usual *u = &b->usual;
 	float drop = b->profile->defocus_drop_min;
 	b->out->sharpness = b->out->sharpness_usual = m->sharpness;
-	if (u->sharp < b->profile->learn_pictures)
+	bool soft = u->sharpness < 0.5f && u->structured < 40; /* little detail, and none of it sharp */
+	if (u->sharp < b->profile->learn_pictures || soft)
 		return false;
 	b->out->sharpness_usual = u->sharpness;
 	bool other_light = u->foreign || fabsf(m->mean - u->mean) > OTHER_LIGHT;
 	if (other_light)
 		drop += 1; /* Night and infrared are less sharp, and this one was never seen at night. */
 	drop = fmaxf(drop, 5 * u->sharpness_spread);
-	float doubt = 6.f / (float)(m->structured + 1); /* of few blocks */
+	float doubt = 8.f / (float)(m->structured + 1); /* of few blocks */
 	bool blurred = m->structured >= STRUCTURED_MIN && m->sharpness <= u->sharpness - drop - doubt;
 	bool faded = !other_light && u->structured >= 2 * STRUCTURED_MIN && m->structured < u->structured / 3;
 	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
@@ -166,8 +168,8 @@ static void compare_scene(struct bench *b)
 	struct rtsp_scene_match *match = &b->out->match;
 	if (!r || r->count < b->profile->learn_pictures)
 		return;
-	float usual = fmaxf(
-		r->likeness, LIKENESS_MIN); /* A vague reference, of a dark night, is like everything. */
+	/* A vague reference, of a dark night, is like everything. */
+	float usual = fmaxf(r->likeness, LIKENESS_MIN);
 	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
 	if (match->likeness < FAMILIAR * usual) /* spares the search, nearly always */
 		rtsp_scene_compare(match, &r->scene, &b->m->scene, usual);
@@ -176,17 +178,26 @@ static void compare_scene(struct bench *b)
 	b->unlike = b->suspect && 4 * match->in_place < match->judged;
 }
 
-/* Half of the scene is somewhere else; or a third, when little is as it was; or nearly nothing is in its place. */
-static bool is_moved(const struct bench *b)
+/* Half of the scene is somewhere else, and what is not was hidden at most. */
+static bool is_elsewhere(const struct bench *b)
 {
 	const struct rtsp_scene_match *match = &b->out->match;
-	float visible = (float)(match->judged - match->hidden), elsewhere = match->elsewhere;
-	float in_place = match->in_place;
-	if (visible < SCENE_REGIONS)
+	int visible = match->judged - match->hidden;
+	return visible >= RTSP_REGIONS_MIN && 3 * match->in_place <= visible &&
+	       (float)match->elsewhere >= b->profile->moved_elsewhere_min * (float)visible;
+}
+
+/* In known light little is as it was: a third is elsewhere, or nearly nothing is in its place; something more may seem to be when
+ * there is little in common at all. */
+static bool is_gone(const struct bench *b)
+{
+	const struct rtsp_scene_match *match = &b->out->match;
+	float visible = (float)(match->judged - match->hidden), in_place = match->in_place;
+	if (!b->suspect || visible < RTSP_REGIONS_MIN)
 		return false;
-	return (elsewhere >= b->profile->moved_elsewhere_min * visible && in_place <= visible / 2) ||
-	       (b->suspect && elsewhere >= visible / 3 && b->likeness < STRANGER - 0.05f) ||
-	       (b->suspect && in_place <= b->profile->moved_in_place_max * visible);
+	return (b->likeness < HALF_ALIKE && 3 * match->elsewhere >= visible && in_place <= 0.45f * visible) ||
+	       (b->likeness < HARDLY_ALIKE && 3 * in_place <= visible) ||
+	       in_place <= b->profile->moved_in_place_max * visible;
 }
 
 static enum rtsp_fault see(struct bench *b)
@@ -202,14 +213,14 @@ static enum rtsp_fault see(struct bench *b)
 	if (frozen)
 		return RTSP_FROZEN;
 	compare_scene(b);
-	bool defocused = is_defocused(b), moved = is_moved(b);
+	bool defocused = is_defocused(b);
 	/* What is blurred is not found in its place either, but something of it is. */
-	if (defocused && !(moved && b->likeness < NOTHING_IN_COMMON))
-		return RTSP_DEFOCUSED;
-	if (moved) {
+	if (is_elsewhere(b) || (is_gone(b) && (!defocused || b->likeness < NOTHING_IN_COMMON))) {
 		b->out->cause = RTSP_CAUSE_TAMPER;
 		return RTSP_MOVED;
 	}
+	if (defocused)
+		return RTSP_DEFOCUSED;
 	b->out->cause = RTSP_CAUSE_NONE;
 	return RTSP_GOOD;
 }

@@ -19,6 +19,6 @@ struct rtsp_measure {
 	struct rtsp_scene scene;
 };
 
-enum { RTSP_DARK = 32, RTSP_BRIGHT = 225 };
+enum { RTSP_DARK = 32, RTSP_BRIGHT = 215 };
 
 void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *picture);

@@ -114,6 +114,14 @@ static bool has_structure(const struct rtsp_scene *scene, int region)
 	return strong >= 6;
 }
 
+unsigned rtsp_scene_regions(const struct rtsp_scene *scene)
+{
+	unsigned count = 0;
+	for (int region = 0; region < RTSP_REGIONS; region++)
+		count += has_structure(scene, region);
+	return count;
+}
+
 float rtsp_scene_likeness(const struct rtsp_scene *a, const struct rtsp_scene *b)
 {
 	int64_t product = 0, own = 0, other = 0;

@@ -17,6 +17,7 @@ enum {
 	RTSP_REGION_COLUMNS = 4,
 	RTSP_REGION_ROWS = 3,
 	RTSP_REGIONS = 12,
+	RTSP_REGIONS_MIN = 6, /* with structure: a scene with less cannot be judged */
 };
 
 struct rtsp_cell {
@@ -43,6 +44,8 @@ void rtsp_scene_of(struct rtsp_scene *out, const struct rtsp_picture *picture, f
 /* `usual`: the likeness that a good picture has to this reference. */
 void rtsp_scene_compare(struct rtsp_scene_match *out, const struct rtsp_scene *reference,
 	const struct rtsp_scene *seen, float usual);
+/* Regions with enough structure to be recognised by. */
+unsigned rtsp_scene_regions(const struct rtsp_scene *scene);
 /* 1 the same, 0 nothing in common, in place. */
 float rtsp_scene_likeness(const struct rtsp_scene *a, const struct rtsp_scene *b);
 /* Moves the reference a step of 1/`weight` towards what was seen.  `chance` is another number for every picture. */
