@@ -1,0 +1,77 @@
+/* cameras.h: the registry's rows, each with what is known of its camera: what it is like, whether it is well, and where its session
+ * stands.
+ *
+ * A camera has a slot for as long as the registry names it, and a number that no other one ever has: what comes back late, from a worker
+ * or the node, finds nobody when its camera is gone. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agents/kit/kit.h"
+#include "agents/rtsp/health.h"
+#include "agents/rtsp/judge.h"
+#include "agents/rtsp/profile.h"
+#include "base/time.h"
+
+struct rtsp_stream;
+
+enum rtsp_why_not { /* it is not watched */
+	RTSP_WATCHED,
+	RTSP_TERM_OVER,     /* it may not be any more */
+	RTSP_NO_CREDENTIAL, /* its key_name is not in the file; tried all the same, without */
+};
+
+struct rtsp_camera {
+	uint64_t number; /* 0: the slot is free */
+	char *text;      /* owned: all strings below */
+	const char *address, *url, *profile_name, *key_name, *site, *switch_name, *recorder;
+	const struct rtsp_profile *profile; /* of the profiles in force */
+	bool held, seen;
+	uint32_t supervision_s;
+	struct torap_wall term; /* 0: none */
+	uint32_t recorder_number;
+
+	struct rtsp_sight sight;
+	struct rtsp_health health;
+	uint32_t sessions; /* so far: names them in shots */
+	enum rtsp_outcome outcome;
+	unsigned status;   /* of the camera's last refusal */
+	uint32_t rate_mhz; /* of the last session; 0: too short to tell */
+	bool tried;        /* else `outcome` says nothing yet */
+	struct torap_wall picture_at;
+
+	/* The session that is open. */
+	struct rtsp_stream *stream;
+	bool looking;         /* a keyframe is with a worker */
+	bool over;            /* sampled: the session has ended while a keyframe is with a worker */
+	uint8_t undecoded;    /* held: keyframes in succession */
+	uint32_t look_frames; /* frames that had come when the keyframe was taken */
+	struct torap_mono looked_at;
+	struct rtsp_measure *measure; /* owned; sampled: waits for the end of the session */
+
+	/* What the node knows of it for certain: faults whose start is durable and whose end is not. */
+	uint32_t told; /* rtsp_fault_bit() */
+	int64_t told_since_us[RTSP_FAULTS];
+	uint8_t told_cause[RTSP_FAULTS];
+	uint64_t told_first, told_last; /* reports that are not durable yet: outbox.h; 0: none */
+};
+
+struct rtsp_cameras {
+	struct rtsp_camera **slots; /* owned; NULL: never used */
+	uint32_t room, count;
+	uint32_t *by_address; /* owned: slots by address, `count` of them */
+	uint32_t recorders;
+	uint64_t next_number;
+	size_t left_out; /* rows that no camera can be */
+};
+
+/* Takes the registry's rows over: known cameras keep what is known of them, new ones begin, others go.  `gone` is called for each
+ * that goes, or whose session no longer fits its row (`stays`), before anything of it changes.  0, or -ENOMEM: what was there stays. */
+int rtsp_cameras_set(struct rtsp_cameras *c, const struct kit_row *rows, size_t count, bool held,
+	void (*gone)(void *hint, struct rtsp_camera *camera, bool stays), void *hint);
+void rtsp_cameras_finish(struct rtsp_cameras *c);
+/* NULL: it is gone. */
+struct rtsp_camera *rtsp_cameras_find(const struct rtsp_cameras *c, uint64_t number);
+struct rtsp_camera *rtsp_cameras_named(const struct rtsp_cameras *c, const char *address);
+uint32_t rtsp_camera_slot(const struct rtsp_camera *camera);

@@ -1,0 +1,29 @@
+/* config.h: the configuration of torap-rtsp.  deploy/rtsp/rtsp.yaml is an example with every key. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "agents/rtsp/schedule.h"
+#include "agents/rtsp/session.h"
+
+struct torap_error;
+
+struct rtsp_config {
+	char *path;        /* owned, as are all strings */
+	char *node;        /* "ipc:///run/torap/almaty.intake" */
+	char *credentials; /* file; NULL: no camera asks who we are */
+	char *profiles;    /* file; NULL: the default */
+	char *state;       /* file; NULL: what was learned ends with the process */
+	char *metrics;     /* "127.0.0.1:9113"; NULL: none */
+	bool held;         /* cameras of which the registry does not say: else sampled */
+	enum rtsp_transport transport;
+	struct rtsp_schedule_limits schedule;
+	int64_t look_us; /* held: between two keyframes that are judged */
+	int64_t save_us; /* between two saves of the state */
+	unsigned workers;
+	struct rtsp_limits limits;
+};
+
+/* Names in the file are relative to its folder.  0, or a negative error with file, line and reason. */
+int rtsp_config_load(struct rtsp_config *out, const char *path, struct torap_error *err);
+void rtsp_config_finish(struct rtsp_config *c);

@@ -1,0 +1,18 @@
+/* counters.h: what the agent counts.  Cameras can provoke each of these, so they are numbers and not log lines. */
+#pragma once
+
+#include <stdint.h>
+
+#include "agents/rtsp/fault.h"
+
+struct rtsp_counters {
+	uint64_t attempts;
+	uint64_t outcomes[RTSP_OUTCOMES]; /* how they ended */
+	uint64_t looks, undecoded;        /* keyframes that were decoded, or could not be */
+	uint64_t skipped;                 /* keyframes that the workers had no room for */
+	uint64_t sights[RTSP_FAULTS];     /* pictures by what was seen: good ones too */
+	uint64_t starts[RTSP_FAULTS], ends[RTSP_FAULTS];
+	uint64_t local; /* attempts that failed for want of memory or descriptors here */
+	uint64_t reloads, reloads_refused;
+	uint64_t saves, saves_failed;
+};

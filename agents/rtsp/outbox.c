@@ -1,0 +1,121 @@
+#include "agents/rtsp/outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOM_FIRST = 256, AGAIN_MS = 5000 };
+static const int64_t give_up_us = 86400 * (int64_t)TORAP_US_PER_S;
+
+static struct rtsp_told *slot(const struct rtsp_outbox *b, uint64_t number)
+{
+	return &b->ring[number % b->room];
+}
+
+static bool grow(struct rtsp_outbox *b)
+{
+	uint32_t room = b->room ? 2 * b->room : ROOM_FIRST;
+	struct rtsp_told *ring = room <= RTSP_OUTBOX_MAX ? calloc(room, sizeof *ring) : NULL;
+	if (!ring)
+		return false;
+	for (uint64_t n = b->first; n < b->next; n++)
+		ring[n % room] = *slot(b, n);
+	free(b->ring);
+	b->ring = ring;
+	b->room = room;
+	return true;
+}
+
+bool rtsp_outbox_add(struct rtsp_outbox *b, struct rtsp_camera *camera, const struct rtsp_report *report,
+	struct torap_wall at, struct torap_mono now)
+{
+	if (!b->next)
+		b->first = b->next = 1;
+	if (b->next - b->first == b->room && !grow(b)) {
+		b->lost++;
+		return false;
+	}
+	uint64_t number = b->next++;
+	*slot(b, number) = (struct rtsp_told){
+		.camera = camera->number, .report = *report, .at = at, .since = now, .again = now
+	};
+	if (camera->told_last)
+		slot(b, camera->told_last)->next = number;
+	else
+		camera->told_first = number;
+	camera->told_last = number;
+	b->count++;
+	return true;
+}
+
+static void finish_one(struct rtsp_outbox *b, struct rtsp_camera *camera, uint64_t number)
+{
+	struct rtsp_told *t = slot(b, number);
+	if (camera && camera->told_first == number) {
+		camera->told_first = t->next;
+		if (!t->next)
+			camera->told_last = 0;
+	}
+	t->done = true;
+	b->count--;
+	while (b->first < b->next && slot(b, b->first)->done)
+		b->first++;
+}
+
+struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t *from,
+	uint64_t *number, struct torap_mono now)
+{
+	if (*from < b->first)
+		*from = b->first;
+	while (*from < b->next) {
+		uint64_t n = (*from)++;
+		struct rtsp_told *t = slot(b, n);
+		struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
+		if (t->done || t->offered)
+			continue;
+		if (!camera || now.us - t->since.us > give_up_us) {
+			b->lost += camera != NULL;
+			finish_one(b, camera, n);
+		} else if (camera->told_first == n && torap_mono_reached(t->again, now)) {
+			t->offered = true;
+			*number = n;
+			return t;
+		}
+	}
+	return NULL;
+}
+
+static void note(struct rtsp_outbox *b, struct rtsp_camera *c, const struct rtsp_report *r)
+{
+	if (!c)
+		return;
+	b->changes++;
+	if (r->start) {
+		c->told |= rtsp_fault_bit(r->fault);
+		c->told_since_us[r->fault] = r->since.us;
+		c->told_cause[r->fault] = (uint8_t)r->cause;
+	} else {
+		c->told &= ~rtsp_fault_bit(r->fault);
+	}
+}
+
+void rtsp_outbox_verdict(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t number,
+	bool taken, struct torap_mono now)
+{
+	if (number < b->first || number >= b->next || !slot(b, number)->offered || slot(b, number)->done)
+		return;
+	struct rtsp_told *t = slot(b, number);
+	t->offered = false;
+	if (!taken) {
+		t->again = torap_mono_add_ms(now, AGAIN_MS);
+		return;
+	}
+	struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
+	note(b, camera, &t->report);
+	finish_one(b, camera, number);
+}
+
+void rtsp_outbox_finish(struct rtsp_outbox *b)
+{
+	free(b->ring);
+	*b = (struct rtsp_outbox){ 0 };
+}

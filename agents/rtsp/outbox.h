@@ -1,0 +1,41 @@
+/* outbox.h: reports that are not durable yet.
+ *
+ * A camera does not repeat what the node has not taken, so this agent does, in the order of each camera: what was refused waits a
+ * while, what was offered when the node went is offered again when it is back, and what the node never takes goes after a day. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agents/rtsp/cameras.h"
+
+enum { RTSP_OUTBOX_MAX = 1 << 17 };
+
+struct rtsp_told {
+	uint64_t camera; /* number */
+	uint64_t next;   /* of the same camera; 0: none */
+	struct rtsp_report report;
+	struct torap_wall at;
+	struct torap_mono since, again; /* made; not to be offered before */
+	bool offered, done;
+};
+
+struct rtsp_outbox {
+	struct rtsp_told *ring; /* owned; by number % room */
+	uint32_t room;
+	uint64_t first, next; /* numbers, from 1 on */
+	uint32_t count;       /* not done */
+	uint64_t lost;        /* no room, or a day old */
+	uint64_t changes;     /* of what is durable: cameras' `told` */
+};
+
+/* False: there is no room, and the report is lost (and counted). */
+bool rtsp_outbox_add(struct rtsp_outbox *b, struct rtsp_camera *camera, const struct rtsp_report *report,
+	struct torap_wall at, struct torap_mono now);
+/* The next report that may be offered, from number *from on (begin with 0; it is then moved on).  NULL: none. */
+struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t *from,
+	uint64_t *number, struct torap_mono now);
+/* The node's verdict; with !taken it waits. */
+void rtsp_outbox_verdict(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t number,
+	bool taken, struct torap_mono now);
+void rtsp_outbox_finish(struct rtsp_outbox *b);

@@ -1,0 +1,204 @@
+#include "agents/rtsp/schedule.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { FAILURES_MAX = 16 };
+
+int rtsp_schedule_init(struct rtsp_schedule *s, uint32_t room, uint32_t recorders)
+{
+	struct rtsp_schedule made = { .limits = s->limits, .room = room, .recorders_room = recorders };
+	made.turns = calloc((size_t)room + 1, sizeof *made.turns);
+	made.heap = calloc((size_t)room + 1, sizeof *made.heap);
+	made.recorders = calloc((size_t)recorders + 1, sizeof *made.recorders);
+	if (!made.turns || !made.heap || !made.recorders) {
+		rtsp_schedule_finish(&made);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < recorders; i++)
+		made.recorders[i].first = made.recorders[i].last = RTSP_NOBODY;
+	*s = made;
+	return 0;
+}
+
+void rtsp_schedule_finish(struct rtsp_schedule *s)
+{
+	free(s->turns);
+	free(s->heap);
+	free(s->recorders);
+	*s = (struct rtsp_schedule){ .limits = s->limits };
+}
+
+/* A heap by `due`, the earliest first. */
+
+static void place(struct rtsp_schedule *s, uint32_t at, uint32_t camera)
+{
+	s->heap[at] = camera;
+	s->turns[camera].place = at;
+}
+
+static bool earlier(const struct rtsp_schedule *s, uint32_t a, uint32_t b)
+{
+	return s->turns[a].due.us < s->turns[b].due.us;
+}
+
+static void push(struct rtsp_schedule *s, uint32_t camera)
+{
+	uint32_t at = s->heap_count++;
+	while (at && earlier(s, camera, s->heap[(at - 1) / 2])) {
+		place(s, at, s->heap[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	place(s, at, camera);
+	s->turns[camera].state = RTSP_TURN_DUE;
+}
+
+static uint32_t pop(struct rtsp_schedule *s)
+{
+	uint32_t top = s->heap[0], last = s->heap[--s->heap_count], at = 0;
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+		if (child >= s->heap_count)
+			break;
+		if (child + 1 < s->heap_count && earlier(s, s->heap[child + 1], s->heap[child]))
+			child++;
+		if (!earlier(s, s->heap[child], last))
+			break;
+		place(s, at, s->heap[child]);
+		at = child;
+	}
+	if (s->heap_count)
+		place(s, at, last);
+	return top;
+}
+
+void rtsp_schedule_add(
+	struct rtsp_schedule *s, uint32_t camera, uint32_t recorder, double share, struct torap_mono now)
+{
+	assert(camera < s->room && s->turns[camera].state == RTSP_TURN_OFF);
+	assert(recorder == RTSP_NOBODY || recorder < s->recorders_room);
+	struct torap_mono moment = { now.us + (int64_t)(share * (double)s->limits.period_us) };
+	s->turns[camera] = (struct rtsp_turn){ .recorder = recorder, .due = moment, .moment = moment };
+	push(s, camera);
+}
+
+static struct rtsp_recorder *recorder_of(struct rtsp_schedule *s, uint32_t camera)
+{
+	uint32_t r = s->turns[camera].recorder;
+	return r == RTSP_NOBODY ? NULL : &s->recorders[r];
+}
+
+void rtsp_schedule_move(
+	struct rtsp_schedule *s, const struct rtsp_schedule *from, uint32_t camera, uint32_t recorder)
+{
+	struct rtsp_turn *t = &s->turns[camera];
+	assert(camera < from->room && t->state == RTSP_TURN_OFF &&
+		from->turns[camera].state != RTSP_TURN_OFF);
+	*t = from->turns[camera];
+	t->recorder = recorder;
+	if (t->state == RTSP_TURN_DUE || t->state == RTSP_TURN_HELD_BACK) {
+		push(s, camera);
+	} else if (t->state == RTSP_TURN_AT_IT) {
+		s->at_it++;
+		if (recorder_of(s, camera))
+			recorder_of(s, camera)->at_it++;
+	}
+}
+
+static void hold_back(struct rtsp_schedule *s, struct rtsp_recorder *r, uint32_t camera)
+{
+	s->turns[camera].state = RTSP_TURN_HELD_BACK;
+	s->turns[camera].next = RTSP_NOBODY;
+	if (r->first == RTSP_NOBODY)
+		r->first = camera;
+	else
+		s->turns[r->last].next = camera;
+	r->last = camera;
+}
+
+uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now)
+{
+	while (s->heap_count && s->at_it < s->limits.parallel &&
+		torap_mono_reached(s->turns[s->heap[0]].due, now)) {
+		uint32_t camera = pop(s);
+		struct rtsp_recorder *r = recorder_of(s, camera);
+		if (r && r->at_it >= s->limits.per_recorder) {
+			hold_back(s, r, camera);
+			continue;
+		}
+		s->turns[camera].state = RTSP_TURN_AT_IT;
+		s->at_it++;
+		if (r)
+			r->at_it++;
+		return camera;
+	}
+	return RTSP_NOBODY;
+}
+
+/* The first that was held back for the recorder has its turn at once: its due is past. */
+static void leave(struct rtsp_schedule *s, uint32_t camera)
+{
+	struct rtsp_recorder *r = recorder_of(s, camera);
+	s->at_it--;
+	if (!r)
+		return;
+	r->at_it--;
+	if (r->first == RTSP_NOBODY)
+		return;
+	uint32_t next = r->first;
+	r->first = s->turns[next].next;
+	push(s, next);
+}
+
+void rtsp_schedule_settle(struct rtsp_schedule *s, uint32_t camera)
+{
+	if (s->turns[camera].state != RTSP_TURN_AT_IT)
+		return;
+	leave(s, camera);
+	s->turns[camera].state = RTSP_TURN_SETTLED;
+	s->turns[camera].failures = 0;
+}
+
+static int64_t retry_after(const struct rtsp_schedule *s, const struct rtsp_turn *t, uint32_t random)
+{
+	int64_t wait = s->limits.retry_us;
+	for (unsigned i = 1; i < t->failures && wait < s->limits.retry_us_max; i++)
+		wait *= 2;
+	if (wait > s->limits.retry_us_max)
+		wait = s->limits.retry_us_max;
+	return wait - wait / 8 + (int64_t)((double)random / UINT32_MAX * (double)wait / 4);
+}
+
+/* The next moment of its own that is at least a quarter of a period away. */
+static int64_t next_moment(const struct rtsp_schedule *s, const struct rtsp_turn *t, struct torap_mono now)
+{
+	int64_t period = s->limits.period_us, least = now.us + period / 4;
+	int64_t periods = least > t->moment.us ? (least - t->moment.us + period - 1) / period : 0;
+	return t->moment.us + periods * period;
+}
+
+void rtsp_schedule_done(struct rtsp_schedule *s, uint32_t camera, bool failed, bool soon, uint32_t random,
+	struct torap_mono now)
+{
+	struct rtsp_turn *t = &s->turns[camera];
+	assert(t->state == RTSP_TURN_AT_IT || t->state == RTSP_TURN_SETTLED);
+	if (t->state == RTSP_TURN_AT_IT)
+		leave(s, camera);
+	if (failed)
+		t->failures = t->failures < FAILURES_MAX ? t->failures + 1 : FAILURES_MAX;
+	else
+		t->failures = 0;
+	if (failed)
+		t->due.us = now.us + retry_after(s, t, random);
+	else if (soon)
+		t->due.us = now.us + s->limits.retry_us;
+	else
+		t->due.us = next_moment(s, t, now);
+	push(s, camera);
+}
+
+struct torap_mono rtsp_schedule_next(const struct rtsp_schedule *s)
+{
+	return s->heap_count ? s->turns[s->heap[0]].due : (struct torap_mono){ INT64_MAX };
+}

@@ -1,0 +1,241 @@
+/* Sampled: a session is opened, one keyframe taken, and left as soon as its timestamps were seen to go on; only then is the picture
+ * judged.  Held: a session lasts, and a keyframe is judged now and then; the others pass by undecoded.
+ *
+ * A look at a keyframe is on its way for some 10 ms, and meanwhile the session may end: `over` waits for the look, so that what
+ * an attempt came to is concluded once. */
+#include "agents/rtsp/watch.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "loop/app.h"
+
+enum { RATE_FRAMES = 8, RATE_US = 1 * TORAP_US_PER_S, ADVANCE_US = 5 * TORAP_US_PER_S, UNDECODED_MAX = 3 };
+
+static struct rtsp_now clock_now(void)
+{
+	return (struct rtsp_now){ torap_app_mono(), torap_app_wall() };
+}
+
+static void tell(
+	struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count)
+{
+	struct rtsp_now now = clock_now();
+	for (unsigned i = 0; i < count; i++) {
+		const struct rtsp_report *r = &reports[i];
+		(r->start ? a->counters.starts : a->counters.ends)[r->fault]++;
+		torap_info("RTSP-REPORT", "camera %s: %s %s%s%s", c->address, rtsp_fault_name(r->fault),
+			r->start ? "begins" : "is over", r->cause ? ", cause " : "",
+			r->cause ? rtsp_cause_name(r->cause) : "");
+		if (!rtsp_outbox_add(&a->outbox, c, r, now.wall, now.mono))
+			torap_fail("RTSP-OUTBOX", "too many reports wait for the node; some are lost");
+	}
+}
+
+static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_measure *m)
+{
+	struct rtsp_verdict verdict;
+	struct rtsp_report reports[RTSP_REPORTS_MAX];
+	rtsp_judge(&verdict, &c->sight, m, c->profile);
+	a->counters.sights[verdict.sight]++;
+	c->picture_at = m->shot.arrived_wall;
+	tell(a, c, reports,
+		rtsp_health_picture(
+			&c->health, &verdict, *c->recorder != 0, c->profile, clock_now(), reports));
+	if (c->supervision_s && kit_up(a->kit)) {
+		rtsp_observe_alive(&a->scratch, c->address, m->shot.arrived_wall);
+		(void)kit_offer(
+			a->kit, &a->scratch.o, (struct kit_tag){ 0, 0 }); /* the next one comes soon */
+	}
+}
+
+static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome outcome)
+{
+	struct rtsp_report reports[RTSP_REPORTS_MAX];
+	tell(a, c, reports,
+		rtsp_health_failure(
+			&c->health, outcome, *c->recorder != 0, c->profile, clock_now(), reports));
+}
+
+static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
+{
+	rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), failed, rtsp_health_undecided(&c->health),
+		randombytes_random(), torap_app_mono());
+}
+
+/* The attempt is over, and so is the look at what it brought. */
+static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
+{
+	c->over = false;
+	if (c->outcome == RTSP_OUTCOME_PICTURE && !c->held && !c->measure)
+		c->outcome = RTSP_OUTCOME_CORRUPT;
+	bool failed = c->outcome != RTSP_OUTCOME_PICTURE;
+	a->counters.outcomes[c->outcome]++;
+	c->tried = true;
+	if (failed)
+		fail(a, c, c->outcome);
+	else if (c->measure) {
+		c->measure->shot.rate_mhz = c->rate_mhz;
+		judge(a, c, c->measure);
+	}
+	free(c->measure);
+	c->measure = NULL;
+	next_turn(a, c, failed);
+}
+
+void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
+{
+	struct torap_wall now = torap_app_wall();
+	if (c->term.us && now.us >= c->term.us) { /* it may not be looked at any more */
+		rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), false, false, 0, torap_app_mono());
+		return;
+	}
+	const struct rtsp_credential *who =
+		*c->key_name ? rtsp_credentials_find(&a->credentials, c->key_name) : NULL;
+	struct rtsp_stream_options options = {
+		.number = c->number,
+		.url = c->url,
+		.user = who ? who->user : "",
+		.password = who ? who->password : "",
+		.transport = a->config.transport,
+		.limits = &a->config.limits,
+	};
+	c->sessions++;
+	c->looking = c->over = false;
+	c->undecoded = 0;
+	c->status = 0;
+	a->counters.attempts++;
+	if (rtsp_stream_open(&c->stream, &a->streams, &options)) {
+		/* Ours is the fault, not the camera's. */
+		a->counters.local++;
+		c->stream = NULL;
+		next_turn(a, c, true);
+	}
+}
+
+void rtsp_watch_end(struct rtsp_agent *a, struct rtsp_camera *c)
+{
+	struct rtsp_stream *s = c->stream;
+	bool waits = s || c->over;
+	c->stream = NULL;
+	c->over = c->looking = false;
+	free(c->measure);
+	c->measure = NULL;
+	if (s)
+		rtsp_stream_leave(s);
+	if (waits)
+		rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), false, true, 0, torap_app_mono());
+}
+
+/* Whose stream this is; NULL: it was taken from its camera. */
+static struct rtsp_camera *camera_of(struct rtsp_agent *a, const struct rtsp_stream *s)
+{
+	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, rtsp_stream_number(s));
+	return c && c->stream == s ? c : NULL;
+}
+
+void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe *take)
+{
+	struct rtsp_agent *a = hint;
+	struct rtsp_camera *c = camera_of(a, s);
+	if (!c || c->looking)
+		return;
+	take->shot.session = c->sessions;
+	if (!rtsp_pool_add(a->pool, c->number, &take->shot, &take->data)) {
+		a->counters.skipped++;
+		return; /* the next one, then */
+	}
+	c->looking = true;
+	c->looked_at = take->shot.arrived;
+	c->look_frames = rtsp_stream_session(s)->assembly.frames;
+	rtsp_stream_want(s, false);
+	if (c->held)
+		rtsp_schedule_settle(&a->schedule, rtsp_camera_slot(c));
+}
+
+void rtsp_watch_over(void *hint, struct rtsp_stream *s)
+{
+	struct rtsp_agent *a = hint;
+	struct rtsp_camera *c = camera_of(a, s);
+	if (!c)
+		return;
+	const struct rtsp_session *session = rtsp_stream_session(s);
+	c->stream = NULL;
+	c->outcome = session->outcome;
+	c->status = session->status;
+	c->rate_mhz = rtsp_assembly_rate(&session->assembly);
+	c->over = true;
+	if (c->held)
+		c->looking = false; /* its look comes too late to change anything */
+	if (!c->looking)
+		conclude(a, c);
+}
+
+/* A sample is complete when its timestamps went on, and for long enough to tell the frame rate. */
+static void tick_sampled(struct rtsp_camera *c, struct rtsp_stream *s, struct torap_mono now)
+{
+	const struct rtsp_session *session = rtsp_stream_session(s);
+	if (!session->keyframes || session->assembly.wanted)
+		return;
+	uint32_t more = session->assembly.frames - c->look_frames;
+	int64_t since = now.us - c->looked_at.us;
+	if (more >= RATE_FRAMES || (more && since >= RATE_US))
+		rtsp_stream_leave(s);
+	else if (since >=
+		 ADVANCE_US) /* the same picture over and over, or nothing any more: nobody saw it live */
+		rtsp_stream_fail(s, RTSP_OUTCOME_STALLED);
+}
+
+void rtsp_watch_tick(void *hint, struct rtsp_stream *s)
+{
+	struct rtsp_agent *a = hint;
+	struct rtsp_camera *c = camera_of(a, s);
+	struct torap_mono now = torap_app_mono();
+	if (!c)
+		return;
+	if (c->term.us && torap_app_wall().us >= c->term.us)
+		rtsp_watch_end(a, c);
+	else if (!c->held)
+		tick_sampled(c, s, now);
+	else if (!c->looking && c->looked_at.us && now.us - c->looked_at.us >= a->config.look_us)
+		rtsp_stream_want(s, true);
+}
+
+static void look_of_held(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_look *look)
+{
+	if (look->decoded) {
+		c->undecoded = 0;
+		c->outcome = RTSP_OUTCOME_PICTURE;
+		c->tried = true;
+		judge(a, c, &look->measure);
+	} else if (++c->undecoded >= UNDECODED_MAX && c->stream) {
+		rtsp_stream_fail(c->stream, RTSP_OUTCOME_CORRUPT);
+	} else if (c->stream) {
+		rtsp_stream_want(c->stream, true);
+	}
+}
+
+void rtsp_watch_look(void *hint, const struct rtsp_look *look)
+{
+	struct rtsp_agent *a = hint;
+	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, look->number);
+	a->counters.looks++;
+	a->counters.undecoded += !look->decoded;
+	/* Of a session before this one: nobody asked for it. */
+	if (!c || !c->looking || look->shot.session != c->sessions)
+		return;
+	c->looking = false;
+	if (c->held) {
+		look_of_held(a, c, look);
+	} else if (look->decoded) {
+		c->measure = malloc(sizeof *c->measure);
+		if (c->measure)
+			*c->measure = look->measure;
+	} else if (c->stream) { /* it does not get better by waiting for its timestamps */
+		rtsp_stream_fail(c->stream, RTSP_OUTCOME_CORRUPT);
+	}
+	if (c->over)
+		conclude(a, c);
+}

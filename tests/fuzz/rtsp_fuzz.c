@@ -1,0 +1,83 @@
+/* Everything that a camera can send before a decoder sees it: answers, challenges, descriptions, packets, keyframes.  Fed whole and in
+ * pieces, which must come to the same. */
+#include <assert.h>
+#include <string.h>
+
+#include "agents/rtsp/session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PASSWORD "hidden-word"
+
+struct heard {
+	bool told; /* the input itself holds the password's text */
+	uint64_t sends, bytes, keyframes, keyframe_bytes;
+};
+
+static void on_send(void *hint, struct torap_bytes bytes)
+{
+	struct heard *h = hint;
+	h->sends++;
+	h->bytes += bytes.size;
+	assert(bytes.size && bytes.size < 8192);
+	assert(h->told || !memmem(bytes.data, bytes.size, PASSWORD, strlen(PASSWORD)));
+}
+
+static uint16_t on_open_ports(void *hint)
+{
+	(void)hint;
+	return 40000;
+}
+
+static void on_meet_ports(void *hint, uint16_t media, uint16_t control)
+{
+	(void)hint;
+	(void)media;
+	(void)control;
+}
+
+static void on_send_control(void *hint, struct torap_bytes report)
+{
+	(void)hint;
+	(void)report;
+}
+
+static void on_keyframe(void *hint, struct rtsp_keyframe *take)
+{
+	struct heard *h = hint;
+	h->keyframes++;
+	h->keyframe_bytes += take->data.size;
+	assert(take->data.size && take->data.size <= RTSP_KEYFRAME_MAX + 16);
+}
+
+static const struct rtsp_session_port port = { on_send, on_open_ports, on_meet_ports, on_send_control,
+	on_keyframe };
+
+static enum rtsp_outcome run(struct heard *h, const uint8_t *data, size_t size, size_t piece)
+{
+	static struct rtsp_session s;
+	struct rtsp_session_now now = { { 1000 }, { 2000 } };
+	bool good = rtsp_session_init(&s, &port, h, &rtsp_limits_default, "rtsp://10.0.0.1/1", "viewer",
+		PASSWORD, RTSP_TRANSPORT_ANY, 7, now.mono);
+	assert(good);
+	rtsp_session_connected(&s, now);
+	for (size_t at = 0; at < size; at += piece)
+		rtsp_session_bytes(&s, torap_bytes(data + at, size - at < piece ? size - at : piece), now);
+	/* However it stands, time ends it. */
+	for (int i = 0; i < 8 && !rtsp_session_over(&s); i++) {
+		now.mono.us += 30 * (int64_t)TORAP_US_PER_S;
+		rtsp_session_tick(&s, now);
+	}
+	assert(rtsp_session_over(&s));
+	enum rtsp_outcome outcome = s.outcome;
+	rtsp_session_finish(&s);
+	return outcome;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct heard whole = { .told = memmem(data, size, PASSWORD, strlen(PASSWORD)) }, pieces = whole;
+	enum rtsp_outcome a = run(&whole, data, size, size ? size : 1), b = run(&pieces, data, size, 7);
+	assert(a == b && memcmp(&whole, &pieces, sizeof whole) == 0);
+	return 0;
+}

@@ -1,0 +1,203 @@
+/* The registry's rows come and change, and reports wait for the node. */
+#include "agents/rtsp/cameras.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "agents/rtsp/observe.h"
+#include "agents/rtsp/outbox.h"
+#include "agents/rtsp/schedule.h"
+
+static struct rtsp_cameras cameras;
+static struct rtsp_outbox box;
+static unsigned left, changed;
+
+static void on_gone(void *hint, struct rtsp_camera *camera, bool stays)
+{
+	(void)hint;
+	(void)camera;
+	left += !stays;
+	changed += stays;
+}
+
+static struct kit_row row(const char *address, const char *url, const char *recorder, const char *mode)
+{
+	return (struct kit_row){ .address = address,
+		.url = url,
+		.key_name = "",
+		.profile = "",
+		.site = "school",
+		.switch_name = "",
+		.recorder = recorder,
+		.mode = mode,
+		.term_us = 5 };
+}
+
+static void set(const struct kit_row *rows, size_t count)
+{
+	left = changed = 0;
+	cr_assert_eq(rtsp_cameras_set(&cameras, rows, count, true, on_gone, NULL), 0);
+}
+
+static void finish(void)
+{
+	rtsp_cameras_finish(&cameras);
+	rtsp_outbox_finish(&box);
+}
+
+Test(cameras, keep_what_is_known_of_them_when_rows_come_again, .fini = finish)
+{
+	const struct kit_row first[] = { row("b", "rtsp://c/2", "nvr-2", ""),
+		row("A", "rtsp://c/1", "nvr-1", "sampled"), row("c", "http://c/3", "", ""),
+		row("d", "rtsp://c/4", "nvr-1", "") };
+	set(first, 4);
+	cr_expect_eq(cameras.count, 3);
+	cr_expect_eq(cameras.left_out, 1, "no URL of ours");
+	cr_expect_eq(cameras.recorders, 2);
+	struct rtsp_camera *a = rtsp_cameras_named(&cameras, "a"), *b = rtsp_cameras_named(&cameras, "B");
+	cr_assert(a && b);
+	cr_expect(!a->held && b->held);
+	cr_expect_eq(a->recorder_number, rtsp_cameras_named(&cameras, "d")->recorder_number);
+	cr_expect_neq(a->recorder_number, b->recorder_number);
+	uint64_t number_a = a->number, number_b = b->number;
+	a->sessions = 7;
+
+	const struct kit_row second[] = { row("e", "rtsp://c/5", "", ""),
+		row("a", "rtsp://c/1", "", "sampled"), row("d", "rtsp://other/4", "nvr-1", "") };
+	set(second, 3);
+	cr_expect_eq(left, 1);
+	cr_expect_eq(changed, 1, "d is somewhere else now");
+	cr_expect_eq(rtsp_cameras_find(&cameras, number_a)->sessions, 7);
+	cr_expect_eq(rtsp_cameras_find(&cameras, number_a)->recorder_number, RTSP_NOBODY);
+	cr_expect_null(rtsp_cameras_find(&cameras, number_b));
+	cr_expect_null(rtsp_cameras_named(&cameras, "b"));
+
+	/* b's slot serves another camera, and its number does not. */
+	const struct kit_row third[] = { row("a", "rtsp://c/1", "", "sampled"),
+		row("b", "rtsp://c/2", "", "") };
+	set(third, 2);
+	cr_expect_null(rtsp_cameras_find(&cameras, number_b));
+	cr_expect_not_null(rtsp_cameras_named(&cameras, "b"));
+	cr_expect_null(rtsp_cameras_find(&cameras, 0));
+}
+
+static struct rtsp_told *next(uint64_t *number, int64_t seconds)
+{
+	uint64_t from = 0;
+	return rtsp_outbox_next(
+		&box, &cameras, &from, number, (struct torap_mono){ seconds * TORAP_US_PER_S });
+}
+
+static void verdict(uint64_t number, bool taken, int64_t seconds)
+{
+	rtsp_outbox_verdict(&box, &cameras, number, taken, (struct torap_mono){ seconds * TORAP_US_PER_S });
+}
+
+static void add(struct rtsp_camera *c, enum rtsp_fault fault, bool start)
+{
+	struct rtsp_report r = { .fault = fault, .start = start };
+	cr_assert(rtsp_outbox_add(&box, c, &r, (struct torap_wall){ 1 }, (struct torap_mono){ 0 }));
+}
+
+/* Refused, refused again, taken: a camera's end never overtakes its start, and nobody waits for another camera. */
+Test(outbox, keeps_reports_in_order_until_they_are_durable, .fini = finish)
+{
+	const struct kit_row rows[] = { row("a", "rtsp://c/1", "", ""), row("b", "rtsp://c/2", "", "") };
+	uint64_t first, second, other;
+	set(rows, 2);
+	struct rtsp_camera *a = rtsp_cameras_named(&cameras, "a"), *b = rtsp_cameras_named(&cameras, "b");
+	add(a, RTSP_BLACK, true);
+	add(a, RTSP_BLACK, false);
+	add(b, RTSP_FROZEN, true);
+	cr_expect(next(&first, 0)->report.start);
+	cr_expect_eq(next(&other, 0)->report.fault, RTSP_FROZEN);
+	cr_expect_null(next(&second, 0));
+	verdict(first, false, 0);
+	cr_expect_null(next(&second, 4), "it waits a while");
+	cr_expect(next(&second, 5)->report.start);
+	cr_expect_eq(second, first);
+	verdict(first, true, 5);
+	cr_expect_eq(a->told, rtsp_fault_bit(RTSP_BLACK));
+	cr_expect_not(next(&second, 5)->report.start);
+	verdict(second, true, 5);
+	verdict(second, true, 5);
+	verdict(999, true, 5);
+	cr_expect_eq(box.count, 1);
+	cr_expect_eq(a->told, 0);
+	verdict(other, true, 5);
+	cr_expect_eq(box.count, 0);
+	cr_expect_eq(a->told_first, 0);
+
+	for (unsigned i = 0; i < 1000; i++) /* many at once, and then their camera is gone */
+		add(a, RTSP_MOVED, i % 2 == 0);
+	add(b, RTSP_FROZEN, false);
+	set(rows + 1, 1);
+	cr_expect_eq(next(&other, 5)->report.fault, RTSP_FROZEN);
+	cr_expect_eq(box.count, 1);
+	verdict(other, false, 5);
+	cr_expect_null(next(&other, 90000), "a day is enough");
+	cr_expect_eq(box.lost, 1);
+}
+
+static const char *field(const struct rtsp_observation *o, const char *name)
+{
+	for (size_t i = 0; i < o->o.n_fields; i++)
+		if (!strcmp(o->o.fields[i]->name, name))
+			return o->o.fields[i]->value;
+	return NULL;
+}
+
+Test(observe, tells_fault_cause_and_measurements)
+{
+	static struct rtsp_observation o, again;
+	struct rtsp_report r = { .fault = RTSP_DEFOCUSED,
+		.start = true,
+		.cause = RTSP_CAUSE_TAMPER,
+		.since = { 1800000000LL * TORAP_US_PER_S },
+		.measured = true };
+	r.verdict.sharpness = 1.25f;
+	r.verdict.width = 1920;
+	r.verdict.height = 1080;
+	struct torap_wall at = { r.since.us + 20 * TORAP_US_PER_S };
+	rtsp_observe(&o, "cam-1", &r, at);
+	cr_expect_str_eq(o.o.protocol, "rtsp");
+	cr_expect_str_eq(o.o.vocabulary, "torap-rtsp");
+	cr_expect_str_eq(o.o.code, "defocused start");
+	cr_expect_str_eq(o.o.zone, "defocused");
+	cr_expect_eq(o.o.device_time_us, r.since.us);
+	cr_expect_eq(o.o.received_at_us, at.us);
+	cr_expect_str_eq(field(&o, "cause"), "tamper");
+	cr_expect_str_eq(field(&o, "sharpness"), "1.25");
+	cr_expect_str_eq(field(&o, "size"), "1920x1080");
+	cr_expect_null(field(&o, "outcome"));
+	cr_expect_eq(o.o.n_personal, 0);
+
+	/* Told again it is the same, its end is another. */
+	rtsp_observe(&again, "cam-1", &r, (struct torap_wall){ at.us + 1 });
+	cr_expect_eq(memcmp(o.repeat_key, again.repeat_key, RTSP_REPEAT_KEY_SIZE), 0);
+	r.start = false;
+	r.times = 3;
+	rtsp_observe(&again, "cam-1", &r, at);
+	cr_expect_neq(memcmp(o.repeat_key, again.repeat_key, RTSP_REPEAT_KEY_SIZE), 0);
+	cr_expect_str_eq(field(&again, "times"), "3");
+	cr_expect_eq(again.o.device_time_us, at.us);
+}
+
+/* The longest report there can be. */
+Test(observe, has_room_for_every_fault)
+{
+	static struct rtsp_observation o;
+	for (int fault = RTSP_OFFLINE; fault < RTSP_FAULTS; fault++) {
+		for (int cause = 0; cause < RTSP_CAUSES; cause++) {
+			struct rtsp_report r = { .fault = (enum rtsp_fault)fault,
+				.start = true,
+				.flapping = true,
+				.cause = (enum rtsp_cause)cause,
+				.measured = true,
+				.times = 9 };
+			r.verdict.width = r.verdict.height = r.verdict.rate_mhz = 16384;
+			rtsp_observe(&o, "cam-1", &r, (struct torap_wall){ 0 });
+			cr_expect_leq(strlen(o.o.code), sizeof o.code - 1);
+		}
+	}
+}

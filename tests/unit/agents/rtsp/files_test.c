@@ -1,0 +1,220 @@
+/* What the agent reads and writes: credentials, configuration, state. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agents/rtsp/config.h"
+#include "agents/rtsp/credentials.h"
+#include "agents/rtsp/state.h"
+#include "base/error.h"
+#include "tests/kit/temporary.h"
+
+static char dir[64], path[128];
+
+static void begin(void)
+{
+	temporary_dir(dir, sizeof dir, "rtsp");
+	snprintf(path, sizeof path, "%s/file", dir);
+}
+
+static void finish(void)
+{
+	unlink(path);
+	rmdir(dir);
+}
+
+static void write_file(const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+	cr_assert(f);
+	fputs(text, f);
+	cr_assert_eq(fclose(f), 0);
+	chmod(path, mode);
+}
+
+Test(credentials, are_found_by_name, .init = begin, .fini = finish)
+{
+	struct rtsp_credentials c = { 0 };
+	struct torap_error err;
+	write_file("# comment\n\n school-12 : viewer:s#cr:t \nbank: admin:\n", 0600);
+	cr_assert_eq(rtsp_credentials_load(&c, path, &err), 0, "%s", err.text);
+	cr_expect_eq(c.count, 2);
+	cr_expect_str_eq(rtsp_credentials_find(&c, "school-12")->user, "viewer");
+	cr_expect_str_eq(rtsp_credentials_find(&c, "school-12")->password, "s#cr:t");
+	cr_expect_str_eq(rtsp_credentials_find(&c, "bank")->password, "");
+	cr_expect_null(rtsp_credentials_find(&c, "other"));
+	rtsp_credentials_finish(&c);
+}
+
+/* A complaint never repeats what stands in the line. */
+Test(credentials, refuses_what_is_none_by_its_line, .init = begin, .fini = finish)
+{
+	static const char *const bad[] = { "x: viewer", "x viewer:hidden", "x: :hidden", ": viewer:hidden",
+		"x: vie wer:hidden", "x: vie\"wer:hidden", "x: a:b\nx: a:b" };
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct rtsp_credentials c = { 0 };
+		struct torap_error err = { "" };
+		write_file(bad[i], 0600);
+		cr_expect_lt(rtsp_credentials_load(&c, path, &err), 0, "taken: %s", bad[i]);
+		cr_expect(strstr(err.text, path) && !strstr(err.text, "hidden"), "%s", err.text);
+	}
+	struct rtsp_credentials c = { 0 };
+	write_file("x: viewer:hidden\n", 0644);
+	cr_expect_lt(rtsp_credentials_load(&c, path, NULL), 0, "others may read it");
+}
+
+Test(config, takes_the_example)
+{
+	struct rtsp_config c = { 0 };
+	struct torap_error err;
+	cr_assert_eq(rtsp_config_load(&c, "deploy/rtsp/rtsp.yaml", &err), 0, "%s", err.text);
+	cr_expect_eq(c.schedule.period_us, 60 * TORAP_US_PER_S);
+	cr_expect_eq(c.schedule.parallel, 200);
+	cr_expect_eq(c.limits.stall_us, rtsp_limits_default.stall_us);
+	cr_expect_not(c.held);
+	cr_expect_str_eq(c.credentials, "deploy/rtsp/cameras.credentials");
+	rtsp_config_finish(&c);
+}
+
+Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
+{
+	static const struct {
+		const char *text, *complaint;
+	} cases[] = {
+		{ "node: tcp://x\n", ":1: \"tcp://x\" is no ipc:// endpoint" },
+		{ "node: ipc://x\nwatch:\n  mode: always\n", ":3: \"always\" is none of sampled, held" },
+		{ "node: ipc://x\nwatch:\n  transport: rtp\n", ":3: \"rtp\" is none of any, tcp, udp" },
+		{ "node: ipc://x\nwatch:\n  parallel: 0\n", ":3: must be 1 to 4096" },
+		{ "node: ipc://x\nlimits:\n  first: 1ms\n", ":3: must be between 100ms and 24h" },
+		{ "node: ipc://x\nwatch:\n  retry: 2m\n  retry_max: 1m\n", ":4: is shorter than retry" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct rtsp_config c = { 0 };
+		struct torap_error err = { "" };
+		write_file(cases[i].text, 0644);
+		cr_expect_lt(rtsp_config_load(&c, path, &err), 0);
+		cr_expect(strstr(err.text, cases[i].complaint), "%s", err.text);
+	}
+}
+
+static struct rtsp_cameras cameras;
+
+static void on_gone(void *hint, struct rtsp_camera *camera, bool stays)
+{
+	(void)camera;
+	(void)stays;
+	++*(unsigned *)hint;
+}
+
+static void set_cameras(unsigned count)
+{
+	static char names[300][8];
+	static struct kit_row rows[300];
+	unsigned gone = 0;
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(names[i], sizeof names[i], "cam-%u", i);
+		rows[i] = (struct kit_row){ .address = names[i],
+			.url = "rtsp://10.0.0.1/",
+			.key_name = "",
+			.profile = "",
+			.mode = "",
+			.site = "",
+			.switch_name = "",
+			.recorder = "" };
+	}
+	cr_assert_eq(rtsp_cameras_set(&cameras, rows, count, false, on_gone, &gone), 0);
+}
+
+static void forget(void)
+{
+	rtsp_cameras_finish(&cameras);
+	cameras = (struct rtsp_cameras){ 0 };
+}
+
+Test(state, outlives_a_restart, .init = begin, .fini = finish)
+{
+	struct rtsp_now now = { { 7 * TORAP_US_PER_S }, { 1800000000LL * TORAP_US_PER_S } };
+	struct torap_error err;
+	uint32_t known, damaged;
+	set_cameras(300);
+	struct rtsp_camera *c = rtsp_cameras_named(&cameras, "CAM-299");
+	c->sight.baseline.hours[3].count = 9;
+	cr_assert_eq(rtsp_state_save(RTSP_STATE_BASELINES, path, &cameras, &err), 0, "%s", err.text);
+	forget();
+	set_cameras(300);
+	cr_assert_eq(rtsp_state_load(RTSP_STATE_BASELINES, path, &cameras, now, &known, &damaged, &err), 0,
+		"%s", err.text);
+	cr_expect_eq(known, 300);
+	cr_expect_eq(damaged, 0);
+	cr_expect_eq(rtsp_cameras_named(&cameras, "cam-299")->sight.baseline.hours[3].count, 9);
+	cr_expect_lt(rtsp_state_load(RTSP_STATE_FAULTS, path, &cameras, now, &known, &damaged, &err), 0);
+	forget();
+}
+
+/* A start that was told and one that was not; an end that was not. */
+Test(state, holds_the_faults_that_the_node_knows, .init = begin, .fini = finish)
+{
+	struct rtsp_now now = { { 7 * TORAP_US_PER_S }, { 1800000000LL * TORAP_US_PER_S } };
+	struct torap_error err;
+	uint32_t known, damaged;
+	set_cameras(300);
+	struct rtsp_camera *c = rtsp_cameras_named(&cameras, "cam-7");
+	c->health.troubles[RTSP_MOVED] = (struct rtsp_trouble){ .open = true, .times = 1 };
+	c->told = rtsp_fault_bit(RTSP_OFFLINE);
+	c->told_since_us[RTSP_OFFLINE] = 55;
+	c->told_cause[RTSP_OFFLINE] = RTSP_CAUSE_NETWORK;
+	cr_assert_eq(rtsp_state_save(RTSP_STATE_FAULTS, path, &cameras, &err), 0, "%s", err.text);
+	forget();
+	set_cameras(300);
+	cr_assert_eq(rtsp_state_load(RTSP_STATE_FAULTS, path, &cameras, now, &known, &damaged, &err), 0, "%s",
+		err.text);
+	cr_expect_eq(known, 1);
+	c = rtsp_cameras_named(&cameras, "cam-7");
+	cr_expect_eq(rtsp_health_open(&c->health), rtsp_fault_bit(RTSP_OFFLINE));
+	cr_expect_eq(c->health.troubles[RTSP_OFFLINE].bad_since.wall.us, 55);
+	cr_expect_eq(c->told, rtsp_fault_bit(RTSP_OFFLINE));
+	cr_expect_eq(c->told_cause[RTSP_OFFLINE], RTSP_CAUSE_NETWORK);
+	forget();
+}
+
+/* Each byte of a record flipped, and the file cut anywhere: what is damaged is left out, the rest is there. */
+Test(state, leaves_out_what_is_damaged, .init = begin, .fini = finish)
+{
+	struct rtsp_now now = { 0 };
+	struct stat st;
+	uint32_t known, damaged;
+	set_cameras(2);
+	cr_assert_eq(rtsp_state_save(RTSP_STATE_BASELINES, path, &cameras, NULL), 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0600);
+	char *bytes = malloc((size_t)st.st_size);
+	FILE *f = fopen(path, "r");
+	cr_assert_eq(fread(bytes, 1, (size_t)st.st_size, f), (size_t)st.st_size);
+	fclose(f);
+	for (long i = 23; i < st.st_size; i += 13) {
+		bytes[i] ^= 1;
+		f = fopen(path, "w");
+		fwrite(bytes, 1, (size_t)st.st_size, f);
+		fclose(f);
+		bytes[i] ^= 1;
+		cr_assert_eq(
+			rtsp_state_load(RTSP_STATE_BASELINES, path, &cameras, now, &known, &damaged, NULL),
+			0);
+		cr_assert(known < 2 && damaged >= 1, "%u known, %u damaged, byte %ld", known, damaged, i);
+		cr_assert_eq(truncate(path, i), 0);
+		cr_assert_eq(
+			rtsp_state_load(RTSP_STATE_BASELINES, path, &cameras, now, &known, &damaged, NULL),
+			0);
+		cr_assert_lt(known, 2);
+	}
+	cr_assert_eq(truncate(path, 5), 0);
+	cr_expect_lt(rtsp_state_load(RTSP_STATE_BASELINES, path, &cameras, now, &known, &damaged, NULL), 0);
+	unlink(path);
+	cr_expect_eq(rtsp_state_load(RTSP_STATE_BASELINES, path, &cameras, now, &known, &damaged, NULL), 0,
+		"no file yet");
+	free(bytes);
+	forget();
+}
