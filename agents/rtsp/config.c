@@ -132,18 +132,6 @@ static void take_limits(struct taking *t, struct rtsp_limits *l, const struct ra
 	take_duration(t, &l->stall_us, raw->stall, "limits.stall");
 }
 
-/* ipc://name is relative to the folder of the configuration, like every other name in it. */
-static char *node_endpoint(const char *path, const char *node)
-{
-	static const char scheme[] = "ipc://";
-	const char *name = node + strlen(scheme);
-	char *full = *name == '@' ? strdup(name) : torap_yaml_path(path, name), *endpoint = NULL;
-	if (full && asprintf(&endpoint, "%s%s", scheme, full) < 0)
-		endpoint = NULL;
-	free(full);
-	return endpoint;
-}
-
 static bool take_path(char **out, const char *path, const char *name)
 {
 	*out = name ? torap_yaml_path(path, name) : NULL;
@@ -172,7 +160,7 @@ static int take(
 	if (t.failed)
 		return t.failed;
 	c->path = strdup(path);
-	c->node = node_endpoint(path, raw->node);
+	c->node = torap_yaml_endpoint(path, raw->node);
 	c->metrics = raw->metrics ? strdup(raw->metrics) : NULL;
 	bool all = c->path && c->node && (!raw->metrics || c->metrics);
 	all = take_path(&c->credentials, path, raw->credentials) && all;
