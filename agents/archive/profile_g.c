@@ -337,9 +337,11 @@ static void on_events(struct archive_dialogue *d, const struct soap_answer *a)
 {
 	bool more;
 	d->tracks.current = d->recording;
+	d->tracks.from = d->from;
 	if (!take_results(d, a, "GetEventSearchResultsResponse", "Result", take_event, &more) ||
 		++d->polls == POLLS_MAX) {
 		d->held.gaps_known = false;
+		archive_tracks_forget(&d->tracks);
 		begin(d, END_EVENTS);
 	} else if (!more) {
 		begin(d, END_EVENTS);
