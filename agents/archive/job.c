@@ -192,12 +192,13 @@ static void audit(uv_work_t *work)
 	archive_spans_finish(&held);
 }
 
-void archive_job_unknown(struct archive_job *job, const char *reason)
+void archive_job_unknown(struct archive_job *job, enum archive_outcome outcome, const char *reason)
 {
 	struct archive_spans none = { 0 };
 	archive_audit(&job->report, &none, &job->excused, &job->demand, job->began);
 	job->report.verdict = ARCHIVE_UNKNOWN;
-	job->outcome = ARCHIVE_BROKEN;
+	job->outcome = outcome;
+	job->spared = true;
 	snprintf(job->reason, sizeof job->reason, "%.*s", (int)sizeof job->reason - 1, reason);
 }
 

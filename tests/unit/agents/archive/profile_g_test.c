@@ -159,6 +159,13 @@ Test(profile_g, a_refused_password_is_not_tried_again)
 	cr_expect_eq(held.outcome, ARCHIVE_UNAUTHORISED);
 }
 
+/* As WS-Security calls it. */
+Test(profile_g, a_token_that_is_refused_is_not_tried_again)
+{
+	ASK("", CLOCK("4"), FAULT("FailedAuthentication"));
+	cr_expect_eq(held.outcome, ARCHIVE_UNAUTHORISED);
+}
+
 Test(profile_g, a_camera_without_recording_search_is_named_so)
 {
 	ASK("", CLOCK("4"),
