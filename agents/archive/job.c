@@ -145,7 +145,8 @@ struct archive_job *archive_job_destroy(struct archive_job *job)
 /* On a thread of the pool. */
 static int read_folder(struct archive_job *job, struct archive_spans *held, struct torap_error *err)
 {
-	const struct archive_folder folder = { job->folder, job->pattern, job->utc_offset_s, job->length_s };
+	const struct archive_folder folder = { job->folder, job->pattern, job->utc_offset_s, job->length_s,
+		&job->stopped };
 	uint64_t files, others;
 	job->gaps_known = true;
 	return archive_segments_read(held, &folder, &files, &others, err);
@@ -217,6 +218,7 @@ void archive_job_start(struct archive_job *job, uv_loop_t *loop)
 
 void archive_job_stop(struct archive_job *job)
 {
+	atomic_store(&job->stopped, true);
 	if (job->caller)
 		soap_caller_stop(job->caller);
 }

@@ -3,6 +3,7 @@
  * It holds copies of all that it needs: the configuration and the registry may change meanwhile. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -31,6 +32,7 @@ struct archive_job {
 	char *who, *why; /* of the first outage that excuses */
 	struct torap_wall began;
 	struct soap_caller *caller;
+	atomic_bool stopped;
 
 	/* What came of it. */
 	enum archive_outcome outcome;
