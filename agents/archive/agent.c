@@ -50,6 +50,10 @@ static void conclude(struct archive_agent *a, const struct archive_job *job)
 	struct archive_window w = window(a);
 	struct torap_wall now = torap_app_wall();
 	a->audits[job->outcome]++;
+	if (job->outcome == ARCHIVE_UNAUTHORISED && !job->spared && job->reload == a->reloads &&
+		archive_refusals_add(&a->refusals, job->recorder, job->reason, now))
+		torap_warn("ARCHIVE-MEMORY", "no memory to remember that recorder %s refused our password",
+			job->recorder);
 	if (!c || a->closing)
 		return;
 	c->running = false;
@@ -89,17 +93,21 @@ static void start(struct archive_agent *a, struct archive_camera *camera)
 {
 	struct archive_job *job;
 	struct torap_error err;
+	const struct archive_refusal *refusal =
+		archive_refusals_find(&a->refusals, camera->recorder, torap_app_wall());
 	int r = archive_job_create(&job, camera, &a->config, &a->secrets, torap_app_wall(), &err);
 	if (r == -ENOMEM) {
 		ask_again(camera);
-	} else if (r) {
-		archive_job_unknown(job, err.text);
+	} else if (r || refusal) {
+		archive_job_unknown(
+			job, r ? ARCHIVE_BROKEN : ARCHIVE_UNAUTHORISED, r ? err.text : refusal->reason);
 		conclude(a, job);
 		archive_job_destroy(job);
 	} else {
 		camera->running = true;
 		job->done = on_job;
 		job->hint = a;
+		job->reload = a->reloads;
 		job->next = a->jobs;
 		a->jobs = job;
 		a->jobs_count++;
@@ -229,6 +237,7 @@ void archive_agent_reload(struct archive_agent *a)
 	}
 	archive_config_finish(&a->config);
 	torap_secrets_finish(&a->secrets);
+	archive_refusals_finish(&a->refusals);
 	a->config = config;
 	a->secrets = secrets;
 	a->reloads++;
@@ -253,6 +262,7 @@ void archive_agent_close(struct archive_agent *a)
 void archive_agent_finish(struct archive_agent *a)
 {
 	archive_cameras_finish(&a->cameras);
+	archive_refusals_finish(&a->refusals);
 	torap_secrets_finish(&a->secrets);
 	archive_config_finish(&a->config);
 }

@@ -13,6 +13,7 @@
 #include "agents/archive/config.h"
 #include "agents/archive/observe.h"
 #include "agents/archive/profile_g.h"
+#include "agents/archive/refusals.h"
 #include "agents/kit/kit.h"
 #include "conf/secrets.h"
 
@@ -37,6 +38,7 @@ struct archive_agent {
 	bool timing, closing;
 	struct archive_job *jobs; /* that run */
 	size_t jobs_count;
+	struct archive_refusals refusals; /* since the last reload */
 	struct archive_observation scratch;
 	uint64_t audits[ARCHIVE_OUTCOMES], verdicts[ARCHIVE_VERDICTS];
 	uint64_t refused; /* reports that the node did not take */

@@ -4,8 +4,6 @@
 
 static const int64_t day_us = (int64_t)24 * 3600 * TORAP_US_PER_S;
 static const int64_t minute_us = (int64_t)60 * TORAP_US_PER_S;
-/* 2010-01-01T00:00:00Z.  What claims to be older was recorded before the recorder's clock was set. */
-static const int64_t believable_us = (int64_t)1262304000 * TORAP_US_PER_S;
 
 const char *archive_verdict_name(enum archive_verdict v)
 {
@@ -62,7 +60,7 @@ static void drop_unbelievable(struct archive_report *out, struct archive_spans *
 	const struct archive_demand *demand, struct torap_wall now)
 {
 	const struct torap_wall never = { INT64_MAX };
-	while (held->count && held->items[0].from.us < believable_us) {
+	while (held->count && held->items[0].from.us < archive_believable.us) {
 		struct archive_span first = held->items[0];
 		out->earliest_unknown = true;
 		archive_spans_remove(held, first.from, first.until);
@@ -86,18 +84,20 @@ void archive_audit(struct archive_report *out, struct archive_spans *held,
 
 	int64_t sum = accounted(held, excused, day, end, &recorded);
 	out->recorded_min = minutes(recorded);
-	out->excused_min = minutes(sum - recorded);
+	out->excused_min = minutes(sum) - out->recorded_min; /* rounded apart they could be more than a day */
 	out->missing_min = 1440 - out->recorded_min - out->excused_min;
 
-	bool first_held = true;
+	bool first_held = true; /* the oldest day that is not held by excuse alone */
 	for (uint32_t back = 0; back < demand->term_days; back++) {
 		struct torap_wall from = add_us(day, -(int64_t)back * day_us);
 		if (from.us < demand->since.us)
 			break;
 		sum = accounted(held, excused, from, add_us(from, day_us), &recorded);
-		first_held = is_held(demand, sum, recorded);
+		bool day_held = is_held(demand, sum, recorded);
+		if (recorded > 0 || !day_held)
+			first_held = day_held;
 		out->asked_days++;
-		out->held_days += first_held;
+		out->held_days += day_held;
 	}
 	if (held->count) {
 		out->earliest = held->items[0].from;

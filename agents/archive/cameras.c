@@ -115,7 +115,9 @@ struct archive_camera *archive_cameras_due(struct archive_cameras *c, struct tor
 	for (size_t i = 0; i < c->count; i++) {
 		size_t at = (c->at + i) % c->count;
 		struct archive_camera *camera = &c->list[at];
-		if (camera->running || camera->next.us > now.us || busy(hint, camera))
+		/* More than a day ahead is no moment of ours: our clock was set back. */
+		bool due = camera->next.us <= now.us || camera->next.us > now.us + day_us;
+		if (camera->running || !due || busy(hint, camera))
 			continue;
 		c->at = at + 1;
 		return camera;

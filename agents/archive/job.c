@@ -145,7 +145,8 @@ struct archive_job *archive_job_destroy(struct archive_job *job)
 /* On a thread of the pool. */
 static int read_folder(struct archive_job *job, struct archive_spans *held, struct torap_error *err)
 {
-	const struct archive_folder folder = { job->folder, job->pattern, job->utc_offset_s, job->length_s };
+	const struct archive_folder folder = { job->folder, job->pattern, job->utc_offset_s, job->length_s,
+		&job->stopped };
 	uint64_t files, others;
 	job->gaps_known = true;
 	return archive_segments_read(held, &folder, &files, &others, err);
@@ -192,12 +193,13 @@ static void audit(uv_work_t *work)
 	archive_spans_finish(&held);
 }
 
-void archive_job_unknown(struct archive_job *job, const char *reason)
+void archive_job_unknown(struct archive_job *job, enum archive_outcome outcome, const char *reason)
 {
 	struct archive_spans none = { 0 };
 	archive_audit(&job->report, &none, &job->excused, &job->demand, job->began);
 	job->report.verdict = ARCHIVE_UNKNOWN;
-	job->outcome = ARCHIVE_BROKEN;
+	job->outcome = outcome;
+	job->spared = true;
 	snprintf(job->reason, sizeof job->reason, "%.*s", (int)sizeof job->reason - 1, reason);
 }
 
@@ -216,6 +218,7 @@ void archive_job_start(struct archive_job *job, uv_loop_t *loop)
 
 void archive_job_stop(struct archive_job *job)
 {
+	atomic_store(&job->stopped, true);
 	if (job->caller)
 		soap_caller_stop(job->caller);
 }

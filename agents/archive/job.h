@@ -3,6 +3,7 @@
  * It holds copies of all that it needs: the configuration and the registry may change meanwhile. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -31,15 +32,18 @@ struct archive_job {
 	char *who, *why; /* of the first outage that excuses */
 	struct torap_wall began;
 	struct soap_caller *caller;
+	atomic_bool stopped;
 
 	/* What came of it. */
 	enum archive_outcome outcome;
+	bool spared; /* it was never asked */
 	char reason[256];
 	struct archive_report report;
 	bool gaps_known, clock_known;
 	int64_t clock_offset_ms;
 
 	uv_work_t work;
+	uint64_t reload; /* the owner's: which configuration it was made by */
 	void (*done)(void *hint, struct archive_job *job); /* on the loop; the job is the caller's again */
 	void *hint;
 	struct archive_job *next; /* the owner's */
@@ -55,6 +59,6 @@ void archive_job_start(struct archive_job *job, uv_loop_t *loop);
 /* What runs ends within a second. */
 void archive_job_stop(struct archive_job *job);
 /* A job that was never started: what it says when it cannot be asked. */
-void archive_job_unknown(struct archive_job *job, const char *reason);
+void archive_job_unknown(struct archive_job *job, enum archive_outcome outcome, const char *reason);
 /* What stands beside its report. */
 struct archive_facts archive_job_facts(const struct archive_job *job);

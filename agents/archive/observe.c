@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
+enum { REASON_MAX = 200 };
+
 __attribute__((format(printf, 2, 3))) static char *keep(
 	struct archive_observation *out, const char *format, ...)
 {
@@ -20,6 +24,27 @@ __attribute__((format(printf, 2, 3))) static char *keep(
 	}
 	out->used += (size_t)size + 1;
 	return at;
+}
+
+/* Whole characters of what a device or a file name said: the node refuses a report for one that is cut or none. */
+static char *keep_reason(struct archive_observation *out, const char *reason)
+{
+	char clean[REASON_MAX + 1];
+	size_t size = 0;
+	const uint8_t *at = (const uint8_t *)reason, *end = at + strlen(reason);
+	while (at < end) {
+		size_t length = torap_utf8_length(at, end), taken = length ? length : 1;
+		if (size + taken > REASON_MAX)
+			break;
+		if (length)
+			memcpy(clean + size, at, length);
+		else
+			clean[size] = '?';
+		size += taken;
+		at += taken;
+	}
+	clean[size] = '\0';
+	return keep(out, "%s", clean);
 }
 
 static void add(struct archive_observation *out, const char *name, char *value, bool personal)
@@ -81,7 +106,7 @@ void archive_observe(struct archive_observation *out, const char *address, const
 		add(out, "older", (char *)"undated: its clock was wrong then", false);
 	add(out, "gaps", (char *)(facts->gaps_known ? "known" : "not told"), false);
 	add(out, "recorder", keep(out, "%s", facts->recorder), false);
-	add(out, "reason", keep(out, "%.200s", facts->reason), false);
+	add(out, "reason", keep_reason(out, facts->reason), false);
 	if (facts->clock_known)
 		add_number(out, "clock_offset_s", facts->clock_offset_ms / 1000);
 	if (facts->who)

@@ -337,9 +337,11 @@ static void on_events(struct archive_dialogue *d, const struct soap_answer *a)
 {
 	bool more;
 	d->tracks.current = d->recording;
+	d->tracks.from = d->from;
 	if (!take_results(d, a, "GetEventSearchResultsResponse", "Result", take_event, &more) ||
 		++d->polls == POLLS_MAX) {
 		d->held.gaps_known = false;
+		archive_tracks_forget(&d->tracks);
 		begin(d, END_EVENTS);
 	} else if (!more) {
 		begin(d, END_EVENTS);
@@ -403,9 +405,12 @@ void archive_dialogue_answer(struct archive_dialogue *d, const struct soap_answe
 	enum archive_outcome failure, const char *reason, struct torap_wall now)
 {
 	bool optional = d->state == CLOCK || d->state == END_RECORDINGS || d->state == END_EVENTS;
-	if (fault && soap_fault_is(a, "NotAuthorized") && d->state != CLOCK)
+	bool refused =
+		fault && (soap_fault_is(a, "NotAuthorized") || soap_fault_is(a, "FailedAuthentication"));
+	if (refused && d->state != CLOCK)
 		end(d, ARCHIVE_UNAUTHORISED, reason);
-	else if (!a && (!optional || failure == ARCHIVE_UNREACHABLE))
+	else if (!a && (!optional || failure == ARCHIVE_UNREACHABLE ||
+			       (failure == ARCHIVE_UNAUTHORISED && d->state != CLOCK)))
 		end(d, failure, reason);
 	else
 		on_answer(d, fault ? NULL : a, now);

@@ -21,6 +21,18 @@ struct walk {
 	struct torap_error *err;
 };
 
+/* Seconds since 1970 are the same everywhere, and a name with an offset says which. */
+static bool tells_offset(const char *pattern)
+{
+	for (const char *p = strchr(pattern, '%'); p; p = strchr(p + 2, '%')) {
+		if (p[1] == 's' || p[1] == 'z')
+			return true;
+		if (!p[1])
+			break;
+	}
+	return false;
+}
+
 /* The moment that a name tells; false: it does not fit the pattern to its end. */
 static bool begins_at(const struct archive_folder *f, const char *name, int64_t *out_s)
 {
@@ -28,7 +40,8 @@ static bool begins_at(const struct archive_folder *f, const char *name, int64_t 
 	const char *end = strptime(name, f->pattern, &tm);
 	if (!end || *end)
 		return false;
-	*out_s = (int64_t)timegm(&tm) - f->utc_offset_s;
+	const int64_t offset_s = tells_offset(f->pattern) ? tm.tm_gmtoff : f->utc_offset_s;
+	*out_s = (int64_t)timegm(&tm) - offset_s; /* timegm() forgets tm_gmtoff */
 	return true;
 }
 
@@ -42,7 +55,10 @@ int archive_pattern_check(const char *pattern, struct torap_error *err)
 	const time_t moment = 1795672422;
 	struct tm tm;
 	f.pattern = pattern;
-	if (strlen(pattern) > ARCHIVE_PATTERN_MAX || !gmtime_r(&moment, &tm) ||
+	/* What strftime() makes of %s and %z is local. */
+	const struct tm *broken_down =
+		tells_offset(pattern) ? localtime_r(&moment, &tm) : gmtime_r(&moment, &tm);
+	if (strlen(pattern) > ARCHIVE_PATTERN_MAX || !broken_down ||
 		strftime(name, sizeof name, pattern, &tm) == 0 || !begins_at(&f, name, &read_s) ||
 		read_s / 60 != moment / 60)
 		return torap_errorf(err, -EINVAL,
@@ -71,6 +87,8 @@ static int walk_folder(struct walk *w, int parent, const char *name, char *path,
 static int walk_entry(struct walk *w, int folder, const char *name, char *path, size_t size, int depth)
 {
 	struct stat s;
+	if (w->folder->stopped && atomic_load(w->folder->stopped))
+		return torap_errorf(w->err, -ECANCELED, "stopping");
 	if (fstatat(folder, name, &s, AT_SYMLINK_NOFOLLOW))
 		return 0; /* Gone meanwhile: recorders delete their oldest. */
 	int more = snprintf(path + size, PATH_ROOM - size, "%s%s", size ? "/" : "", name);
@@ -105,9 +123,12 @@ static int walk_folder(struct walk *w, int parent, const char *name, char *path,
 	}
 	int r = 0;
 	const struct dirent *e;
-	while (r == 0 && (e = readdir(dir)))
+	while (r == 0 && (errno = 0, e = readdir(dir)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = walk_entry(w, fd, e->d_name, path, size, depth);
+	if (r == 0 && errno) /* A disk that fails: what came is not all. */
+		r = torap_errorf(
+			w->err, -errno, "%s/%.*s: %s", w->folder->path, (int)size, path, strerror(errno));
 	closedir(dir);
 	return r;
 }

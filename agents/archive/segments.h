@@ -4,6 +4,7 @@
  * written last, when that is plausible, else for the usual length.  Nothing of a file is read. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "agents/archive/spans.h"
@@ -14,8 +15,9 @@ struct archive_folder {
 	const char *path;
 	const char *
 		pattern; /* of the path below it, as strptime(3) has it: "%Y-%m-%d/%H-%M-%S.mp4"; whatever does not fit is no segment */
-	int32_t utc_offset_s; /* of the times in the names */
-	uint32_t length_s;    /* a file's usual length, and the most believed: 4 times that */
+	int32_t utc_offset_s;       /* of the times in the names, unless they tell their own: %s, %z */
+	uint32_t length_s;          /* a file's usual length, and the most believed: 4 times that */
+	const atomic_bool *stopped; /* NULL, or: gives up once it is true */
 };
 
 enum { ARCHIVE_FILES_MAX = 2 << 20, ARCHIVE_DEPTH_MAX = 8, ARCHIVE_PATTERN_MAX = 255 };

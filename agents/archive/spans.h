@@ -20,6 +20,9 @@ struct archive_spans {
 
 enum { ARCHIVE_SPANS_MAX = 65536 }; /* of one camera: a motion every minute for a month and a half */
 
+/* 2010-01-01T00:00:00Z.  What claims to be older was recorded before its recorder's clock was set. */
+static const struct torap_wall archive_believable = { (int64_t)1262304000 * TORAP_US_PER_S };
+
 /* What touches or overlaps becomes one.  An empty or backward stretch changes nothing. */
 void archive_spans_add(struct archive_spans *s, struct torap_wall from, struct torap_wall until);
 void archive_spans_remove(struct archive_spans *s, struct torap_wall from, struct torap_wall until);

@@ -5,6 +5,9 @@
 
 #include "agents/soap/answer.h"
 
+/* A recorder dates what it has closed: a file of a day at most.  One that says "Recording" with nothing newer than that records nothing. */
+static const int64_t still_running_us = (int64_t)24 * 3600 * TORAP_US_PER_S;
+
 static bool is_the_cameras(const struct archive_tracks *t, const struct soap_node *n, const char *token)
 {
 	static const char *const names[] = { "SourceId", "Name" };
@@ -38,24 +41,29 @@ static bool read_span(const struct soap_node *n, const char *first, const char *
 	return true;
 }
 
-/* The extent of its video tracks; of the recording, when it lists no track with a time. */
-static void read_extent(struct archive_recording *r, const struct soap_node *n, int64_t offset_us)
+/* Its tracks, of whatever type: events name them.  False: memory ran out. */
+static bool read_tracks(struct archive_recording *r, const struct soap_node *n, int64_t offset_us)
 {
-	struct archive_span span;
 	char type[32];
 	bool any = false;
-	for (const struct soap_node *track = soap_child(n, SOAP_NS_SCHEMA, "Track"); track;
-		track = soap_next(track, SOAP_NS_SCHEMA, "Track")) {
-		if (soap_text(soap_child(track, SOAP_NS_SCHEMA, "TrackType"), type, sizeof type) &&
-			strcmp(type, "Video") != 0)
-			continue;
-		if (read_span(track, "DataFrom", "DataTo", offset_us, &span)) {
-			archive_spans_add(&r->spans, span.from, span.until);
-			any = true;
-		}
+	r->tracks = calloc(ARCHIVE_TRACKS_MAX + 1, sizeof *r->tracks);
+	if (!r->tracks)
+		return false;
+	for (const struct soap_node *node = soap_child(n, SOAP_NS_SCHEMA, "Track");
+		node && r->count < ARCHIVE_TRACKS_MAX; node = soap_next(node, SOAP_NS_SCHEMA, "Track")) {
+		struct archive_track *track = &r->tracks[r->count++];
+		soap_text(soap_child(node, SOAP_NS_SCHEMA, "TrackToken"), track->token, sizeof track->token);
+		bool other = soap_text(soap_child(node, SOAP_NS_SCHEMA, "TrackType"), type, sizeof type) &&
+			     strcmp(type, "Video") != 0;
+		track->counts = !other && read_span(node, "DataFrom", "DataTo", offset_us, &track->extent);
+		any = any || track->counts;
 	}
-	if (!any && read_span(n, "EarliestRecording", "LatestRecording", offset_us, &span))
-		archive_spans_add(&r->spans, span.from, span.until);
+	struct archive_track *whole = &r->tracks[r->count];
+	if (!any && read_span(n, "EarliestRecording", "LatestRecording", offset_us, &whole->extent)) {
+		whole->counts = true;
+		r->count++;
+	}
+	return true;
 }
 
 bool archive_tracks_recording(struct archive_tracks *t, const struct soap_node *n, int64_t offset_us)
@@ -73,7 +81,8 @@ bool archive_tracks_recording(struct archive_tracks *t, const struct soap_node *
 	t->recordings = more;
 	r.running = soap_text(soap_child(n, SOAP_NS_SCHEMA, "RecordingStatus"), status, sizeof status) &&
 		    strcmp(status, "Recording") == 0;
-	read_extent(&r, n, offset_us);
+	if (!read_tracks(&r, n, offset_us))
+		return false;
 	t->recordings[t->count++] = r;
 	return true;
 }
@@ -94,14 +103,44 @@ static bool read_present(const struct soap_node *message, bool *out)
 	return false;
 }
 
+/* Is it another recording's?  Some recorders do not mind what was asked for. */
+static bool is_foreign(const struct archive_recording *r, const struct soap_node *n)
+{
+	char token[ARCHIVE_TOKEN_MAX + 1];
+	return soap_text(soap_child(n, SOAP_NS_SCHEMA, "RecordingToken"), token, sizeof token) &&
+	       strcmp(token, r->token) != 0;
+}
+
+static size_t track_of(const struct archive_recording *r, const struct soap_node *n)
+{
+	char token[ARCHIVE_TOKEN_MAX + 1];
+	if (soap_text(soap_child(n, SOAP_NS_SCHEMA, "TrackToken"), token, sizeof token))
+		for (size_t i = 0; i < r->count; i++)
+			if (strcmp(token, r->tracks[i].token) == 0)
+				return i;
+	return ARCHIVE_ANY_TRACK;
+}
+
+/* The state at the begin of what was asked for comes before all changes, whenever its recorder dates it. */
+static bool is_start_state(const struct soap_node *n)
+{
+	char word[8];
+	return soap_text(soap_child(n, SOAP_NS_SCHEMA, "StartStateEvent"), word, sizeof word) &&
+	       (strcmp(word, "true") == 0 || strcmp(word, "1") == 0);
+}
+
 bool archive_tracks_event(struct archive_tracks *t, const struct soap_node *n, int64_t offset_us)
 {
-	struct archive_change c = { .recording = t->current };
+	const struct archive_recording *r = &t->recordings[t->current];
+	struct archive_change c = { .recording = t->current, .track = track_of(r, n) };
 	/* Result → Event (wsnt:NotificationMessage) → Message → tt:Message. */
 	const struct soap_node *message = soap_child_named(soap_child_named(n, "Event"), "Message");
 	const struct soap_node *inner = soap_child_named(message, "Message");
-	if (!read_time(n, "Time", offset_us, &c.at) || !read_present(inner ? inner : message, &c.present))
+	if (is_foreign(r, n) || !read_time(n, "Time", offset_us, &c.at) ||
+		!read_present(inner ? inner : message, &c.present))
 		return true;
+	if (is_start_state(n) && c.at.us >= t->from.us)
+		c.at.us = t->from.us - 1;
 	if (t->changes_count == ARCHIVE_CHANGES_MAX)
 		return false;
 	if (t->changes_count == t->changes_room) {
@@ -116,6 +155,12 @@ bool archive_tracks_event(struct archive_tracks *t, const struct soap_node *n, i
 	return true;
 }
 
+void archive_tracks_forget(struct archive_tracks *t)
+{
+	while (t->changes_count && t->changes[t->changes_count - 1].recording == t->current)
+		t->changes_count--;
+}
+
 /* By recording, then by time; at one moment a cease comes before a begin: a file ends where the next one starts. */
 static int by_time(const void *a, const void *b)
 {
@@ -127,44 +172,84 @@ static int by_time(const void *a, const void *b)
 	return (int)x->present - (int)y->present;
 }
 
-static void take_gaps_out(const struct archive_tracks *t, size_t recording, struct archive_spans *spans)
+static size_t first_of(const struct archive_tracks *t, size_t recording)
+{
+	size_t low = 0, high = t->changes_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (t->changes[middle].recording < recording)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* A track that first is told to begin held nothing before, as far back as was asked. */
+static void take_gaps_out(
+	const struct archive_tracks *t, size_t recording, size_t track, struct archive_spans *spans)
 {
 	const struct torap_wall never = { INT64_MAX };
-	struct torap_wall ceased = { 0 };
-	bool absent = false;
-	for (size_t i = 0; i < t->changes_count; i++) {
+	struct torap_wall ceased = t->from;
+	bool absent = true;
+	bool any = false;
+	for (size_t i = first_of(t, recording); i < t->changes_count; i++) {
 		const struct archive_change *c = &t->changes[i];
 		if (c->recording != recording)
+			break;
+		if (c->track != track && c->track != ARCHIVE_ANY_TRACK)
 			continue;
 		if (absent && c->present)
 			archive_spans_remove(spans, ceased, c->at);
-		if (!absent && !c->present)
+		if (!c->present && (!absent || !any))
 			ceased = c->at;
 		absent = !c->present;
+		any = true;
 	}
-	if (absent)
+	if (any && absent)
 		archive_spans_remove(spans, ceased, never);
+}
+
+/* What began before its recorder knew the time must not swallow what another track dates well. */
+static void add_held(struct archive_spans *out, const struct archive_spans *spans)
+{
+	for (size_t i = 0; i < spans->count; i++) {
+		struct archive_span s = spans->items[i];
+		if (s.from.us < archive_believable.us && s.until.us > archive_believable.us)
+			s.until = archive_believable;
+		archive_spans_add(out, s.from, s.until);
+	}
+	out->failed = out->failed || spans->failed;
+}
+
+static void add_track(struct archive_tracks *t, size_t recording, size_t track, struct archive_spans *out,
+	struct torap_wall now)
+{
+	const struct archive_recording *r = &t->recordings[recording];
+	struct archive_span s = r->tracks[track].extent;
+	struct archive_spans spans = { 0 };
+	if (r->running && s.until.us < now.us && now.us - s.until.us <= still_running_us)
+		s.until = now;
+	archive_spans_add(&spans, s.from, s.until);
+	take_gaps_out(t, recording, track, &spans);
+	add_held(out, &spans);
+	archive_spans_finish(&spans);
 }
 
 void archive_tracks_spans(struct archive_tracks *t, struct archive_spans *out, struct torap_wall now)
 {
 	if (t->changes_count)
 		qsort(t->changes, t->changes_count, sizeof *t->changes, by_time);
-	for (size_t i = 0; i < t->count; i++) {
-		struct archive_spans *spans = &t->recordings[i].spans;
-		if (t->recordings[i].running && spans->count)
-			archive_spans_add(spans, spans->items[spans->count - 1].from, now);
-		take_gaps_out(t, i, spans);
-		for (size_t k = 0; k < spans->count; k++)
-			archive_spans_add(out, spans->items[k].from, spans->items[k].until);
-		out->failed = out->failed || spans->failed;
-	}
+	for (size_t i = 0; i < t->count; i++)
+		for (size_t k = 0; k < t->recordings[i].count; k++)
+			if (t->recordings[i].tracks[k].counts)
+				add_track(t, i, k, out, now);
 }
 
 void archive_tracks_finish(struct archive_tracks *t)
 {
 	for (size_t i = 0; i < t->count; i++)
-		archive_spans_finish(&t->recordings[i].spans);
+		free(t->recordings[i].tracks);
 	free(t->recordings);
 	free(t->changes);
 	*t = (struct archive_tracks){ 0 };

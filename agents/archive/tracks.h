@@ -10,25 +10,39 @@
 
 struct soap_node;
 
-enum { ARCHIVE_RECORDINGS_MAX = 256, ARCHIVE_CHANGES_MAX = 65536, ARCHIVE_TOKEN_MAX = 127 };
+enum {
+	ARCHIVE_RECORDINGS_MAX = 256,
+	ARCHIVE_TRACKS_MAX = 16, /* of a recording, of all types */
+	ARCHIVE_CHANGES_MAX = 65536,
+	ARCHIVE_TOKEN_MAX = 127,
+};
+
+struct archive_track {
+	char token[ARCHIVE_TOKEN_MAX + 1]; /* "": the recording itself, which lists no track with a time */
+	bool counts;                       /* it holds pictures, and tells when */
+	struct archive_span extent;        /* as it claims, gaps not taken out */
+};
 
 struct archive_recording {
 	char token[ARCHIVE_TOKEN_MAX + 1];
-	bool running;               /* it records now: it reaches until now */
-	struct archive_spans spans; /* as its tracks claim, gaps not taken out */
+	bool running;                 /* it records now: it reaches until now */
+	struct archive_track *tracks; /* owned */
+	size_t count;
 };
 
-/* A video track began or ceased to hold data. */
+/* A track began or ceased to hold data. */
 struct archive_change {
-	size_t recording;
+	size_t recording, track; /* ARCHIVE_ANY_TRACK: it names none that the recording lists */
 	struct torap_wall at;
 	bool present;
 };
+#define ARCHIVE_ANY_TRACK SIZE_MAX
 
 /* Zero is empty. */
 struct archive_tracks {
-	const char *source; /* which recordings count; "": all */
-	size_t current;     /* the recording whose events come */
+	const char *source;     /* which recordings count; "": all */
+	size_t current;         /* the recording whose events come */
+	struct torap_wall from; /* since when its events are asked for: nobody tells what changed before */
 	struct archive_recording *recordings;
 	size_t count;
 	struct archive_change *changes;
@@ -39,6 +53,8 @@ struct archive_tracks {
 bool archive_tracks_recording(struct archive_tracks *t, const struct soap_node *n, int64_t offset_us);
 /* A tt:FindEventResult of RecordingHistory/Track/State of the current recording.  Others are passed over.  False: too many. */
 bool archive_tracks_event(struct archive_tracks *t, const struct soap_node *n, int64_t offset_us);
-/* What was held, by all recordings together, gaps taken out. */
+/* Forgets the changes of the current recording: half of them would tell of gaps that have an end. */
+void archive_tracks_forget(struct archive_tracks *t);
+/* What was held, by all tracks with pictures together, gaps taken out. */
 void archive_tracks_spans(struct archive_tracks *t, struct archive_spans *out, struct torap_wall now);
 void archive_tracks_finish(struct archive_tracks *t);

@@ -179,10 +179,11 @@ int soap_call(struct soap_caller *c, const struct soap_call *call, struct soap_a
 			err, SOAP_UNREACHABLE, "%s", c->reason[0] ? c->reason : curl_easy_strerror(code));
 	struct torap_error why;
 	int r = soap_answer_parse(out, torap_bytes(c->answer.data, c->answer.size), &why);
-	if (status == 401 && r != SOAP_FAULT) {
-		if (r == 0)
+	if (status == 401) { /* Whatever the fault is called: what is asked next is refused likewise. */
+		if (r >= 0)
 			*out = soap_answer_free(*out);
-		return torap_errorf(err, SOAP_UNAUTHORISED, "HTTP 401");
+		return torap_errorf(err, SOAP_UNAUTHORISED, "HTTP 401%s%s", r == SOAP_FAULT ? ": " : "",
+			r == SOAP_FAULT ? why.text : "");
 	}
 	if (r == -EBADMSG)
 		return torap_errorf(err, SOAP_NO_ANSWER, "HTTP %ld: %s", status, why.text);

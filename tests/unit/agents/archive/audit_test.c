@@ -83,6 +83,29 @@ Test(audit, what_was_excused_is_counted_apart_and_once)
 	archive_spans_finish(&excused);
 }
 
+/* Twelve hours less half a minute, and what is left of the day. */
+Test(audit, halves_of_minutes_make_no_longer_day)
+{
+	struct archive_spans held = { 0 }, excused = { 0 };
+	struct torap_wall day = when("2026-11-24T19:00:00Z"),
+			  cut = { day.us + 12 * hour - 30 * TORAP_US_PER_S };
+	archive_spans_add(&held, day, cut);
+	archive_spans_add(&excused, cut, (struct torap_wall){ day.us + 24 * hour });
+	struct archive_report r = audit(&held, &excused, &demand);
+	cr_expect_eq(r.recorded_min + r.excused_min, 1440);
+	cr_expect_eq(r.missing_min, 0);
+	archive_spans_finish(&excused);
+}
+
+/* Its oldest day was excused for another reason; what it holds is a week. */
+Test(audit, an_excuse_does_not_make_an_archive_older)
+{
+	struct archive_spans held = since("2026-11-19"), excused = { 0 };
+	archive_spans_add(&excused, when("2026-10-25T00:00:00Z"), when("2026-10-28T00:00:00Z"));
+	cr_expect_eq(audit(&held, &excused, &demand).verdict, ARCHIVE_BELOW_TERM);
+	archive_spans_finish(&excused);
+}
+
 /* Both public answers that carry dates at all say 1970. */
 Test(audit, a_recorder_whose_clock_was_not_set_is_unknown_and_not_56_years_deep)
 {

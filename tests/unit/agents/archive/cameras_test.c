@@ -112,3 +112,15 @@ Test(cameras, come_in_turn)
 	cr_expect_str_eq(first->address, "a");
 	cr_expect_str_eq(second->address, "b", "the first waits, though it is still due");
 }
+
+/* It began with a clock that was years ahead; nobody would be asked until then. */
+Test(cameras, a_clock_that_was_set_back_delays_nobody)
+{
+	size_t without;
+	struct kit_row r = row("a", "nvr-1");
+	archive_cameras_set(&cameras, &r, 1, &window, now, &without);
+	archive_camera_done(&cameras.list[0], &window, now);
+	cr_expect_null(archive_cameras_due(&cameras, now, nobody, NULL));
+	struct torap_wall before = { now.us - 1000 * 24 * hour };
+	cr_expect(archive_cameras_due(&cameras, before, nobody, NULL));
+}

@@ -37,6 +37,18 @@
 	"<tt:Result><tt:RecordingToken>r1</tt:RecordingToken><tt:TrackToken>v</tt:TrackToken><tt:Time>" time         \
 	"</tt:Time><tt:Event><wsnt:Message><tt:Message><tt:Data><tt:SimpleItem Name='IsDataPresent' Value='" present \
 	"'/></tt:Data></tt:Message></wsnt:Message></tt:Event></tt:Result>"
+#define EVENT_OF(recording, track, start, time, present)                                                             \
+	"<tt:Result><tt:RecordingToken>" recording "</tt:RecordingToken><tt:TrackToken>" track                       \
+	"</tt:TrackToken><tt:Time>" time                                                                             \
+	"</tt:Time><tt:Event><wsnt:Message><tt:Message><tt:Data><tt:SimpleItem Name='IsDataPresent' Value='" present \
+	"'/></tt:Data></tt:Message></wsnt:Message></tt:Event><tt:StartStateEvent>" start                             \
+	"</tt:StartStateEvent></tt:Result>"
+#define TRACK(token, type, from, until)                                                                      \
+	"<tt:Track><tt:TrackToken>" token "</tt:TrackToken><tt:TrackType>" type                              \
+	"</tt:TrackType><tt:DataFrom>" from "</tt:DataFrom><tt:DataTo>" until "</tt:DataTo></tt:Track>"
+#define RECORDING_OF(token, tracks)                                                                          \
+	"<tt:RecordingInformation><tt:RecordingToken>" token "</tt:RecordingToken>" tracks                   \
+	"<tt:RecordingStatus>Stopped</tt:RecordingStatus></tt:RecordingInformation>"
 #define EVENTS(state, list)                                                                                  \
 	ENVELOPE("<tse:GetEventSearchResultsResponse><tse:ResultList><tt:SearchState>" state                 \
 		 "</tt:SearchState>" list "</tse:ResultList></tse:GetEventSearchResultsResponse>")
@@ -147,6 +159,13 @@ Test(profile_g, a_refused_password_is_not_tried_again)
 	cr_expect_eq(held.outcome, ARCHIVE_UNAUTHORISED);
 }
 
+/* As WS-Security calls it. */
+Test(profile_g, a_token_that_is_refused_is_not_tried_again)
+{
+	ASK("", CLOCK("4"), FAULT("FailedAuthentication"));
+	cr_expect_eq(held.outcome, ARCHIVE_UNAUTHORISED);
+}
+
 Test(profile_g, a_camera_without_recording_search_is_named_so)
 {
 	ASK("", CLOCK("4"),
@@ -195,5 +214,108 @@ Test(profile_g, a_begin_that_is_no_date_is_not_believed)
 		ENDED, FAULT("ActionNotSupported"));
 	cr_assert_eq(held.spans.count, 1);
 	cr_expect_eq(held.spans.items[0].from.us, 0);
+	archive_spans_finish(&held.spans);
+}
+
+/* How much of [from, until) is held, in hours. */
+static int64_t hours(const struct archive_holdings *h, const char *from, const char *until)
+{
+	return archive_spans_within(&h->spans, when(from), when(until)) / TORAP_US_PER_S / 3600;
+}
+
+/* The microphone was switched off on the third, and nobody switched it on again; a second picture bridges the gap of the first. */
+Test(profile_g, a_track_that_ceases_is_no_gap_of_another)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING_OF("r1", TRACK("v1", "Video", "2026-10-01T00:00:00Z",
+						   "2026-11-26T00:00:00Z") TRACK("a1", "Audio",
+						   "2026-10-01T00:00:00Z", "2026-11-03T00:00:00Z") TRACK("v2",
+						   "Video", "2026-11-10T00:00:00Z", "2026-11-26T00:00:00Z"))),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed", EVENT_OF("r1", "a1", "false", "2026-11-03T00:00:00Z", "false") EVENT_OF(
+					    "r1", "v1", "false", "2026-11-09T00:00:00Z", "false")
+					    EVENT_OF("r1", "v1", "false", "2026-11-12T00:00:00Z", "true")),
+		ENDED);
+	cr_expect(held.gaps_known);
+	cr_expect_eq(hours(&held, "2026-11-02T00:00:00Z", "2026-11-26T00:00:00Z"), 23 * 24);
+	archive_spans_finish(&held.spans);
+}
+
+/* It tells the events of all its recordings, whichever was asked for. */
+Test(profile_g, gaps_of_another_recording_are_not_the_cameras)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-26T03:00:00Z", "Stopped")),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed", EVENT_OF("r2", "v", "false", "2026-11-03T00:00:00Z", "false")), ENDED);
+	cr_expect_eq(hours(&held, "2026-11-02T00:00:00Z", "2026-11-12T00:00:00Z"), 240);
+	archive_spans_finish(&held.spans);
+}
+
+/* Its end alone is told: the gap began before anybody asked. */
+Test(profile_g, a_begin_without_its_cease_ends_a_gap)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-09-01T00:00:00Z", "2026-11-26T00:00:00Z", "Stopped")),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed", EVENT("2026-11-10T00:00:00Z", "true")), ENDED);
+	cr_expect_eq(hours(&held, "2026-10-26T00:00:00Z", "2026-11-10T00:00:00Z"), 0);
+	cr_expect_eq(hours(&held, "2026-11-10T00:00:00Z", "2026-11-26T00:00:00Z"), 16 * 24);
+	archive_spans_finish(&held.spans);
+}
+
+/* It dates the state at the begin with the moment of the first change. */
+Test(profile_g, the_state_at_the_begin_comes_first_whenever_it_is_dated)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-09-01T00:00:00Z", "2026-11-26T00:00:00Z", "Stopped")),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed", EVENT_OF("r1", "v", "true", "2026-11-10T00:00:00Z", "true") EVENT_OF(
+					    "r1", "v", "false", "2026-11-10T00:00:00Z", "false")
+					    EVENT_OF("r1", "v", "false", "2026-11-11T00:00:00Z", "true")),
+		ENDED);
+	cr_expect_eq(hours(&held, "2026-10-26T00:00:00Z", "2026-11-26T00:00:00Z"), 30 * 24);
+	archive_spans_finish(&held.spans);
+}
+
+/* The search breaks in the middle of a gap: its end was never told. */
+Test(profile_g, half_of_the_changes_are_not_believed)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z", "Stopped")),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Searching", EVENT("2026-11-10T00:00:00Z", "false")), FAULT("Action"), ENDED);
+	cr_expect_not(held.gaps_known);
+	cr_expect_eq(hours(&held, "2026-11-01T00:00:00Z", "2026-11-26T00:00:00Z"), 25 * 24);
+	archive_spans_finish(&held.spans);
+}
+
+/* One recording began when the recorder did not know the time, the next one did. */
+Test(profile_g, a_recording_without_a_date_does_not_swallow_another)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "1970-01-01T00:03:15Z", "2026-11-26T00:00:00Z", "Stopped")
+				RECORDING("r2", "2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z", "Stopped")),
+		ENDED, FAULT("ActionNotSupported"), FAULT("ActionNotSupported"));
+	cr_assert_eq(held.spans.count, 2);
+	cr_expect_eq(held.spans.items[1].from.us, when("2026-10-01T00:00:00Z").us);
+	archive_spans_finish(&held.spans);
+}
+
+/* It says that it records, and its newest picture is of last week. */
+Test(profile_g, a_recorder_that_only_says_that_it_records_holds_nothing_new)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-19T00:00:00Z", "Recording")),
+		ENDED, FAULT("ActionNotSupported"));
+	cr_assert_eq(held.spans.count, 1);
+	cr_expect_eq(held.spans.items[0].until.us, when("2026-11-19T00:00:00Z").us);
 	archive_spans_finish(&held.spans);
 }

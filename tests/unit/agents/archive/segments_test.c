@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agents/archive/segments.h"
@@ -53,7 +54,7 @@ static struct torap_wall when(const char *text)
 
 static int read_all(struct archive_spans *spans, uint64_t *files, uint64_t *others)
 {
-	struct archive_folder f = { dir, "%Y-%m-%d/%H-%M-%S.mp4", 18000, 600 };
+	struct archive_folder f = { dir, "%Y-%m-%d/%H-%M-%S.mp4", 18000, 600, NULL };
 	struct torap_error err;
 	return archive_segments_read(spans, &f, files, others, &err);
 }
@@ -80,6 +81,43 @@ Test(segments, names_tell_when_and_the_last_write_how_long)
 	archive_spans_finish(&spans);
 }
 
+/* The place is five hours ahead; neither of these names is in its time. */
+Test(segments, a_name_that_tells_its_offset_is_taken_at_its_word)
+{
+	static const struct {
+		const char *pattern, *name, *begin;
+	} told[] = {
+		{ "rec_%s.ts", "rec_1795597200.ts", "2026-11-25T09:00:00Z" },
+		{ "%Y%m%dT%H%M%S%z.mkv", "20261126T120000+0200.mkv", "2026-11-26T10:00:00Z" },
+	};
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+		const struct archive_folder f = { dir, told[i].pattern, 18000, 600, NULL };
+		struct archive_spans spans = { 0 };
+		struct torap_error err;
+		uint64_t files, others;
+		cr_assert_eq(archive_pattern_check(told[i].pattern, &err), 0, "%s", err.text);
+		file(told[i].name, "2026-11-27T09:00:00Z");
+		cr_assert_eq(archive_segments_read(&spans, &f, &files, &others, &err), 0);
+		cr_assert_eq(spans.count, 1, "%s", told[i].pattern);
+		cr_expect_eq(spans.items[0].from.us, when(told[i].begin).us, "%s", told[i].pattern);
+		archive_spans_finish(&spans);
+	}
+}
+
+/* Two million files lie on a slow disk, and the process is told to stop. */
+Test(segments, are_given_up_when_told_to_stop)
+{
+	atomic_bool stopped = true;
+	const struct archive_folder f = { dir, "%Y-%m-%d/%H-%M-%S.mp4", 18000, 600, &stopped };
+	struct archive_spans spans = { 0 };
+	struct torap_error err;
+	uint64_t files, others;
+	file("2026-11-25/14-00-00.mp4", "2026-11-25T09:10:00Z");
+	cr_expect_lt(archive_segments_read(&spans, &f, &files, &others, &err), 0);
+	cr_expect_eq(files, 0);
+	archive_spans_finish(&spans);
+}
+
 Test(segments, links_lead_nowhere_and_depth_has_an_end)
 {
 	struct archive_spans spans = { 0 };
@@ -97,7 +135,7 @@ Test(segments, links_lead_nowhere_and_depth_has_an_end)
 
 Test(segments, a_folder_that_is_not_there_is_an_error_and_not_an_empty_archive)
 {
-	struct archive_folder f = { "/nowhere/at/all", "%s", 0, 1 };
+	struct archive_folder f = { "/nowhere/at/all", "%s", 0, 1, NULL };
 	struct archive_spans spans = { 0 };
 	struct torap_error err;
 	uint64_t files, others;
@@ -114,4 +152,7 @@ Test(segments, a_pattern_must_tell_a_moment)
 	cr_expect_lt(archive_pattern_check("%Y-%m-%d.mp4", &err), 0, "no hour");
 	cr_expect_lt(archive_pattern_check("film.mp4", &err), 0);
 	cr_expect_lt(archive_pattern_check("", &err), 0);
+	setenv("TZ", "Asia/Almaty", 1);
+	tzset();
+	cr_expect_eq(archive_pattern_check("rec_%s.ts", &err), 0, "wherever the host stands");
 }
