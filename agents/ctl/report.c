@@ -8,6 +8,8 @@
 #include "agents/ctl/retention_table.h"
 #include "agents/follow/search.h"
 #include "base/error.h"
+#include "base/time.h"
+#include "loop/app.h"
 #include "wire/taxonomy.h"
 
 static const char retention_help[] =
@@ -16,12 +18,15 @@ static const char retention_help[] =
 	"What recorders keep of their cameras, by region and facility: the newest report of each camera in DIR, where\n"
 	"`torap follow` receives.  A site complies when each of its cameras does; it is below the term when one of them is, and\n"
 	"stores nothing when all do.  \"gaps\": the earliest day is old enough, days between are missing.  Also while `torap follow`\n"
-	"runs.  Exit status: 0, or 1 when DIR cannot be read or holds what cannot be.\n"
+	"runs.  A camera of which nothing was told for three days is unknown.  Exit status: 0, or 1 when DIR cannot be read or\n"
+	"holds what cannot be.\n"
 	"\n"
-	"    --region CODE   a KATO code or its beginning: 39 is Kostanay's region\n"
-	"    --day DATE      reports of this day, 2026-11-25; else the newest of each camera\n"
+	"    --region CODE   a KATO code, or its first 2, 4 or 6 digits: 39 is Kostanay's region\n"
+	"    --day DATE      reports of this day, 2026-11-25, however old; else the newest of each camera\n"
 	"    --csv           for spreadsheets\n"
 	"    --cameras       a line for each camera instead\n";
+
+enum { FRESH_DAYS = 4 }; /* the report of a day comes on the next; three more may be missed */
 
 struct report {
 	const char *day; /* or NULL */
@@ -136,15 +141,25 @@ static void print_cameras(struct report *r)
 	retention_table_cameras(r->table, print_camera, r);
 }
 
-/* "39" → 390000000.  False: no code. */
+/* "39" → 390000000.  False: no code; one digit, or an odd number of them, are the beginning of nothing. */
 static bool region_from(const char *text, uint32_t *out)
 {
 	char whole[] = "000000000";
 	size_t size = strlen(text);
-	if (size == 0 || size >= sizeof whole)
+	if (size != 2 && size != 4 && size != 6 && size != 9)
 		return false;
 	memcpy(whole, text, size);
 	return torap_region_parse(out, whole);
+}
+
+/* The oldest day whose reports still tell what is kept. */
+static void expire(const struct report *r)
+{
+	const int64_t fresh_us = (int64_t)FRESH_DAYS * 86400 * TORAP_US_PER_S;
+	char oldest[TORAP_WALL_TEXT_SIZE];
+	torap_wall_format((struct torap_wall){ torap_app_wall().us - fresh_us }, oldest);
+	oldest[10] = '\0';
+	retention_table_expire(r->table, oldest);
 }
 
 static int retention(int argc, char **argv)
@@ -161,7 +176,8 @@ static int retention(int argc, char **argv)
 	if (region && !region_from(region, &r.region))
 		return ctl_misuse(
 			"report retention", "\"%s\" is no KATO code, nor the beginning of one", region);
-	if (r.day && !is_day(r.day))
+	struct torap_wall parsed;
+	if (r.day && (!is_day(r.day) || torap_wall_parse(&parsed, r.day, NULL)))
 		return ctl_misuse("report retention", "\"%s\" is no day such as 2026-11-25", r.day);
 	struct torap_error err;
 	if (retention_table_create(&r.table, &err))
@@ -172,7 +188,10 @@ static int retention(int argc, char **argv)
 	};
 	uint64_t damaged;
 	int status = 0;
-	if (follow_search(&search, &damaged, &err))
+	int failed = follow_search(&search, &damaged, &err);
+	if (!failed && !r.day)
+		expire(&r);
+	if (failed)
 		status = ctl_fail("%s", err.text);
 	else if (cameras)
 		print_cameras(&r);

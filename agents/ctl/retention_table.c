@@ -61,6 +61,14 @@ static int by_name(const void *a, const void *b)
 	return r ? r : strcmp(x->row.device, y->row.device);
 }
 
+static void tame(char *id)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	for (; *id; id++)
+		if (!strchr(plain, *id))
+			*id = '?';
+}
+
 static struct camera *copy(const struct retention_row *row)
 {
 	const char **fields[] = { NULL, NULL, NULL, NULL };
@@ -79,6 +87,8 @@ static struct camera *copy(const struct retention_row *row)
 	char *at = c->text;
 	for (int i = 0; i < 4; i++) {
 		*fields[i] = strcpy(at, texts[i]);
+		if (fields[i] == &c->row.site || fields[i] == &c->row.device)
+			tame(at);
 		at += strlen(at) + 1;
 	}
 	return c;
@@ -139,6 +149,21 @@ static bool sort(struct retention_table *t)
 	twalk_r(t->tree, collect, &c);
 	qsort(t->sorted, t->count, sizeof(struct camera *), by_place);
 	return true;
+}
+
+static void expire(const void *node, VISIT visit, void *hint)
+{
+	struct camera *c = *(struct camera *const *)node;
+	if ((visit == postorder || visit == leaf) && strcmp(c->row.day, hint) < 0)
+		c->row.verdict = RETENTION_UNKNOWN;
+}
+
+void retention_table_expire(struct retention_table *t, const char *oldest)
+{
+	char day[] = "2026-11-25";
+	strncpy(day, oldest, sizeof day - 1);
+	forget_order(t);
+	twalk_r(t->tree, expire, day);
 }
 
 static bool same_site(const struct retention_row *a, const struct retention_row *b)

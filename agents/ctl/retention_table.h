@@ -19,7 +19,8 @@ enum retention_verdict {
 /* From a report's detail; a word that this build does not know is UNKNOWN. */
 enum retention_verdict retention_verdict_of(const char *word);
 
-/* A report of a camera.  Texts are copied. */
+/* A report of a camera.  Texts are copied; whatever in site and device is no letter, digit, '.', '_' or '-' becomes '?': they go to
+ * terminals and into spreadsheets, and what a node signs may be anything. */
 struct retention_row {
 	const char *writer, *site, *device, *day; /* "2026-11-25" */
 	uint32_t region;
@@ -35,6 +36,9 @@ int retention_table_create(struct retention_table **out, struct torap_error *err
 struct retention_table *retention_table_destroy(struct retention_table *t); /* accepts NULL, returns NULL */
 /* Keeps the camera's newest day, and of one day what was added last.  0 or -ENOMEM. */
 int retention_table_add(struct retention_table *t, const struct retention_row *row);
+
+/* What was last told of an earlier day than `oldest` is UNKNOWN: whether it is kept still, nobody says. */
+void retention_table_expire(struct retention_table *t, const char *oldest);
 
 /* A line of the table; sites of one region and facility. */
 struct retention_line {

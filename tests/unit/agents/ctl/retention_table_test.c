@@ -99,3 +99,31 @@ Test(retention_table, nothing_is_an_empty_table)
 	cr_assert(retention_table_lines(table, &count, &sum));
 	cr_expect_eq(count, 0);
 }
+
+/* The process that asks recorders is dead since spring; what it told last must not look like what complies. */
+Test(retention_table, what_was_told_long_ago_is_unknown)
+{
+	struct retention_line sum;
+	size_t count;
+	add("school-1", "cam-1", "2026-04-01", "compliant", 391010000, 7);
+	add("school-2", "cam-2", "2026-11-22", "compliant", 391010000, 7);
+	cr_assert(retention_table_lines(table, &count, &sum));
+	retention_table_expire(table, "2026-11-22");
+	cr_assert(retention_table_lines(table, &count, &sum));
+	cr_expect_eq(sum.of[RETENTION_COMPLIANT], 1);
+	cr_expect_eq(sum.of[RETENTION_UNKNOWN], 1);
+}
+
+static void is_tame(void *hint, const struct retention_row *row)
+{
+	(void)hint;
+	cr_expect_str_eq(row->site, "?HYPERLINK?1?2?");
+	cr_expect_str_eq(row->device, "cam-1??2J?x");
+}
+
+/* A node that was taken over signs a formula, and what clears a screen. */
+Test(retention_table, holds_nothing_that_a_spreadsheet_or_terminal_obeys)
+{
+	add("=HYPERLINK(1,2)", "cam-1\x1b[2J\nx", "2026-11-25", "compliant", 391010000, 7);
+	retention_table_cameras(table, is_tame, NULL);
+}
