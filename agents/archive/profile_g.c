@@ -405,6 +405,9 @@ void archive_dialogue_answer(struct archive_dialogue *d, const struct soap_answe
 	enum archive_outcome failure, const char *reason, struct torap_wall now)
 {
 	bool optional = d->state == CLOCK || d->state == END_RECORDINGS || d->state == END_EVENTS;
+	/* Some say by a page of HTML, not by a fault, that they do not know a question. */
+	bool replaceable = d->state == SERVICES || d->state == FIND_EVENTS || d->state == EVENTS;
+	optional = optional || (replaceable && failure == ARCHIVE_BROKEN);
 	bool refused =
 		fault && (soap_fault_is(a, "NotAuthorized") || soap_fault_is(a, "FailedAuthentication"));
 	if (refused && d->state != CLOCK)

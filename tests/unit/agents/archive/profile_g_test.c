@@ -1,5 +1,6 @@
 /* A recorder's answers, put together here after the schema; each test is a recorder with a habit. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
 #include "agents/archive/profile_g.h"
@@ -66,7 +67,7 @@ static struct torap_wall when(const char *text)
 	return t;
 }
 
-/* An answer for each question in turn; NULL: none comes. */
+/* An answer for each question in turn; NULL: none comes; what is no SOAP is broken. */
 static struct archive_holdings ask(
 	const char *source, const char *const *answers, size_t count, char *asked, size_t room)
 {
@@ -87,9 +88,9 @@ static struct archive_holdings ask(
 		const char *text = answers[n++];
 		struct soap_answer *a = NULL;
 		int r = text ? soap_answer_parse(&a, torap_bytes(text, strlen(text)), &err) : -1;
-		cr_assert(!text || r >= 0, "%s", err.text);
-		archive_dialogue_answer(
-			d, a, r == SOAP_FAULT, ARCHIVE_UNREACHABLE, text ? err.text : "timed out", now);
+		cr_assert(!text || r >= 0 || r == -EBADMSG, "%s", err.text);
+		archive_dialogue_answer(d, a, r == SOAP_FAULT, text ? ARCHIVE_BROKEN : ARCHIVE_UNREACHABLE,
+			text ? err.text : "timed out", now);
 		soap_answer_free(a);
 	}
 	cr_expect_eq(n, count, "%zu of %zu answers were used: %s", n, count, asked);
@@ -151,6 +152,22 @@ Test(profile_g, an_old_device_is_asked_for_its_capabilities)
 		FAULT("ActionNotSupported"));
 	cr_expect_str_eq(asked, "GetSystemDateAndTime GetServices GetCapabilities FindRecordings ");
 	cr_expect_eq(held.outcome, ARCHIVE_UNSUPPORTED);
+}
+
+Test(profile_g, a_page_of_html_is_as_good_as_a_fault)
+{
+	ASK("", CLOCK("4"), "<html>404</html>",
+		ENVELOPE(
+			"<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Extension><tt:Search><tt:XAddr>http://x/search</tt:XAddr>"
+			"</tt:Search></tt:Extension></tds:Capabilities></tds:GetCapabilitiesResponse>"),
+		TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-26T03:00:00Z", "Stopped")),
+		ENDED, "<html>404</html>");
+	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED, "%s", held.reason);
+	cr_expect_not(held.gaps_known);
+	cr_expect_eq(held.spans.count, 1);
+	archive_spans_finish(&held.spans);
 }
 
 Test(profile_g, a_refused_password_is_not_tried_again)
