@@ -21,11 +21,11 @@ struct broker_heard_stream {
 	/* What came in this session, and went to the disk or was passed over, ended before this batch; 0: nothing did.  What was passed
 	 * over never comes to the disk, so that nothing behind it says how far this source came (source.h). */
 	uint64_t submitted;
-	uint64_t acked;    /* next_batch of the last acknowledgement */
-	bool over;         /* the newest batch was passed over… */
-	bool over_told;    /* …and the log knows */
-	bool again;        /* an older batch came again: it stands in the window, too */
-	bool due;          /* in the list */
+	uint64_t acked; /* next_batch of the last acknowledgement */
+	bool over;      /* the newest batch was passed over… */
+	bool over_told; /* …and the log knows */
+	bool again;     /* an older batch came again: it stands in the window, too */
+	bool due;       /* in the list */
 	struct broker_heard_stream *next_due;
 };
 
