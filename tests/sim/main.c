@@ -16,10 +16,9 @@ enum {
 	STEPS_SPREAD = 300,
 	LONG_ONE_IN = 12,
 	LONG_TIMES = 5,
-	CALM_STEPS_MAX =
-		150000, /* more than an hour: a hole that was often asked for in vain waits so long */
+	CALM_STEPS_MAX = 45000, /* more than an hour: a hole that was often asked for in vain waits so long */
 	LOOK_EVERY = 16,
-	SETTLED_STEPS = 100, /* with nothing more to do: nothing may change */
+	SETTLED_STEPS = 100, /* with nothing more to do: nothing may change but what retention deletes */
 	SEEDS = 1000,
 };
 
@@ -49,6 +48,7 @@ static uint64_t draw_steps(struct sim_world *w)
 static void calm_down(struct sim_world *w)
 {
 	w->calm = true;
+	w->calm_since = w->now;
 	sim_note(w, "calm");
 	for (int i = 0, settled = 0; i < CALM_STEPS_MAX && settled < SETTLED_STEPS && !*w->failure; i++) {
 		sim_step(w);
@@ -169,6 +169,8 @@ int main(int argc, char **argv)
 		default:
 			return 2;
 		}
+	sim_files_begin();
+	atexit(sim_files_end);
 	if (one) {
 		struct totals t = { 0 };
 		return run(from, true, &t) ? 0 : 1;
