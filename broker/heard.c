@@ -80,6 +80,8 @@ void broker_heard_batch(struct broker_heard *h, struct broker_heard_stream *s, c
 		torap_position_advance(&s->got, m);
 		s->over = passed_over;
 	}
+	if (passed_over && m->batch_no >= s->submitted)
+		s->submitted = m->batch_no + 1;
 	list(h, s);
 }
 

@@ -18,8 +18,9 @@ struct broker_streams;
 struct broker_heard_stream {
 	struct torap_stream_id id;
 	struct torap_position got; /* after the newest batch that came; next_batch 0: none yet */
-	uint64_t
-		submitted; /* what went to the disk in this session ended before this batch; 0: nothing did */
+	/* What came in this session, and went to the disk or was passed over, ended before this batch; 0: nothing did.  What was passed
+	 * over never comes to the disk, so that nothing behind it says how far this source came (source.h). */
+	uint64_t submitted;
 	uint64_t acked;    /* next_batch of the last acknowledgement */
 	bool over;         /* the newest batch was passed over… */
 	bool over_told;    /* …and the log knows */

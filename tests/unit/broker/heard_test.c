@@ -131,3 +131,16 @@ Test(heard, knows_streams_apart_and_refuses_more_than_the_limit)
 	cr_expect_eq(broker_heard_find(&heard, &first), entry);
 	cr_expect_null(broker_heard_find(&heard, &more));
 }
+
+/* A trust file that knows the key comes under way: what was passed over before must come again, whatever comes behind it. */
+Test(heard, remembers_what_was_passed_over)
+{
+	came(1, false);
+	entry->submitted = 2;
+	came(2, true);
+	came(3, true);
+	came(4, false);
+	cr_expect_eq(entry->submitted, 4);
+	came(2, true);
+	cr_expect_eq(entry->submitted, 4, "it does not go back");
+}
