@@ -26,18 +26,20 @@ static struct broker_again *at(struct broker_feed *f, size_t i)
 }
 
 /* False: there is no room. */
-static bool push(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no)
+static bool push(struct broker_feed *f, struct broker_follow *w, uint64_t batch_no, bool asked)
 {
 	if (!f->again)
 		f->again = calloc(BROKER_AGAIN_MAX, sizeof *f->again);
 	if (!f->again)
 		return false;
 	for (size_t i = 0; i < f->again_count; i++)
-		if (at(f, i)->follow == w && at(f, i)->batch_no == batch_no)
+		if (at(f, i)->follow == w && at(f, i)->batch_no == batch_no) {
+			at(f, i)->asked |= asked;
 			return true;
+		}
 	if (f->again_count == BROKER_AGAIN_MAX)
 		return false;
-	*at(f, f->again_count++) = (struct broker_again){ w, batch_no };
+	*at(f, f->again_count++) = (struct broker_again){ w, batch_no, asked };
 	broker_feed_ready(f);
 	return true;
 }
@@ -57,7 +59,7 @@ static void refill(struct broker_feed *f)
 	f->again_more = false;
 	for (size_t i = 0; i < f->follows_room; i++) {
 		struct broker_follow *w = f->follows[i];
-		while (w && w->again_to && push(f, w, w->again_from))
+		while (w && w->again_to && push(f, w, w->again_from, false))
 			if (w->again_from++ == w->again_to)
 				w->again_to = 0;
 		f->again_more |= w && w->again_to;
@@ -87,7 +89,7 @@ void broker_feed_asked(struct broker_feed *f, const struct torap_stream_position
 		/* A subscriber may be ahead of us: of what is not here yet it asks again. */
 		if (position->holes[i] >= stream->first_batch && position->holes[i] < w->next &&
 			position->holes[i] <= broker_stream_last(stream))
-			push(f, w, position->holes[i]);
+			push(f, w, position->holes[i], true);
 }
 
 void broker_feed_mended(struct broker_feed *f, struct broker_stream *stream, uint64_t batch_no)
@@ -98,7 +100,7 @@ void broker_feed_mended(struct broker_feed *f, struct broker_stream *stream, uin
 	if (batch_no < w->begin)
 		return;
 	if (batch_no < w->next) {
-		if (!push(f, w, batch_no))
+		if (!push(f, w, batch_no, false))
 			push_later(f, w, batch_no);
 		return;
 	}
@@ -130,10 +132,11 @@ static bool send_once_more(struct broker_feed *f, struct broker_follow *w, const
 {
 	struct torap_batch view;
 	struct broker_routing *routing = f->broker->routing;
-	if (!w->relevant || !broker_cut_matches(routing, f->place, batch))
+	bool asked = at(f, 0)->asked;
+	if (!w->relevant || (!asked && !broker_cut_matches(routing, f->place, batch)))
 		return true;
 	size_t bytes = broker_cut_make(&view, routing, f->place, batch);
-	if (!is_answer(&view))
+	if (!asked && !is_answer(&view))
 		return true;
 	if (!torap_window_open(&f->window, bytes)) {
 		f->again_bytes = bytes;

@@ -1,11 +1,13 @@
 /* feed_again.h: batches that a subscriber is sent once more, because frames of them were missing when it got them.
  *
  * Either this broker's own hole was filled meanwhile, or the subscriber says in a position that it lacks frames.  Such a batch goes beside
- * the order, by the same cut and within the same window, one at a time; one of which nothing is granted, or nothing is here, does not.
+ * the order, by the same cut and within the same window, one at a time.  Of one that was mended here and holds nothing for the subscriber it
+ * hears nothing; what it asked for it is always sent, if only the manifest: that may be what is damaged there, and no frame need be granted.
  * Bounded: a question that finds no room is asked again by the subscriber, in its own time; what came here and finds none becomes a span of its
  * stream, which goes when the others have gone. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,7 @@ enum { BROKER_AGAIN_MAX = 1024 }; /* waiting, of one session */
 struct broker_again {
 	struct broker_follow *follow;
 	uint64_t batch_no;
+	bool asked; /* by the subscriber */
 };
 
 /* What the subscriber lacks of a stream, says its position. */
