@@ -369,15 +369,19 @@ static void learn_own(struct sim_world *w, size_t b)
 		struct sim_disk *own = &w->checks->own[s - SIM_NODE_STREAMS];
 		size_t count = sim_broker_count(w, w->brokers[b], s);
 		while (own->count < count) {
-			struct torap_batch *batch = sim_broker_read(w, w->brokers[b], s, own->count, NULL);
+			struct torap_wall received_at;
+			struct torap_batch *batch =
+				sim_broker_read(w, w->brokers[b], s, own->count, &received_at);
 			if (!batch) {
 				sim_fail(w, "broker %zu cannot read what it wrote", b);
 				return;
 			}
 			sim_disk_append(own, batch);
+			sim_flushed(w, s, own->count);
+			/* Its rules count from there: it may have waited for its flush. */
+			w->checks->fates[s][own->count - 1].flushed_at.us -= sim_wall(w).us - received_at.us;
 		}
 		own->flushed = own->count;
-		sim_flushed(w, s, own->count);
 		if (count < own->count)
 			sim_fail(w, "broker %zu has lost what it wrote itself", b);
 	}
