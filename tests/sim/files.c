@@ -28,6 +28,18 @@ uint32_t sim_files_region(size_t broker)
 	return (uint32_t)strtoul(broker_regions[broker], NULL, 10);
 }
 
+/* It becomes the working directory: names in the log must not differ from run to run. */
+static void make_dir(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	char made[sizeof dir];
+	snprintf(made, sizeof made, "%s/torap-sim-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(made) || chdir(made) || !getcwd(dir, sizeof dir)) {
+		perror(made);
+		exit(1);
+	}
+}
+
 static FILE *create(const char *name)
 {
 	char path[sizeof dir + 64];
@@ -127,7 +139,7 @@ static void write_policy(size_t b, size_t p)
 
 void sim_files_config(char *path, size_t size, size_t broker, size_t trust, size_t policy)
 {
-	snprintf(path, size, "%s/broker-%zu-%zu-%zu.yaml", dir, broker, trust, policy);
+	snprintf(path, size, "broker-%zu-%zu-%zu.yaml", broker, trust, policy);
 }
 
 static void write_config(size_t b, size_t t, size_t p)
@@ -150,12 +162,7 @@ static void write_config(size_t b, size_t t, size_t p)
 
 void sim_files_begin(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	snprintf(dir, sizeof dir, "%s/torap-sim-XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(dir)) {
-		perror(dir);
-		exit(1);
-	}
+	make_dir();
 	sim_sodium_begin(0);
 	for (size_t b = 0; b < SIM_BROKERS; b++)
 		write_keys(b);
