@@ -296,4 +296,3 @@ void sim_check_end(struct sim_world *w);
 /* --- sodium.c ----------------------------------------------------------------------------------------------------- */
 
 void sim_sodium_begin(uint64_t seed);
-void sim_sodium_end(void);

@@ -206,7 +206,6 @@ void sim_end(struct sim_world *w)
 	while (w->lines)
 		sim_line_close(w, w->lines);
 	sim_checks_end(w);
-	sim_sodium_end();
 }
 
 static void change_rules(struct sim_world *w)
