@@ -18,8 +18,8 @@ int __wrap_crypto_sign_detached(unsigned char *signature, unsigned long long *si
 int __wrap_crypto_sign_verify_detached(const unsigned char *signature, const unsigned char *text,
 	unsigned long long size, const unsigned char *key);
 
-static void digest(unsigned char *out, const unsigned char *text, unsigned long long size,
-	const unsigned char *key)
+static void digest(
+	unsigned char *out, const unsigned char *text, unsigned long long size, const unsigned char *key)
 {
 	crypto_generichash(out, crypto_sign_BYTES, text, size, key, KEY);
 }
