@@ -49,7 +49,7 @@ void sim_checks_end(struct sim_world *w)
 }
 
 /* What its writer has sealed of a stream. */
-static const struct sim_disk *sealed_of(const struct sim_world *w, size_t s)
+const struct sim_disk *sim_sealed(const struct sim_world *w, size_t s)
 {
 	return s < SIM_NODE_STREAMS ? &w->nodes[s / SIM_LANES].lanes[s % SIM_LANES].disk
 				    : &w->checks->own[s - SIM_NODE_STREAMS];
@@ -76,60 +76,6 @@ void sim_harm(struct sim_world *w, size_t s, size_t batch)
 {
 	if (batch < w->checks->fates_count[s])
 		w->checks->fates[s][batch].harmed = true;
-}
-
-/* --- what is granted --- */
-
-static bool is_granted(
-	const struct sim_world *w, size_t broker, size_t f, const struct torap_group *group, unsigned part)
-{
-	const struct sim_feed *feed = &w->feeds[f];
-	size_t policy = sim_broker_policy(w->brokers[broker]);
-	bool parts[4];
-	if (!torap_grant_parts(&feed->row, 1, &group->class, parts) || !parts[group->parts[part].part])
-		return false;
-	if (strcmp(feed->name, "almaty") != 0 || policy == SIM_POLICY_GRANTS)
-		return true;
-	return policy == SIM_POLICY_DENIES && group->parts[part].part != TORAP__PART_KIND__PART_PERSONAL;
-}
-
-static size_t find_stream(const struct sim_world *w, const struct torap_stream_id *id)
-{
-	size_t s = 0;
-	while (s < SIM_STREAMS && !torap_stream_id_equal(sim_stream(w, s), id))
-		s++;
-	return s;
-}
-
-static void check_frames_sent(struct sim_world *w, size_t broker, size_t feed, const struct torap_manifest *m,
-	struct torap_buffer *const *frames)
-{
-	for (unsigned g = 0; g < m->groups_count; g++)
-		for (unsigned p = 0; p < m->groups[g].parts_count; p++) {
-			const struct torap_buffer *frame = frames[m->groups[g].first_frame + p];
-			if (frame && frame->size && !is_granted(w, broker, feed, &m->groups[g], p))
-				sim_fail(w, "broker %zu sends %s a frame beyond the policy in force", broker,
-					w->feeds[feed].name);
-		}
-}
-
-void sim_check_sent(
-	struct sim_world *w, size_t broker, size_t feed, struct torap_buffer *const *frames, size_t count)
-{
-	struct torap_envelope envelope;
-	struct torap_error err;
-	if (count < 3 || torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err) ||
-		envelope.type != TORAP__MESSAGE_TYPE__MESSAGE_BATCH)
-		return;
-	size_t s = find_stream(w, &envelope.stream);
-	const struct sim_disk *sealed = s < SIM_STREAMS ? sealed_of(w, s) : NULL;
-	struct torap_manifest *m = NULL;
-	if (sealed && envelope.batch_no <= sealed->count)
-		check_frames_sent(
-			w, broker, feed, sealed->batches[envelope.batch_no - 1]->manifest, frames + 2);
-	else if (torap_manifest_decode(&m, torap_buffer_bytes(frames[1]), &err) == 0)
-		check_frames_sent(w, broker, feed, m, frames + 2);
-	torap_manifest_destroy(m);
 }
 
 /* --- what is due --- */
@@ -190,7 +136,7 @@ static bool is_over(
 /* The rule says so; or a copy was damaged, and its writer has not the frame any more: it may be lost.  Nothing else may. */
 static bool is_excused(const struct sim_world *w, size_t s, size_t batch, unsigned frame)
 {
-	const struct torap_batch *sealed = sealed_of(w, s)->batches[batch];
+	const struct torap_batch *sealed = sim_sealed(w, s)->batches[batch];
 	unsigned group, part;
 	torap_batch_locate(sealed, frame, &group, &part);
 	return (w->checks->fates[s][batch].harmed && !sealed->frames[frame]) ||
@@ -317,7 +263,7 @@ static void check_silenced(
 
 static void check_one(struct sim_world *w, const struct holder *h, size_t s, size_t batch, bool at_last)
 {
-	const struct sim_disk *sealed = sealed_of(w, s);
+	const struct sim_disk *sealed = sim_sealed(w, s);
 	struct torap_batch *held = batch_of(w, h, s, batch);
 	if (held) {
 		check_batch(w, h, s, sealed->batches[batch], held, at_last);
@@ -336,7 +282,7 @@ static void check_holder(struct sim_world *w, size_t number, bool at_last)
 	struct holder h = holder_of(w, number);
 	for (size_t s = 0; s < SIM_STREAMS; s++) {
 		size_t *checked = &w->checks->checked[number][s], count = count_of(w, &h, s),
-		       flushed = sealed_of(w, s)->flushed;
+		       flushed = sim_sealed(w, s)->flushed;
 		if (!h.feed && is_of(h.broker, s))
 			continue;
 		if (count > flushed) {
@@ -394,7 +340,7 @@ static bool is_whole(struct sim_world *w, const struct holder *h, size_t s)
 	for (; *whole < count; ++*whole) {
 		struct torap_batch *held = batch_of(w, h, s, *whole);
 		bool lacks = !held;
-		const struct torap_manifest *m = sealed_of(w, s)->batches[*whole]->manifest;
+		const struct torap_manifest *m = sim_sealed(w, s)->batches[*whole]->manifest;
 		if (held && memcmp(m->digest, held->manifest->digest, sizeof m->digest) != 0)
 			lacks = true;
 		for (unsigned frame = 0; !lacks && frame < m->frames_count; frame++) {
@@ -497,9 +443,9 @@ static void check_events(struct sim_world *w, const struct sim_feed *feed, size_
 			here);
 	/* More than was acknowledged when a flush failed that was on the disk all the same. */
 	if (feed->row.facilities_count == 0 && s < SIM_NODE_STREAMS &&
-		c.events + gone != events_of(sealed_of(w, s)))
+		c.events + gone != events_of(sim_sealed(w, s)))
 		sim_fail(w, "%s shows %" PRIu64 " events of %s, which has %" PRIu64, feed->name, c.events,
-			sim_stream(w, s)->writer, events_of(sealed_of(w, s)));
+			sim_stream(w, s)->writer, events_of(sim_sealed(w, s)));
 }
 
 /* What the rule in force says must be gone, is. */
@@ -536,7 +482,7 @@ static bool is_expected(const struct holder *h, size_t s)
 bool sim_is_settled(struct sim_world *w)
 {
 	for (size_t s = 0; s < SIM_NODE_STREAMS; s++) {
-		const struct sim_disk *sealed = sealed_of(w, s);
+		const struct sim_disk *sealed = sim_sealed(w, s);
 		if (sealed->flushed != sealed->count)
 			return false;
 		for (size_t number = 0; number < HOLDERS; number++) {
@@ -557,7 +503,7 @@ bool sim_is_settled(struct sim_world *w)
 void sim_check_end(struct sim_world *w)
 {
 	for (size_t s = 0; s < SIM_STREAMS; s++) {
-		size_t flushed = sealed_of(w, s)->flushed;
+		size_t flushed = sim_sealed(w, s)->flushed;
 		for (size_t number = 0; number < HOLDERS; number++) {
 			struct holder h = holder_of(w, number);
 			size_t count = count_of(w, &h, s);

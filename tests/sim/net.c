@@ -37,6 +37,7 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 	struct torap_buffer *const *frames, size_t count)
 {
 	w->messages++;
+	sim_check_sent(w, line, way, frames, count);
 	if (line->ordered && sim_fault(w, SIM_HALF_OPEN))
 		line->cut = true;
 	if (line->cut || (!line->ordered && sim_fault(w, SIM_LOST)))

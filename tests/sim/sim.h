@@ -208,6 +208,9 @@ size_t sim_broker_trust(const struct sim_broker *b);
 struct torap_mono sim_broker_trust_since(const struct sim_broker *b, size_t trust);
 /* Batches of the stream that its store has; changes with the version. */
 size_t sim_broker_count(struct sim_world *w, struct sim_broker *b, size_t stream);
+/* Was the newest batch that came from this upstream passed over? */
+bool sim_broker_passes_over(
+	const struct sim_world *w, const struct sim_broker *b, size_t upstream, size_t stream);
 uint64_t sim_broker_version(const struct sim_broker *b);
 /* As its journal reads it; counts from 0.  NULL: it cannot be read.  received_at may be NULL. */
 struct torap_batch *sim_broker_read(struct sim_world *w, struct sim_broker *b, size_t stream, size_t batch,
@@ -222,7 +225,6 @@ struct sim_feed {
 	size_t at[SIM_LANES];                      /* where it is: a place in brokers */
 	struct sim_subscriber *subscriber;
 	struct sim_line lines[SIM_LANES];
-	uint64_t acked[SIM_STREAMS]; /* the subscriber said that it flushed so many batches */
 };
 
 struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_feed *feed);
@@ -283,9 +285,11 @@ void sim_flushed(struct sim_world *w, size_t stream, size_t count);
 void sim_harm(struct sim_world *w, size_t stream, size_t batch);
 /* When its node flushed it. */
 struct torap_mono sim_flushed_at(const struct sim_world *w, size_t stream, size_t batch);
-/* A broker sends this to a feed's subscriber: no frame of it may be beyond the policy that is in force there. */
-void sim_check_sent(
-	struct sim_world *w, size_t broker, size_t feed, struct torap_buffer *const *frames, size_t count);
+/* check_sent.c: no frame to a subscriber may be beyond the policy that is in force at the broker, nothing be acknowledged before its flush. */
+void sim_check_sent(struct sim_world *w, const struct sim_line *line, enum sim_way way,
+	struct torap_buffer *const *frames, size_t count);
+/* What its writer has sealed of a stream. */
+const struct sim_disk *sim_sealed(const struct sim_world *w, size_t stream);
 /* After each step: what nobody may see changed, no byte beyond a grant. */
 void sim_check_step(struct sim_world *w);
 /* Has all that is durable come to where it belongs? */

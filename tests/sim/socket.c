@@ -263,8 +263,6 @@ int torap_zmessage_send(
 		return 0;
 	if (!line)
 		return TORAP_ZSOCKET_GONE;
-	if (s->is_door && line->feed != SIM_NO_FEED)
-		sim_check_sent(w, s->broker, line->feed, frames, count);
 	sim_send(w, line, s->is_door ? SIM_TO_DIALLER : SIM_TO_LISTENER, frames, count);
 	return 0;
 }
