@@ -16,6 +16,8 @@
 enum {
 	HOLDERS = SIM_SUBSCRIBERS + SIM_BROKERS, /* who has copies: the feeds, then the brokers */
 	OVERDUE_US = 20 * TORAP_US_PER_S,        /* what must be deleted is, so long after its time */
+	SILENT_US =
+		60 * TORAP_US_PER_S, /* so long in the calm no lane of a broker is: canaries come each 20 s */
 };
 
 /* What happened to a batch of a writer. */
@@ -473,6 +475,20 @@ static void check_deleted(struct sim_world *w, size_t b, size_t s)
 	}
 }
 
+/* A broker goes on writing.  A last batch that is damaged says nothing. */
+static void check_own_moves(struct sim_world *w, size_t b, size_t lane)
+{
+	struct torap_wall received_at = { INT64_MIN / 2 };
+	size_t s = SIM_NODE_STREAMS + b * SIM_LANES + lane, count = sim_broker_count(w, w->brokers[b], s);
+	struct torap_batch *last =
+		count ? sim_broker_read(w, w->brokers[b], s, count - 1, &received_at) : NULL;
+	bool is_readable = last || !count;
+	torap_batch_destroy(last);
+	if (is_readable && w->now.us > w->calm_since.us + SILENT_US &&
+		sim_wall(w).us - received_at.us > SILENT_US)
+		sim_fail(w, "broker %zu has written nothing itself on lane %zu for a minute", b, lane);
+}
+
 /* Has the holder to have the whole stream? */
 static bool is_expected(const struct holder *h, size_t s)
 {
@@ -518,4 +534,7 @@ void sim_check_end(struct sim_world *w)
 	}
 	for (size_t h = 0; h < HOLDERS; h++)
 		check_holder(w, h, true);
+	for (size_t b = 0; b < SIM_BROKERS; b++)
+		for (size_t lane = 0; lane < SIM_LANES; lane++)
+			check_own_moves(w, b, lane);
 }
