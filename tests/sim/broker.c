@@ -321,10 +321,10 @@ static void follow_operator(struct sim_world *w, struct sim_broker *b)
 }
 
 /* What rotted on the disk and nobody reads is found by the next round of the scan, an hour later, or after a start: in the calm each broker
- * has one more. */
+ * has one more.  Where nothing rotted it has none, for a start also hides what only a start puts right. */
 static bool is_to_begin_anew(struct sim_world *w, struct sim_broker *b)
 {
-	if (!w->calm || b->began_anew ||
+	if (!w->calm || b->began_anew || w->faults[SIM_DAMAGE] + w->faults[SIM_MANIFEST] == 0 ||
 		w->now.us < w->calm_since.us + (int64_t)(BEGIN_ANEW_S + b->number) * TORAP_US_PER_S)
 		return false;
 	b->began_anew = true;

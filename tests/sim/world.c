@@ -52,6 +52,8 @@ static void draw_faults(struct sim_world *w)
 	static const unsigned times[] = { 0, 1, 1, 1, 1, 3 };
 	for (size_t i = 0; i < SIM_FAULTS; i++)
 		w->times[i] = times[sim_random(w, sizeof times / sizeof times[0])];
+	if (w->times[SIM_DAMAGE] == 0) /* Nothing rots, and no broker has a start more (broker.c). */
+		w->times[SIM_MANIFEST] = 0;
 }
 
 struct torap_wall sim_wall(const struct sim_world *w)
