@@ -1,5 +1,5 @@
-/* A broker: takes what its admission lets in, flushes, acknowledges, and gives each feed its course.  A crash leaves it what its disk holds. */
-#include "sim/broker.h"
+/* A broker: the process as it is (broker/), started, reloaded, killed and started again on what its store has. */
+#include "sim/sim.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -8,80 +8,80 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "broker/policy.h"
-#include "proto/session.pb-c.h"
+#include "broker/broker.h"
+#include "broker/feed.h"
+#include "broker/listener.h"
+#include "broker/reload.h"
+#include "broker/session.h"
+#include "broker/state.h"
+#include "broker/streams.h"
+#include "broker/upstream.h"
+#include "loop/app.h"
+#include "sim/process.h"
+#include "store/journal.h"
+#include "store/journal_rows.h"
+#include "store/kv.h"
 
-enum { SCANNED_A_STEP = 64, WAITING_MAX = 2 << 20 /* twice a writer's credit */ };
+enum {
+	WRITER_CREDIT = 8 << 20,
+	UPSTREAM_CREDIT = 64 << 10,
+	BATCH_BYTES_MAX = 1 << 20, /* that a batch of this run has, and more */
+	BEGIN_ANEW_S = 12,
+	SESSIONS_MAX = 64, /* lines of this run, and those that are not known yet to be gone */
+};
 
-static struct broker_policy *make_policy(struct sim_world *w, bool almaty_personal)
+struct sim_broker {
+	size_t number;
+	char name[16];
+	struct sim_process process;
+	struct torap_app app;
+	struct broker_config config;
+	struct broker *broker; /* NULL: it is down */
+	struct torap_mono back_at, full_until, stuck_until;
+	size_t trust, policy; /* in force */
+	struct torap_mono trust_since[SIM_TRUSTS];
+	size_t counts[SIM_STREAMS]; /* batches in the store… */
+	uint32_t numbers[SIM_STREAMS];
+	uint64_t counted_at; /* …of this version of it */
+	bool counted;
+	bool began_anew; /* in the calm */
+};
+
+static void load_config(struct sim_world *w, struct sim_broker *b, struct broker_config *out)
 {
-	static const char format[] =
-		"feeds:\n"
-		"  - { name: centre, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
-		"      rows: [{ parts: [open, personal] }] }\n"
-		"  - { name: prosecutor, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
-		"      rows: [{ facilities: [prison], parts: [open] }] }\n"
-		"  - { name: almaty, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
-		"      rows: [{ regions: [\"750000000\"], facilities: [prison], parts: [open%s] }] }\n"
-		"  - { name: ministry, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
-		"      rows: [{ parts: [open, personal] }] }\n"
-		"  - { name: nation-0, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
-		"      rows: [{ parts: [open] }] }\n"
-		"  - { name: nation-1, keys: [%064d], legal_basis: simulation, from: 2020-01-01, until: 2099-01-01,\n"
-		"      rows: [{ facilities: [prison], parts: [open, personal] }] }\n"
-		"writers: [{ id: node-0 }, { id: node-1 }, { id: node-2 }]\n";
-	char text[4096];
-	int size = snprintf(text, sizeof text, format, 1, 2, 3, almaty_personal ? ", personal" : "", 4, 5, 6);
-	assert(size > 0 && (size_t)size < sizeof text);
-	struct broker_policy *policy = NULL;
+	char path[512];
 	struct torap_error err;
-	if (broker_policy_parse(&policy, "sim", torap_bytes(text, (size_t)size), &err))
-		sim_fail(w, "the policy: %s", err.text);
-	return policy;
+	sim_files_config(path, sizeof path, b->number, b->trust, b->policy);
+	if (broker_config_load(out, path, &err)) {
+		sim_fail(w, "%s: %s", b->name, err.text);
+		abort();
+	}
 }
 
-/* What a process reads at its start. */
 static void start(struct sim_world *w, struct sim_broker *b)
 {
-	b->up = true;
-	b->streams = broker_streams_create();
-	assert(b->streams);
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		struct broker_stream *s = broker_streams_add(b->streams, sim_stream(w, i));
-		assert(s);
-		for (size_t k = 0; k < b->disks[i].count; k++)
-			torap_position_advance(&s->flushed, b->disks[i].batches[k]->manifest);
-		s->stored = b->disks[i].count;
-		s->number = (uint32_t)i + 1;
-		s->accepted = s->flushed;
-		s->recent_from = s->flushed.next_batch;
-		b->stream[i] = s;
-	}
-	if (b->number == SIM_NATION)
-		sim_upstream_start(w, b);
+	struct torap_error err;
+	sim_here = &b->process;
+	b->process.dead = false;
+	b->app = (struct torap_app){ 0 };
+	b->app.loop.data = &b->process;
+	load_config(w, b, &b->config);
+	if (broker_create(&b->broker, &b->app, &b->config, &err))
+		sim_fail(w, "%s does not start: %s", b->name, err.text);
 }
 
-static void drop_waiting(struct sim_broker *b)
+/* What a process that is killed has in memory goes, and nothing of it reaches anybody. */
+static void stop(struct sim_broker *b)
 {
-	while (b->waiting) {
-		struct sim_arrival *a = b->waiting;
-		b->waiting = a->next;
-		torap_batch_destroy(a->batch);
-		free(a);
-	}
-}
-
-static void stop(struct sim_world *w, struct sim_broker *b)
-{
-	drop_waiting(b);
-	memset(b->writers, 0, sizeof b->writers);
-	memset(b->scanned, 0, sizeof b->scanned);
-	for (size_t f = 0; f < SIM_FEEDS; f++)
-		for (size_t i = 0; i < SIM_LANES; i++)
-			sim_feed_end(&b->feeds[f][i]);
-	if (b->number == SIM_NATION)
-		sim_upstream_forget(w, b);
-	b->streams = broker_streams_destroy(b->streams);
+	if (!b->broker)
+		return;
+	sim_here = &b->process;
+	b->process.dead = true;
+	broker_stop(b->broker);
+	sim_process_drain(&b->process);
+	b->broker = broker_destroy(b->broker);
+	sim_process_drain(&b->process);
+	broker_config_finish(&b->config);
 }
 
 struct sim_broker *sim_broker_create(struct sim_world *w, size_t number)
@@ -89,374 +89,245 @@ struct sim_broker *sim_broker_create(struct sim_world *w, size_t number)
 	struct sim_broker *b = calloc(1, sizeof *b);
 	assert(b);
 	b->number = number;
-	for (size_t i = 0; i < SIM_POLICIES; i++)
-		b->policies[i] = make_policy(w, i == 1);
-	b->rules.policy = broker_policy_ref(b->policies[w->almaty_personal]);
-	b->rules.trust = torap_trust_ref(w->trust);
-	struct torap_error err;
-	int r = broker_routing_create(&b->routing, b->rules.policy, &err);
-	assert(r == 0);
+	snprintf(b->name, sizeof b->name, "broker-%zu", number);
+	b->process = (struct sim_process){
+		.world = w, .name = b->name, .loop = &b->app.loop, .store = sim_store_create()
+	};
 	start(w, b);
 	return b;
 }
 
-void sim_broker_destroy(struct sim_world *w, struct sim_broker *b)
+void sim_broker_destroy(struct sim_broker *b)
 {
-	stop(w, b);
-	for (size_t i = 0; i < SIM_STREAMS; i++)
-		sim_disk_finish(&b->disks[i]);
-	broker_routing_destroy(b->routing);
-	torap_trust_unref(b->rules.trust);
-	broker_policy_unref(b->rules.policy);
-	for (size_t i = 0; i < SIM_POLICIES; i++)
-		broker_policy_unref(b->policies[i]);
+	stop(b);
+	sim_store_destroy(b->process.store);
 	free(b);
 }
 
-const struct sim_disk *sim_broker_disk(const struct sim_broker *b, size_t stream)
+uint64_t sim_broker_incarnation(const struct sim_broker *b)
 {
-	return &b->disks[stream];
+	return b->broker->state.incarnation;
 }
 
-size_t sim_broker_stream(const struct sim_broker *b, const struct torap_stream_id *id)
+/* --- what is on the disk --- */
+
+static void begin_reading(const struct sim_broker *b, struct torap_kv_txn *txn)
 {
-	for (size_t i = 0; i < SIM_STREAMS; i++)
-		if (torap_stream_id_equal(&b->stream[i]->id, id))
-			return i;
-	assert(!"a stream that nobody writes");
-	return 0;
+	torap_kv_begin(txn, b->process.store, false);
 }
 
-/* Whoever was told that a batch is flushed must find it so. */
-static void check_told(struct sim_world *w, const struct sim_broker *b)
+static void count(struct sim_world *w, struct sim_broker *b)
 {
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		uint64_t acked = 0;
-		if (b->number == SIM_NATION)
-			for (size_t u = 0; u < SIM_CITIES; u++)
-				acked = w->feeds[SIM_UPSTREAM + u].acked[i] > acked
-						? w->feeds[SIM_UPSTREAM + u].acked[i]
-						: acked;
-		else
-			acked = w->nodes[i / SIM_LANES].lanes[i % SIM_LANES].uplinks[b->number].acked;
-		if (acked > b->disks[i].flushed)
-			sim_fail(w, "broker %zu acknowledged batch %" PRIu64 " of %s and lost it", b->number,
-				acked, sim_stream(w, i)->writer);
+	struct torap_kv_txn txn;
+	uint64_t version = sim_store_version(b->process.store);
+	if (b->counted && version == b->counted_at)
+		return;
+	b->counted = true;
+	b->counted_at = version;
+	begin_reading(b, &txn);
+	for (size_t s = 0; s < SIM_STREAMS; s++) {
+		struct torap_journal_head head;
+		int r = torap_rows_head_find(&txn, sim_stream(w, s), &head);
+		b->counts[s] = r ? 0 : head.last_batch;
+		b->numbers[s] = r ? 0 : head.number;
+		if (r && r != TORAP_KV_MISSING)
+			sim_fail(w, "%s: the row of a stream cannot be read", b->name);
 	}
+	torap_kv_abort(&txn);
+}
+
+size_t sim_broker_count(struct sim_world *w, struct sim_broker *b, size_t stream)
+{
+	count(w, b);
+	return b->counts[stream];
+}
+
+struct torap_batch *sim_broker_read(struct sim_world *w, struct sim_broker *b, size_t stream, size_t batch,
+	struct torap_wall *received_at)
+{
+	struct torap_kv_txn txn;
+	struct torap_batch *out = NULL;
+	count(w, b);
+	begin_reading(b, &txn);
+	if (torap_journal_read(&txn, b->numbers[stream], batch + 1, NULL, NULL, &out, received_at, NULL))
+		out = NULL;
+	torap_kv_abort(&txn);
+	return out;
+}
+
+uint64_t sim_broker_version(const struct sim_broker *b)
+{
+	return sim_store_version(b->process.store);
+}
+
+bool sim_broker_passes_over(
+	const struct sim_world *w, const struct sim_broker *b, size_t upstream, size_t stream)
+{
+	const struct broker_upstream *u = b->broker->upstreams->list[upstream];
+	const struct broker_heard_stream *heard =
+		broker_heard_find(&u->lanes[sim_lane(stream % SIM_LANES)].heard, sim_stream(w, stream));
+	return heard && heard->over;
 }
 
 void sim_broker_crash(struct sim_world *w, struct sim_broker *b)
 {
 	sim_note(w, "broker %zu dies", b->number);
-	b->up = false;
 	b->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
-	stop(w, b);
-	check_told(w, b);
+	stop(b);
 }
 
-struct torap_stream_position sim_broker_position(const struct sim_broker *b, size_t i, uint64_t next)
-{
-	const struct sim_disk *disk = &b->disks[i];
-	struct torap_stream_position p = { .stream = b->stream[i]->id, .at = { .next_batch = next } };
-	if (next > 1 && next <= disk->count + 1) {
-		p.at.has_digest = true;
-		memcpy(p.at.last_digest, disk->batches[next - 2]->manifest->digest, TORAP_DIGEST_SIZE);
-	}
-	return p;
-}
+/* --- its checkers --- */
 
-void sim_broker_refuse(
-	struct sim_world *w, struct sim_line *line, int code, const struct torap_stream_position *resume)
-{
-	struct torap_refusal refusal = { .code = code };
-	if (resume) {
-		refusal.has_resume = true;
-		refusal.resume = *resume;
-	}
-	sim_say(w, line, SIM_TO_DIALLER, TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL,
-		torap_refusal_encode(&refusal));
-}
+struct sessions {
+	struct sim_world *world;
+	size_t count;
+};
 
-/* --- holes --- */
-
-void sim_broker_found(struct sim_world *w, struct sim_broker *b, size_t i, uint64_t batch_no)
+static void check_session(void *hint, struct broker_session *s)
 {
-	if (torap_holes_add(&b->stream[i]->holes, batch_no, w->now) == TORAP_HOLES_NEW)
-		sim_note(w, "broker %zu finds batch %" PRIu64 " of %s damaged", b->number, batch_no,
-			b->stream[i]->id.writer);
-}
-
-void sim_broker_ask(struct sim_world *w, struct sim_broker *b, size_t i, struct torap_stream_position *p,
-	struct torap_holes_turn turn)
-{
-	struct torap_holes *holes = &b->stream[i]->holes;
-	size_t most = holes->count < TORAP_HOLES_ASKED_MAX ? holes->count : TORAP_HOLES_ASKED_MAX;
-	p->holes = most ? malloc(most * sizeof *p->holes) : NULL;
-	if (!p->holes)
+	struct sessions *all = hint;
+	all->count++;
+	if (!s->feed)
 		return;
-	p->holes_count = torap_holes_ask_in_turn(holes, turn, p->holes, most, w->now);
-	while (p->holes_count && p->holes[p->holes_count - 1] >= p->at.next_batch)
-		p->holes_count--;
+	const struct torap_window *window = &s->feed->window;
+	if (window->in_flight_bytes > window->credit_bytes && window->in_flight_count > 1)
+		sim_fail(all->world, "%s has more in flight to %s than its credit", s->broker->config->name,
+			s->name);
+	if (s->feed->again_count > BROKER_AGAIN_MAX)
+		sim_fail(all->world, "%s has too much to send again to %s", s->broker->config->name, s->name);
 }
 
-static bool ask_writer(struct sim_broker *b, size_t i)
+static void check_memory(struct sim_world *w, const struct sim_broker *b)
 {
-	struct broker_stream *s = b->stream[i];
-	s->ask_writer = b->writers[i].open && s->writer_got.next_batch;
-	b->writers[i].owed |= s->ask_writer;
-	return s->ask_writer;
-}
-
-struct torap_holes_turn sim_broker_turn(const struct sim_broker *b, unsigned source)
-{
-	return (struct torap_holes_turn){ source, b->number == SIM_NATION ? 1 + SIM_CITIES : 1 };
-}
-
-/* Whoever brings the stream, one after the other: what one has not, the next may have. */
-static void ask_due(struct sim_world *w, struct sim_broker *b, size_t i)
-{
-	struct torap_holes *holes = &b->stream[i]->holes;
-	for (unsigned source = 0; source < sim_broker_turn(b, 0).peers; source++) {
-		struct torap_holes_turn turn = sim_broker_turn(b, source);
-		if (torap_holes_due_in_turn(holes, turn, w->now) &&
-			!(source == 0 ? ask_writer(b, i) : sim_upstream_ask(w, b, source - 1, i)))
-			torap_holes_pass(holes, turn, w->now);
+	const struct broker *real = b->broker;
+	struct sessions sessions = { w, 0 };
+	if (real->streams->recent_bytes > BROKER_RECENT_BYTES_MAX)
+		sim_fail(w, "%s keeps %zu bytes of batches in memory", b->name, real->streams->recent_bytes);
+	for (size_t i = 0; i < real->streams->count; i++) {
+		const struct broker_stream *s = real->streams->all[i];
+		if (s->waiting_bytes > WRITER_CREDIT + BATCH_BYTES_MAX)
+			sim_fail(w, "%s holds %zu bytes of a stream that wait for the disk", b->name,
+				s->waiting_bytes);
+		if (s->holes.count > broker_stream_last(s))
+			sim_fail(
+				w, "%s has more holes in a stream of %s than batches", b->name, s->id.writer);
 	}
+	for (size_t u = 0; u < broker_upstreams_count(real->upstreams); u++)
+		for (size_t lane = 1; lane <= SIM_LANES; lane++)
+			if (real->upstreams->list[u]->lanes[lane].waiting_bytes >
+				UPSTREAM_CREDIT + BATCH_BYTES_MAX)
+				sim_fail(w, "%s holds more of an upstream than its credit", b->name);
+	broker_listener_each(real->listener, check_session, &sessions);
+	if (sessions.count > SESSIONS_MAX)
+		sim_fail(w, "%s has %zu sessions", b->name, sessions.count);
 }
 
-/* A bit flips on the disk: not in what is in memory. */
-static void damage(struct sim_world *w, struct sim_broker *b)
+/* Nobody here lies.  A key that the trust file does not know yet is no lie. */
+static void check_counts(struct sim_world *w, const struct sim_broker *b)
 {
-	size_t i = sim_random(w, SIM_STREAMS);
-	struct sim_disk *disk = &b->disks[i];
-	if (!disk->count)
-		return;
-	size_t batch = sim_random(w, disk->count);
-	unsigned frame = (unsigned)sim_random(w, disk->batches[batch]->manifest->frames_count);
-	if (sim_disk_drop(disk, batch, frame, TORAP__OMISSION_REASON__OMISSION_DAMAGED))
-		sim_note(w, "broker %zu: frame %u of batch %zu of %s is damaged", b->number, frame, batch + 1,
-			sim_stream(w, i)->writer);
-	sim_harm(w, i, batch);
-}
-
-static void scan(struct sim_world *w, struct sim_broker *b)
-{
-	for (size_t i = 0; i < SIM_STREAMS; i++)
-		for (size_t k = 0; k < SCANNED_A_STEP && b->disks[i].count; k++) {
-			size_t batch = b->scanned[i]++ % b->disks[i].count;
-			if (torap_batch_is_damaged(b->disks[i].batches[batch]))
-				sim_broker_found(w, b, i, batch + 1);
-		}
-}
-
-static void mend(struct sim_world *w, struct sim_broker *b)
-{
-	if (sim_fault(w, SIM_DAMAGE))
-		damage(w, b);
-	if (!torap_mono_reached(b->next_mend, w->now))
-		return;
-	b->next_mend = torap_mono_add_ms(w->now, 1000);
-	scan(w, b);
-	for (size_t i = 0; i < SIM_STREAMS; i++)
-		ask_due(w, b, i);
-}
-
-/* --- the way to the disk --- */
-
-void sim_broker_arrival(struct sim_world *w, struct sim_broker *b, size_t i, struct torap_batch **take,
-	enum broker_source_kind source, size_t upstream)
-{
-	struct broker_stream *s = b->stream[i];
-	const struct torap_manifest *m = (*take)->manifest;
-	struct sim_arrival **end = &b->waiting, *a = malloc(sizeof *a);
-	(void)w;
-	assert(a);
-	*a = (struct sim_arrival){ .stream = i,
-		.batch = *take,
-		.source = source,
-		.upstream = upstream,
-		.mends = torap_holes_has(&s->holes, m->batch_no) };
-	if (m->batch_no == s->accepted.next_batch)
-		torap_position_advance(&s->accepted, m);
-	s->waiting++;
-	s->writer_merges += source == BROKER_SOURCE_WRITER;
-	*take = NULL;
-	while (*end)
-		end = &(*end)->next;
-	*end = a;
-}
-
-static void owe(struct sim_broker *b, size_t i, const struct sim_arrival *a)
-{
-	if (a->source != BROKER_SOURCE_UPSTREAM)
-		b->writers[i].owed = true;
-	for (size_t u = 0; b->number == SIM_NATION && u < SIM_CITIES; u++)
-		broker_heard_owe(&b->upstreams[u][i % SIM_LANES].heard, &b->stream[i]->id);
-}
-
-static void merged(struct sim_world *w, struct sim_broker *b, size_t i, const struct sim_arrival *a)
-{
-	struct broker_stream *s = b->stream[i];
-	const struct torap_manifest *m = a->batch->manifest;
-	const struct broker_recent *e = broker_stream_recent(s, m->batch_no);
-	bool came[SIM_FRAMES_MAX] = { 0 };
-	for (unsigned k = 0; k < m->frames_count; k++)
-		came[k] = a->batch->frames[k] && !(e && e->batch->frames[k]);
-	if (a->mends)
-		torap_holes_hurry_one(&s->holes, m->batch_no - 1, w->now);
-	broker_stream_merged(b->streams, s, a->batch);
-	sim_feeds_mended(w, b, i, m->batch_no, a->mends ? NULL : came);
-}
-
-/* What stands on the disk is another batch object over the same bytes: memory and disk are damaged one without the other. */
-static void put(struct sim_broker *b, const struct sim_arrival *a)
-{
-	uint64_t *shown = &b->shown[a->upstream][a->stream], next = a->batch->manifest->batch_no + 1;
-	struct sim_disk *disk = &b->disks[a->stream];
-	struct torap_batch *copy = torap_batch_clone(a->batch);
-	assert(copy);
-	sim_disk_append(disk, copy);
-	disk->flushed = disk->count;
-	if (a->source == BROKER_SOURCE_UPSTREAM && next > *shown)
-		*shown = next;
-}
-
-static void apply(struct sim_world *w, struct sim_broker *b, struct sim_arrival *a)
-{
-	struct broker_stream *s = b->stream[a->stream];
-	struct sim_disk *disk = &b->disks[a->stream];
-	uint64_t no = a->batch->manifest->batch_no, *shown = &b->shown[a->upstream][a->stream];
-	s->waiting--;
-	s->writer_merges -= a->source == BROKER_SOURCE_WRITER;
-	if (no == disk->count + 1) {
-		bool damaged = torap_batch_is_damaged(a->batch);
-		put(b, a);
-		s->stored = true;
-		broker_stream_flushed(b->streams, s, &a->batch, sim_wall(w));
-		if (damaged)
-			sim_broker_found(w, b, a->stream, no);
-	} else if (no <= disk->count) {
-		bool is_merged = sim_disk_merge(disk, a->batch);
-		if (a->source == BROKER_SOURCE_UPSTREAM && no + 1 > *shown)
-			*shown = no + 1;
-		if (torap_batch_is_damaged(disk->batches[no - 1]))
-			sim_broker_found(w, b, a->stream, no);
-		else if (a->mends)
-			torap_holes_remove(&s->holes, no);
-		if (is_merged)
-			merged(w, b, a->stream, a);
-	} else {
-		return; /* The one before it failed: this one went with it. */
-	}
-	owe(b, a->stream, a);
-}
-
-static void full(struct sim_world *w, struct sim_broker *b, const struct sim_arrival *a)
-{
-	struct broker_stream *s = b->stream[a->stream];
-	uint64_t no = a->batch->manifest->batch_no;
-	s->waiting--;
-	s->writer_merges -= a->source == BROKER_SOURCE_WRITER;
-	if (no > broker_stream_due(s))
-		return; /* As above. */
-	if (no == broker_stream_due(s))
-		broker_stream_fall_back(s);
-	sim_writer_full(w, b, a->stream);
-	if (b->number == SIM_NATION)
-		sim_upstream_full(w, b, a->stream);
-}
-
-/* The flush failed: the process exits, and the disk may have it all or none of it. */
-static void fail_flush(struct sim_world *w, struct sim_broker *b)
-{
-	bool has_it = sim_random(w, 2);
-	for (const struct sim_arrival *a = b->waiting; has_it && a; a = a->next) {
-		struct sim_disk *disk = &b->disks[a->stream];
-		uint64_t no = a->batch->manifest->batch_no;
-		if (no == disk->count + 1)
-			put(b, a);
-		else if (no <= disk->count)
-			sim_disk_merge(disk, a->batch);
-	}
-	sim_note(
-		w, "broker %zu: a flush fails; the disk has %s", b->number, has_it ? "all of it" : "nothing");
-	sim_broker_crash(w, b);
-}
-
-/* One flush for all that waits.  On a disk that becomes full under way, only the first of it finds room. */
-static void flush(struct sim_world *w, struct sim_broker *b)
-{
-	bool is_full = !torap_mono_reached(b->full_until, w->now);
-	uint64_t room = is_full ? sim_random(w, 4) : UINT64_MAX;
-	while (b->waiting) {
-		struct sim_arrival *a = b->waiting;
-		b->waiting = a->next;
-		if (room) {
-			apply(w, b, a);
-			room--;
-		} else {
-			full(w, b, a);
-		}
-		torap_batch_destroy(a->batch);
-		free(a);
-	}
+	const struct broker_counts *c = &b->broker->counts;
+	if (c->forks || c->rollbacks)
+		sim_fail(w, "%s takes an honest writer for a liar", b->name);
+	if (c->refused[TORAP_VERDICT_MALFORMED] || c->refused[TORAP_VERDICT_BAD_SIGNATURE] ||
+		c->refused[TORAP_VERDICT_BAD_DIGEST])
+		sim_fail(w, "%s refused an honest batch", b->name);
+	if ((c->refused[TORAP_VERDICT_UNKNOWN_KEY] || c->heads_refused) && w->trust == 0)
+		sim_fail(w, "%s does not know a key that stands in its trust file", b->name);
+	if (c->reloads_refused)
+		sim_fail(w, "%s refused a reload", b->name);
+	for (size_t u = 0; u < broker_upstreams_count(b->broker->upstreams); u++)
+		if (b->broker->upstreams->list[u]->withheld)
+			sim_fail(w, "%s was given a batch without a granted frame, and no reason", b->name);
 }
 
 void sim_broker_check(struct sim_world *w, const struct sim_broker *b)
 {
-	size_t bytes[SIM_STREAMS] = { 0 };
-	if (!b->up)
+	if (!b->broker)
 		return;
-	if (b->streams->recent_bytes > BROKER_RECENT_BYTES_MAX)
-		sim_fail(w, "broker %zu keeps %zu bytes of batches in memory", b->number,
-			b->streams->recent_bytes);
-	for (const struct sim_arrival *a = b->waiting; a; a = a->next)
-		bytes[a->stream] += torap_batch_size(a->batch);
-	for (size_t i = 0; i < SIM_STREAMS; i++)
-		if (bytes[i] > WAITING_MAX)
-			sim_fail(w, "broker %zu holds %zu bytes of a stream that wait for the disk",
-				b->number, bytes[i]);
-	for (size_t f = 0; f < SIM_FEEDS; f++)
-		for (size_t lane = 0; lane < SIM_LANES; lane++) {
-			const struct torap_window *window = &b->feeds[f][lane].window;
-			if (window->in_flight_bytes > window->credit_bytes && window->in_flight_count > 1)
-				sim_fail(w, "broker %zu has more in flight to %s than its credit", b->number,
-					w->feeds[f].name);
+	check_memory(w, b);
+	check_counts(w, b);
+}
+
+size_t sim_broker_policy(const struct sim_broker *b)
+{
+	return b->policy;
+}
+
+struct torap_mono sim_broker_trust_since(const struct sim_broker *b, size_t trust)
+{
+	return b->trust_since[trust];
+}
+
+size_t sim_broker_trust(const struct sim_broker *b)
+{
+	return b->trust;
+}
+
+/* --- what goes wrong --- */
+
+static uint64_t number_at(const uint8_t *bytes, size_t size)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < size; i++)
+		n = n << 8 | bytes[i];
+	return n;
+}
+
+/* A bit flips on the disk: not in what is in memory. */
+static void damage(struct sim_world *w, struct sim_broker *b, unsigned table)
+{
+	uint8_t key[16];
+	size_t key_size, rows = sim_store_rows(b->process.store, table);
+	if (!rows || !sim_store_damage(b->process.store, table, sim_random(w, rows),
+			     sim_random(w, UINT64_MAX), key, &key_size))
+		return;
+	count(w, b);
+	uint64_t number = number_at(key, 4), batch = number_at(key + 4, 8);
+	for (size_t s = 0; s < SIM_STREAMS; s++)
+		if (b->numbers[s] == number) {
+			sim_note(w, "broker %zu: a bit of a %s of batch %" PRIu64 " of %s lane %zu flips",
+				b->number, table == ROWS_FRAMES ? "frame" : "manifest", batch,
+				sim_stream(w, s)->writer, s % SIM_LANES);
+			sim_harm(w, s, batch - 1);
 		}
 }
 
-/* Another policy holds from the next frame on. */
-static void follow_policy(struct sim_world *w, struct sim_broker *b)
+/* SIGHUP. */
+static void reload(struct sim_world *w, struct sim_broker *b)
 {
-	struct broker_policy *policy = b->policies[w->almaty_personal];
-	if (policy == b->rules.policy)
-		return;
-	broker_policy_unref(b->rules.policy);
-	b->rules.policy = broker_policy_ref(policy);
-	int r = broker_routing_policy(b->routing, policy);
-	assert(r == 0);
+	char path[512];
+	sim_files_config(path, sizeof path, b->number, b->trust, b->policy);
+	free(b->config.path);
+	b->config.path = strdup(path);
+	assert(b->config.path);
+	sim_note(w, "broker %zu: trust file %zu, policy %zu", b->number, b->trust + 1, b->policy);
+	sim_here = &b->process;
+	broker_reload(b->broker);
 }
 
-/* False: it died. */
-static bool take(struct sim_world *w, struct sim_broker *b)
+/* The operator brings the newest files to one broker after the other; one that is down reads them at its start. */
+static void follow_operator(struct sim_world *w, struct sim_broker *b)
 {
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		if (sim_fault(w, SIM_CRASH)) {
-			sim_broker_crash(w, b);
-			return false;
-		}
-		if (b->number != SIM_NATION)
-			sim_writer_step(w, b, i);
-		else if (i < (size_t)SIM_CITIES * SIM_LANES)
-			sim_upstream_step(w, b, i / SIM_LANES, i % SIM_LANES);
-	}
-	if (b->waiting && sim_random(w, 3) == 0) {
-		if (sim_fault(w, SIM_FLUSH)) {
-			fail_flush(w, b);
-			return false;
-		}
-		flush(w, b);
-	}
+	bool trust = b->trust < w->trust && (w->calm || sim_random(w, 60) == 0);
+	bool policy = b->policy != w->policy && (w->calm || sim_random(w, 20) == 0);
+	if (!trust && !policy)
+		return;
+	for (; trust && b->trust < w->trust; b->trust_since[b->trust] = w->now)
+		b->trust++;
+	if (policy)
+		b->policy = w->policy;
+	if (b->broker)
+		reload(w, b);
+}
+
+/* What rotted on the disk and nobody reads is found by the next round of the scan, an hour later, or after a start: in the calm each broker
+ * has one more.  Where nothing rotted it has none, for a start also hides what only a start puts right. */
+static bool is_to_begin_anew(struct sim_world *w, struct sim_broker *b)
+{
+	if (!w->calm || b->began_anew || w->faults[SIM_DAMAGE] + w->faults[SIM_MANIFEST] == 0 ||
+		w->now.us < w->calm_since.us + (int64_t)(BEGIN_ANEW_S + b->number) * TORAP_US_PER_S)
+		return false;
+	b->began_anew = true;
 	return true;
 }
 
@@ -464,25 +335,26 @@ void sim_broker_step(struct sim_world *w, struct sim_broker *b)
 {
 	if (!w->calm && !torap_mono_reached(b->stuck_until, w->now))
 		return;
-	if (!b->up) {
+	follow_operator(w, b);
+	if (!b->broker) {
 		if (!torap_mono_reached(b->back_at, w->now))
 			return;
 		start(w, b);
+		if (!b->broker)
+			return;
 	}
-	follow_policy(w, b);
 	if (sim_fault(w, SIM_FULL))
 		b->full_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 8000));
-	if (w->calm)
-		b->full_until = w->now;
+	b->process.disk_full = !w->calm && !torap_mono_reached(b->full_until, w->now);
 	if (sim_fault(w, SIM_STUCK))
 		b->stuck_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 12000));
+	if (sim_fault(w, SIM_DAMAGE))
+		damage(w, b, ROWS_FRAMES);
+	if (sim_fault(w, SIM_MANIFEST))
+		damage(w, b, ROWS_MANIFESTS);
 	/* Another has pushed it out of memory: feeds read it from the disk. */
 	if (sim_random(w, 100) == 0)
-		broker_streams_forget(b->streams, (struct torap_wall){ INT64_MAX });
-	if (!take(w, b))
-		return;
-	mend(w, b);
-	for (size_t f = 0; f < SIM_FEEDS; f++)
-		for (size_t lane = 0; lane < SIM_LANES; lane++)
-			sim_feed_step(w, b, f, lane);
+		broker_streams_forget(b->broker->streams, (struct torap_wall){ INT64_MAX });
+	if (!sim_process_step(&b->process) || is_to_begin_anew(w, b))
+		sim_broker_crash(w, b);
 }

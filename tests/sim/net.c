@@ -37,6 +37,7 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 	struct torap_buffer *const *frames, size_t count)
 {
 	w->messages++;
+	sim_check_sent(w, line, way, frames, count);
 	if (line->ordered && sim_fault(w, SIM_HALF_OPEN))
 		line->cut = true;
 	if (line->cut || (!line->ordered && sim_fault(w, SIM_LOST)))
@@ -70,14 +71,38 @@ void sim_say(struct sim_world *w, struct sim_line *line, enum sim_way way, uint3
 	torap_buffer_unref(body);
 }
 
-void sim_line_reset(struct sim_line *line)
+void sim_line_open(struct sim_world *w, struct sim_line *line)
+{
+	struct sim_line **end = &w->lines;
+	while (*end)
+		end = &(*end)->next;
+	*end = line;
+	sim_line_reset(w, line);
+}
+
+void sim_line_close(struct sim_world *w, struct sim_line *line)
+{
+	struct sim_line **at = &w->lines;
+	while (*at && *at != line)
+		at = &(*at)->next;
+	if (*at)
+		*at = line->next;
+	sim_line_reset(w, line);
+}
+
+static void lose_all(struct sim_line *line)
 {
 	while (line->under_way) {
 		struct sim_message *m = line->under_way;
 		line->under_way = m->next;
 		sim_message_destroy(m);
 	}
-	line->connection++;
+}
+
+void sim_line_reset(struct sim_world *w, struct sim_line *line)
+{
+	lose_all(line);
+	line->connection = ++w->connections;
 	line->cut = line->slow = false;
 }
 
@@ -101,6 +126,8 @@ void sim_message_destroy(struct sim_message *m)
 
 void sim_line_suffers(struct sim_world *w, struct sim_line *line)
 {
+	if (sim_fault(w, SIM_CUT))
+		sim_line_reset(w, line); /* The dialler's library connects again by itself. */
 	line->cut |= sim_fault(w, SIM_HALF_OPEN);
 	line->slow |= sim_fault(w, SIM_SLOW);
 }

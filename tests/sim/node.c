@@ -23,6 +23,11 @@ static const struct torap_manifest *last_manifest(const struct sim_disk *d)
 	return d->count ? d->batches[d->count - 1]->manifest : NULL;
 }
 
+static size_t stream_of(const struct sim_world *w, const struct sim_node *n, const struct sim_writer *l)
+{
+	return (size_t)(n - w->nodes) * SIM_LANES + (size_t)(l - n->lanes);
+}
+
 /* `before`: the sealer of this process that it takes over from; NULL after a start. */
 static void continue_stream(struct sim_node *n, struct sim_writer *l, const struct torap_sealer *before)
 {
@@ -50,7 +55,7 @@ void sim_node_start(struct sim_world *w, struct sim_node *n)
 			torap_dialler_init(
 				&u->dialler, &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
 			torap_window_init(&u->window, 1 << 20, w->now);
-			sim_line_reset(&u->line);
+			sim_line_reset(w, &u->line);
 		}
 	}
 }
@@ -66,7 +71,7 @@ void sim_node_crash(struct sim_world *w, struct sim_node *n)
 		sim_disk_crash(&l->disk);
 		for (size_t b = 0; b < SIM_CITIES; b++) {
 			torap_window_finish(&l->uplinks[b].window);
-			sim_line_reset(&l->uplinks[b].line);
+			sim_line_reset(w, &l->uplinks[b].line);
 		}
 	}
 }
@@ -111,9 +116,10 @@ static void seal(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
 	sim_disk_append(&l->disk, batch);
 }
 
-static void flush(struct sim_writer *l)
+static void flush(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
 {
 	l->disk.flushed = l->disk.count;
+	sim_flushed(w, stream_of(w, n, l), l->disk.flushed);
 	const struct torap_manifest *m = last_manifest(&l->disk);
 	l->events_flushed = m ? m->first_seq + m->count - 1 : 0;
 }
@@ -154,7 +160,7 @@ static void dial(struct sim_world *w, struct sim_node *n, struct sim_writer *l, 
 		begin_window(w, u, 0);
 	}
 	if (out.reset)
-		sim_line_reset(&u->line);
+		sim_line_reset(w, &u->line);
 	if (out.say_hello) {
 		say_hello(w, n, l, u);
 		torap_dialler_step(&u->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
@@ -295,7 +301,6 @@ static void send_head(struct sim_world *w, struct sim_node *n, struct sim_writer
 
 static void step_uplink(struct sim_world *w, struct sim_node *n, struct sim_writer *l, struct sim_uplink *u)
 {
-	sim_line_suffers(w, &u->line);
 	for (struct sim_message *m; (m = sim_receive(w, &u->line, SIM_TO_DIALLER)); sim_message_destroy(m))
 		on_message(w, n, l, u, m);
 	dial(w, n, l, u, TORAP_DIAL_IN_TICK, 0);
@@ -324,23 +329,42 @@ static void make_events(struct sim_world *w, struct sim_node *n, struct sim_writ
 static void fail_flush(struct sim_world *w, struct sim_node *n)
 {
 	bool has_it = sim_random(w, 2);
-	for (size_t i = 0; has_it && i < SIM_LANES; i++)
+	for (size_t i = 0; has_it && i < SIM_LANES; i++) {
 		n->lanes[i].disk.flushed = n->lanes[i].disk.count;
+		sim_flushed(w, stream_of(w, n, &n->lanes[i]), n->lanes[i].disk.flushed);
+	}
 	sim_note(w, "%s: a flush fails; the disk has %s", n->name, has_it ? "all of it" : "nothing");
 	sim_node_crash(w, n);
 }
 
-/* Frames go by the rule when both brokers have acknowledged them; manifests stay. */
-static void expire(struct sim_world *w, struct sim_writer *l)
+/* What no rule keeps may go when both brokers have acknowledged it; what the law says must go goes without them.  Manifests stay. */
+static void expire_batch(
+	struct sim_world *w, struct sim_node *n, struct sim_writer *l, size_t batch, bool delivered)
+{
+	const struct torap_manifest *m = l->disk.batches[batch]->manifest;
+	int64_t age_us = w->now.us - sim_flushed_at(w, stream_of(w, n, l), batch).us;
+	for (unsigned g = 0; g < m->groups_count; g++)
+		for (unsigned p = 0; p < m->groups[g].parts_count; p++) {
+			struct torap_retention_term term =
+				torap_retention_term_of(&sim_trusts[n->trust]->retention, &m->groups[g].class,
+					m->groups[g].parts[p].part);
+			bool kept = term.keep_us != TORAP_FOR_EVER && age_us < term.keep_us;
+			if ((delivered && !kept) || age_us >= term.at_most_us)
+				sim_disk_drop(&l->disk, batch, m->groups[g].first_frame + p,
+					TORAP__OMISSION_REASON__OMISSION_EXPIRED);
+		}
+}
+
+static void expire(struct sim_world *w, struct sim_node *n, struct sim_writer *l)
 {
 	uint64_t acked =
 		l->uplinks[0].acked < l->uplinks[1].acked ? l->uplinks[0].acked : l->uplinks[1].acked;
-	if (l->expired >= acked || !sim_fault(w, SIM_EXPIRE))
+	if (!sim_fault(w, SIM_EXPIRE))
 		return;
-	const struct torap_manifest *m = l->disk.batches[l->expired]->manifest;
-	for (unsigned frame = 0; frame < m->frames_count; frame++)
-		sim_disk_drop(&l->disk, l->expired, frame, TORAP__OMISSION_REASON__OMISSION_EXPIRED);
-	l->expired++;
+	if (l->expired < acked)
+		expire_batch(w, n, l, l->expired++, true);
+	if (l->disk.flushed)
+		expire_batch(w, n, l, sim_random(w, l->disk.flushed), false);
 }
 
 /* A bit flips in what was flushed. */
@@ -352,7 +376,7 @@ static void damage(struct sim_world *w, struct sim_node *n, size_t lane)
 	size_t batch = sim_random(w, disk->flushed);
 	unsigned frame = (unsigned)sim_random(w, disk->batches[batch]->manifest->frames_count);
 	if (sim_disk_drop(disk, batch, frame, TORAP__OMISSION_REASON__OMISSION_DAMAGED))
-		sim_harm(w, (size_t)(n - w->nodes) * SIM_LANES + lane, batch);
+		sim_harm(w, stream_of(w, n, &n->lanes[lane]), batch);
 }
 
 /* False: the process is gone. */
@@ -367,9 +391,9 @@ static bool step_lane(struct sim_world *w, struct sim_node *n, struct sim_writer
 			fail_flush(w, n);
 			return false;
 		}
-		flush(l);
+		flush(w, n, l);
 	}
-	expire(w, l);
+	expire(w, n, l);
 	damage(w, n, (size_t)(l - n->lanes));
 	for (size_t b = 0; b < SIM_CITIES; b++)
 		step_uplink(w, n, l, &l->uplinks[b]);
@@ -418,7 +442,9 @@ void sim_node_step(struct sim_world *w, struct sim_node *n)
 			return;
 		sim_node_start(w, n);
 	}
-	if (n->key + 1 < SIM_KEYS && sim_fault(w, SIM_KEY))
+	if (n->trust < w->trust && sim_random(w, 60) == 0)
+		n->trust = w->trust;
+	if (n->key + 1 < SIM_KEYS && n->trust >= SIM_TRUST_KEYS && sim_fault(w, SIM_KEY))
 		change_key(w, n);
 	for (size_t i = 0; i < SIM_LANES; i++) {
 		if (sim_fault(w, SIM_CRASH)) {

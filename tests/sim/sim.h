@@ -1,10 +1,10 @@
 /* sim.h: a whole federation in one process, from a seed: three nodes that send to two brokers side by side, a third broker behind them,
- * four feeds, on links that lose, double, delay, reorder, throttle and fall silent, with crashes at any step, full disks, stuck
- * processes, clocks that jump, and a policy that changes under way.
+ * four feeds, on links that lose, double, delay, reorder, throttle, are cut and fall silent, with crashes at any step, disks that are full,
+ * fail and rot, stuck processes, clocks that jump, policies and trust files that change under way.
  *
- * What is under test are the machines that think: sealing and verifying (lib/wire), diallers, windows and messages (lib/link), the
- * broker's admission, course, routing and cut, the subscriber's streams.  What the simulator itself brings is what lies: the network,
- * the disk, the clock, the moment of death.  Checkers look after every step; see check.c. */
+ * The brokers are the real ones (process.h says what stands below them).  Of nodes and subscribers the machines that think are real.  What
+ * the simulator itself brings is what lies: the network, the disk, the clock, the moment of death.  Checkers look after every step; see
+ * check.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/time.h"
+#include "base/limits.h"
 #include "conf/trust.h"
 #include "link/dialler.h"
 #include "link/grant.h"
@@ -29,27 +30,38 @@ enum {
 	SIM_SUBSCRIBERS = 4,
 	SIM_UPSTREAM = 4, /* from here on: the nation's subscription to each city */
 	SIM_FEEDS = SIM_UPSTREAM + SIM_CITIES,
-	SIM_STREAMS = SIM_NODES * SIM_LANES, /* node n, lane i: n * SIM_LANES + i */
+	SIM_NODE_STREAMS = SIM_NODES * SIM_LANES,                 /* node n, lane i: n * SIM_LANES + i */
+	SIM_STREAMS = SIM_NODE_STREAMS + SIM_BROKERS * SIM_LANES, /* then those of the brokers themselves */
+	SIM_NO_FEED = SIM_FEEDS,                                  /* on a line of a writer */
 	SIM_FRAMES_MAX = 64,
 	SIM_AGAIN_MAX = 64,
 	SIM_KEYS = 2, /* of a node, one after the other, both good for a while */
+	SIM_TRUSTS = 5,
+	SIM_POLICIES = 3,
 };
+/* Of the trust files, what is new in each. */
+enum { SIM_TRUST_KEYS = 1, SIM_TRUST_RETENTION, SIM_TRUST_REGION };
+/* What they say of the feed "almaty": personal parts, none, no such feed. */
+enum { SIM_POLICY_GRANTS, SIM_POLICY_DENIES, SIM_POLICY_WITHOUT };
 
 /* What goes wrong; world.c says how often. */
 enum sim_fault {
 	SIM_LOST, /* messages */
 	SIM_DOUBLED,
 	SIM_LATE,
-	SIM_HALF_OPEN, /* links */
+	SIM_CUT, /* links */
+	SIM_HALF_OPEN,
 	SIM_SLOW,
 	SIM_CRASH, /* processes */
 	SIM_STUCK,
-	SIM_FULL,   /* disks */
-	SIM_FLUSH,  /* that fail */
-	SIM_DAMAGE, /* frames */
+	SIM_FULL,     /* disks */
+	SIM_FLUSH,    /* that fail */
+	SIM_DAMAGE,   /* frames */
+	SIM_MANIFEST, /* damaged */
 	SIM_EXPIRE,
 	SIM_JUMP, /* of a wall clock */
 	SIM_POLICY,
+	SIM_TRUST,
 	SIM_KEY, /* a node takes its next key */
 	SIM_FAULTS,
 };
@@ -75,7 +87,11 @@ struct sim_message {
 
 /* A dialler's connection.  A reset makes a new one: what was under way is gone, and the listener sees another peer. */
 struct sim_line {
-	uint32_t connection;
+	struct sim_line *next;             /* of the world */
+	uint32_t connection;               /* never used again */
+	size_t broker;                     /* whom it dials */
+	size_t feed;                       /* whose it is; SIM_NO_FEED: a writer's */
+	uint8_t key[TORAP_CURVE_KEY_SIZE]; /* of the dialler */
 	bool ordered; /* like TCP: what is lost takes with it all that follows, nothing comes twice */
 	bool cut;     /* half-open: everything vanishes, nobody is told */
 	bool slow;    /* 1 Mbit/s */
@@ -89,8 +105,10 @@ void sim_send(struct sim_world *w, struct sim_line *line, enum sim_way way,
 /* An envelope of `type` and a body, which is let go of (NULL: none). */
 void sim_say(struct sim_world *w, struct sim_line *line, enum sim_way way, uint32_t type,
 	struct torap_buffer *body);
-void sim_line_reset(struct sim_line *line);
-/* Now and then a line goes half-open or slow. */
+void sim_line_open(struct sim_world *w, struct sim_line *line);
+void sim_line_close(struct sim_world *w, struct sim_line *line);
+void sim_line_reset(struct sim_world *w, struct sim_line *line);
+/* Now and then a line goes half-open or slow, or is cut: then the listener sees another connection, and the dialler does not know. */
 void sim_line_suffers(struct sim_world *w, struct sim_line *line);
 /* The next message that has arrived; NULL: none.  The caller destroys it. */
 struct sim_message *sim_receive(struct sim_world *w, struct sim_line *line, enum sim_way way);
@@ -131,9 +149,7 @@ struct sim_writer { /* a node's stream of one lane */
 	struct torap_sealer *sealer;
 	struct sim_disk disk;
 	uint64_t events_flushed; /* answered "durable" up to this number */
-	size_t expired;          /* batches of which the frames are deleted, by the rule */
-	bool *harmed;            /* of each batch: was a copy of it damaged, anywhere? */
-	size_t harmed_room;
+	size_t expired;          /* batches of which the frames are deleted: both brokers have them */
 	struct sim_uplink uplinks[SIM_CITIES];
 };
 
@@ -141,7 +157,9 @@ struct sim_node {
 	char name[TORAP_WRITER_ID_MAX + 1];
 	uint32_t region;
 	struct torap_sign_key keys[SIM_KEYS];
-	size_t key; /* in use */
+	size_t key;   /* in use */
+	size_t trust; /* file that it has read */
+	uint8_t curve_key[TORAP_CURVE_KEY_SIZE];
 	struct sim_writer lanes[SIM_LANES];
 	bool up;
 	struct torap_mono back_at, stuck_until, full_until;
@@ -152,16 +170,51 @@ void sim_node_start(struct sim_world *w, struct sim_node *n);
 void sim_node_crash(struct sim_world *w, struct sim_node *n);
 void sim_node_step(struct sim_world *w, struct sim_node *n);
 
+/* --- trust.c ----------------------------------------------------------------------------------------------------- */
+
+extern struct torap_trust *sim_trusts[SIM_TRUSTS];
+void sim_trusts_make(void);
+void sim_trusts_free(void);
+const uint8_t *sim_trust_root(void);
+uint32_t sim_node_region(size_t node);
+void sim_node_key(struct torap_sign_key *key, size_t node, size_t number);
+/* Has the node no region in this trust file? */
+bool sim_trust_takes_region(size_t trust, size_t node);
+
+/* --- files.c ----------------------------------------------------------------------------------------------------- */
+
+struct torap_keys;
+void sim_files_begin(void);
+void sim_files_end(void);
+const struct torap_keys *sim_files_keys(size_t broker);
+uint32_t sim_files_region(size_t broker);
+void sim_files_config(char *path, size_t size, size_t broker, size_t trust, size_t policy);
+/* CURVE keys, public. */
+void sim_feed_key(size_t feed, uint8_t key[static TORAP_CURVE_KEY_SIZE]);
+void sim_writer_key(size_t node, uint8_t key[static TORAP_CURVE_KEY_SIZE]);
+
 /* --- broker.c ---------------------------------------------------------------------------------------------------- */
 
 struct sim_broker;
 struct sim_broker *sim_broker_create(struct sim_world *w, size_t number);
-void sim_broker_destroy(struct sim_world *w, struct sim_broker *b);
+void sim_broker_destroy(struct sim_broker *b);
 void sim_broker_crash(struct sim_world *w, struct sim_broker *b);
 void sim_broker_step(struct sim_world *w, struct sim_broker *b);
-/* Is its memory within its bounds? */
+/* Is its memory within its bounds, has it called nobody a liar? */
 void sim_broker_check(struct sim_world *w, const struct sim_broker *b);
-const struct sim_disk *sim_broker_disk(const struct sim_broker *b, size_t stream);
+uint64_t sim_broker_incarnation(const struct sim_broker *b);
+size_t sim_broker_policy(const struct sim_broker *b); /* in force */
+size_t sim_broker_trust(const struct sim_broker *b);
+struct torap_mono sim_broker_trust_since(const struct sim_broker *b, size_t trust);
+/* Batches of the stream that its store has; changes with the version. */
+size_t sim_broker_count(struct sim_world *w, struct sim_broker *b, size_t stream);
+/* Was the newest batch that came from this upstream passed over? */
+bool sim_broker_passes_over(
+	const struct sim_world *w, const struct sim_broker *b, size_t upstream, size_t stream);
+uint64_t sim_broker_version(const struct sim_broker *b);
+/* As its journal reads it; counts from 0.  NULL: it cannot be read.  received_at may be NULL. */
+struct torap_batch *sim_broker_read(struct sim_world *w, struct sim_broker *b, size_t stream, size_t batch,
+	struct torap_wall *received_at);
 
 /* --- subscriber.c ------------------------------------------------------------------------------------------------- */
 
@@ -172,8 +225,6 @@ struct sim_feed {
 	size_t at[SIM_LANES];                      /* where it is: a place in brokers */
 	struct sim_subscriber *subscriber;
 	struct sim_line lines[SIM_LANES];
-	uint64_t acked[SIM_STREAMS]; /* the subscriber said that it flushed so many batches */
-	size_t checked[SIM_STREAMS]; /* batches that the checker has seen */
 };
 
 struct sim_subscriber *sim_subscriber_create(struct sim_world *w, struct sim_feed *feed);
@@ -181,20 +232,25 @@ void sim_subscriber_destroy(struct sim_subscriber *s);
 void sim_subscriber_crash(struct sim_world *w, struct sim_subscriber *s);
 void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s);
 const struct sim_disk *sim_subscriber_disk(const struct sim_subscriber *s, size_t stream);
+size_t sim_subscriber_trust(const struct sim_subscriber *s); /* which it believes… */
+struct torap_mono sim_subscriber_trust_since(const struct sim_subscriber *s);
 
 /* --- world ------------------------------------------------------------------------------------------------------- */
 
 struct sim_world {
 	uint64_t seed, random;
 	struct torap_mono now;
-	bool calm; /* no more faults: everything must come right */
+	bool calm; /* no more faults: everything must come right… */
+	struct torap_mono calm_since;
 	bool verbose;
-	struct torap_trust *trust;
+	size_t trust, policy; /* the newest that the operator has signed and written */
+	struct sim_line *lines;
+	uint32_t connections;
 	struct sim_node nodes[SIM_NODES];
+	struct torap_stream_id own[SIM_BROKERS * SIM_LANES]; /* streams of the brokers */
 	struct sim_broker *brokers[SIM_BROKERS];
 	struct sim_feed feeds[SIM_FEEDS];
-	size_t checked[SIM_BROKERS][SIM_STREAMS]; /* batches of brokers that the checker has seen */
-	bool almaty_personal; /* is the feed "almaty" granted personal parts, now?  The policy changes its mind */
+	struct sim_checks *checks;
 	unsigned times[SIM_FAULTS];  /* this run has each fault so many times as often as others */
 	uint64_t faults[SIM_FAULTS]; /* how many there were */
 	uint64_t events, refused, messages;
@@ -206,7 +262,6 @@ struct sim_world {
 void sim_begin(struct sim_world *w, uint64_t seed, bool verbose);
 void sim_end(struct sim_world *w);
 void sim_step(struct sim_world *w);
-void sim_trust_make(struct sim_world *w); /* trust.c */
 
 uint64_t sim_random(struct sim_world *w, uint64_t below);  /* 0 to below - 1 */
 bool sim_fault(struct sim_world *w, enum sim_fault fault); /* Does it happen, now?  Never while calm. */
@@ -222,10 +277,19 @@ static inline uint32_t sim_lane(size_t i)
 
 /* --- check.c: what must always be true ------------------------------------------------------------------------------ */
 
-/* May subscriber `f` be sent this part, by the policy in force now?  By the rows of the feeds, not by the broker's own judgement. */
-bool sim_is_granted(const struct sim_world *w, size_t f, const struct torap_group *group, unsigned part);
+void sim_checks_begin(struct sim_world *w);
+void sim_checks_end(struct sim_world *w);
+/* The node flushed all its batches before this one. */
+void sim_flushed(struct sim_world *w, size_t stream, size_t count);
 /* A copy of this batch is damaged: when its writer has not the frame any more, it may be lost. */
 void sim_harm(struct sim_world *w, size_t stream, size_t batch);
+/* When its node flushed it. */
+struct torap_mono sim_flushed_at(const struct sim_world *w, size_t stream, size_t batch);
+/* check_sent.c: no frame to a subscriber may be beyond the policy that is in force at the broker, nothing be acknowledged before its flush. */
+void sim_check_sent(struct sim_world *w, const struct sim_line *line, enum sim_way way,
+	struct torap_buffer *const *frames, size_t count);
+/* What its writer has sealed of a stream. */
+const struct sim_disk *sim_sealed(const struct sim_world *w, size_t stream);
 /* After each step: what nobody may see changed, no byte beyond a grant. */
 void sim_check_step(struct sim_world *w);
 /* Has all that is durable come to where it belongs? */
@@ -236,4 +300,3 @@ void sim_check_end(struct sim_world *w);
 /* --- sodium.c ----------------------------------------------------------------------------------------------------- */
 
 void sim_sodium_begin(uint64_t seed);
-void sim_sodium_end(void);

@@ -12,6 +12,8 @@
 #include "wire/envelope.h"
 #include "wire/verify.h"
 
+enum { WRITERS = SIM_NODES + SIM_BROKERS };
+
 /* A batch on its way to the disk. */
 struct waiting {
 	struct waiting *next;
@@ -32,6 +34,8 @@ struct sim_subscriber {
 	} held[SIM_STREAMS];
 	struct waiting *waiting;
 	struct torap_mono next_look;
+	struct torap_trust *trust, *kept_trust; /* NULL before the first welcome; on the disk */
+	struct torap_mono trust_since;
 };
 
 static void start(struct sim_world *w, struct sim_subscriber *s)
@@ -51,7 +55,7 @@ static void start(struct sim_world *w, struct sim_subscriber *s)
 	}
 	for (size_t i = 0; i < SIM_LANES; i++) {
 		torap_dialler_init(&s->diallers[i], &torap_dial_defaults, sim_random(w, UINT32_MAX), w->now);
-		sim_line_reset(&s->feed->lines[i]);
+		sim_line_reset(w, &s->feed->lines[i]);
 	}
 }
 
@@ -84,6 +88,8 @@ void sim_subscriber_destroy(struct sim_subscriber *s)
 	follow_streams_finish(&s->streams);
 	for (size_t i = 0; i < SIM_STREAMS; i++)
 		sim_disk_finish(&s->held[i].disk);
+	torap_trust_unref(s->trust);
+	torap_trust_unref(s->kept_trust);
 	free(s);
 }
 
@@ -94,12 +100,20 @@ void sim_subscriber_crash(struct sim_world *w, struct sim_subscriber *s)
 	s->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
 	follow_streams_finish(&s->streams);
 	drop_waiting(s);
-	for (size_t i = 0; i < SIM_STREAMS; i++) {
-		if (s->feed->acked[i] > s->held[i].disk.flushed)
-			sim_fail(w, "%s acknowledged a batch and lost it", s->feed->name);
-	}
+	torap_trust_unref(s->trust);
+	s->trust = s->kept_trust ? torap_trust_ref(s->kept_trust) : NULL;
 	for (size_t i = 0; i < SIM_LANES; i++)
-		sim_line_reset(&s->feed->lines[i]);
+		sim_line_reset(w, &s->feed->lines[i]);
+}
+
+size_t sim_subscriber_trust(const struct sim_subscriber *s)
+{
+	return s->trust ? s->trust->version - 1 : 0;
+}
+
+struct torap_mono sim_subscriber_trust_since(const struct sim_subscriber *s)
+{
+	return s->trust_since;
 }
 
 const struct sim_disk *sim_subscriber_disk(const struct sim_subscriber *s, size_t stream)
@@ -118,11 +132,12 @@ static void ask_holes(struct sim_world *w, struct follow_stream *stream, struct 
 
 static void say_hello(struct sim_world *w, struct sim_subscriber *s, size_t lane)
 {
-	struct torap_stream_position cursor[SIM_NODES];
-	for (size_t n = 0; n < SIM_NODES; n++) {
+	struct torap_stream_position cursor[WRITERS];
+	for (size_t n = 0; n < WRITERS; n++) {
 		size_t i = n * SIM_LANES + lane;
 		struct follow_stream *stream = follow_streams_find(&s->streams, &s->held[i].id);
 		/* What is on the disk, not what is on its way there: a batch that comes twice is dropped by its number. */
+		follow_stream_greet(stream);
 		cursor[n] = (struct torap_stream_position){ .stream = stream->id, .at = stream->flushed };
 		torap_holes_hurry(&stream->holes, w->now);
 		ask_holes(w, stream, &cursor[n]);
@@ -131,12 +146,12 @@ static void say_hello(struct sim_world *w, struct sim_subscriber *s, size_t lane
 		.role = TORAP__ROLE__ROLE_SUBSCRIBER,
 		.lane = (uint8_t)sim_lane(lane),
 		.positions = cursor,
-		.positions_count = SIM_NODES,
+		.positions_count = WRITERS,
 		.credit_bytes = 16 << 10 };
 	strcpy(hello.name, s->feed->name);
 	sim_say(w, &s->feed->lines[lane], SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HELLO,
 		torap_hello_encode(&hello));
-	for (size_t n = 0; n < SIM_NODES; n++)
+	for (size_t n = 0; n < WRITERS; n++)
 		free(cursor[n].holes);
 }
 
@@ -147,8 +162,9 @@ static void dial(
 	struct sim_line *line = &s->feed->lines[lane];
 	torap_dialler_step(&s->diallers[lane], in, refusal, w->now, &out);
 	if (out.reset) {
-		sim_line_reset(line);
+		sim_line_reset(w, line);
 		s->feed->at[lane] = (s->feed->at[lane] + 1) % s->feed->brokers_count;
+		line->broker = s->feed->brokers[s->feed->at[lane]];
 	}
 	if (out.say_hello)
 		say_hello(w, s, lane);
@@ -178,8 +194,10 @@ static void take_batch(struct sim_world *w, struct sim_subscriber *s, size_t lan
 		torap_batch_destroy(batch);
 		return;
 	}
-	enum torap_verdict v = follow_stream_check(stream, w->trust, batch);
+	enum torap_verdict v = follow_stream_check(stream, s->trust, batch);
 	if (v == TORAP_VERDICT_GOOD || v == TORAP_VERDICT_OLD) {
+		follow_stream_shown(stream, batch->manifest);
+		follow_rights_enforce(batch, s->trust);
 		submit(s, batch);
 		return;
 	}
@@ -209,6 +227,34 @@ static void take_run(struct sim_world *w, struct sim_subscriber *s, size_t lane,
 	}
 }
 
+/* Whom to believe; never an older one than before (agents/follow/welcome.c). */
+static void take_welcome(struct sim_world *w, struct sim_subscriber *s, size_t lane, struct torap_bytes body)
+{
+	struct torap_welcome welcome;
+	struct torap_trust *trust;
+	struct torap_error err;
+	int r = torap_welcome_decode(&welcome, body, &err);
+	assert(r == 0);
+	if (s->diallers[lane].state != TORAP_DIAL_GREETING) {
+		torap_welcome_finish(&welcome);
+		return;
+	}
+	if (!welcome.trust || torap_trust_decode(&trust, torap_buffer_bytes(welcome.trust), sim_trust_root(),
+				      sim_wall(w), &err)) {
+		sim_fail(w, "%s is welcomed without a trust file: %s", s->feed->name, err.text);
+	} else {
+		bool newer = !s->trust || trust->version > s->trust->version;
+		if (newer) {
+			torap_trust_unref(s->trust);
+			s->trust = torap_trust_ref(trust);
+			s->trust_since = w->now;
+		}
+		torap_trust_unref(trust);
+	}
+	torap_welcome_finish(&welcome);
+	dial(w, s, lane, TORAP_DIAL_IN_WELCOME, 0);
+}
+
 static void on_message(struct sim_world *w, struct sim_subscriber *s, size_t lane, struct sim_message *m)
 {
 	struct torap_envelope envelope;
@@ -218,7 +264,7 @@ static void on_message(struct sim_world *w, struct sim_subscriber *s, size_t lan
 	dial(w, s, lane, TORAP_DIAL_IN_HEARD, 0);
 	bool flowing = s->diallers[lane].state == TORAP_DIAL_FLOWING;
 	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME) {
-		dial(w, s, lane, TORAP_DIAL_IN_WELCOME, 0);
+		take_welcome(w, s, lane, torap_buffer_bytes(m->frames[1]));
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL) {
 		struct torap_refusal refusal;
 		r = torap_refusal_decode(&refusal, torap_buffer_bytes(m->frames[1]), &err);
@@ -237,7 +283,7 @@ static void on_message(struct sim_world *w, struct sim_subscriber *s, size_t lan
 	} else if (flowing && envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEAD) {
 		struct torap_head head;
 		enum torap_verdict v = torap_verify_head(
-			&head, torap_buffer_bytes(m->frames[1]), torap_trust_lookup, w->trust);
+			&head, torap_buffer_bytes(m->frames[1]), torap_trust_lookup, s->trust);
 		struct follow_stream *stream = follow_streams_find(&s->streams, &envelope.stream);
 		if (v != TORAP_VERDICT_GOOD || !stream ||
 			follow_stream_head(stream, &head, m->frames[1]) >= FOLLOW_HEAD_ROLLBACK)
@@ -287,7 +333,7 @@ static void acknowledge(struct sim_world *w, struct sim_subscriber *s)
 		if (!s->held[i].ack_due || s->diallers[lane].state != TORAP_DIAL_FLOWING)
 			continue;
 		s->held[i].ack_due = false;
-		struct torap_stream_position p = { .stream = stream->id, .at = stream->flushed };
+		struct torap_stream_position p = { .stream = stream->id, .at = *follow_stream_owed(stream) };
 		ask_holes(w, stream, &p);
 		sim_say(w, &s->feed->lines[lane], SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_ACK,
 			torap_ack_encode(&p, 1));
@@ -299,6 +345,10 @@ static void acknowledge(struct sim_world *w, struct sim_subscriber *s)
 static bool flush(struct sim_world *w, struct sim_subscriber *s)
 {
 	bool fails = s->waiting && sim_fault(w, SIM_FLUSH), has_it = fails && sim_random(w, 2);
+	if (s->trust != s->kept_trust && (!fails || has_it)) {
+		torap_trust_unref(s->kept_trust);
+		s->kept_trust = torap_trust_ref(s->trust);
+	}
 	while (s->waiting && (!fails || has_it)) {
 		struct waiting *a = s->waiting;
 		s->waiting = a->next;
@@ -330,7 +380,6 @@ void sim_subscriber_step(struct sim_world *w, struct sim_subscriber *s)
 			sim_subscriber_crash(w, s);
 			return;
 		}
-		sim_line_suffers(w, &s->feed->lines[lane]);
 		for (struct sim_message *m; (m = sim_receive(w, &s->feed->lines[lane], SIM_TO_DIALLER));
 			sim_message_destroy(m))
 			on_message(w, s, lane, m);

@@ -8,12 +8,13 @@
 
 #include "proto/session.pb-c.h"
 
-enum { STEP_US_MAX = 60000, NEW_KEY_S = 3, OLD_KEY_S = 12 };
+enum { STEP_US_MAX = 60000, CALM_STEP_US_MAX = 200000 };
 
 const struct sim_fault_kind sim_faults[SIM_FAULTS] = {
 	[SIM_LOST] = { "lost", 150 },
 	[SIM_DOUBLED] = { "doubled", 150 },
 	[SIM_LATE] = { "late", 200 },
+	[SIM_CUT] = { "cut", 10 },
 	[SIM_HALF_OPEN] = { "half-open", 10 },
 	[SIM_SLOW] = { "slow", 10 },
 	[SIM_CRASH] = { "crashes", 10 },
@@ -21,9 +22,11 @@ const struct sim_fault_kind sim_faults[SIM_FAULTS] = {
 	[SIM_FULL] = { "full disks", 10 },
 	[SIM_FLUSH] = { "failed flushes", 20 },
 	[SIM_DAMAGE] = { "damaged frames", 50 },
+	[SIM_MANIFEST] = { "damaged manifests", 20 },
 	[SIM_EXPIRE] = { "expired batches", 50 },
 	[SIM_JUMP] = { "clock jumps", 40 },
 	[SIM_POLICY] = { "policies", 30 },
+	[SIM_TRUST] = { "trust files", 60 },
 	[SIM_KEY] = { "new keys", 40 },
 };
 
@@ -49,6 +52,8 @@ static void draw_faults(struct sim_world *w)
 	static const unsigned times[] = { 0, 1, 1, 1, 1, 3 };
 	for (size_t i = 0; i < SIM_FAULTS; i++)
 		w->times[i] = times[sim_random(w, sizeof times / sizeof times[0])];
+	if (w->times[SIM_DAMAGE] == 0) /* Nothing rots, and no broker has a start more (broker.c). */
+		w->times[SIM_MANIFEST] = 0;
 }
 
 struct torap_wall sim_wall(const struct sim_world *w)
@@ -58,7 +63,8 @@ struct torap_wall sim_wall(const struct sim_world *w)
 
 const struct torap_stream_id *sim_stream(const struct sim_world *w, size_t stream)
 {
-	return &w->nodes[stream / SIM_LANES].lanes[stream % SIM_LANES].stream;
+	return stream < SIM_NODE_STREAMS ? &w->nodes[stream / SIM_LANES].lanes[stream % SIM_LANES].stream
+					 : &w->own[stream - SIM_NODE_STREAMS];
 }
 
 void sim_note(struct sim_world *w, const char *format, ...)
@@ -84,16 +90,49 @@ void sim_fail(struct sim_world *w, const char *format, ...)
 	sim_note(w, "FAILED: %s", w->failure);
 }
 
-/* The old key ends while nodes still use it, the new one begins before it: whatever is signed must be dated within its key's time. */
-static void make_keys(struct sim_world *w, size_t n)
+static void begin_node(struct sim_world *w, size_t n)
 {
-	struct torap_sign_key *keys = w->nodes[n].keys;
-	for (size_t k = 0; k < SIM_KEYS; k++) {
-		uint8_t seed[32] = { (uint8_t)n, 77, (uint8_t)k };
-		torap_sign_key_make(&keys[k], seed);
+	struct sim_node *node = &w->nodes[n];
+	snprintf(node->name, sizeof node->name, "node-%zu", n);
+	node->region = sim_node_region(n);
+	sim_writer_key(n, node->curve_key);
+	for (size_t k = 0; k < SIM_KEYS; k++)
+		sim_node_key(&node->keys[k], n, k);
+	for (size_t i = 0; i < SIM_LANES; i++) {
+		torap_stream_id_make(
+			&node->lanes[i].stream, node->name, sim_lane(i), sim_random(w, UINT64_MAX));
+		for (size_t b = 0; b < SIM_CITIES; b++) {
+			struct sim_line *line = &node->lanes[i].uplinks[b].line;
+			line->broker = b;
+			line->feed = SIM_NO_FEED;
+			memcpy(line->key, node->curve_key, sizeof line->key);
+			sim_line_open(w, line);
+		}
 	}
-	keys[0].until.us = sim_wall(w).us + OLD_KEY_S * TORAP_US_PER_S;
-	keys[1].from.us = sim_wall(w).us + NEW_KEY_S * TORAP_US_PER_S;
+	sim_node_start(w, node);
+}
+
+static void begin_broker(struct sim_world *w, size_t b)
+{
+	char name[16];
+	w->brokers[b] = sim_broker_create(w, b);
+	snprintf(name, sizeof name, "broker-%zu", b);
+	for (size_t i = 0; i < SIM_LANES; i++)
+		torap_stream_id_make(
+			&w->own[b * SIM_LANES + i], name, sim_lane(i), sim_broker_incarnation(w->brokers[b]));
+}
+
+static void begin_feed(struct sim_world *w, size_t f)
+{
+	struct sim_feed *feed = &w->feeds[f];
+	for (size_t i = 0; i < SIM_LANES; i++) {
+		feed->lines[i].broker = feed->brokers[0];
+		feed->lines[i].feed = f;
+		feed->lines[i].ordered = true;
+		sim_feed_key(f, feed->lines[i].key);
+		sim_line_open(w, &feed->lines[i]);
+	}
+	feed->subscriber = sim_subscriber_create(w, feed);
 }
 
 void sim_begin(struct sim_world *w, uint64_t seed, bool verbose)
@@ -139,61 +178,58 @@ void sim_begin(struct sim_world *w, uint64_t seed, bool verbose)
 				.parts = { [TORAP__PART_KIND__PART_OPEN] = true,
 					[TORAP__PART_KIND__PART_PERSONAL] = true } } },
 	};
-	static const uint32_t regions[SIM_NODES] = { 751310000, 391010000, 392410000 };
-	*w = (struct sim_world){ .seed = seed, .random = seed, .verbose = verbose, .almaty_personal = true };
+	*w = (struct sim_world){ .seed = seed, .random = seed, .verbose = verbose };
 	sim_sodium_begin(seed);
 	draw_faults(w);
-	for (size_t n = 0; n < SIM_NODES; n++) {
-		struct sim_node *node = &w->nodes[n];
-		snprintf(node->name, sizeof node->name, "node-%zu", n);
-		node->region = regions[n];
-		make_keys(w, n);
-		for (size_t i = 0; i < SIM_LANES; i++)
-			torap_stream_id_make(
-				&node->lanes[i].stream, node->name, sim_lane(i), sim_random(w, UINT64_MAX));
-		sim_node_start(w, node);
-	}
-	sim_trust_make(w);
 	memcpy(w->feeds, feeds, sizeof feeds);
-	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)
-		w->feeds[f].subscriber = sim_subscriber_create(w, &w->feeds[f]);
+	sim_checks_begin(w);
+	for (size_t n = 0; n < SIM_NODES; n++)
+		begin_node(w, n);
 	for (size_t b = 0; b < SIM_BROKERS; b++)
-		w->brokers[b] = sim_broker_create(w, b);
+		begin_broker(w, b);
+	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)
+		begin_feed(w, f);
 }
 
 void sim_end(struct sim_world *w)
 {
 	for (size_t b = 0; b < SIM_BROKERS; b++)
-		sim_broker_destroy(w, w->brokers[b]);
-	for (size_t f = 0; f < SIM_FEEDS; f++) {
+		sim_broker_destroy(w->brokers[b]);
+	for (size_t f = 0; f < SIM_FEEDS; f++)
 		sim_subscriber_destroy(w->feeds[f].subscriber);
-		for (size_t i = 0; i < SIM_LANES; i++)
-			sim_line_reset(&w->feeds[f].lines[i]);
-	}
 	for (size_t n = 0; n < SIM_NODES; n++)
 		for (size_t i = 0; i < SIM_LANES; i++) {
 			struct sim_writer *l = &w->nodes[n].lanes[i];
 			torap_sealer_destroy(l->sealer);
 			sim_disk_finish(&l->disk);
-			free(l->harmed);
-			for (size_t b = 0; b < SIM_CITIES; b++) {
+			for (size_t b = 0; b < SIM_CITIES; b++)
 				torap_window_finish(&l->uplinks[b].window);
-				sim_line_reset(&l->uplinks[b].line);
-			}
 		}
-	torap_trust_unref(w->trust);
-	sim_sodium_end();
+	while (w->lines)
+		sim_line_close(w, w->lines);
+	sim_checks_end(w);
+}
+
+static void change_rules(struct sim_world *w)
+{
+	if (sim_fault(w, SIM_POLICY)) {
+		w->policy = sim_random(w, SIM_POLICIES);
+		sim_note(w, "the operator writes policy %zu", w->policy);
+	}
+	if (w->calm)
+		w->policy = SIM_POLICY_GRANTS;
+	if (w->trust + 1 < SIM_TRUSTS && sim_fault(w, SIM_TRUST))
+		sim_note(w, "the operator signs trust file %zu", ++w->trust + 1);
 }
 
 void sim_step(struct sim_world *w)
 {
-	w->now.us += 1000 + (int64_t)sim_random(w, STEP_US_MAX);
+	w->now.us += 1000 + (int64_t)sim_random(w, w->calm ? CALM_STEP_US_MAX : STEP_US_MAX);
+	for (struct sim_line *line = w->lines; line; line = line->next)
+		sim_line_suffers(w, line);
+	change_rules(w);
 	for (size_t n = 0; n < SIM_NODES; n++)
 		sim_node_step(w, &w->nodes[n]);
-	if (sim_fault(w, SIM_POLICY)) {
-		w->almaty_personal = !w->almaty_personal;
-		sim_note(w, "the policy %s almaty personal parts", w->almaty_personal ? "grants" : "denies");
-	}
 	for (size_t b = 0; b < SIM_BROKERS; b++)
 		sim_broker_step(w, w->brokers[b]);
 	for (size_t f = 0; f < SIM_SUBSCRIBERS; f++)

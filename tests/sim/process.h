@@ -1,0 +1,63 @@
+/* process.h: a real process of ours inside the simulator: its loop, its clocks, its store, its sockets, and the moment of its death.
+ *
+ * The code of the process is linked as it is.  What it calls below itself is here: libuv's timers, wakers and workers (process.c), LMDB as
+ * tables in memory (store.c), the committer without its thread (committer.c), ZeroMQ as lines of net.c (socket.c).  Whatever the process
+ * does begins in sim_process_step(); `sim_here` is the one that runs. */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "sim/sim.h"
+
+struct torap_committer;
+struct torap_kv;
+struct sim_handle;
+struct sim_socket;
+
+struct sim_process {
+	struct sim_world *world;
+	const char *name;
+	uv_loop_t *loop; /* its `data` is this process */
+	struct torap_kv *store;
+	struct torap_committer *committer;
+	struct sim_handle *handles; /* timers, wakers, workers, and what is being closed */
+	struct sim_socket *sockets; /* that it watches */
+	bool dead;                  /* killed: what it still does on its way out reaches nobody */
+	bool disk_full;
+	int64_t clock_off_us; /* of its wall clock */
+};
+extern struct sim_process *sim_here;
+
+/* What is due now, one callback after the other; between any two of them it may die.  False: it is to die now. */
+bool sim_process_step(struct sim_process *p);
+/* Everything that still waits, for the last time. */
+void sim_process_drain(struct sim_process *p);
+/* Runs closed(hint) from the loop. */
+void sim_process_later(struct sim_process *p, void (*closed)(void *hint), void *hint);
+
+/* --- store.c --- */
+
+struct torap_kv *sim_store_create(void);
+void sim_store_destroy(struct torap_kv *kv);
+/* From now on the store takes so many more rows; SIZE_MAX: as many as there are. */
+void sim_store_room(struct torap_kv *kv, size_t rows);
+/* Changes with each commit. */
+uint64_t sim_store_version(const struct torap_kv *kv);
+/* Flips a bit of the row; false: there is no such row, or it is empty.  The first is row 0 of the table. */
+bool sim_store_damage(struct torap_kv *kv, unsigned table, size_t row, uint64_t luck, uint8_t key[static 16],
+	size_t *key_size);
+size_t sim_store_rows(const struct torap_kv *kv, unsigned table);
+
+/* --- committer.c --- */
+
+/* Commits what was submitted.  False: a flush failed, or it was killed between two: it is to die now. */
+bool sim_committer_run(struct sim_process *p);
+/* Gives every job back as one that found no room. */
+void sim_committer_drop(struct sim_process *p);
+
+/* --- socket.c --- */
+
+bool sim_socket_ready(struct sim_world *w, const struct sim_socket *s);
+struct sim_socket *sim_socket_next(const struct sim_socket *s);
+void sim_socket_run(struct sim_socket *s);
