@@ -118,9 +118,12 @@ void broker_feed_again_acked(struct broker_feed *f, const struct broker_follow *
 	f->again_sent = NULL;
 }
 
-/* Is it worth sending: is there a granted frame, or word that none will come? */
-static bool is_answer(const struct torap_batch *view)
+/* Is it worth sending: is there a granted frame, or word that none will come?  Or may the manifest be what is missed?  Not where granted
+ * frames are not held here: then these are what the subscriber asks for, again and again. */
+static bool is_answer(const struct torap_batch *view, bool asked)
 {
+	if (asked && torap_batch_is_damaged(view))
+		return true;
 	for (unsigned i = 0; i < view->manifest->frames_count; i++)
 		if (view->frames[i])
 			return true;
@@ -136,7 +139,7 @@ static bool send_once_more(struct broker_feed *f, struct broker_follow *w, const
 	if (!w->relevant || (!asked && !broker_cut_matches(routing, f->place, batch)))
 		return true;
 	size_t bytes = broker_cut_make(&view, routing, f->place, batch);
-	if (!asked && !is_answer(&view))
+	if (!is_answer(&view, asked))
 		return true;
 	if (!torap_window_open(&f->window, bytes)) {
 		f->again_bytes = bytes;

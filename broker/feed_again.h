@@ -2,7 +2,8 @@
  *
  * Either this broker's own hole was filled meanwhile, or the subscriber says in a position that it lacks frames.  Such a batch goes beside
  * the order, by the same cut and within the same window, one at a time.  Of one that was mended here and holds nothing for the subscriber it
- * hears nothing; what it asked for it is always sent, if only the manifest: that may be what is damaged there, and no frame need be granted.
+ * hears nothing.  What it asked for it is sent, if only the manifest, for that may be what is damaged there; but not when nothing of what
+ * it is granted is held here.
  * Bounded: a question that finds no room is asked again by the subscriber, in its own time; what came here and finds none becomes a span of its
  * stream, which goes when the others have gone. */
 #pragma once
