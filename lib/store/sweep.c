@@ -63,17 +63,21 @@ static int received_at(struct piece *p, uint64_t batch_no, struct torap_wall *ou
 	return 0;
 }
 
-/* When the batch certainly was here.  A receipt in the future comes from a clock that was wrong; the first later batch with a receipt
- * that can be true bounds it then. */
+/* A receipt in the future comes from a clock that was wrong, one before all clocks from a row that is damaged. */
+static bool can_be_true(const struct piece *p, struct torap_wall at)
+{
+	return at.us >= 0 && at.us <= p->sweep->now.us;
+}
+
+/* When the batch certainly was here.  If its receipt cannot be true, the first later batch with one that can bounds it. */
 static int receipt_of(struct piece *p, uint64_t batch_no, struct torap_wall *out)
 {
-	int64_t now_us = p->sweep->now.us;
 	int r = received_at(p, batch_no, out);
-	if (r || out->us <= now_us)
+	if (r || can_be_true(p, *out))
 		return r;
 	struct torap_wall last;
 	r = received_at(p, p->head.last_batch, &last);
-	if (r || last.us > now_us)
+	if (r || !can_be_true(p, last))
 		return r;
 	uint64_t wrong = batch_no, right = p->head.last_batch;
 	*out = last;
@@ -83,7 +87,7 @@ static int receipt_of(struct piece *p, uint64_t batch_no, struct torap_wall *out
 		r = received_at(p, middle, &at);
 		if (r)
 			return r;
-		if (at.us > now_us) {
+		if (!can_be_true(p, at)) {
 			wrong = middle;
 		} else {
 			right = middle;

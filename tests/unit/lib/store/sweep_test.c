@@ -268,6 +268,21 @@ Test(sweep, does_not_keep_for_years_what_came_while_the_clock_was_wrong)
 	cr_assert_str_eq(held(0, 6), "000001");
 }
 
+/* No signature covers a receipt, and nobody mends it: a bit of one that flips may not keep what stands behind it for ever. */
+Test(sweep, goes_on_behind_a_receipt_that_was_before_all_clocks)
+{
+	struct torap_sweep_tally sum[TORAP_SWEEP_REASONS];
+	struct terms terms = { 1000, 1000, INT64_MAX };
+	struct torap_sweep_rules rules = rules_of(&terms, 1);
+	static const int64_t receipts[] = { 1000, INT64_MIN + 2000, 3000, 3500 };
+	for (size_t i = 0; i < sizeof receipts / sizeof *receipts; i++)
+		append_at(receipts[i]);
+	sweep_at(&rules, 3999, sum);
+	cr_assert_str_eq(held(0, 4), "0111", "at the latest it was here at 3000");
+	sweep_at(&rules, 4000, sum);
+	cr_assert_str_eq(held(0, 4), "0001");
+}
+
 Test(sweep, lets_nothing_come_back_and_keeps_the_reason_of_what_was_refused)
 {
 	struct torap_sweep_tally sum[TORAP_SWEEP_REASONS];
