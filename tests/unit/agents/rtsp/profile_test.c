@@ -7,13 +7,13 @@
 #include "agents/rtsp/profile.h"
 #include "base/error.h"
 #include "base/time.h"
+#include "tests/kit/temporary.h"
 
-static char path[] = "/tmp/torap-profiles-XXXXXX";
+static char path[128];
 
 static int load(struct rtsp_profiles *out, const char *text, struct torap_error *err)
 {
-	strcpy(path + strlen(path) - 6, "XXXXXX");
-	int fd = mkstemp(path);
+	int fd = mkstemp(temporary_pattern(path, sizeof path, "profiles"));
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
