@@ -1,4 +1,4 @@
-"""The demonstration federation: starts it, plays a shift of alarms, shows what the feeds receive, and checks the sums.
+"""The demonstration federation: starts it, plays a shift of alarms and what happens to cameras, shows what the feeds receive, and checks the sums.
 
 Called by deploy/up, which builds first.  Everything runs from the ordinary configuration files of deploy/etc/; only keys and the
 trust file are made here, once, in .state/keys: the demonstration's own root, which is worth nothing elsewhere."""
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+
+import cameras
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.path.join(ROOT, "build/bin")
@@ -77,12 +79,12 @@ def make_keys():
 
 
 def registry(name):
-    """The devices of a node, each with its site's facility, region and owner."""
+    """The alarm panels of a node, each with its site's facility, region and owner."""
     def rows(which):
         with open(os.path.join(ROOT, "deploy/registry", name, which), encoding="utf-8", newline="") as f:
             return list(csv.DictReader(f))
     sites = {s["id"]: s for s in rows("sites.csv")}
-    return [{**{k: sites[d["site"]][k] for k in ("facility", "region", "owner_kind")}, **d} for d in rows("devices.csv")]
+    return [{**{k: sites[d["site"]][k] for k in ("facility", "region", "owner_kind")}, **d} for d in rows("devices.csv") if d["protocol"] == "dc09"]
 
 
 class Stopped(Exception):
@@ -90,11 +92,11 @@ class Stopped(Exception):
 
 
 class Process:
-    def __init__(self, name, *argv):
+    def __init__(self, name, *argv, stdin=subprocess.DEVNULL):
         self.name, self.log = name, os.path.join(STATE, "log", name + ".log")
         with open(self.log, "ab") as log:
             # A group of its own: Ctrl-C reaches this program alone, which then stops the others in order.
-            self.child = subprocess.Popen([os.path.join(BIN, argv[0]), *argv[1:]], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.child = subprocess.Popen([os.path.join(BIN, argv[0]), *argv[1:]], stdin=stdin, stdout=log, stderr=log,
                                           start_new_session=True)
 
     def alive(self):
@@ -136,7 +138,7 @@ class Tail:
     def __init__(self, feed):
         self.path, self.rest = os.path.join(STATE, feed + ".jsonl"), b""
         self.at = os.path.getsize(self.path) if os.path.exists(self.path) else 0
-        self.device, self.own, self.last = 0, 0, []
+        self.device, self.own, self.last, self.cameras = 0, 0, [], []
 
     def read(self):
         if not os.path.exists(self.path):
@@ -148,7 +150,10 @@ class Tail:
         *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:
             event = json.loads(line)
-            if event.get("device") and "code" in event["detail"]:
+            protocol = event["detail"].get("protocol")
+            if protocol in ("rtsp", "archive"):
+                self.cameras.append(event)
+            elif event.get("device") and "code" in event["detail"]:
                 self.device += 1
                 self.last = [*self.last, event][-5:]
             else:
@@ -165,7 +170,7 @@ class Demonstration:
     def __init__(self, seconds):
         self.seconds, self.processes, self.panels = seconds, [], []
         os.makedirs(os.path.join(STATE, "log"), exist_ok=True)
-        for port in [7400, 9100] + [p for _, *ports in NODES.values() for p in ports] + [p for p, _ in FEEDS.values()]:
+        for port in [7400, 9100] + [p for _, *ports in NODES.values() for p in ports] + [p for p, _ in FEEDS.values()] + cameras.PORTS:
             with socket.socket() as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
@@ -173,8 +178,8 @@ class Demonstration:
                 except OSError:
                     die(f"port {port} is taken: is another deploy/up running?")
 
-    def start(self, name, *argv):
-        p = Process(name, *argv)
+    def start(self, name, *argv, **more):
+        p = Process(name, *argv, **more)
         self.processes.append(p)
         return p
 
@@ -205,9 +210,13 @@ class Demonstration:
         self.tails = {feed: Tail(feed) for feed in FEEDS}
         for feed in FEEDS:
             self.start(feed, "torap", "follow", "-c", os.path.join(ETC, f"feed-{feed}.yaml"), "--out", os.path.join(STATE, feed + ".jsonl"))
+        self.cameras = cameras.Cameras(self.start, STATE, self.wait)
+        self.start("rtsp-kostanay", "torap-rtsp", "-c", os.path.join(ETC, "rtsp-kostanay.yaml"))
+        self.start("archive-kostanay", "torap-archive", "-c", os.path.join(ETC, "archive-kostanay.yaml"))
         for name, (_, _, node_metrics, _) in NODES.items():
             self.wait(f"the links of node-{name} flow",
                       lambda: (s := json.loads(get(node_metrics, "/status"))["links"]) and all(l["state"] == "flowing" for l in s))
+        self.wait("each camera shows a picture", lambda: all(c.get("outcome") == "picture" for c in map(json.loads, get(cameras.WATCHER, "/cameras").splitlines())))
 
     def play(self):
         """A shift of alarms: the panels of each node, those that encrypt or lack their owner's consent left out."""
@@ -254,6 +263,9 @@ class Demonstration:
             lines.append(f"  {feed:24}{tail.device:7} events {tail.own:6} of the bus   {verification(FEEDS[feed][0])}")
             if screen:
                 lines += [f"      {e['received_at'][11:19]}  {e['severity']:12}{e['kind']:16}{e['state']:6} {e['region']} {e['site']}" for e in tail.last[-3:]]
+        heard = self.tails["situation-centre"].cameras
+        lines += [f"      {told(e)}" for e in (heard[-6:] if screen else heard[self.shown:]) if e["kind"].startswith("camera_")]
+        self.shown = len(heard)
         if screen:
             print("\033[H\033[2J" + "\n".join(lines) + "\n\nCtrl-C stops it all; a second deploy/up goes on from here.", flush=True)
         else:
@@ -263,6 +275,7 @@ class Demonstration:
         self.bring_up()
         say(f"up: {len(self.processes)} processes; metrics on http://127.0.0.1:9100/metrics; logs in .state/log")
         self.play()
+        self.shown, begin = 0, time.monotonic()
         screen = sys.stdout.isatty()
         end = time.monotonic() + self.seconds if self.seconds else float("inf")
         next_show = 0
@@ -270,6 +283,9 @@ class Demonstration:
             for p in self.processes:
                 if p not in self.panels:
                     p.must_live()
+            for text in self.cameras.play(time.monotonic() - begin):
+                if not screen:
+                    say(f"{time.strftime('%H:%M:%S')}  {text}")
             if time.monotonic() >= next_show:
                 self.show(screen)
                 next_show = time.monotonic() + (1 if screen else 5)
@@ -291,8 +307,9 @@ class Demonstration:
                 break
             time.sleep(0.1)
         bad = []
+        self.cameras.stop()
         for p in reversed(self.processes):
-            if p not in self.panels and p.stop() != 0:
+            if p not in self.panels and p not in self.cameras.servers.values() and p.stop() != 0:
                 bad.append(f"{p.name} did not stop cleanly")
         say(f"\nacknowledged to panels {len(sent) + supervision + repeats}, less {supervision} of supervision, less {repeats} repeats: {len(sent)} events")
         say(f"\n{'feed':26}{'due':>8}{'received':>10}  verification")
@@ -306,6 +323,7 @@ class Demonstration:
                 bad.append(f"{feed} received {tail.device} events where {due[feed]} are due")
             if done.returncode != 0:
                 bad.append(f"{feed} does not verify")
+        bad += self.finish_cameras()
         if not sent:
             bad.append("no panel got an acknowledgement")
         for text in bad:
@@ -313,6 +331,23 @@ class Demonstration:
         if not bad:
             say("the sums agree")
         return 1 if bad else 0
+
+    def finish_cameras(self):
+        """The table of what recorders keep; and is what was heard of cameras what happened to them?"""
+        store = os.path.join(STATE, "situation-centre")
+        say("\nwhat recorders keep (torap report retention .state/situation-centre):\n" + torap("report", "retention", store))
+        bad = cameras.wrong_verdicts(csv.DictReader(torap("report", "retention", store, "--cameras", "--csv").splitlines()))
+        if self.cameras.whole():
+            bad += cameras.wrong(self.tails["situation-centre"].cameras)
+        else:
+            say(f"(what happens to cameras takes {cameras.ROUND_S} s: not judged)")
+        return bad
+
+
+def told(event):
+    """An event of a camera as a line."""
+    cause = event["detail"].get("cause", "")
+    return f"{event['received_at'][11:19]}  {event['severity']:12}{event['kind']:20}{event['state']:6} {event['device']}" + (f": {cause}" if cause else "")
 
 
 def verification(port):
@@ -353,6 +388,7 @@ def main():
             shutil.rmtree(STATE, ignore_errors=True)
             os.makedirs(os.path.join(STATE, "log"))
         make_keys()
+        cameras.make_secrets(KEYS)
         status = demonstration.run()
     except Stopped:
         say("stopped before everything was up")

@@ -25,7 +25,7 @@ def text_of(t):
 class Recorder:
     """`recordings`: token → list of (from, until), aware datetimes.  `clock`: how far its clock is ahead."""
 
-    def __init__(self, recordings, user="admin", password="geheim", clock=datetime.timedelta(0), silent=False, http_digest=False):
+    def __init__(self, recordings, user="admin", password="geheim", clock=datetime.timedelta(0), silent=False, http_digest=False, port=0):
         self.recordings, self.user, self.password, self.clock = recordings, user, password, clock
         self.silent, self.http_digest = silent, http_digest
         self.nonces, self.searches, self.asked, self.refused = set(), {}, [], 0
@@ -40,7 +40,7 @@ class Recorder:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/onvif/device_service"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Cameras on one port, by GStreamer: rtsp_server.py PORT FOLDER NAME[:OPTION…]…  Options: h265, jpeg, udp (UDP alone), auth
-(viewer, secret; digest).  A line "NAME FILM" on standard input gives a camera another film: live, black, frozen; "NAME stop" and "NAME
-go": it sends nothing for a while.
+(viewer, secret; digest).  FOLDER has a film for each codec, live.h264, and others.  A line "NAME FILM" on standard input gives a camera
+another film, or frozen: the first picture of live; "NAME stop" and "NAME go": it sends nothing for a while.
 
 After the recipe of shared/protocols/rtsp-test-server.md: what FFmpeg encoded once is handed out again and again, with new timestamps."""
 
+import os
 import re
 import sys
 import threading
@@ -38,7 +39,7 @@ def pictures(path, codec):
 class Camera:
     def __init__(self, folder, name, options):
         self.codec = next((o for o in options if o in CUTS), "h264")
-        self.films = {film: pictures(f"{folder}/{film}.{self.codec}", self.codec) for film in ("live", "black")}
+        self.films = {os.path.splitext(f)[0]: pictures(os.path.join(folder, f), self.codec) for f in os.listdir(folder) if f.endswith("." + self.codec)}
         self.films["frozen"] = self.films["live"][:1]
         self.film, self.stopped = "live", False
         self.factory = GstRtspServer.RTSPMediaFactory()
