@@ -239,7 +239,7 @@ static int read_recorder(struct archive_recorder *out, const struct raw_recorder
 	if (raw->onvif && (raw->pattern || raw->length))
 		return torap_yaml_refuse(err, path, at("recorders", i, "pattern").text,
 			"pattern and length belong to a folder");
-	if (raw->folder && archive_pattern_check(raw->pattern ? raw->pattern : "", &why))
+	if (raw->pattern && archive_pattern_check(raw->pattern, &why))
 		return torap_yaml_refuse(err, path, at("recorders", i, "pattern").text, "%s", why.text);
 	out->length_s = 600;
 	int r = read_duration(&out->length_s, TORAP_US_PER_S, raw->length, 1, DAY_S, path,

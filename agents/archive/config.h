@@ -23,10 +23,11 @@ struct archive_profile {
 
 /* How a recorder is asked: one of url and folder. */
 struct archive_recorder {
-	char *name;             /* as the registry's column `recorder` has it */
-	char *url;              /* ONVIF device service */
-	char *key;              /* of user and password; NULL: none */
-	char *folder, *pattern; /* {recording} in the folder's name stands for the row's column `recording` */
+	char *name;    /* as the registry's column `recorder` has it */
+	char *url;     /* ONVIF device service */
+	char *key;     /* of user and password; NULL: none */
+	char *folder;  /* {recording} in it stands for the row's column `recording` */
+	char *pattern; /* NULL: the files' containers tell when they begin */
 	uint32_t length_s;
 };
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agents/archive/container.h"
 #include "base/error.h"
 
 enum { PATH_ROOM = 1024, BELIEVED = 4 };
@@ -67,18 +68,38 @@ int archive_pattern_check(const char *pattern, struct torap_error *err)
 	return 0;
 }
 
-static void take_file(struct walk *w, const char *name, const struct stat *s)
+/* When it begins, and how long it says that it is (0: it does not).  False: it does not say. */
+static bool dated(
+	const struct walk *w, int folder, const char *name, const char *path, struct archive_container *out)
 {
-	int64_t from_s, length_s = w->folder->length_s;
-	if (s->st_size == 0 || !begins_at(w->folder, name, &from_s)) {
+	*out = (struct archive_container){ .length_us = 0 };
+	if (w->folder->pattern) {
+		bool fits = begins_at(w->folder, path, &out->from.us);
+		out->from.us *= TORAP_US_PER_S;
+		return fits;
+	}
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool told = fd >= 0 && archive_container_read(out, fd);
+	if (fd >= 0)
+		close(fd);
+	return told;
+}
+
+static void take_file(struct walk *w, int folder, const char *name, const char *path, const struct stat *s)
+{
+	struct archive_container film;
+	int64_t length_us = w->folder->length_s * TORAP_US_PER_S;
+	const int64_t most_us = BELIEVED * length_us;
+	if (s->st_size == 0 || !dated(w, folder, name, path, &film)) {
 		w->others++;
 		return;
 	}
-	int64_t written_s = s->st_mtim.tv_sec - from_s;
-	if (written_s > 0 && written_s <= BELIEVED * length_s)
-		length_s = written_s;
-	archive_spans_add(w->spans, (struct torap_wall){ from_s * TORAP_US_PER_S },
-		(struct torap_wall){ (from_s + length_s) * TORAP_US_PER_S });
+	int64_t written_us = s->st_mtim.tv_sec * TORAP_US_PER_S - film.from.us;
+	if (film.length_us > 0 && film.length_us <= most_us)
+		length_us = film.length_us;
+	else if (written_us > 0 && written_us <= most_us)
+		length_us = written_us;
+	archive_spans_add(w->spans, film.from, (struct torap_wall){ film.from.us + length_us });
 	w->files++;
 }
 
@@ -99,7 +120,7 @@ static int walk_entry(struct walk *w, int folder, const char *name, char *path, 
 	if (S_ISDIR(s.st_mode))
 		return walk_folder(w, folder, name, path, size + (size_t)more, depth + 1);
 	if (S_ISREG(s.st_mode))
-		take_file(w, path, &s);
+		take_file(w, folder, name, path, &s);
 	if (w->files + w->others > ARCHIVE_FILES_MAX)
 		return torap_errorf(
 			w->err, -E2BIG, "%s: holds more than %d files", w->folder->path, ARCHIVE_FILES_MAX);

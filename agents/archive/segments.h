@@ -1,7 +1,8 @@
-/* segments.h: what a folder of recorded files holds of a camera, by the files' names.
+/* segments.h: what a folder of recorded files holds of a camera.
  *
- * For recorders without ONVIF: their disk is mounted, or copied, and a file name tells when it begins.  A file reaches until it was
- * written last, when that is plausible, else for the usual length.  Nothing of a file is read. */
+ * For recorders without ONVIF: their disk is mounted, or copied.  When a file begins its name tells, by a pattern; without one its container
+ * does (container.h).  It reaches as far as its container says, else until it was written last, when that is plausible, else for the
+ * usual length.  With a pattern nothing of a file is read. */
 #pragma once
 
 #include <stdatomic.h>
@@ -14,7 +15,7 @@ struct torap_error;
 struct archive_folder {
 	const char *path;
 	const char *
-		pattern; /* of the path below it, as strptime(3) has it: "%Y-%m-%d/%H-%M-%S.mp4"; whatever does not fit is no segment */
+		pattern; /* of the path below it, as strptime(3) has it: "%Y-%m-%d/%H-%M-%S.mp4"; whatever does not fit is no segment.  NULL: containers tell */
 	int32_t utc_offset_s;       /* of the times in the names, unless they tell their own: %s, %z */
 	uint32_t length_s;          /* a file's usual length, and the most believed: 4 times that */
 	const atomic_bool *stopped; /* NULL, or: gives up once it is true */

@@ -49,7 +49,7 @@ Test(config, what_is_wrong_is_named_with_its_line)
 		{ "node: ipc://x\nrecorders:\n  - { name: a }\n", "a.yaml:3: a recorder has either" },
 		{ "node: ipc://x\nrecorders:\n  - { name: a, onvif: \"http://u:p@h/\" }\n",
 			"without user and password" },
-		{ "node: ipc://x\nrecorders:\n  - { name: a, folder: /x }\n",
+		{ "node: ipc://x\nrecorders:\n  - { name: a, folder: /x, pattern: film.mp4 }\n",
 			"does not tell date, hour and minute" },
 		{ "node: ipc://x\nrecorders:\n  - { name: a, onvif: \"http://h/\" }\n  - { name: a, onvif: \"http://h/\" }\n",
 			"twice" },

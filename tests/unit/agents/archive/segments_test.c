@@ -104,6 +104,46 @@ Test(segments, a_name_that_tells_its_offset_is_taken_at_its_word)
 	}
 }
 
+/* A film of ten seconds, made by FFmpeg. */
+static void film(const char *name, const char *options)
+{
+	char command[512];
+	snprintf(command, sizeof command,
+		"ffmpeg -v error -f lavfi -i color=black:size=32x32:rate=5 -t 10 %s '%s/%s' </dev/null",
+		options, dir, name);
+	cr_assert_eq(system(command), 0, "%s", command);
+}
+
+Test(segments, without_a_pattern_containers_tell)
+{
+	const struct archive_folder f = { dir, NULL, 18000, 600, NULL };
+	struct archive_spans spans = { 0 };
+	struct torap_error err;
+	uint64_t files, others;
+	char command[256];
+	film("a.mp4", "-metadata creation_time=2026-11-25T09:00:00Z");
+	film("b.mkv", "-metadata creation_time=2026-11-25T10:00:00Z");
+	film("c.mp4", "-movflags frag_keyframe+empty_moov -metadata creation_time=2026-11-25T11:00:00Z");
+	film("clockless.mp4", "-metadata creation_time=2000-01-01T00:00:00Z");
+	film("dateless.mp4", "");
+	film("other.avi", "-metadata creation_time=2026-11-25T12:00:00Z");
+	file("garbage.mp4", "2026-11-25T12:00:00Z");
+	snprintf(command, sizeof command, "head -c 500 %s/a.mp4 >%s/cut.mp4", dir, dir);
+	cr_assert_eq(system(command), 0);
+	cr_assert_eq(archive_segments_read(&spans, &f, &files, &others, &err), 0, "%s", err.text);
+	cr_expect_eq(files, 3);
+	cr_expect_eq(others, 5);
+	cr_assert_eq(spans.count, 3);
+	static const char *const begins[] = { "2026-11-25T09:00:00Z", "2026-11-25T10:00:00Z",
+		"2026-11-25T11:00:00Z" };
+	for (size_t i = 0; i < 3; i++) {
+		cr_expect_eq(spans.items[i].from.us, when(begins[i]).us, "%s", begins[i]);
+		cr_expect_eq((spans.items[i].until.us - spans.items[i].from.us) / TORAP_US_PER_S, 10, "%s",
+			begins[i]);
+	}
+	archive_spans_finish(&spans);
+}
+
 /* Two million files lie on a slow disk, and the process is told to stop. */
 Test(segments, are_given_up_when_told_to_stop)
 {
