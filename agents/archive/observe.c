@@ -94,9 +94,11 @@ void archive_observe(struct archive_observation *out, const char *address, const
 	char *day = day_of(out, r->day, utc_offset_s);
 	add(out, "day", day, false);
 	add(out, "verdict", (char *)verdict, false);
-	add_number(out, "recorded_min", r->recorded_min);
-	add_number(out, "excused_min", r->excused_min);
-	add_number(out, "missing_min", r->missing_min);
+	if (r->verdict != ARCHIVE_UNKNOWN) {
+		add_number(out, "recorded_min", r->recorded_min);
+		add_number(out, "excused_min", r->excused_min);
+		add_number(out, "missing_min", r->missing_min);
+	}
 	add_number(out, "held_days", r->held_days);
 	add_number(out, "asked_days", r->asked_days);
 	add_number(out, "depth_days", r->depth_days);

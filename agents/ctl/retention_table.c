@@ -188,7 +188,8 @@ static size_t take_site(const struct retention_table *t, size_t i, struct retent
 		worst = r->verdict < worst ? r->verdict : worst;
 		best = r->verdict > best ? r->verdict : best;
 		line->cameras++;
-		line->missing_min += r->missing_min;
+		if (r->verdict != RETENTION_UNKNOWN)
+			line->missing_min += r->missing_min;
 	}
 	line->sites++;
 	line->of[of_site(worst, best)]++;

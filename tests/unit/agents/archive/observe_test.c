@@ -40,3 +40,16 @@ Test(observe, a_reason_is_whole_characters)
 	}
 	cr_expect_str_eq(told(&out, "disk/\xea\xe0\xec: Permission denied"), "disk/???: Permission denied");
 }
+
+/* Minutes of which nobody knows are no missing ones. */
+Test(observe, minutes_are_told_when_they_are_known)
+{
+	static struct archive_observation out;
+	struct archive_report report = { .verdict = ARCHIVE_STORING_NOTHING, .missing_min = 1440 };
+	const struct archive_facts facts = { .recorder = "nvr-1", .reason = "" };
+	archive_observe(&out, "cam-1", NULL, &report, &facts, 18000, (struct torap_wall){ 0 });
+	cr_expect_str_eq(field(&out, "missing_min"), "1440");
+	report.verdict = ARCHIVE_UNKNOWN;
+	archive_observe(&out, "cam-1", NULL, &report, &facts, 18000, (struct torap_wall){ 0 });
+	cr_expect_str_eq(field(&out, "missing_min"), "");
+}

@@ -51,6 +51,7 @@ Test(retention_table, counts_sites_by_region_and_facility)
 	cr_assert_eq(count, 3);
 	cr_expect_eq(lines[0].region, 151010000);
 	cr_expect_eq(lines[0].of[RETENTION_UNKNOWN], 1);
+	cr_expect_eq(lines[0].missing_min, 0, "nobody knows");
 	cr_expect_eq(lines[1].sites, 2);
 	cr_expect_eq(lines[1].of[RETENTION_COMPLIANT], 1);
 	cr_expect_eq(lines[1].of[RETENTION_BELOW], 1, "one camera of a site is enough");
