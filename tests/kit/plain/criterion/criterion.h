@@ -42,10 +42,11 @@ PLAIN_ONCE int plain_failures; /* of cr_expect in this test */
 		plain_tests = &id##_test;                                                                    \
 	}
 #define Test(suite_, name_, ...)                                                                             \
-	static void suite_##_##name_(void);                                                                  \
-	PLAIN_ADD(suite_##_##name_, #suite_, #name_, suite_##_##name_, .begin = true, ##__VA_ARGS__)         \
-	static void suite_##_##name_(void)
-#define TestSuite(suite_, ...) PLAIN_ADD(suite_, #suite_, NULL, NULL, .begin = true, ##__VA_ARGS__)
+	static void plain_##suite_##_##name_(void);                                                          \
+	PLAIN_ADD(plain_##suite_##_##name_, #suite_, #name_, plain_##suite_##_##name_, .begin = true,        \
+		##__VA_ARGS__)                                                                               \
+	static void plain_##suite_##_##name_(void)
+#define TestSuite(suite_, ...) PLAIN_ADD(plain_##suite_, #suite_, NULL, NULL, .begin = true, ##__VA_ARGS__)
 
 PLAIN_ONCE void plain_fail(const char *file, int line, const char *text, const char *format, ...)
 {
