@@ -66,6 +66,12 @@ def disk_floor(fed, size=1000, times=1000):
         return run("floor_lmdb", "--dir", folder, "--size", size, "--records", times, "--syncs", times)
 
 
+def hops_floor(fed, *options, messages=1000):
+    """floor_hops: ages of messages on a critical event's way to which nothing is done."""
+    with tempfile.TemporaryDirectory(dir=fed.dir) as folder:
+        return run("floor_hops", "--dir", folder, "--messages", messages, *options)
+
+
 def cpu_of(pid):
     """CPU seconds that a process has used, all threads, in itself and in the kernel."""
     with open(f"/proc/{pid}/stat") as f:
