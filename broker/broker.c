@@ -96,9 +96,7 @@ void broker_turn(struct broker *b)
 		finish_stopping(b);
 		return;
 	}
-	broker_writers_turn(b);
-	broker_upstreams_turn(b->upstreams);
-	/* A feed that is not done puts itself into the next turn's list. */
+	/* Alarms first: acknowledgements behind what they acknowledge.  A feed that is not done puts itself into the next turn's list. */
 	struct broker_feed *ready = b->ready;
 	b->ready = NULL;
 	while (ready) {
@@ -107,6 +105,8 @@ void broker_turn(struct broker *b)
 		f->ready = false;
 		broker_feed_pump(f);
 	}
+	broker_writers_turn(b);
+	broker_upstreams_turn(b->upstreams);
 	if (b->burials) {
 		b->burials = false;
 		broker_listener_bury(b->listener, torap_app_mono());
