@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -28,7 +29,7 @@ struct message {
 };
 
 /* The disk has no block left.  Our own definition of the C library's function, for LMDB's file, too. */
-static bool disk_full;
+static atomic_bool disk_full;
 
 int fallocate(int fd, int mode, off_t offset, off_t size)
 {
