@@ -15,7 +15,7 @@
 #include "loop/app.h"
 #include "loop/http.h"
 
-enum { TICK_MS = 100, FAULTS_MS = 500 };
+enum { TICK_MS = 100, FAULTS_MS = 500, LOOKS_BUSY = RTSP_LOOKS_MAX / 4 };
 
 int rtsp_files_load(struct rtsp_files *out, const char *path, struct torap_error *err)
 {
@@ -219,19 +219,26 @@ static void save(struct rtsp_agent *a, struct torap_mono now)
 	}
 }
 
-static void on_tick(uv_timer_t *timer)
+/* Nobody begins while the workers have enough to do: a camera whose keyframe they have no room for would send on for nothing. */
+static void begin_turns(struct rtsp_agent *a, struct torap_mono now)
 {
-	struct rtsp_agent *a = timer->data;
-	struct torap_mono now = torap_app_mono();
 	uint32_t slot;
-	rtsp_streams_tick(&a->streams);
-	while ((slot = rtsp_schedule_take(&a->schedule, now)) != RTSP_NOBODY) {
+	while (rtsp_pool_waiting(a->pool) < LOOKS_BUSY &&
+		(slot = rtsp_schedule_take(&a->schedule, now)) != RTSP_NOBODY) {
 		struct rtsp_camera *c = a->cameras.slots[slot];
 		if (c->number)
 			rtsp_watch_begin(a, c);
 		else /* gone, and there was no memory for a schedule without it */
 			rtsp_schedule_done(&a->schedule, slot, true, false, 0, now);
 	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct rtsp_agent *a = timer->data;
+	struct torap_mono now = torap_app_mono();
+	rtsp_streams_tick(&a->streams);
+	begin_turns(a, now);
 	offer_reports(a, now);
 	save(a, now);
 }
