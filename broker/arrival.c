@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/commit.h"
+#include "broker/damage.h"
 #include "broker/history.h"
 #include "broker/mend.h"
 #include "broker/streams.h"
@@ -56,8 +57,9 @@ static bool on_fork(struct broker *b, struct broker_stream *s, const struct brok
 {
 	bool relayed = c->source.kind == BROKER_SOURCE_UPSTREAM;
 	uint64_t batch_no = c->batch->manifest->batch_no;
-	if (c->there && torap_verify_manifest(c->there, torap_trust_lookup, b->rules.trust) ==
-				TORAP_VERDICT_BAD_SIGNATURE) {
+	/* Two that are signed are a fork; of one that a bit may have made there is nothing to be said. */
+	if (c->there &&
+		broker_provenance_of(c->there, b->kv, c->number, b->rules.trust) != TORAP_PROVENANCE_SIGNED) {
 		on_damage(b, s, batch_no);
 		return false;
 	}

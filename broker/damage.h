@@ -1,16 +1,13 @@
-/* damage.h: is a manifest that was read from the store what its writer signed?
- *
- * A bit may have flipped in what was signed, in its signature, or in its date, so that no key of that time fits.  The first two show by the
- * signature; the third by the chain, for what stands behind a batch names its digest.  A key that is not known any more proves nothing. */
+/* damage.h: is a manifest that was read from the store what its writer signed?  store/provenance.h, by the broker's keys. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
-struct torap_batch;
+#include "store/provenance.h"
+
 struct torap_kv;
 struct torap_trust;
 
-/* `number` is the stream's in `kv`, where the batch was read.  On any thread, outside a transaction. */
-bool broker_is_damaged(
+/* On any thread, outside a transaction. */
+enum torap_provenance broker_provenance_of(
 	const struct torap_batch *batch, struct torap_kv *kv, uint32_t number, struct torap_trust *trust);

@@ -24,7 +24,8 @@ static bool want(void *hint, const struct torap_batch *batch, size_t group, size
 static void prove(struct broker_read *r)
 {
 	size_t good = 0;
-	while (good < r->count && !broker_is_damaged(r->entries[good].batch, r->kv, r->number, r->trust))
+	while (good < r->count && broker_provenance_of(r->entries[good].batch, r->kv, r->number, r->trust) !=
+					  TORAP_PROVENANCE_DAMAGED)
 		good++;
 	for (; r->count > good; r->count--)
 		torap_batch_destroy(r->entries[r->count - 1].batch);

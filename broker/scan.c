@@ -42,7 +42,8 @@ static void on_work(uv_work_t *work)
 		s->count = 0;
 	for (size_t i = 0; i < s->count; i++) {
 		if (torap_batch_is_damaged(entries[i].batch) ||
-			broker_is_damaged(entries[i].batch, s->broker->kv, s->number, s->trust))
+			broker_provenance_of(entries[i].batch, s->broker->kv, s->number, s->trust) ==
+				TORAP_PROVENANCE_DAMAGED)
 			s->damaged[s->damaged_count++] = s->from + i;
 		torap_batch_destroy(entries[i].batch);
 	}

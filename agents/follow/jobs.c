@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "conf/trust.h"
 #include "loop/app.h"
+#include "store/provenance.h"
 
 /* Batches. */
 
@@ -75,6 +77,42 @@ static void free_batch(struct follow_job *job)
 	free(j);
 }
 
+/* It came again and is another.  Two that are signed are a fork; of one that a bit may have made there is nothing to be said. */
+static bool is_fork(const struct follow *f, const struct torap_manifest *m)
+{
+	struct torap_kv_txn txn;
+	struct torap_journal_head head;
+	struct torap_batch *there = NULL;
+	torap_kv_begin(&txn, f->kv, false);
+	bool fork = torap_journal_head(&txn, &m->stream, &head) == 0 &&
+		    torap_journal_read(&txn, head.number, m->batch_no, NULL, NULL, &there, NULL, NULL) == 0 &&
+		    torap_provenance_of(&txn, head.number, there, torap_trust_lookup, f->trust) ==
+			    TORAP_PROVENANCE_SIGNED;
+	torap_kv_abort(&txn);
+	torap_batch_destroy(there);
+	return fork;
+}
+
+static void on_other(struct follow *f, const struct batch_job *j)
+{
+	const struct torap_manifest *m = j->batch->manifest;
+	char text[TORAP_STREAM_TEXT_SIZE];
+	torap_stream_id_format(&m->stream, text);
+	if (!is_fork(f, m)) {
+		f->totals.duplicates++;
+		torap_warn("BATCH-UNPROVEN",
+			"%s batch %" PRIu64
+			" came again, and what is here under this number is damaged: run torap verify",
+			text, m->batch_no);
+		return;
+	}
+	f->totals.proofs++;
+	torap_fail("HISTORY-CHANGED",
+		"%s batch %" PRIu64 " came again and is another, signed by its writer: a fork; both are kept",
+		text, m->batch_no);
+	follow_commit_proof(f, &m->stream, TORAP_PROOF_MANIFEST, m->batch_no, j->batch->signed_manifest);
+}
+
 static void on_batch_done(struct follow_job *job, int result)
 {
 	struct batch_job *j = (struct batch_job *)job;
@@ -91,17 +129,9 @@ static void on_batch_done(struct follow_job *job, int result)
 	case TORAP_JOURNAL_OLD:
 		f->totals.duplicates++;
 		break;
-	case TORAP_JOURNAL_OTHER: {
-		char text[TORAP_STREAM_TEXT_SIZE];
-		f->totals.proofs++;
-		torap_fail("HISTORY-CHANGED",
-			"%s batch %" PRIu64
-			" came again and is another, signed by its writer: a fork; both are kept",
-			torap_stream_id_format(&m->stream, text), m->batch_no);
-		follow_commit_proof(
-			f, &m->stream, TORAP_PROOF_MANIFEST, m->batch_no, j->batch->signed_manifest);
+	case TORAP_JOURNAL_OTHER:
+		on_other(f, j);
 		break;
-	}
 	case TORAP_JOURNAL_CROWDED:
 		follow_end(f, "the feed has more streams than one directory can hold");
 		break;

@@ -123,12 +123,18 @@ static bool chain_names(struct torap_kv_txn *txn, const struct torap_journal_hea
 	return known;
 }
 
+bool torap_journal_named(struct torap_kv_txn *txn, const struct torap_journal_head *head, uint64_t batch_no,
+	uint8_t digest[static TORAP_DIGEST_SIZE])
+{
+	struct torap_wall received_at;
+	return batch_no <= head->last_batch && chain_names(txn, head, batch_no, digest, &received_at);
+}
+
 int torap_journal_digest(struct torap_kv_txn *txn, const struct torap_journal_head *head, uint64_t batch_no,
 	uint8_t digest[static TORAP_DIGEST_SIZE], struct torap_error *err)
 {
-	struct torap_wall received_at;
 	struct torap_batch *batch = NULL;
-	if (batch_no <= head->last_batch && chain_names(txn, head, batch_no, digest, &received_at))
+	if (torap_journal_named(txn, head, batch_no, digest))
 		return 0;
 	int r = torap_journal_read(txn, head->number, batch_no, NULL, NULL, &batch, NULL, err);
 	if (!r)

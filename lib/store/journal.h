@@ -77,6 +77,10 @@ int torap_journal_read(struct torap_kv_txn *txn, uint32_t stream_number, uint64_
 int torap_journal_digest(struct torap_kv_txn *txn, const struct torap_journal_head *head, uint64_t batch_no,
 	uint8_t digest[static TORAP_DIGEST_SIZE], struct torap_error *err);
 
+/* The digest of a manifest as what stands behind it names it, the next manifest or the head.  False: that cannot be read. */
+bool torap_journal_named(struct torap_kv_txn *txn, const struct torap_journal_head *head, uint64_t batch_no,
+	uint8_t digest[static TORAP_DIGEST_SIZE]);
+
 struct torap_journal_entry {
 	struct torap_batch *batch; /* the caller's */
 	struct torap_wall received_at;

@@ -15,6 +15,8 @@
 #include "loop/zap.h"
 #include "loop/zloop.h"
 #include "loop/zsocket.h"
+#include "store/journal_rows.h"
+#include "store/kv_key.h"
 #include "tests/unit/agents/follow/received.h"
 
 /* A subscriber and a broker of a few lines on one loop, over real sockets.  The broker says on each hello what the test has
@@ -413,6 +415,48 @@ Test(follow, keeps_the_proof_of_a_fork)
 	verify();
 	cr_assert_gt(problems, 0, "verify must tell of it");
 	cr_assert_eq(batches, 1);
+}
+
+static bool acked_two(void)
+{
+	return w.acked == 3;
+}
+
+static bool two_came_again(void)
+{
+	struct follow_totals totals = follow_totals(w.follow);
+	return totals.duplicates + totals.mended + totals.proofs >= 2;
+}
+
+/* Batch 1 becomes one that no key is known of, batch 2, which names it, cannot be read. */
+static void damage_both(void)
+{
+	static const uint8_t junk[40];
+	struct torap_sign_key strange = fixture_key(9);
+	struct torap_sealer *other = fixture_sealer(RECEIVED_LANE, &strange);
+	cr_assert_eq(fixture_add(other, fixture_class(RECEIVED_REGION, PANIC), "1", "anna", NULL), 0);
+	struct torap_batch *b = fixture_seal(other);
+	struct torap_kv_key two = torap_rows_batch_key(1, 2);
+	struct torap_kv_txn txn;
+	received_open(&t);
+	torap_kv_begin(&txn, t.kv, true);
+	cr_assert_eq(torap_rows_manifest_put(&txn, 1, b, sealed_at), 0);
+	torap_kv_put(&txn, ROWS_MANIFESTS, torap_kv_key_bytes(&two), torap_bytes(junk, sizeof junk));
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	received_close(&t);
+	torap_batch_destroy(b);
+	torap_sealer_destroy(other);
+}
+
+Test(follow, calls_nobody_a_liar_for_what_is_damaged_here)
+{
+	prepare_batch(received_seal(&t, 1));
+	prepare_batch(received_seal(&t, 1));
+	run_until(acked_two);
+	damage_both();
+	run_until(two_came_again);
+	cr_expect_eq(w.totals.proofs, 0);
+	cr_expect_eq(w.totals.mended, 1);
 }
 
 Test(follow, believes_no_trust_file_of_another_root)
