@@ -13,6 +13,7 @@ enum {
 	ASKED_AGAIN_MAX = 3,
 	REQUESTS_OF_CAMERA_MAX = 32,
 	KEEP_ALIVE_S = 20,
+	KEPT_ROOM = 4096, /* for a packet that is cut in two */
 	TIMEOUT_S = 60
 };
 
@@ -446,24 +447,39 @@ static size_t take_units(struct rtsp_session *s, struct torap_bytes in, struct r
 	return taken;
 }
 
+/* How many bytes belong to what is not complete: of a packet what it lacks, of a message, whose end nobody knows, all. */
+static size_t lacking(struct torap_bytes in, size_t more)
+{
+	size_t whole = in.size + more;
+	if (*in.data == '$')
+		whole = in.size < 4 ? 4 : 4 + ((size_t)in.data[2] << 8 | in.data[3]);
+	return whole - in.size < more ? whole - in.size : more;
+}
+
+/* Nothing is copied but the begin and the end of what is cut in two: a session that lasts shall not keep what once came at once. */
 void rtsp_session_bytes(struct rtsp_session *s, struct torap_bytes bytes, struct rtsp_session_now now)
 {
+	struct torap_writer *in = &s->in;
 	if (s->step == RTSP_STEP_OVER || s->step == RTSP_STEP_CONNECTING)
 		return;
-	if (!s->in.size) { /* the usual case: nothing is copied but the rest */
-		size_t taken = take_units(s, bytes, now);
-		bytes = torap_bytes(bytes.data + taken, bytes.size - taken);
-		if (s->step != RTSP_STEP_OVER && bytes.size)
-			torap_write_bytes(&s->in, bytes);
-	} else {
-		torap_write_bytes(&s->in, bytes);
-		size_t taken = s->in.failed ? 0 : take_units(s, torap_bytes(s->in.data, s->in.size), now);
-		if (taken) {
-			memmove(s->in.data, s->in.data + taken, s->in.size - taken);
-			s->in.size -= taken;
-		}
+	while (in->size && bytes.size && s->step != RTSP_STEP_OVER) {
+		size_t more = lacking(torap_bytes(in->data, in->size), bytes.size);
+		torap_write_bytes(in, torap_bytes(bytes.data, more));
+		if (in->failed)
+			break;
+		bytes = torap_bytes(bytes.data + more, bytes.size - more);
+		size_t taken = take_units(s, torap_bytes(in->data, in->size), now);
+		memmove(in->data, in->data + taken, in->size - taken);
+		in->size -= taken;
 	}
-	if (s->in.failed)
+	if (!in->size && in->room > KEPT_ROOM)
+		torap_writer_finish(in);
+	if (!in->size && bytes.size && s->step != RTSP_STEP_OVER) {
+		size_t taken = take_units(s, bytes, now);
+		if (s->step != RTSP_STEP_OVER)
+			torap_write_bytes(in, torap_bytes(bytes.data + taken, bytes.size - taken));
+	}
+	if (in->failed)
 		end(s, RTSP_OUTCOME_BAD_ANSWER);
 }
 

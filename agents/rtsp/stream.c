@@ -6,13 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agents/rtsp/ports.h"
 #include "agents/rtsp/tls.h"
 #include "base/error.h"
 #include "loop/app.h"
 
-enum { UNSENT_MAX = 64 << 10 };
+enum {
+	UNSENT_MAX = 64 << 10,
+	RATED_US = 1000 * TORAP_US_PER_MS, /* how often it is seen how much a camera sends */
+	AT_ONCE = 4, /* so many times a second it is read: less often than it sends pictures */
+	AT_ONCE_MIN = 4 << 10,
+	AT_ONCE_MAX = 32 << 10,
+	QUIET_US = 600 * TORAP_US_PER_MS, /* whoever sends less than before is read all the same */
+};
 
 struct rtsp_stream {
 	struct rtsp_streams *all;
@@ -25,6 +33,9 @@ struct rtsp_stream {
 	struct rtsp_ports ports;
 	struct rtsp_tls *tls;
 	struct sockaddr_storage peer;
+	struct torap_mono rated_at, heard_at;
+	size_t heard;     /* bytes since rated_at */
+	size_t at_once;   /* the kernel tells of no fewer bytes */
 	unsigned handles; /* open ones, and the question for the name */
 	bool listed, has_tcp, closing;
 };
@@ -149,6 +160,32 @@ static void on_send(void *hint, struct torap_bytes bytes)
 
 /* Receiving. */
 
+static void tell_from(struct rtsp_stream *s, size_t bytes)
+{
+	int fd, value = (int)bytes;
+	if (bytes == s->at_once || uv_fileno((const uv_handle_t *)&s->tcp, &fd))
+		return;
+	s->at_once = bytes;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value);
+}
+
+/* Of a session that lasts most is read in order to be thrown away: rarely, then, and much at a time. */
+static void be_patient(struct rtsp_stream *s, struct torap_mono now)
+{
+	int64_t since = now.us - s->rated_at.us;
+	if (s->session.step != RTSP_STEP_FLOWING || !s->has_tcp || s->tls || s->session.udp)
+		return;
+	if (now.us - s->heard_at.us >= QUIET_US)
+		tell_from(s, 1);
+	if (since < RATED_US)
+		return;
+	size_t part = (size_t)((int64_t)s->heard * TORAP_US_PER_S / since / AT_ONCE);
+	if (s->rated_at.us)
+		tell_from(s, part < AT_ONCE_MIN ? 1 : part > AT_ONCE_MAX ? AT_ONCE_MAX : part);
+	s->rated_at = now;
+	s->heard = 0;
+}
+
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
 	struct rtsp_stream *s = handle->data;
@@ -182,10 +219,13 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 		return;
 	}
 	struct torap_bytes bytes = torap_bytes(buffer->base, (size_t)size);
+	struct rtsp_session_now now = clock_now();
+	s->heard += (size_t)size;
+	s->heard_at = now.mono;
 	if (s->tls)
 		take_tls(s, bytes);
 	else if (size)
-		rtsp_session_bytes(&s->session, bytes, clock_now());
+		rtsp_session_bytes(&s->session, bytes, now);
 	after(s);
 }
 
@@ -396,6 +436,7 @@ void rtsp_streams_tick(struct rtsp_streams *all)
 	for (struct rtsp_stream *s = all->first, *next; s; s = next) {
 		next = s->next;
 		rtsp_session_tick(&s->session, now);
+		be_patient(s, now.mono);
 		if (!rtsp_session_over(&s->session))
 			all->on_tick(all->hint, s);
 		after(s);

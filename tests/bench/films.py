@@ -10,7 +10,7 @@ import bench
 sys.path.insert(0, os.path.join(bench.HERE, "../judging"))
 import scenes  # noqa: E402
 
-RATE, GOP, BITRATE_K = 25, 50, 1800
+SIZE, RATE, GOP, BITRATE_K = (1920, 1080), 25, 50, 1800
 KEYFRAMES = 13  # so that what is looked at each 10 s comes again after 130 s: else it would be a frozen picture
 FILMS = ("street", 7, 4), ("crossing", 7, 6), ("yard", 7, 5)  # scene, its seed, noise of the sensor
 WARM = GOP  # the rate control finds its way; cut off
@@ -18,19 +18,23 @@ WARM = GOP  # the rate control finds its way; cut off
 GRAPH = ("[0:v]scale=1920:1080:flags=lanczos,noise=c0s=10:c0_seed=1,format=yuv420p,setsar=1[scene];"
          "color=c=0x303030:s=60x150:r=25[a];color=c=0x909090:s=180x90:r=25[b];color=c=0xd0d0d0:s=50x130:r=25[c];"
          "[scene][a]overlay=x='mod(n*2.3,2100)-120':y=620[d];[d][b]overlay=x='2000-mod(n*9,2300)':y=760[e];"
-         "[e][c]overlay=x='mod(n*1.1+700,2100)-120':y=560:shortest=1,noise=c0s=%d:c0f=t[out]")
+         "[e][c]overlay=x='mod(n*1.1+700,2100)-120':y=560:shortest=1,scale=%d:%d,noise=c0s=%d:c0f=t[out]")
 # As cameras do: nothing is looked at in advance, one slice, CABAC, a constant rate.
-ENCODER = ["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-threads", "2", "-b:v", f"{BITRATE_K}k", "-maxrate", f"{BITRATE_K}k",
-           "-bufsize", f"{BITRATE_K}k", "-x264-params",
+ENCODER = ["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-threads", "2", "-x264-params",
            f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0:rc-lookahead=0:mbtree=0:sliced-threads=0:aud=1:repeat-headers=1"]
 DELIMITER = b"\0\0\0\1\x09"
 
 
-def make(path, scene, seed, noise):
+def rate_of(size):
+    kbit = f"{BITRATE_K * size[0] * size[1] // (SIZE[0] * SIZE[1])}k"
+    return ["-b:v", kbit, "-maxrate", kbit, "-bufsize", kbit]
+
+
+def make(path, size, scene, seed, noise):
     with open(path + ".pgm", "wb") as f:
         f.write(scenes.draw(scene, seed))
-    command = ["ffmpeg", "-v", "error", "-y", "-framerate", str(RATE), "-loop", "1", "-i", path + ".pgm", "-filter_complex", GRAPH % noise,
-               "-map", "[out]", "-frames:v", str(WARM + KEYFRAMES * GOP), *ENCODER, "-f", "h264", "-"]
+    command = ["ffmpeg", "-v", "error", "-y", "-framerate", str(RATE), "-loop", "1", "-i", path + ".pgm", "-filter_complex", GRAPH % (*size, noise),
+               "-map", "[out]", "-frames:v", str(WARM + KEYFRAMES * GOP), *ENCODER, *rate_of(size), "-f", "h264", "-"]
     film = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
     pictures = film.split(DELIMITER)[1 + WARM:]
     with open(path + ".new", "wb") as f:
@@ -39,17 +43,17 @@ def make(path, scene, seed, noise):
     os.rename(path + ".new", path)
 
 
-def films():
-    """Paths; they are made when they are not there."""
+def films(size=SIZE):
+    """Paths; they are made when they are not there.  A smaller picture has a smaller rate."""
     folder = os.path.join(bench.BUILD, "bench", "films")
     os.makedirs(folder, exist_ok=True)
     paths = []
     for film in FILMS:
-        recipe = hashlib.sha256(repr((film, GRAPH, ENCODER, RATE, KEYFRAMES, WARM)).encode()).hexdigest()[:12]
+        recipe = hashlib.sha256(repr((film, size, rate_of(size), GRAPH, ENCODER, RATE, KEYFRAMES, WARM)).encode()).hexdigest()[:12]
         paths.append(os.path.join(folder, f"{film[0]}-{recipe}.h264"))
         if not os.path.exists(paths[-1]):
             bench.progress(f"makes the film \"{film[0]}\"")
-            make(paths[-1], *film)
+            make(paths[-1], size, *film)
     return paths
 
 

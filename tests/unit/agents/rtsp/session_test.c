@@ -165,6 +165,26 @@ Test(session, does_not_care_how_it_is_cut, .fini = finish)
 	SENT("SETUP " URL "/trackID=1 RTSP/1.0\r\n");
 }
 
+/* Reads of 64 KiB, each of which ends within a packet: nothing is lost, and nearly nothing is kept. */
+Test(session, keeps_no_more_than_a_packet, .fini = finish)
+{
+	enum { PACKETS = 400, SIZE = 1400 };
+	static char stream[PACKETS * (16 + SIZE)];
+	begin();
+	play();
+	for (unsigned i = 0; i < PACKETS; i++) {
+		uint8_t *p = (uint8_t *)stream + (size_t)i * (16 + SIZE);
+		const uint8_t head[] = { '$', 2, (12 + SIZE) >> 8, (12 + SIZE) & 255, 0x80, 96,
+			(uint8_t)(i >> 8), (uint8_t)i };
+		memcpy(p, head, sizeof head);
+		p[16] = 0x41;
+	}
+	for (size_t at = 0; at < sizeof stream; at += 65536)
+		bytes(stream + at, sizeof stream - at < 65536 ? sizeof stream - at : 65536);
+	cr_expect_eq(s.packets, PACKETS);
+	cr_expect_leq(s.in.room, 4096, "%zu bytes are kept", s.in.room);
+}
+
 Test(session, says_who_it_is_when_asked, .fini = finish)
 {
 	begin();
