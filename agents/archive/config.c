@@ -270,7 +270,8 @@ static int take(
 	c->keys = raw->keys ? torap_yaml_path(path, raw->keys) : NULL;
 	c->planned = raw->planned ? torap_yaml_path(path, raw->planned) : NULL;
 	c->metrics = raw->metrics ? strdup(raw->metrics) : NULL;
-	if (!c->path || !c->node || (raw->keys && !c->keys) || (raw->planned && !c->planned) || (raw->metrics && !c->metrics))
+	if (!c->path || !c->node || (raw->keys && !c->keys) || (raw->planned && !c->planned) ||
+		(raw->metrics && !c->metrics))
 		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 	if (strncmp(c->node, "ipc://", 6) != 0)
 		return torap_yaml_refuse(err, path, "node", "\"%s\" is no ipc:// endpoint", raw->node);

@@ -9,11 +9,7 @@
 
 struct torap_error;
 
-enum {
-	ARCHIVE_NAME_MAX = 63,
-	ARCHIVE_PROFILES_MAX = 64,
-	ARCHIVE_RECORDERS_MAX = 65536
-};
+enum { ARCHIVE_NAME_MAX = 63, ARCHIVE_PROFILES_MAX = 64, ARCHIVE_RECORDERS_MAX = 65536 };
 
 /* What is asked of a site's recordings, by the profile of the registry's row. */
 struct archive_profile {

@@ -75,8 +75,7 @@ static bool set_excuses(
 		if (!kit_planned_concerns(o, &place))
 			continue;
 		archive_spans_add(&job->excused, o->from, o->until);
-		bool of_day = o->until.us > day.us &&
-			      o->from.us < day.us + (int64_t)86400 * TORAP_US_PER_S;
+		bool of_day = o->until.us > day.us && o->from.us < day.us + (int64_t)86400 * TORAP_US_PER_S;
 		if (of_day && !job->who && (!copy(&job->who, o->who) || !copy(&job->why, o->why)))
 			return false;
 	}

@@ -118,7 +118,8 @@ static int read_outage(struct kit_planned *out, const struct raw_outage *raw, si
 	if (out->from.us >= out->until.us)
 		return torap_yaml_refuse(err, path, at(i, "until").text, "it ends before it begins");
 	if (raw->region) {
-		if (strlen(raw->region) != REGION_DIGITS || strspn(raw->region, "0123456789") != REGION_DIGITS)
+		if (strlen(raw->region) != REGION_DIGITS ||
+			strspn(raw->region, "0123456789") != REGION_DIGITS)
 			return torap_yaml_refuse(err, path, at(i, "region").text,
 				"\"%s\" is no KATO code of 9 digits", raw->region);
 		out->in_region = true;
@@ -127,8 +128,7 @@ static int read_outage(struct kit_planned *out, const struct raw_outage *raw, si
 	return copy_texts(out, raw) ? 0 : torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 }
 
-static int take(
-	struct kit_plan *out, const struct raw_plan *raw, const char *path, struct torap_error *err)
+static int take(struct kit_plan *out, const struct raw_plan *raw, const char *path, struct torap_error *err)
 {
 	out->list = calloc(raw->outages_count + 1, sizeof *out->list);
 	out->active = calloc(raw->outages_count + 1, sizeof *out->active);

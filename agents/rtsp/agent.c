@@ -356,8 +356,9 @@ void rtsp_agent_reload(struct rtsp_agent *a)
 			"cameras name a profile that is not in the file; they get the default");
 	count_keyless(a);
 	a->counters.reloads++;
-	torap_notice("RTSP-RELOADED", "%s: limits, profiles, %zu credentials and %zu planned outages are in force",
-		a->config.path, a->credentials.count, a->plan.count);
+	torap_notice("RTSP-RELOADED",
+		"%s: limits, profiles, %zu credentials and %zu planned outages are in force", a->config.path,
+		a->credentials.count, a->plan.count);
 }
 
 static void save_last(struct rtsp_agent *a)

@@ -53,8 +53,7 @@ static const char *put(char **at, const char *text)
 static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 {
 	const char *texts[] = { row->address, row->url, row->profile, row->key_name, row->site,
-		row->switch_name, row->recorder, row->street,
-		*row->device ? row->device : row->address };
+		row->switch_name, row->recorder, row->street, *row->device ? row->device : row->address };
 	size_t size = 0;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		size += strlen(texts[i]) + 1;

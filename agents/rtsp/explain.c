@@ -89,8 +89,8 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void count_failing(const struct rtsp_outages *o, const struct rtsp_group *g, struct rtsp_explanation *e,
-	enum rtsp_outcome kind, bool excused)
+static void count_failing(const struct rtsp_outages *o, const struct rtsp_group *g,
+	struct rtsp_explanation *e, enum rtsp_outcome kind, bool excused)
 {
 	int64_t *times = o->explaining->times;
 	for (uint32_t i = 0; i < g->count; i++) {
@@ -113,7 +113,8 @@ static bool says_nothing(const struct rtsp_member *m, bool excused)
 {
 	if (m->state == RTSP_MEMBER_TOLD || m->state == RTSP_MEMBER_IN)
 		return true;
-	return rtsp_explain_fails(m) && (m->excused != excused || rtsp_explain_kind(m) == RTSP_OUTCOME_PICTURE);
+	return rtsp_explain_fails(m) &&
+	       (m->excused != excused || rtsp_explain_kind(m) == RTSP_OUTCOME_PICTURE);
 }
 
 static bool is_unknown(const struct rtsp_member *m, struct torap_mono moment)

@@ -12,12 +12,12 @@
 enum rtsp_outcome rtsp_outcome_kind(enum rtsp_outcome outcome);
 
 struct rtsp_explanation {
-	uint32_t failing, held; /* held: of these, such that health calls offline */
+	uint32_t failing, held;   /* held: of these, such that health calls offline */
 	struct torap_mono moment; /* after which half of them failed */
 	uint32_t alive, unknown;
-	uint32_t before;           /* told by themselves already */
-	bool sure;                 /* one of them failed twice in succession */
-	bool explains, possible;   /* possible: if all unknown failed, too */
+	uint32_t before;         /* told by themselves already */
+	bool sure;               /* one of them failed twice in succession */
+	bool explains, possible; /* possible: if all unknown failed, too */
 };
 
 /* Does it fail, for no reason that is known yet? */

@@ -69,7 +69,8 @@ static void make_groups(struct making *m, struct order *o)
 		const char *name = name_of(o, slots[i]);
 		if (!group || strcmp(group->name, name) != 0) {
 			group = &m->g.list[m->g.count++];
-			*group = (struct rtsp_group){ o->common, strcpy(m->g.text + m->text, name), slots + i, 0 };
+			*group = (struct rtsp_group){ o->common, strcpy(m->g.text + m->text, name), slots + i,
+				0 };
 			m->text += strlen(name) + 1;
 		}
 		group->count++;

@@ -22,5 +22,6 @@ struct rtsp_mass_note {
 };
 
 /* NULL: no memory.  Cameras are named by their ids in the registry; a list of 500 of the longest fits, and what does not is counted. */
-struct rtsp_mass_note *rtsp_mass_note_create(const struct rtsp_mass *mass, const struct rtsp_cameras *cameras);
+struct rtsp_mass_note *rtsp_mass_note_create(
+	const struct rtsp_mass *mass, const struct rtsp_cameras *cameras);
 void rtsp_mass_note_destroy(struct rtsp_mass_note *note); /* accepts NULL */

@@ -206,8 +206,8 @@ static bool is_flapping(const struct rtsp_outages *o, const uint32_t *slots, uin
 	return 2 * flapping > count;
 }
 
-static void tell(struct rtsp_outages *o, struct rtsp_outage *outage, enum rtsp_mass_state state, uint32_t count,
-	uint32_t others)
+static void tell(struct rtsp_outages *o, struct rtsp_outage *outage, enum rtsp_mass_state state,
+	uint32_t count, uint32_t others)
 {
 	const uint32_t *slots = o->scratch;
 	const struct rtsp_mass mass = {
@@ -273,7 +273,8 @@ static void end(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_
 		if (!m->failures)
 			continue; /* not tried since a restart */
 		m->reported = m->outcome;
-		m->cause = rtsp_health_cause(m->outcome, o->groups.of[i][RTSP_COMMON_RECORDER] != RTSP_NO_GROUP);
+		m->cause =
+			rtsp_health_cause(m->outcome, o->groups.of[i][RTSP_COMMON_RECORDER] != RTSP_NO_GROUP);
 	}
 	outage->ended = true;
 	outage->ended_at = now.wall;
@@ -297,7 +298,8 @@ void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_
 	}
 }
 
-static void join(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_member *m, struct torap_mono now)
+static void join(
+	struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_member *m, struct torap_mono now)
 {
 	outage->members += m->outage != place_of(o, outage);
 	outage->dark++;
@@ -391,8 +393,7 @@ static bool form(struct rtsp_outages *o, uint32_t group, const struct rtsp_membe
 	const enum rtsp_outcome kind = rtsp_explain_kind(one);
 	const bool excused = one->excused;
 	const struct rtsp_explanation e = rtsp_explain(o, group, kind, excused);
-	struct rtsp_outage *outage =
-		e.held >= o->limits.cameras ? new_outage(o, g->common, g->name) : NULL;
+	struct rtsp_outage *outage = e.held >= o->limits.cameras ? new_outage(o, g->common, g->name) : NULL;
 	if (!outage)
 		return false;
 	outage->kind = kind;
@@ -444,17 +445,20 @@ static struct candidates candidates_of(struct rtsp_outages *o, uint32_t slot)
 
 /* The one that explains most; of those that explain as many, or nearly as many and the wider one has cameras that are well, the most
  * specific. */
-static enum rtsp_common best_of(const struct rtsp_outages *o, const struct candidates *c, enum rtsp_cause cause)
+static enum rtsp_common best_of(
+	const struct rtsp_outages *o, const struct candidates *c, enum rtsp_cause cause)
 {
 	unsigned best = RTSP_COMMONS;
 	for (unsigned i = 0; i < RTSP_COMMONS; i++)
 		if (c->e[i].explains && (best == RTSP_COMMONS || c->e[i].failing > c->e[best].failing))
 			best = i;
 	for (unsigned i = 0; i < best; i++)
-		if (c->e[i].explains && c->e[best].alive && c->e[i].failing + o->limits.cameras > c->e[best].failing)
+		if (c->e[i].explains && c->e[best].alive &&
+			c->e[i].failing + o->limits.cameras > c->e[best].failing)
 			best = i;
 	/* One recorder behind one switch: what the cameras say decides. */
-	if (best == RTSP_COMMON_SWITCH && cause == RTSP_CAUSE_RECORDER && c->e[RTSP_COMMON_RECORDER].explains &&
+	if (best == RTSP_COMMON_SWITCH && cause == RTSP_CAUSE_RECORDER &&
+		c->e[RTSP_COMMON_RECORDER].explains &&
 		c->e[RTSP_COMMON_RECORDER].failing == c->e[best].failing)
 		best = RTSP_COMMON_RECORDER;
 	return (enum rtsp_common)best;
@@ -475,7 +479,8 @@ static bool decide(struct rtsp_outages *o, uint32_t slot, bool now_or_never, str
 	return false;
 }
 
-static void take_start(struct rtsp_outages *o, uint32_t slot, const struct rtsp_report *report, struct rtsp_now now)
+static void take_start(
+	struct rtsp_outages *o, uint32_t slot, const struct rtsp_report *report, struct rtsp_now now)
 {
 	struct rtsp_member *m = &o->members[slot];
 	m->state = RTSP_MEMBER_HELD;
@@ -547,8 +552,9 @@ static void step_outage(struct rtsp_outages *o, struct rtsp_outage *outage, stru
 		   (float)outage->dark <= (1 - o->limits.back) * (float)outage->members;
 	if (!outage->dark || (few && settled) || outlasts_its_plan(o, outage))
 		end(o, outage, now);
-	else if (!outage->pending && ((outage->joined && now.mono.us - outage->joined_at.us >= o->limits.join_us) ||
-					     (outage->left && settled)))
+	else if (!outage->pending &&
+		 ((outage->joined && now.mono.us - outage->joined_at.us >= o->limits.join_us) ||
+			 (outage->left && settled)))
 		tell_change(o, outage);
 }
 

@@ -63,10 +63,11 @@ struct rtsp_outage {
 	struct torap_wall since;
 	uint32_t members, dark, before; /* before: of the group, told by themselves when it began */
 	bool joined, left;              /* somebody, untold */
-	struct torap_mono joined_at, left_at, hurried_at; /* the first untold; the last; dark ones were last hurried */
-	bool pending; /* its start or a change is on its way */
-	bool durable; /* the node knows of it */
-	bool ended;   /* its end is on its way */
+	struct torap_mono joined_at, left_at,
+		hurried_at; /* the first untold; the last; dark ones were last hurried */
+	bool pending;       /* its start or a change is on its way */
+	bool durable;       /* the node knows of it */
+	bool ended;         /* its end is on its way */
 	struct torap_wall ended_at;
 };
 
@@ -117,7 +118,8 @@ void rtsp_outages_finish(struct rtsp_outages *o);
 
 /* A good picture; an attempt that failed. */
 void rtsp_outages_well(struct rtsp_outages *o, uint32_t slot, struct torap_mono now);
-void rtsp_outages_failed(struct rtsp_outages *o, uint32_t slot, enum rtsp_outcome outcome, struct torap_mono now);
+void rtsp_outages_failed(
+	struct rtsp_outages *o, uint32_t slot, enum rtsp_outcome outcome, struct torap_mono now);
 /* Health's report of RTSP_OFFLINE: is told when it is known whether something explains it. */
 void rtsp_outages_report(
 	struct rtsp_outages *o, uint32_t slot, const struct rtsp_report *report, struct rtsp_now now);

@@ -32,8 +32,8 @@ void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *b
 		"Begins and ends of offline cameras that outages stand for.", (double)o->swallowed);
 	torap_metric_one(body, "torap_rtsp_reports_held", "gauge",
 		"Cameras that are offline, and it is not known yet whether alone.", rtsp_outages_held(o));
-	torap_metric_one(
-		body, "torap_rtsp_planned", "gauge", "Planned outages that hold now.", (double)a->plan.active_count);
+	torap_metric_one(body, "torap_rtsp_planned", "gauge", "Planned outages that hold now.",
+		(double)a->plan.active_count);
 }
 
 static json_t *outage_json(const struct rtsp_agent *a, uint32_t place)

@@ -85,7 +85,8 @@ static void read_text(struct torap_reader *r, char *out)
 {
 	uint32_t size = torap_read_u32(r);
 	struct torap_bytes text = torap_read_bytes(r, size);
-	r->failed |= size > TEXT_MAX || memchr(r->failed ? "" : (const char *)text.data, 0, r->failed ? 0 : size);
+	r->failed |=
+		size > TEXT_MAX || memchr(r->failed ? "" : (const char *)text.data, 0, r->failed ? 0 : size);
 	size = r->failed ? 0 : size;
 	if (size)
 		memcpy(out, text.data, size);
@@ -109,8 +110,8 @@ static struct kit_planned *read_planned(struct torap_reader *r)
 	return p->who && p->why ? p : kit_planned_unref(p);
 }
 
-static void read_member(struct rtsp_outages *o, struct rtsp_outage *outage, const struct rtsp_cameras *cameras,
-	struct torap_reader *r, struct rtsp_now now)
+static void read_member(struct rtsp_outages *o, struct rtsp_outage *outage,
+	const struct rtsp_cameras *cameras, struct torap_reader *r, struct rtsp_now now)
 {
 	char address[TEXT_MAX + 1];
 	read_text(r, address);
@@ -138,8 +139,8 @@ static void read_member(struct rtsp_outages *o, struct rtsp_outage *outage, cons
 		.cause = (enum rtsp_cause)cause };
 }
 
-static bool read_outage(
-	struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_reader *r, struct rtsp_now now)
+static bool read_outage(struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_reader *r,
+	struct rtsp_now now)
 {
 	char name[TEXT_MAX + 1], first[TEXT_MAX + 1];
 	unsigned common = torap_read_u8(r);
@@ -154,8 +155,7 @@ static bool read_outage(
 	uint32_t count = torap_read_u32(r);
 	r->failed |= common >= RTSP_COMMONS || cause >= RTSP_CAUSES || kind >= RTSP_OUTCOMES || since < 0;
 	struct rtsp_outage *outage =
-		r->failed ? NULL
-			  : rtsp_outages_restore(o, (enum rtsp_common)common, name, planned, now.mono);
+		r->failed ? NULL : rtsp_outages_restore(o, (enum rtsp_common)common, name, planned, now.mono);
 	kit_planned_unref(planned);
 	if (!outage)
 		return false;
@@ -172,8 +172,8 @@ static bool read_outage(
 	return !r->failed;
 }
 
-bool rtsp_outage_state_decode(
-	struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_bytes bytes, struct rtsp_now now)
+bool rtsp_outage_state_decode(struct rtsp_outages *o, const struct rtsp_cameras *cameras,
+	struct torap_bytes bytes, struct rtsp_now now)
 {
 	struct torap_reader r = torap_reader(bytes);
 	struct torap_bytes head = torap_read_bytes(&r, strlen(magic)), digest = torap_read_bytes(&r, DIGEST);

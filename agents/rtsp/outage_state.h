@@ -19,8 +19,8 @@ void rtsp_outage_state_encode(
 	const struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_writer *w);
 /* Puts them in: cameras that are dark are made so, their health too; those that the registry does not name any more are left out.
  * False: these bytes are none, or damaged, or of another version; then what was read until there is in. */
-bool rtsp_outage_state_decode(
-	struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_bytes bytes, struct rtsp_now now);
+bool rtsp_outage_state_decode(struct rtsp_outages *o, const struct rtsp_cameras *cameras,
+	struct torap_bytes bytes, struct rtsp_now now);
 struct rtsp_outage_saving { /* zeros: nothing is being saved */
 	bool active;
 	uv_work_t work;

@@ -14,10 +14,11 @@ struct rtsp_mass_note; /* mass.h */
 enum { RTSP_OUTBOX_MAX = 1 << 17 };
 
 struct rtsp_told {
-	uint64_t camera; /* number */
-	uint64_t next;   /* of the same camera; 0: none */
-	struct rtsp_report report;   /* holds a reference of what excuses it */
-	struct rtsp_mass_note *mass; /* owned; not NULL: this is told, in the name of the camera, and no report */
+	uint64_t camera;           /* number */
+	uint64_t next;             /* of the same camera; 0: none */
+	struct rtsp_report report; /* holds a reference of what excuses it */
+	struct rtsp_mass_note
+		*mass; /* owned; not NULL: this is told, in the name of the camera, and no report */
 	struct torap_wall at;
 	struct torap_mono since, again; /* made; not to be offered before */
 	bool offered, done;

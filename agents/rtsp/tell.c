@@ -115,7 +115,8 @@ static void on_tell_mass(void *hint, const struct rtsp_mass *mass)
 	if (c)
 		lost();
 	else
-		torap_warn("RTSP-OUTAGE", "the registry names none of its cameras any more; nobody hears of it");
+		torap_warn(
+			"RTSP-OUTAGE", "the registry names none of its cameras any more; nobody hears of it");
 	rtsp_outages_taken(&a->outages, number, mass->state, false);
 }
 
@@ -128,8 +129,7 @@ static void on_mass(void *hint, const struct rtsp_mass_note *note, bool durable)
 void rtsp_tell_init(struct rtsp_agent *a)
 {
 	a->outages.limits = a->config.outage;
-	a->outages.port =
-		(struct rtsp_outages_port){ a, on_tell, on_tell_mass, on_hurry, on_excuse };
+	a->outages.port = (struct rtsp_outages_port){ a, on_tell, on_tell_mass, on_hurry, on_excuse };
 	a->outbox.hint = a;
 	a->outbox.on_mass = on_mass;
 }
@@ -185,8 +185,7 @@ int rtsp_tell_rows(struct rtsp_agent *a, bool first)
 
 /* What happens. */
 
-void rtsp_tell(
-	struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count)
+void rtsp_tell(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count)
 {
 	struct rtsp_now now = { torap_app_mono(), torap_app_wall() };
 	for (unsigned i = 0; i < count; i++) {

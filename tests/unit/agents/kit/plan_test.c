@@ -66,11 +66,12 @@ Test(plan, without_a_file_nothing_is_planned)
 
 Test(plan, excuses_what_it_names_and_while_it_lasts)
 {
-	static const char *const scopes[] = { "camera: cam-1", "site: school-7", "recorder: nvr-1", "switch: sw-1",
-		"street: abay", "region: \"391610000\"", "region: \"390000000\"", "region: \"000000000\"",
-		"site: school-7, switch: sw-1" };
-	static const char *const others[] = { "camera: cam-2", "site: school", "recorder: nvr-2", "switch: sw",
-		"street: abaya", "region: \"391620000\"", "region: \"392000000\"", "site: school-7, switch: sw-2" };
+	static const char *const scopes[] = { "camera: cam-1", "site: school-7", "recorder: nvr-1",
+		"switch: sw-1", "street: abay", "region: \"391610000\"", "region: \"390000000\"",
+		"region: \"000000000\"", "site: school-7, switch: sw-1" };
+	static const char *const others[] = { "camera: cam-2", "site: school", "recorder: nvr-2",
+		"switch: sw", "street: abaya", "region: \"391620000\"", "region: \"392000000\"",
+		"site: school-7, switch: sw-2" };
 	for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++)
 		cr_expect(excuses(scopes[i], &place, "2026-01-02"), "%s", scopes[i]);
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -108,7 +109,8 @@ Test(plan, what_is_wrong_is_named_with_its_line)
 		{ "outages:\n  - { site: a" WHEN
 		  "  - { site: a, from: 2026-01-02, until: 2026-01-01, who: a, why: b }\n",
 			"p.yaml:3: it ends before" },
-		{ "outages:\n  - { site: a, from: yesterday, until: 2026-01-01, who: a, why: b }\n", "p.yaml:2: " },
+		{ "outages:\n  - { site: a, from: yesterday, until: 2026-01-01, who: a, why: b }\n",
+			"p.yaml:2: " },
 		{ "outages:\n  - { site: a, from: 2026-01-01, until: 2026-01-02, who: a }\n", "why" },
 		{ "outages:\n  - { region: \"39\"" WHEN, "p.yaml:2: \"39\" is no KATO code" },
 		{ "outages:\n  - { sites: a" WHEN, "sites" },

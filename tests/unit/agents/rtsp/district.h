@@ -112,9 +112,8 @@ static inline void district_open(uint32_t count)
 	district.now_s = 1000;
 	district.count = count;
 	district.o.limits = rtsp_outage_limits_default;
-	district.o.port = (struct rtsp_outages_port){
-		NULL, district_on_tell, district_on_mass, district_on_hurry, district_on_excuse
-	};
+	district.o.port = (struct rtsp_outages_port){ NULL, district_on_tell, district_on_mass,
+		district_on_hurry, district_on_excuse };
 	for (uint32_t i = 0; i < count; i++) {
 		district.numbers[i] = i + 1;
 		district.belongs[i] = (struct rtsp_belongs){ { "", "", "", "site", "" } };
@@ -168,7 +167,8 @@ static inline void district_run(int64_t seconds)
 		for (unsigned k = 0; k < district.told_count && !district.away; k++) {
 			if (!district.told[k].number)
 				continue;
-			rtsp_outages_taken(&district.o, district.told[k].number, district.told[k].state, true);
+			rtsp_outages_taken(
+				&district.o, district.told[k].number, district.told[k].state, true);
 			district.told[k].number = 0;
 		}
 	}
@@ -204,7 +204,7 @@ static inline void district_expect(unsigned count)
 {
 	if (district.told_count != count)
 		for (unsigned i = 0; i < district.told_count && i < 40; i++)
-			fprintf(stderr, "%lld s: %s, %u\n", (long long)district.told[i].at_s, district.told[i].text,
-				district.told[i].count);
+			fprintf(stderr, "%lld s: %s, %u\n", (long long)district.told[i].at_s,
+				district.told[i].text, district.told[i].count);
 	cr_assert_eq(district.told_count, count, "told %u times, not %u", district.told_count, count);
 }
