@@ -141,6 +141,9 @@ static void set_camera(Torap__AgentRows__Row *row, const struct node_device *d)
 	row->switch_name = (char *)d->switch_name;
 	row->recorder = (char *)d->recorder;
 	row->recording = (char *)d->recording;
+	row->street = (char *)d->street;
+	row->region = d->site->region;
+	row->device = (char *)d->id;
 }
 
 /* One message of rows.  Returns false when the peer does not take it now: it comes again with the next tick. */

@@ -97,6 +97,7 @@ struct node_device {
 	const char *
 		switch_name; /* what it hangs on, and what records it; devices that share one fail together; "": not known */
 	const char *recorder;
+	const char *street;
 	const char *recording;     /* its name there; "": the only one */
 	struct node_camera camera; /* empty strings for what is no camera */
 	struct node_consent_terms consent;

@@ -35,6 +35,7 @@ const struct node_csv_column node_device_columns[NODE_DEVICE_COLUMNS] = {
 	[NODE_DEVICE_KEY_NAME] = { "key_name", false },
 	[NODE_DEVICE_SWITCH] = { "switch", false },
 	[NODE_DEVICE_RECORDER] = { "recorder", false },
+	[NODE_DEVICE_STREET] = { "street", false },
 	[NODE_DEVICE_RECORDING] = { "recording", false },
 	[NODE_DEVICE_URL] = { "url", false },
 	[NODE_DEVICE_PROFILE] = { "profile", false },
@@ -331,6 +332,7 @@ int node_device_read(struct node_device *out, const struct node_table *table, co
 	out->key_name = read_name(&r, NODE_DEVICE_KEY_NAME);
 	out->switch_name = read_name(&r, NODE_DEVICE_SWITCH);
 	out->recorder = read_name(&r, NODE_DEVICE_RECORDER);
+	out->street = read_name(&r, NODE_DEVICE_STREET);
 	out->recording = read_text(&r, NODE_DEVICE_RECORDING, NODE_REGISTRY_TEXT_MAX);
 	read_camera(&r, out->protocol, &out->camera);
 	read_consent(&r, &out->consent);

@@ -242,7 +242,7 @@ void archive_agent_reload(struct archive_agent *a)
 	a->secrets = secrets;
 	a->reloads++;
 	torap_notice("ARCHIVE-RELOADED", "%s: %zu recorders and %zu planned outages are in force",
-		config.path, config.recorders_count, config.outages_count);
+		config.path, config.recorders_count, config.plan.count);
 }
 
 void archive_agent_close(struct archive_agent *a)

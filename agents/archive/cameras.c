@@ -36,7 +36,8 @@ static struct torap_wall moment_after(
 
 static void forget(struct archive_camera *c)
 {
-	char *texts[] = { c->address, c->site, c->profile, c->recorder, c->recording, c->key_name };
+	char *texts[] = { c->address, c->site, c->profile, c->recorder, c->recording, c->key_name,
+		c->switch_name, c->street };
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		free(texts[i]);
 }
@@ -56,7 +57,11 @@ static bool copy(struct archive_camera *c, const struct kit_row *row)
 	c->recorder = strdup(row->recorder);
 	c->recording = strdup(row->recording);
 	c->key_name = strdup(row->key_name);
-	return c->address && c->site && c->profile && c->recorder && c->recording && c->key_name;
+	c->switch_name = strdup(row->switch_name);
+	c->street = strdup(row->street);
+	c->region = row->region;
+	return c->address && c->site && c->profile && c->recorder && c->recording && c->key_name &&
+	       c->switch_name && c->street;
 }
 
 static int by_address(const void *a, const void *b)

@@ -23,18 +23,12 @@ struct raw_recorder {
 	char *name, *onvif, *key, *folder, *pattern, *length;
 };
 
-struct raw_outage {
-	char *site, *recorder, *camera, *from, *until, *who, *why;
-};
-
 struct raw_config {
-	char *node, *keys, *metrics, *utc_offset, *at, *over, *connect, *answer, *patience;
+	char *node, *keys, *planned, *metrics, *utc_offset, *at, *over, *connect, *answer, *patience;
 	struct raw_profile *profiles;
 	unsigned profiles_count;
 	struct raw_recorder *recorders;
 	unsigned recorders_count;
-	struct raw_outage *outages;
-	unsigned outages_count;
 };
 
 #define OPTIONAL        (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -62,22 +56,10 @@ static const cyaml_schema_field_t recorder_fields[] = {
 static const cyaml_schema_value_t recorder_schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct raw_recorder, recorder_fields) };
 
-static const cyaml_schema_field_t outage_fields[] = {
-	TEXT(site, struct raw_outage),
-	TEXT(recorder, struct raw_outage),
-	TEXT(camera, struct raw_outage),
-	CYAML_FIELD_STRING_PTR("from", CYAML_FLAG_POINTER, struct raw_outage, from, 1, TEXT_MAX),
-	CYAML_FIELD_STRING_PTR("until", CYAML_FLAG_POINTER, struct raw_outage, until, 1, TEXT_MAX),
-	CYAML_FIELD_STRING_PTR("who", CYAML_FLAG_POINTER, struct raw_outage, who, 1, TEXT_MAX),
-	CYAML_FIELD_STRING_PTR("why", CYAML_FLAG_POINTER, struct raw_outage, why, 1, TEXT_MAX),
-	CYAML_FIELD_END,
-};
-static const cyaml_schema_value_t outage_schema = { CYAML_VALUE_MAPPING(
-	CYAML_FLAG_DEFAULT, struct raw_outage, outage_fields) };
-
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_STRING_PTR("node", CYAML_FLAG_POINTER, struct raw_config, node, 1, FILE_NAME_MAX),
 	CYAML_FIELD_STRING_PTR("keys", OPTIONAL, struct raw_config, keys, 1, FILE_NAME_MAX),
+	CYAML_FIELD_STRING_PTR("planned", OPTIONAL, struct raw_config, planned, 1, FILE_NAME_MAX),
 	TEXT(metrics, struct raw_config),
 	TEXT(utc_offset, struct raw_config),
 	TEXT(at, struct raw_config),
@@ -89,8 +71,6 @@ static const cyaml_schema_field_t config_fields[] = {
 		&profile_schema, 0, ARCHIVE_PROFILES_MAX - 1),
 	CYAML_FIELD_SEQUENCE_COUNT("recorders", OPTIONAL, struct raw_config, recorders, recorders_count,
 		&recorder_schema, 0, ARCHIVE_RECORDERS_MAX),
-	CYAML_FIELD_SEQUENCE_COUNT("outages", OPTIONAL, struct raw_config, outages, outages_count,
-		&outage_schema, 0, ARCHIVE_OUTAGES_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
@@ -282,61 +262,23 @@ static int read_recorders(
 	return 0;
 }
 
-static int read_outage(struct archive_outage *out, const struct raw_outage *raw, size_t i, const char *path,
-	struct torap_error *err)
-{
-	struct torap_error why;
-	if (!raw->site && !raw->recorder && !raw->camera)
-		return torap_yaml_refuse(err, path, at("outages", i, "from").text,
-			"an outage names a site, a recorder or a camera");
-	if (torap_wall_parse(&out->span.from, raw->from, &why))
-		return torap_yaml_refuse(err, path, at("outages", i, "from").text, "%s", why.text);
-	if (torap_wall_parse(&out->span.until, raw->until, &why))
-		return torap_yaml_refuse(err, path, at("outages", i, "until").text, "%s", why.text);
-	if (out->span.from.us >= out->span.until.us)
-		return torap_yaml_refuse(
-			err, path, at("outages", i, "until").text, "it ends before it begins");
-	out->site = raw->site ? strdup(raw->site) : NULL;
-	out->recorder = raw->recorder ? strdup(raw->recorder) : NULL;
-	out->camera = raw->camera ? strdup(raw->camera) : NULL;
-	out->who = strdup(raw->who);
-	out->why = strdup(raw->why);
-	if ((raw->site && !out->site) || (raw->recorder && !out->recorder) || (raw->camera && !out->camera) ||
-		!out->who || !out->why)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	return 0;
-}
-
-static int read_outages(
-	struct archive_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
-{
-	c->outages = calloc(raw->outages_count + 1, sizeof *c->outages);
-	if (!c->outages)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	for (size_t i = 0; i < raw->outages_count; i++) {
-		c->outages_count++;
-		int r = read_outage(&c->outages[i], &raw->outages[i], i, path, err);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
 static int take(
 	struct archive_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
 {
 	c->path = strdup(path);
 	c->node = torap_yaml_endpoint(path, raw->node);
 	c->keys = raw->keys ? torap_yaml_path(path, raw->keys) : NULL;
+	c->planned = raw->planned ? torap_yaml_path(path, raw->planned) : NULL;
 	c->metrics = raw->metrics ? strdup(raw->metrics) : NULL;
-	if (!c->path || !c->node || (raw->keys && !c->keys) || (raw->metrics && !c->metrics))
+	if (!c->path || !c->node || (raw->keys && !c->keys) || (raw->planned && !c->planned) ||
+		(raw->metrics && !c->metrics))
 		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 	if (strncmp(c->node, "ipc://", 6) != 0)
 		return torap_yaml_refuse(err, path, "node", "\"%s\" is no ipc:// endpoint", raw->node);
 	int r = read_times(c, raw, path, err);
 	r = r ? r : read_profiles(c, raw, path, err);
 	r = r ? r : read_recorders(c, raw, path, err);
-	return r ? r : read_outages(c, raw, path, err);
+	return r ? r : kit_plan_load(&c->plan, c->planned, err);
 }
 
 int archive_config_load(struct archive_config *out, const char *path, struct torap_error *err)
@@ -365,18 +307,12 @@ void archive_config_finish(struct archive_config *c)
 		for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
 			free(texts[k]);
 	}
-	for (size_t i = 0; i < c->outages_count; i++) {
-		struct archive_outage *o = &c->outages[i];
-		char *texts[] = { o->site, o->recorder, o->camera, o->who, o->why };
-		for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
-			free(texts[k]);
-	}
-	char *texts[] = { c->path, c->node, c->keys, c->metrics };
+	char *texts[] = { c->path, c->node, c->keys, c->planned, c->metrics };
 	for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
 		free(texts[k]);
 	free(c->profiles);
 	free(c->recorders);
-	free(c->outages);
+	kit_plan_finish(&c->plan);
 	*c = (struct archive_config){ 0 };
 }
 

@@ -5,15 +5,11 @@
 #include <stdint.h>
 
 #include "agents/archive/audit.h"
+#include "agents/kit/plan.h"
 
 struct torap_error;
 
-enum {
-	ARCHIVE_NAME_MAX = 63,
-	ARCHIVE_PROFILES_MAX = 64,
-	ARCHIVE_RECORDERS_MAX = 65536,
-	ARCHIVE_OUTAGES_MAX = 65536
-};
+enum { ARCHIVE_NAME_MAX = 63, ARCHIVE_PROFILES_MAX = 64, ARCHIVE_RECORDERS_MAX = 65536 };
 
 /* What is asked of a site's recordings, by the profile of the registry's row. */
 struct archive_profile {
@@ -31,16 +27,11 @@ struct archive_recorder {
 	uint32_t length_s;
 };
 
-/* A planned outage: what is missing then is excused. */
-struct archive_outage {
-	char *site, *recorder, *camera; /* NULL: any; at least one is named */
-	struct archive_span span;
-	char *who, *why;
-};
-
 struct archive_config {
 	char *path; /* owned, as are all strings */
 	char *node, *keys, *metrics;
+	char *planned;        /* file; NULL: nothing is planned */
+	struct kit_plan plan; /* what is missing then is excused */
 	int32_t utc_offset_s;
 	uint32_t at_s,
 		over_s; /* of the day by the place's clock: when audits begin, and over which time they are spread */
@@ -49,8 +40,6 @@ struct archive_config {
 	size_t profiles_count;
 	struct archive_recorder *recorders; /* sorted by name */
 	size_t recorders_count;
-	struct archive_outage *outages;
-	size_t outages_count;
 };
 
 /* Names in the file are relative to its folder.  0, or a negative error with file, line and reason. */

@@ -59,25 +59,23 @@ static int set_secret(struct archive_job *job, const char *name, const struct to
 	return job->user && copy(&job->password, colon + 1) ? 0 : no_memory(err);
 }
 
-static bool concerns(const struct archive_outage *o, const struct archive_camera *c)
-{
-	return (!o->site || strcmp(o->site, c->site) == 0) &&
-	       (!o->recorder || strcmp(o->recorder, c->recorder) == 0) &&
-	       (!o->camera || strcmp(o->camera, c->address) == 0);
-}
-
 /* Who and why are those of the last whole day, which is what the report's minutes tell of. */
 static bool set_excuses(
 	struct archive_job *job, const struct archive_camera *camera, const struct archive_config *config)
 {
 	struct torap_wall day = archive_last_day(job->began, config->utc_offset_s);
-	for (size_t i = 0; i < config->outages_count; i++) {
-		const struct archive_outage *o = &config->outages[i];
-		if (!concerns(o, camera))
+	const struct kit_place place = { .camera = camera->address,
+		.site = camera->site,
+		.recorder = camera->recorder,
+		.switch_name = camera->switch_name,
+		.street = camera->street,
+		.region = camera->region };
+	for (size_t i = 0; i < config->plan.count; i++) {
+		const struct kit_planned *o = config->plan.list[i];
+		if (!kit_planned_concerns(o, &place))
 			continue;
-		archive_spans_add(&job->excused, o->span.from, o->span.until);
-		bool of_day = o->span.until.us > day.us &&
-			      o->span.from.us < day.us + (int64_t)86400 * TORAP_US_PER_S;
+		archive_spans_add(&job->excused, o->from, o->until);
+		bool of_day = o->until.us > day.us && o->from.us < day.us + (int64_t)86400 * TORAP_US_PER_S;
 		if (of_day && !job->who && (!copy(&job->who, o->who) || !copy(&job->why, o->why)))
 			return false;
 	}

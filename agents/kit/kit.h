@@ -45,7 +45,9 @@ struct kit_row {
 	const char *profile; /* "": the default */
 	const char *mode;    /* "held", "sampled", "": as configured */
 	int64_t term_us;     /* until when it may be watched; 0: no term */
-	const char *site, *switch_name, *recorder, *recording;
+	const char *site, *switch_name, *recorder, *recording, *street;
+	uint32_t region;    /* KATO code of its site */
+	const char *device; /* its id in the registry */
 };
 
 struct kit_options {          /* strings are copied */

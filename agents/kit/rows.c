@@ -48,7 +48,10 @@ struct kit_row *kit_rows_list(const struct kit_rows *r)
 				.site = row->site,
 				.switch_name = row->switch_name,
 				.recorder = row->recorder,
-				.recording = row->recording };
+				.recording = row->recording,
+				.street = row->street,
+				.region = row->region,
+				.device = row->device };
 		}
 	}
 	return list;

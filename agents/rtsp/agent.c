@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "agents/rtsp/decode.h"
+#include "agents/rtsp/mass.h"
 #include "agents/rtsp/page.h"
+#include "agents/rtsp/tell.h"
 #include "agents/rtsp/watch.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -25,6 +27,8 @@ int rtsp_files_load(struct rtsp_files *out, const char *path, struct torap_error
 		r = rtsp_credentials_load(&f.credentials, f.config.credentials, err);
 	if (!r)
 		r = rtsp_profiles_load(&f.profiles, f.config.profiles, err);
+	if (!r)
+		r = kit_plan_load(&f.plan, f.config.planned, err);
 	if (r) {
 		rtsp_files_finish(&f);
 		return r;
@@ -38,6 +42,7 @@ void rtsp_files_finish(struct rtsp_files *f)
 	rtsp_config_finish(&f->config);
 	rtsp_credentials_finish(&f->credentials);
 	rtsp_profiles_finish(&f->profiles);
+	kit_plan_finish(&f->plan);
 }
 
 /* The node. */
@@ -140,6 +145,8 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 		load_part(a, RTSP_STATE_BASELINES, a->config.state);
 		load_part(a, RTSP_STATE_FAULTS, a->faults);
 	}
+	if (rtsp_tell_rows(a, !a->has_rows))
+		torap_fail("RTSP-ROWS", "no memory for what cameras have in common; outages are not found");
 	a->has_rows = true;
 	count_keyless(a);
 	if (make_schedule(a))
@@ -172,7 +179,12 @@ static void offer_reports(struct rtsp_agent *a, struct torap_mono now)
 	while (a->outbox.count && kit_room(a->kit) &&
 		(t = rtsp_outbox_next(&a->outbox, &a->cameras, &from, &number, now))) {
 		const struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, t->camera);
-		rtsp_observe(&a->scratch, c->address, &t->report, t->at);
+		if (t->mass)
+			rtsp_observe_mass(&a->scratch, c->address, t->mass, t->at);
+		else
+			rtsp_observe(&a->scratch, c->address, &t->report, t->at);
+		if (t->mass ? t->mass->planned != NULL : t->report.excused)
+			rtsp_observe_excuse(&a->scratch, t->mass ? t->mass->planned : t->report.planned);
 		if (kit_offer(a->kit, &a->scratch.o, (struct kit_tag){ c->number, number }))
 			rtsp_outbox_verdict(&a->outbox, &a->cameras, number, false, now);
 	}
@@ -239,6 +251,7 @@ static void on_tick(uv_timer_t *timer)
 	struct torap_mono now = torap_app_mono();
 	rtsp_streams_tick(&a->streams);
 	begin_turns(a, now);
+	rtsp_tell_step(a, now);
 	offer_reports(a, now);
 	save(a, now);
 }
@@ -270,6 +283,7 @@ int rtsp_agent_open(struct rtsp_agent *a, uv_loop_t *loop, struct rtsp_files *fi
 	a->config = files->config;
 	a->credentials = files->credentials;
 	a->profiles = files->profiles;
+	a->plan = files->plan;
 	*files = (struct rtsp_files){ 0 };
 	a->schedule.limits = a->config.schedule;
 	a->saving.hint = a->saving_faults.hint = a;
@@ -280,10 +294,15 @@ int rtsp_agent_open(struct rtsp_agent *a, uv_loop_t *loop, struct rtsp_files *fi
 	a->streams.on_keyframe = rtsp_watch_keyframe;
 	a->streams.on_over = rtsp_watch_over;
 	a->streams.on_tick = rtsp_watch_tick;
+	rtsp_tell_init(a);
 	rtsp_decode_init();
 	int r = rtsp_schedule_init(&a->schedule, 0, 0);
 	if (a->config.state && asprintf(&a->faults, "%s.faults", a->config.state) < 0) {
 		a->faults = NULL;
+		r = -ENOMEM;
+	}
+	if (a->config.state && asprintf(&a->outages_file, "%s.outages", a->config.state) < 0) {
+		a->outages_file = NULL;
 		r = -ENOMEM;
 	}
 	r = r ? torap_errorf(err, r, "out of memory") : open_all(a, err);
@@ -323,19 +342,23 @@ void rtsp_agent_reload(struct rtsp_agent *a)
 		rtsp_files_finish(&files);
 		return;
 	}
-	struct rtsp_files old = { a->config, a->credentials, a->profiles };
+	struct rtsp_files old = { a->config, a->credentials, a->profiles, a->plan };
 	a->config = files.config;
 	a->credentials = files.credentials;
 	a->profiles = files.profiles;
+	a->plan = files.plan;
 	rtsp_files_finish(&old);
+	kit_plan_at(&a->plan, torap_app_wall());
+	a->outages.limits = a->config.outage;
 	a->schedule.limits = a->config.schedule;
 	if (set_profiles(a))
 		torap_warn("RTSP-PROFILE",
 			"cameras name a profile that is not in the file; they get the default");
 	count_keyless(a);
 	a->counters.reloads++;
-	torap_notice("RTSP-RELOADED", "%s: limits, profiles and %zu credentials are in force", a->config.path,
-		a->credentials.count);
+	torap_notice("RTSP-RELOADED",
+		"%s: limits, profiles, %zu credentials and %zu planned outages are in force", a->config.path,
+		a->credentials.count, a->plan.count);
 }
 
 static void save_last(struct rtsp_agent *a)
@@ -350,6 +373,7 @@ static void save_last(struct rtsp_agent *a)
 		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
 	if (!a->saving_faults.active && rtsp_state_save(RTSP_STATE_FAULTS, a->faults, &a->cameras, &err))
 		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
+	rtsp_tell_save(a);
 }
 
 void rtsp_agent_close(struct rtsp_agent *a)
@@ -372,11 +396,13 @@ void rtsp_agent_close(struct rtsp_agent *a)
 
 void rtsp_agent_finish(struct rtsp_agent *a)
 {
-	struct rtsp_files files = { a->config, a->credentials, a->profiles };
+	struct rtsp_files files = { a->config, a->credentials, a->profiles, a->plan };
 	rtsp_files_finish(&files);
 	rtsp_cameras_finish(&a->cameras);
 	rtsp_schedule_finish(&a->schedule);
 	rtsp_outbox_finish(&a->outbox);
+	rtsp_outages_finish(&a->outages);
 	free(a->faults);
-	a->faults = NULL;
+	free(a->outages_file);
+	a->faults = a->outages_file = NULL;
 }

@@ -7,11 +7,14 @@
 #include <uv.h>
 
 #include "agents/kit/kit.h"
+#include "agents/kit/plan.h"
 #include "agents/rtsp/cameras.h"
 #include "agents/rtsp/config.h"
 #include "agents/rtsp/counters.h"
 #include "agents/rtsp/credentials.h"
 #include "agents/rtsp/observe.h"
+#include "agents/rtsp/outage.h"
+#include "agents/rtsp/outage_state.h"
 #include "agents/rtsp/outbox.h"
 #include "agents/rtsp/pool.h"
 #include "agents/rtsp/profile.h"
@@ -27,10 +30,12 @@ struct rtsp_agent {
 	struct rtsp_config config;
 	struct rtsp_credentials credentials;
 	struct rtsp_profiles profiles;
+	struct kit_plan plan;
 	struct rtsp_cameras cameras;
 	struct rtsp_schedule schedule;
 	struct rtsp_streams streams;
 	struct rtsp_pool *pool;
+	struct rtsp_outages outages;
 	struct rtsp_outbox outbox;
 	struct rtsp_counters counters;
 	struct kit *kit;
@@ -40,6 +45,10 @@ struct rtsp_agent {
 	struct torap_mono saved_at, faults_saved_at;
 	uint64_t changes_saved; /* outbox.changes that FILE.faults holds */
 	char *faults;           /* owned: FILE.faults */
+	char *outages_file;     /* owned: FILE.outages */
+	struct rtsp_outage_saving saving_outages;
+	uint64_t outages_saved; /* outages.changes that FILE.outages holds */
+	struct torap_mono stepped_at;
 	bool timing, closing, has_rows;
 	uint32_t keyless;                /* cameras whose key_name is not in the file */
 	struct rtsp_observation scratch; /* the one that is being offered */
@@ -50,6 +59,7 @@ struct rtsp_files {
 	struct rtsp_config config;
 	struct rtsp_credentials credentials;
 	struct rtsp_profiles profiles;
+	struct kit_plan plan;
 };
 int rtsp_files_load(struct rtsp_files *out, const char *path, struct torap_error *err);
 void rtsp_files_finish(struct rtsp_files *f);

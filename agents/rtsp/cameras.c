@@ -53,7 +53,7 @@ static const char *put(char **at, const char *text)
 static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 {
 	const char *texts[] = { row->address, row->url, row->profile, row->key_name, row->site,
-		row->switch_name, row->recorder };
+		row->switch_name, row->recorder, row->street, *row->device ? row->device : row->address };
 	size_t size = 0;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		size += strlen(texts[i]) + 1;
@@ -69,6 +69,9 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 	c->site = put(&at, row->site);
 	c->switch_name = put(&at, row->switch_name);
 	c->recorder = put(&at, row->recorder);
+	c->street = put(&at, row->street);
+	c->device = put(&at, *row->device ? row->device : row->address);
+	c->region = row->region;
 	c->held = *row->mode ? strcmp(row->mode, "held") == 0 : held;
 	c->supervision_s = row->supervision_s;
 	c->term.us = row->term_us;

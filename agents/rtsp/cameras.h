@@ -25,7 +25,8 @@ enum rtsp_why_not { /* it is not watched */
 struct rtsp_camera {
 	uint64_t number; /* 0: the slot is free */
 	char *text;      /* owned: all strings below */
-	const char *address, *url, *profile_name, *key_name, *site, *switch_name, *recorder;
+	const char *address, *url, *profile_name, *key_name, *site, *switch_name, *recorder, *street, *device;
+	uint32_t region;                    /* KATO */
 	const struct rtsp_profile *profile; /* of the profiles in force */
 	bool held, seen;
 	uint32_t supervision_s;
@@ -51,7 +52,9 @@ struct rtsp_camera {
 	struct rtsp_measure *measure; /* owned; sampled: waits for the end of the session */
 
 	/* What the node knows of it for certain: faults whose start is durable and whose end is not. */
-	uint32_t told; /* rtsp_fault_bit() */
+	uint32_t told;         /* rtsp_fault_bit() */
+	uint32_t told_excused; /* of these, such that were planned */
+	uint32_t excused;      /* open faults of which the start was reported as planned: tell.h */
 	int64_t told_since_us[RTSP_FAULTS];
 	uint8_t told_cause[RTSP_FAULTS];
 	uint64_t told_first, told_last; /* reports that are not durable yet: outbox.h; 0: none */

@@ -22,10 +22,16 @@ struct raw_limits {
 	char *connect, *answer, *first, *stall;
 };
 
+struct raw_outage {
+	unsigned *cameras, *share, *back;
+	char *hold, *settle, *join;
+};
+
 struct raw_config {
-	char *node, *credentials, *profiles, *state, *metrics;
+	char *node, *credentials, *profiles, *planned, *state, *metrics;
 	struct raw_watch *watch;
 	struct raw_limits *limits;
+	struct raw_outage *outage;
 };
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -52,14 +58,26 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t outage_fields[] = {
+	CYAML_FIELD_UINT_PTR("cameras", OPTIONAL, struct raw_outage, cameras),
+	CYAML_FIELD_UINT_PTR("share", OPTIONAL, struct raw_outage, share),
+	CYAML_FIELD_UINT_PTR("back", OPTIONAL, struct raw_outage, back),
+	CYAML_FIELD_STRING_PTR("hold", OPTIONAL, struct raw_outage, hold, 1, 32),
+	CYAML_FIELD_STRING_PTR("settle", OPTIONAL, struct raw_outage, settle, 1, 32),
+	CYAML_FIELD_STRING_PTR("join", OPTIONAL, struct raw_outage, join, 1, 32),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_STRING_PTR("node", CYAML_FLAG_POINTER, struct raw_config, node, 1, NAME_MAX_SIZE),
 	CYAML_FIELD_STRING_PTR("credentials", OPTIONAL, struct raw_config, credentials, 1, NAME_MAX_SIZE),
 	CYAML_FIELD_STRING_PTR("profiles", OPTIONAL, struct raw_config, profiles, 1, NAME_MAX_SIZE),
+	CYAML_FIELD_STRING_PTR("planned", OPTIONAL, struct raw_config, planned, 1, NAME_MAX_SIZE),
 	CYAML_FIELD_STRING_PTR("state", OPTIONAL, struct raw_config, state, 1, NAME_MAX_SIZE),
 	CYAML_FIELD_STRING_PTR("metrics", OPTIONAL, struct raw_config, metrics, 1, 255),
 	CYAML_FIELD_MAPPING_PTR("watch", OPTIONAL, struct raw_config, watch, watch_fields),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
+	CYAML_FIELD_MAPPING_PTR("outage", OPTIONAL, struct raw_config, outage, outage_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
@@ -132,6 +150,30 @@ static void take_limits(struct taking *t, struct rtsp_limits *l, const struct ra
 	take_duration(t, &l->stall_us, raw->stall, "limits.stall");
 }
 
+static void take_percent(struct taking *t, float *out, const unsigned *number, const char *where)
+{
+	unsigned percent = (unsigned)(*out * 100);
+	take_number(t, &percent, number, 100, where);
+	if (number)
+		*out = (float)percent / 100;
+}
+
+static void take_outage(struct taking *t, struct rtsp_outage_limits *o, const struct raw_outage *raw)
+{
+	if (!t->failed && raw->cameras && *raw->cameras == 1)
+		t->failed = torap_yaml_refuse(t->err, t->path, "outage.cameras",
+			"one camera is no outage of many: 2 or more, or 0 to tell each by itself");
+	if (raw->cameras)
+		o->cameras = *raw->cameras;
+	take_percent(t, &o->share, raw->share, "outage.share");
+	take_percent(t, &o->back, raw->back, "outage.back");
+	take_duration(t, &o->hold_us, raw->hold, "outage.hold");
+	take_duration(t, &o->settle_us, raw->settle, "outage.settle");
+	take_duration(t, &o->join_us, raw->join, "outage.join");
+	if (!t->failed && o->share <= 0.5f)
+		t->failed = torap_yaml_refuse(t->err, t->path, "outage.share", "must be more than 50");
+}
+
 static bool take_path(char **out, const char *path, const char *name)
 {
 	*out = name ? torap_yaml_path(path, name) : NULL;
@@ -157,6 +199,9 @@ static int take(
 		take_watch(&t, c, raw->watch);
 	if (raw->limits)
 		take_limits(&t, &c->limits, raw->limits);
+	c->outage = rtsp_outage_limits_default;
+	if (raw->outage)
+		take_outage(&t, &c->outage, raw->outage);
 	if (t.failed)
 		return t.failed;
 	c->path = strdup(path);
@@ -165,6 +210,7 @@ static int take(
 	bool all = c->path && c->node && (!raw->metrics || c->metrics);
 	all = take_path(&c->credentials, path, raw->credentials) && all;
 	all = take_path(&c->profiles, path, raw->profiles) && all;
+	all = take_path(&c->planned, path, raw->planned) && all;
 	all = take_path(&c->state, path, raw->state) && all;
 	return all ? 0 : torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 }
@@ -192,6 +238,7 @@ void rtsp_config_finish(struct rtsp_config *c)
 	free(c->node);
 	free(c->credentials);
 	free(c->profiles);
+	free(c->planned);
 	free(c->state);
 	free(c->metrics);
 	*c = (struct rtsp_config){ 0 };

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "agents/rtsp/outage.h"
 #include "agents/rtsp/schedule.h"
 #include "agents/rtsp/session.h"
 
@@ -13,6 +14,7 @@ struct rtsp_config {
 	char *node;        /* "ipc:///run/torap/almaty.intake" */
 	char *credentials; /* file; NULL: no camera asks who we are */
 	char *profiles;    /* file; NULL: the default */
+	char *planned;     /* file; NULL: nothing is planned */
 	char *state;       /* file; NULL: what was learned ends with the process */
 	char *metrics;     /* "127.0.0.1:9113"; NULL: none */
 	bool held;         /* cameras of which the registry does not say: else sampled */
@@ -22,6 +24,7 @@ struct rtsp_config {
 	int64_t save_us; /* between two saves of the state */
 	unsigned workers;
 	struct rtsp_limits limits;
+	struct rtsp_outage_limits outage;
 };
 
 /* Names in the file are relative to its folder.  0, or a negative error with file, line and reason. */

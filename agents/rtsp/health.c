@@ -17,7 +17,7 @@ static enum rtsp_cause cause_of(enum rtsp_fault fault, const struct rtsp_verdict
 	}
 }
 
-static enum rtsp_cause cause_of_failure(enum rtsp_outcome outcome, bool recorder)
+enum rtsp_cause rtsp_health_cause(enum rtsp_outcome outcome, bool recorder)
 {
 	switch (outcome) {
 	case RTSP_OUTCOME_UNAUTHORISED:
@@ -150,7 +150,7 @@ unsigned rtsp_health_failure(struct rtsp_health *h, enum rtsp_outcome outcome, b
 	if (profile->ignored & rtsp_fault_bit(RTSP_OFFLINE))
 		return 0;
 	if (!t->open)
-		t->cause = cause_of_failure(outcome, recorder);
+		t->cause = rtsp_health_cause(outcome, recorder);
 	if (!is_starting(t, patience, profile, now))
 		return 0;
 	report(out, RTSP_OFFLINE, true, t, h, profile);

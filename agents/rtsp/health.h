@@ -14,6 +14,8 @@
 #include "agents/rtsp/judge.h"
 #include "base/bytes.h"
 
+struct kit_planned; /* agents/kit/plan.h */
+
 struct rtsp_now {
 	struct torap_mono mono;
 	struct torap_wall wall;
@@ -44,6 +46,10 @@ struct rtsp_report {
 	uint16_t times;              /* end: how often it came, 1 or more */
 	bool measured;               /* else `verdict` says nothing: offline */
 	struct rtsp_verdict verdict; /* of the picture that decided */
+
+	/* Set by tell.h: it was planned. */
+	bool excused;
+	struct kit_planned *planned; /* borrowed; NULL: not known any more by whom */
 };
 
 enum { RTSP_REPORTS_MAX = RTSP_FAULTS }; /* of one step */
@@ -56,6 +62,9 @@ unsigned rtsp_health_picture(struct rtsp_health *h, const struct rtsp_verdict *v
 /* An attempt ended without a picture, or a session broke. */
 unsigned rtsp_health_failure(struct rtsp_health *h, enum rtsp_outcome outcome, bool recorder,
 	const struct rtsp_profile *profile, struct rtsp_now now, struct rtsp_report *out);
+
+/* Of an attempt that ended so: why, most likely. */
+enum rtsp_cause rtsp_health_cause(enum rtsp_outcome outcome, bool recorder);
 
 /* Something may have begun or ended and needs more pictures: sample this camera again soon, not at its next turn. */
 bool rtsp_health_undecided(const struct rtsp_health *h);

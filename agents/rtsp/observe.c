@@ -1,10 +1,24 @@
 #include "agents/rtsp/observe.h"
 
+#include "agents/kit/plan.h"
+#include "agents/rtsp/mass.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+static void add_text(struct rtsp_observation *out, const char *name, const char *value)
+{
+	size_t i = out->o.n_fields;
+	assert(i < RTSP_OBSERVATION_FIELDS_MAX);
+	torap__field__init(&out->pool[i]);
+	out->pool[i].name = (char *)name;
+	out->pool[i].value = (char *)value;
+	out->fields[i] = &out->pool[i];
+	out->o.n_fields++;
+}
 
 static void add(struct rtsp_observation *out, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -16,11 +30,7 @@ static void add(struct rtsp_observation *out, const char *name, const char *form
 	va_start(args, format);
 	vsnprintf(out->texts[i], sizeof out->texts[i], format, args);
 	va_end(args);
-	torap__field__init(&out->pool[i]);
-	out->pool[i].name = (char *)name;
-	out->pool[i].value = out->texts[i];
-	out->fields[i] = &out->pool[i];
-	out->o.n_fields++;
+	add_text(out, name, out->texts[i]);
 }
 
 static void begin(struct rtsp_observation *out, const char *address, struct torap_wall at)
@@ -63,11 +73,11 @@ static void add_measurements(struct rtsp_observation *out, const struct rtsp_rep
 }
 
 /* Two tellings of one change are one thing, whatever a restart made of the rest. */
-static void set_repeat_key(struct rtsp_observation *out, const struct rtsp_report *r, struct torap_wall at)
+static void set_repeat_key(struct rtsp_observation *out, struct torap_wall when)
 {
 	char text[256];
-	int size = snprintf(text, sizeof text, "%s\n%s\n%lld", out->o.address, out->o.code,
-		(long long)(r->start ? r->since.us : at.us));
+	int size = snprintf(text, sizeof text, "%s\n%s\n%s\n%lld", out->o.address, out->o.code, out->o.zone,
+		(long long)when.us);
 	crypto_generichash(
 		out->repeat_key, sizeof out->repeat_key, (const uint8_t *)text, (size_t)size, NULL, 0);
 	out->o.repeat_key = (ProtobufCBinaryData){ sizeof out->repeat_key, out->repeat_key };
@@ -96,7 +106,41 @@ void rtsp_observe(struct rtsp_observation *out, const char *address, const struc
 		add(out, "times", "%u", report->times);
 	if (report->measured)
 		add_measurements(out, report);
-	set_repeat_key(out, report, at);
+	set_repeat_key(out, report->start ? report->since : at);
+}
+
+void rtsp_observe_mass(struct rtsp_observation *out, const char *address, const struct rtsp_mass_note *note,
+	struct torap_wall at)
+{
+	begin(out, address, at);
+	out->o.vocabulary = (char *)"torap-rtsp";
+	out->o.code = (char *)note->code;
+	out->o.zone = (char *)note->zone;
+	out->o.device_time_us = note->state == RTSP_MASS_START ? note->since.us : at.us;
+	for (unsigned i = 0; i < note->count; i++)
+		add_text(out, note->fields[i].name, note->fields[i].value);
+	set_repeat_key(out, note->state == RTSP_MASS_START ? note->since : at);
+}
+
+static void add_personal(struct rtsp_observation *out, const char *name, const char *value)
+{
+	size_t i = out->o.n_personal++;
+	torap__field__init(&out->personal_pool[i]);
+	out->personal_pool[i].name = (char *)name;
+	out->personal_pool[i].value = (char *)value;
+	out->personal[i] = &out->personal_pool[i];
+	out->o.personal = out->personal;
+}
+
+void rtsp_observe_excuse(struct rtsp_observation *out, const struct kit_planned *planned)
+{
+	out->o.vocabulary = (char *)"torap-rtsp-planned";
+	add_text(out, "planned", "yes");
+	out->repeat_key[0] ^= 0x80; /* another thing than the same without an excuse */
+	if (!planned)
+		return;
+	add_personal(out, "excused_by", planned->who);
+	add_personal(out, "excused_why", planned->why);
 }
 
 void rtsp_observe_alive(struct rtsp_observation *out, const char *address, struct torap_wall at)

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/kit/plan.h"
+#include "agents/rtsp/mass.h"
+
 enum { ROOM_FIRST = 256, AGAIN_MS = 5000 };
 static const int64_t give_up_us = 86400 * (int64_t)TORAP_US_PER_S;
 
@@ -25,31 +28,63 @@ static bool grow(struct rtsp_outbox *b)
 	return true;
 }
 
-bool rtsp_outbox_add(struct rtsp_outbox *b, struct rtsp_camera *camera, const struct rtsp_report *report,
-	struct torap_wall at, struct torap_mono now)
+static struct rtsp_told *add(
+	struct rtsp_outbox *b, struct rtsp_camera *camera, struct torap_wall at, struct torap_mono now)
 {
 	if (!b->next)
 		b->first = b->next = 1;
 	if (b->next - b->first == b->room && !grow(b)) {
 		b->lost++;
-		return false;
+		return NULL;
 	}
 	uint64_t number = b->next++;
-	*slot(b, number) = (struct rtsp_told){
-		.camera = camera->number, .report = *report, .at = at, .since = now, .again = now
-	};
+	*slot(b, number) =
+		(struct rtsp_told){ .camera = camera->number, .at = at, .since = now, .again = now };
 	if (camera->told_last)
 		slot(b, camera->told_last)->next = number;
 	else
 		camera->told_first = number;
 	camera->told_last = number;
 	b->count++;
+	return slot(b, number);
+}
+
+bool rtsp_outbox_add(struct rtsp_outbox *b, struct rtsp_camera *camera, const struct rtsp_report *report,
+	struct torap_wall at, struct torap_mono now)
+{
+	struct rtsp_told *t = add(b, camera, at, now);
+	if (!t)
+		return false;
+	t->report = *report;
+	kit_planned_ref(report->planned);
 	return true;
 }
 
-static void finish_one(struct rtsp_outbox *b, struct rtsp_camera *camera, uint64_t number)
+bool rtsp_outbox_add_mass(struct rtsp_outbox *b, struct rtsp_camera *camera, struct rtsp_mass_note **take,
+	struct torap_wall at, struct torap_mono now)
+{
+	struct rtsp_told *t = add(b, camera, at, now);
+	if (!t)
+		return false;
+	t->mass = *take;
+	*take = NULL;
+	return true;
+}
+
+static void release(struct rtsp_told *t)
+{
+	kit_planned_unref(t->report.planned);
+	rtsp_mass_note_destroy(t->mass);
+	t->report.planned = NULL;
+	t->mass = NULL;
+}
+
+static void finish_one(struct rtsp_outbox *b, struct rtsp_camera *camera, uint64_t number, bool durable)
 {
 	struct rtsp_told *t = slot(b, number);
+	if (t->mass)
+		b->on_mass(b->hint, t->mass, durable);
+	release(t);
 	if (camera && camera->told_first == number) {
 		camera->told_first = t->next;
 		if (!t->next)
@@ -74,7 +109,7 @@ struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_came
 			continue;
 		if (!camera || now.us - t->since.us > give_up_us) {
 			b->lost += camera != NULL;
-			finish_one(b, camera, n);
+			finish_one(b, camera, n, false);
 		} else if (camera->told_first == n && torap_mono_reached(t->again, now)) {
 			t->offered = true;
 			*number = n;
@@ -91,6 +126,8 @@ static void note(struct rtsp_outbox *b, struct rtsp_camera *c, const struct rtsp
 	b->changes++;
 	if (r->start) {
 		c->told |= rtsp_fault_bit(r->fault);
+		c->told_excused &= ~rtsp_fault_bit(r->fault);
+		c->told_excused |= r->excused ? rtsp_fault_bit(r->fault) : 0;
 		c->told_since_us[r->fault] = r->since.us;
 		c->told_cause[r->fault] = (uint8_t)r->cause;
 	} else {
@@ -110,12 +147,15 @@ void rtsp_outbox_verdict(struct rtsp_outbox *b, const struct rtsp_cameras *camer
 		return;
 	}
 	struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
-	note(b, camera, &t->report);
-	finish_one(b, camera, number);
+	if (!t->mass)
+		note(b, camera, &t->report);
+	finish_one(b, camera, number, true);
 }
 
 void rtsp_outbox_finish(struct rtsp_outbox *b)
 {
+	for (uint64_t n = b->first; n < b->next; n++)
+		release(slot(b, n));
 	free(b->ring);
 	*b = (struct rtsp_outbox){ 0 };
 }

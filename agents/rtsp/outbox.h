@@ -9,12 +9,16 @@
 
 #include "agents/rtsp/cameras.h"
 
+struct rtsp_mass_note; /* mass.h */
+
 enum { RTSP_OUTBOX_MAX = 1 << 17 };
 
 struct rtsp_told {
-	uint64_t camera; /* number */
-	uint64_t next;   /* of the same camera; 0: none */
-	struct rtsp_report report;
+	uint64_t camera;           /* number */
+	uint64_t next;             /* of the same camera; 0: none */
+	struct rtsp_report report; /* holds a reference of what excuses it */
+	struct rtsp_mass_note
+		*mass; /* owned; not NULL: this is told, in the name of the camera, and no report */
 	struct torap_wall at;
 	struct torap_mono since, again; /* made; not to be offered before */
 	bool offered, done;
@@ -27,10 +31,16 @@ struct rtsp_outbox {
 	uint32_t count;       /* not done */
 	uint64_t lost;        /* no room, or a day old */
 	uint64_t changes;     /* of what is durable: cameras' `told` */
+	void *hint;
+	/* What was told of an outage is durable, or was given up; not NULL when such is added. */
+	void (*on_mass)(void *hint, const struct rtsp_mass_note *mass, bool durable);
 };
 
 /* False: there is no room, and the report is lost (and counted). */
 bool rtsp_outbox_add(struct rtsp_outbox *b, struct rtsp_camera *camera, const struct rtsp_report *report,
+	struct torap_wall at, struct torap_mono now);
+/* The same for what is told of an outage in the name of the camera; *take is then NULL. */
+bool rtsp_outbox_add_mass(struct rtsp_outbox *b, struct rtsp_camera *camera, struct rtsp_mass_note **take,
 	struct torap_wall at, struct torap_mono now);
 /* The next report that may be offered, from number *from on (begin with 0; it is then moved on).  NULL: none. */
 struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t *from,

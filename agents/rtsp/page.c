@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/rtsp/agent.h"
 #include "agents/rtsp/decode.h"
+#include "agents/rtsp/outage_page.h"
 #include "loop/app.h"
 #include "loop/metric.h"
 
@@ -104,6 +104,7 @@ static void write_metrics(void *hint, struct torap_writer *body)
 	write_looks(a, body);
 	write_cameras(a, body);
 	write_reports(a, body);
+	rtsp_outage_page_metrics(a, body);
 	kit_metrics(a->kit, body);
 }
 
@@ -152,5 +153,6 @@ static void write_list(void *hint, struct torap_writer *body)
 const struct torap_http_route rtsp_page_routes[] = {
 	{ "/metrics", "text/plain; version=0.0.4", write_metrics },
 	{ "/cameras", "application/x-ndjson", write_list },
+	{ "/outages", "application/x-ndjson", rtsp_outage_page_list },
 	{ NULL, NULL, NULL },
 };

@@ -43,14 +43,18 @@ static bool earlier(const struct rtsp_schedule *s, uint32_t a, uint32_t b)
 	return s->turns[a].due.us < s->turns[b].due.us;
 }
 
-static void push(struct rtsp_schedule *s, uint32_t camera)
+static void rise(struct rtsp_schedule *s, uint32_t camera, uint32_t at)
 {
-	uint32_t at = s->heap_count++;
 	while (at && earlier(s, camera, s->heap[(at - 1) / 2])) {
 		place(s, at, s->heap[(at - 1) / 2]);
 		at = (at - 1) / 2;
 	}
 	place(s, at, camera);
+}
+
+static void push(struct rtsp_schedule *s, uint32_t camera)
+{
+	rise(s, camera, s->heap_count++);
 	s->turns[camera].state = RTSP_TURN_DUE;
 }
 
@@ -196,6 +200,15 @@ void rtsp_schedule_done(struct rtsp_schedule *s, uint32_t camera, bool failed, b
 	else
 		t->due.us = next_moment(s, t, now);
 	push(s, camera);
+}
+
+void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now)
+{
+	struct rtsp_turn *t = &s->turns[camera];
+	if (camera >= s->room || t->state != RTSP_TURN_DUE || t->due.us <= now.us)
+		return;
+	t->due = now;
+	rise(s, camera, t->place);
 }
 
 struct torap_mono rtsp_schedule_next(const struct rtsp_schedule *s)

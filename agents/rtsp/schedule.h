@@ -60,5 +60,7 @@ void rtsp_schedule_settle(struct rtsp_schedule *s, uint32_t camera);
 /* It is done; its next turn is at its next moment, or sooner when it `failed` or the caller wants it (`soon`). */
 void rtsp_schedule_done(struct rtsp_schedule *s, uint32_t camera, bool failed, bool soon, uint32_t random,
 	struct torap_mono now);
+/* Whoever waits for its turn has it now; others are at it, or connected, anyway. */
+void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now);
 /* When somebody's turn comes, at the earliest; INT64_MAX: nobody's. */
 struct torap_mono rtsp_schedule_next(const struct rtsp_schedule *s);

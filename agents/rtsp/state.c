@@ -13,7 +13,7 @@
 #include "conf/file.h"
 
 enum { DIGEST = 16, HEAD = DIGEST + 4 };
-static const char *const magics[] = { "torap-rtsp baselines 1\n", "torap-rtsp faults 1\n" };
+static const char *const magics[] = { "torap-rtsp baselines 1\n", "torap-rtsp faults 2\n" };
 
 /* Reading. */
 
@@ -22,11 +22,13 @@ static struct torap_bytes read_part(struct torap_reader *r)
 	return torap_read_bytes(r, torap_read_u32(r));
 }
 
-static bool take_faults(struct rtsp_camera *c, struct torap_bytes health, struct rtsp_now now)
+static bool take_faults(
+	struct rtsp_camera *c, struct torap_bytes health, uint32_t excused, struct rtsp_now now)
 {
 	if (!rtsp_health_decode(&c->health, health, now))
 		return false;
 	c->told = rtsp_health_open(&c->health);
+	c->excused = c->told_excused = c->told & excused;
 	for (unsigned f = 0; f < RTSP_FAULTS; f++) {
 		c->told_since_us[f] = c->health.troubles[f].bad_since.wall.us;
 		c->told_cause[f] = (uint8_t)c->health.troubles[f].cause;
@@ -40,6 +42,7 @@ static bool read_record(enum rtsp_state_part part, struct torap_bytes body,
 {
 	struct torap_reader r = torap_reader(body);
 	struct torap_bytes address = read_part(&r), content = read_part(&r);
+	uint32_t excused = part == RTSP_STATE_FAULTS ? torap_read_u32(&r) : 0;
 	char name[TORAP_ADDRESS_MAX + 1];
 	if (!torap_read_end(&r) || address.size > TORAP_ADDRESS_MAX)
 		return false;
@@ -49,7 +52,7 @@ static bool read_record(enum rtsp_state_part part, struct torap_bytes body,
 	if (!c)
 		return true; /* the registry does not name it any more */
 	return part == RTSP_STATE_BASELINES ? rtsp_baseline_decode(&c->sight.baseline, content)
-					    : take_faults(c, content, now);
+					    : take_faults(c, content, excused, now);
 }
 
 static int load_records(enum rtsp_state_part part, FILE *f, const struct rtsp_cameras *cameras,
@@ -126,6 +129,8 @@ static void write_record(enum rtsp_state_part which, struct torap_writer *w, con
 	else
 		write_faults(&part, c);
 	write_part(&body, torap_bytes(part.data, part.size));
+	if (which == RTSP_STATE_FAULTS)
+		torap_write_u32(&body, c->told_excused);
 	uint8_t digest[DIGEST];
 	if (body.failed || part.failed || body.size > RTSP_STATE_RECORD_MAX) {
 		w->failed = true;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "agents/rtsp/tell.h"
 #include "loop/app.h"
 
 enum { RATE_FRAMES = 8, RATE_US = 1 * TORAP_US_PER_S, ADVANCE_US = 5 * TORAP_US_PER_S, UNDECODED_MAX = 3 };
@@ -19,21 +19,6 @@ static struct rtsp_now clock_now(void)
 	return (struct rtsp_now){ torap_app_mono(), torap_app_wall() };
 }
 
-static void tell(
-	struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count)
-{
-	struct rtsp_now now = clock_now();
-	for (unsigned i = 0; i < count; i++) {
-		const struct rtsp_report *r = &reports[i];
-		(r->start ? a->counters.starts : a->counters.ends)[r->fault]++;
-		torap_info("RTSP-REPORT", "camera %s: %s %s%s%s", c->address, rtsp_fault_name(r->fault),
-			r->start ? "begins" : "is over", r->cause ? ", cause " : "",
-			r->cause ? rtsp_cause_name(r->cause) : "");
-		if (!rtsp_outbox_add(&a->outbox, c, r, now.wall, now.mono))
-			torap_fail("RTSP-OUTBOX", "too many reports wait for the node; some are lost");
-	}
-}
-
 static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_measure *m)
 {
 	struct rtsp_verdict verdict;
@@ -41,7 +26,8 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 	rtsp_judge(&verdict, &c->sight, m, c->profile);
 	a->counters.sights[verdict.sight]++;
 	c->picture_at = m->shot.arrived_wall;
-	tell(a, c, reports,
+	rtsp_tell_well(a, c);
+	rtsp_tell(a, c, reports,
 		rtsp_health_picture(
 			&c->health, &verdict, *c->recorder != 0, c->profile, clock_now(), reports));
 	if (c->supervision_s && kit_up(a->kit)) {
@@ -54,7 +40,8 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome outcome)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
-	tell(a, c, reports,
+	rtsp_tell_failed(a, c, outcome);
+	rtsp_tell(a, c, reports,
 		rtsp_health_failure(
 			&c->health, outcome, *c->recorder != 0, c->profile, clock_now(), reports));
 }

@@ -103,6 +103,9 @@ static inline void fake_node_send_rows(struct fake_node *n)
 			row.site = (char *)"school-1";
 			row.switch_name = (char *)"sw-1";
 			row.recorder = (char *)"nvr-1";
+			row.street = (char *)"abay";
+			row.region = 391610000;
+			row.device = (char *)"device-1";
 		}
 		rows.rows = list;
 		rows.n_rows = 1;

@@ -93,7 +93,7 @@ class Server(Process):
 class Watcher:
     """torap-rtsp of a node.  `cameras`: address → (URL, further columns)."""
 
-    def __init__(self, fed, node, cameras, credentials="", watch="", limits="", profile=PROFILE):
+    def __init__(self, fed, node, cameras, credentials="", watch="", limits="", profile=PROFILE, more=""):
         self.fed, self.node, self.metrics = fed, node, free_port()
         self.write_registry(cameras)
         fed.write(node.name + ".profiles.yaml", profile)
@@ -105,7 +105,7 @@ state: {node.name}.rtsp.state
 metrics: 127.0.0.1:{self.metrics}
 watch: {{ period: 2s, retry: 500ms, retry_max: 1s, look: 500ms, save: 1s{watch} }}
 limits: {{ connect: 2s, answer: 2s, first: 4s, stall: 3s{limits} }}
-""")
+{more}""")
         self.main = fed.process(node.name + "-rtsp", "torap-rtsp", "-v", "-c", fed.path(node.name + ".rtsp.yaml"))
 
     def write_credentials(self, text):
@@ -113,12 +113,12 @@ limits: {{ connect: 2s, answer: 2s, first: 4s, stall: 3s{limits} }}
 
     def write_registry(self, cameras):
         self.fed.write(self.node.name + ".sites.csv", f"id,name,facility,region,owner_kind\nschool,School,school,{self.node.region},public\n")
-        head = "id,site,protocol,address,purpose,legal_basis,owner,url,key_name,mode,term,switch,recorder,supervision"
+        head = "id,site,protocol,address,purpose,legal_basis,owner,url,key_name,mode,term,switch,recorder,street,supervision"
         rows = ""
         for address, (url, columns) in cameras.items():
             more = {"term": "2099-01-01", **columns}
             rows += f"{address},school,rtsp,{address},test,test,test,{url}," + ",".join(
-                more.get(c, "") for c in ("key_name", "mode", "term", "switch", "recorder", "supervision")) + "\n"
+                more.get(c, "") for c in ("key_name", "mode", "term", "switch", "recorder", "street", "supervision")) + "\n"
         self.fed.write(self.node.name + ".devices.csv", f"{head}\n{rows}")
 
     def start(self):

@@ -18,6 +18,7 @@ static struct kit_row row(const char *address, const char *recorder)
 		.mode = "",
 		.site = "school-1",
 		.switch_name = "",
+		.street = "",
 		.recorder = recorder,
 		.recording = "" };
 }

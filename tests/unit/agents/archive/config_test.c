@@ -34,7 +34,7 @@ Test(config, the_example_has_every_key_and_is_good)
 	cr_expect(archive_config_recorder(&config, "nvr-7")->url);
 	cr_expect(archive_config_recorder(&config, "disk-3")->folder);
 	cr_expect_null(archive_config_recorder(&config, "nobody"));
-	cr_expect_eq(config.outages_count, 1);
+	cr_expect_eq(config.plan.count, 1);
 	archive_config_finish(&config);
 }
 
@@ -56,10 +56,7 @@ Test(config, what_is_wrong_is_named_with_its_line)
 		{ "node: ipc://x\nprofiles:\n  - { name: a, share: 101 }\n",
 			"a.yaml:3: share is a percentage" },
 		{ "node: ipc://x\nprofiles:\n  - { name: a }\n  - { name: default }\n", "must be the first" },
-		{ "node: ipc://x\noutages:\n  - { from: 2026-01-01, until: 2026-01-02, who: a, why: b }\n",
-			"names a site" },
-		{ "node: ipc://x\noutages:\n  - { site: a, from: 2026-01-02, until: 2026-01-01, who: a, why: b }\n",
-			"ends before" },
+		{ "node: ipc://x\nplanned: none.yaml\n", "none.yaml" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		cr_expect_neq(load(rows[i].text), 0, "%s", rows[i].text);

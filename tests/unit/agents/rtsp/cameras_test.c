@@ -28,6 +28,8 @@ static struct kit_row row(const char *address, const char *url, const char *reco
 		.profile = "",
 		.site = "school",
 		.switch_name = "",
+		.street = "",
+		.device = "",
 		.recorder = recorder,
 		.mode = mode,
 		.term_us = 5 };

@@ -123,6 +123,8 @@ static void set_cameras(unsigned count)
 			.mode = "",
 			.site = "",
 			.switch_name = "",
+			.street = "",
+			.device = "",
 			.recorder = "" };
 	}
 	cr_assert_eq(rtsp_cameras_set(&cameras, rows, count, false, on_gone, &gone), 0);

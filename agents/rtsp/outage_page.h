@@ -1,0 +1,9 @@
+/* outage_page.h: outages of many, as HTTP shows them. */
+#pragma once
+
+#include "agents/rtsp/agent.h"
+
+/* Prometheus lines. */
+void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *body);
+/* A line of JSON for each outage that is open, or of which the end is not durable yet; hint: the agent. */
+void rtsp_outage_page_list(void *hint, struct torap_writer *body);
