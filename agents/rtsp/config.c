@@ -26,6 +26,7 @@ struct raw_config {
 	char *node, *credentials, *profiles, *state, *metrics;
 	struct raw_watch *watch;
 	struct raw_limits *limits;
+	struct rtsp_evidence_file *evidence;
 };
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -60,6 +61,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_STRING_PTR("metrics", OPTIONAL, struct raw_config, metrics, 1, 255),
 	CYAML_FIELD_MAPPING_PTR("watch", OPTIONAL, struct raw_config, watch, watch_fields),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
+	CYAML_FIELD_MAPPING_PTR("evidence", OPTIONAL, struct raw_config, evidence, rtsp_evidence_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
@@ -157,6 +159,8 @@ static int take(
 		take_watch(&t, c, raw->watch);
 	if (raw->limits)
 		take_limits(&t, &c->limits, raw->limits);
+	if (!t.failed)
+		t.failed = rtsp_evidence_config_take(&c->evidence, raw->evidence, path, err);
 	if (t.failed)
 		return t.failed;
 	c->path = strdup(path);
@@ -194,5 +198,6 @@ void rtsp_config_finish(struct rtsp_config *c)
 	free(c->profiles);
 	free(c->state);
 	free(c->metrics);
+	rtsp_evidence_config_finish(&c->evidence);
 	*c = (struct rtsp_config){ 0 };
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "agents/rtsp/evidence_config.h"
 #include "agents/rtsp/schedule.h"
 #include "agents/rtsp/session.h"
 
@@ -22,6 +23,7 @@ struct rtsp_config {
 	int64_t save_us; /* between two saves of the state */
 	unsigned workers;
 	struct rtsp_limits limits;
+	struct rtsp_evidence_config evidence;
 };
 
 /* Names in the file are relative to its folder.  0, or a negative error with file, line and reason. */

@@ -6,6 +6,7 @@
 
 #include "agents/rtsp/agent.h"
 #include "agents/rtsp/decode.h"
+#include "agents/rtsp/evidence.h"
 #include "loop/app.h"
 #include "loop/metric.h"
 
@@ -104,6 +105,8 @@ static void write_metrics(void *hint, struct torap_writer *body)
 	write_looks(a, body);
 	write_cameras(a, body);
 	write_reports(a, body);
+	if (a->evidence)
+		rtsp_evidence_metrics(a->evidence, body);
 	kit_metrics(a->kit, body);
 }
 

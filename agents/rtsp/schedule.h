@@ -55,6 +55,8 @@ void rtsp_schedule_move(
 	struct rtsp_schedule *s, const struct rtsp_schedule *from, uint32_t camera, uint32_t recorder);
 /* Whose turn it is, who is now at it; RTSP_NOBODY. */
 uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now);
+/* Somebody waits for it: its turn is now, before all others, if it is not at it already.  The limits hold all the same. */
+void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now);
 /* It came through and stays connected: makes room for others, and has no turn until it is done. */
 void rtsp_schedule_settle(struct rtsp_schedule *s, uint32_t camera);
 /* It is done; its next turn is at its next moment, or sooner when it `failed` or the caller wants it (`soon`). */

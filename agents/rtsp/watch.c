@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/rtsp/evidence.h"
 #include "base/log.h"
 #include "loop/app.h"
 
@@ -63,6 +64,8 @@ static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
 {
 	rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), failed, rtsp_health_undecided(&c->health),
 		randombytes_random(), torap_app_mono());
+	if (c->wish)
+		rtsp_evidence_concluded(a->evidence, c, failed);
 }
 
 /* The attempt is over, and so is the look at what it brought. */
@@ -140,8 +143,14 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 {
 	struct rtsp_agent *a = hint;
 	struct rtsp_camera *c = camera_of(a, s);
-	if (!c || c->looking)
+	if (!c)
 		return;
+	if (c->wish)
+		rtsp_evidence_keyframe(a->evidence, c, take);
+	if (c->looking) {
+		rtsp_stream_want(s, false); /* it was assembled for the wish alone */
+		return;
+	}
 	take->shot.session = c->sessions;
 	if (!rtsp_pool_add(a->pool, c->number, &take->shot, &take->data)) {
 		a->counters.skipped++;
@@ -153,6 +162,14 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 	rtsp_stream_want(s, false);
 	if (c->held)
 		rtsp_schedule_settle(&a->schedule, rtsp_camera_slot(c));
+}
+
+void rtsp_watch_packet(void *hint, struct rtsp_stream *s, const struct rtsp_rtp *packet)
+{
+	struct rtsp_agent *a = hint;
+	struct rtsp_camera *c = camera_of(a, s);
+	if (c && c->held)
+		rtsp_evidence_packet(a->evidence, c, &rtsp_stream_session(s)->assembly.video, packet);
 }
 
 void rtsp_watch_over(void *hint, struct rtsp_stream *s)
