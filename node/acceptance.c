@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "node/judge.h"
 #include "node/observation.h"
 #include "node/registry.h"
+#include "node/requests.h"
 #include "node/room.h"
 #include "node/subjects.h"
 #include "node/supervision.h"
@@ -29,6 +31,14 @@ struct ticket {
 	struct node_dedup_key key;
 	uint8_t subject[TORAP_SUBJECT_SIZE];
 	struct node_account *account; /* of an unknown device */
+	size_t image_size;
+	struct wish *wish; /* owned; NULL: nobody is to be asked */
+};
+
+/* An alarm whose site has cameras. */
+struct wish {
+	struct node_alarm alarm;
+	char site[NODE_REGISTRY_ID_MAX + 1];
 };
 
 struct node_acceptance {
@@ -39,6 +49,7 @@ struct node_acceptance {
 	const struct node_mapping *mapping;
 	struct node_acceptance_counts counts;
 	struct node_judged judged; /* large; used by one call at a time */
+	size_t images_waiting;     /* bytes */
 };
 
 const char *node_refusal_name(enum node_refusal refusal)
@@ -138,8 +149,19 @@ static void answer_followers(
 	}
 }
 
+static void make_wish(struct node_acceptance *a, struct ticket *t)
+{
+	size_t count;
+	const struct node_stream *streams = node_batcher_streams(a->parts.batcher, t->lane, &count);
+	t->wish->alarm.stream = streams[count - 1].id;
+	t->wish->alarm.seq = t->entry.seq;
+	node_requests_alarm(a->parts.requests, t->wish->site, &t->wish->alarm);
+}
+
 static void on_durable(struct node_acceptance *a, struct ticket *t)
 {
+	if (t->wish)
+		make_wish(a, t);
 	if (t->has_subject)
 		node_subjects_saved(a->parts.subjects, t->subject);
 	a->counts.unmapped += t->unmapped;
@@ -168,6 +190,7 @@ static void on_done(struct node_entry *entry, enum node_entry_result result)
 	struct ticket *t = (struct ticket *)entry;
 	struct node_acceptance *a = t->acceptance;
 	bool durable = result == NODE_ENTRY_DURABLE;
+	a->images_waiting -= t->image_size;
 	if (t->has_key)
 		node_dedup_settle(a->parts.dedup, &t->key, durable);
 	if (t->account)
@@ -177,6 +200,7 @@ static void on_done(struct node_entry *entry, enum node_entry_result result)
 	} else {
 		on_refused(a, t, result);
 	}
+	free(t->wish);
 	free(t);
 }
 
@@ -203,6 +227,8 @@ static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session
 			node_unknown_settle(t->account, t->reported, false);
 		node_event_destroy(t->entry.event);
 		torap_writer_finish(&t->entry.writes);
+		a->images_waiting -= t->image_size;
+		free(t->wish);
 		free(t);
 	}
 	shed(a, session, id, lane, NODE_REFUSED_BUSY, "busy");
@@ -269,8 +295,26 @@ static bool make_event(struct node_acceptance *a, struct ticket *t)
 		j->spec.subject = t->subject;
 	}
 	t->unmapped = j->unmapped;
+	t->image_size = j->spec.image.size;
+	a->images_waiting += t->image_size;
 	t->entry.event = node_event_create(&j->spec);
 	return t->entry.event != NULL;
+}
+
+/* False: memory ran out.  A test of a panel is no alarm, whatever its severity: its kind says so. */
+static bool note_wish(struct node_acceptance *a, struct ticket *t)
+{
+	const struct node_judged *j = &a->judged;
+	if (!a->parts.requests ||
+		!node_requests_want(a->parts.requests, j->device->site, &j->spec.class, j->spec.state))
+		return true;
+	t->wish = calloc(1, sizeof *t->wish);
+	if (!t->wish)
+		return false;
+	t->wish->alarm.kind = j->spec.class.kind;
+	t->wish->alarm.at = j->spec.received_at;
+	snprintf(t->wish->site, sizeof t->wish->site, "%s", j->device->site->id);
+	return true;
 }
 
 static void accept_event(
@@ -286,12 +330,13 @@ static void accept_event(
 		if (answer_repeat(a, session, o, &key, now))
 			return;
 	}
-	if (has_no_room(a, lane)) {
+	if (has_no_room(a, lane) ||
+		(a->judged.spec.image.size && a->images_waiting >= NODE_IMAGES_WAITING_MAX)) {
 		shed(a, session, o->id, lane, NODE_REFUSED_BUSY, "busy");
 		return;
 	}
 	struct ticket *t = make_ticket(a, session, o->id, lane);
-	if (!t || !make_event(a, t)) {
+	if (!t || !note_wish(a, t) || !make_event(a, t)) {
 		cancel(a, t, session, o->id, lane);
 		return;
 	}

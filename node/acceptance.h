@@ -15,6 +15,7 @@ struct node_batcher;
 struct node_dedup;
 struct node_mapping;
 struct node_registry;
+struct node_requests;
 struct node_room;
 struct node_subjects;
 struct node_supervision;
@@ -28,12 +29,18 @@ struct node_acceptance_parts {
 	struct node_supervision *supervision;
 	struct node_unknown *unknown;
 	struct node_subjects *subjects;
-	const struct node_room *room; /* NULL: there is always some */
+	const struct node_room *room;   /* NULL: there is always some */
+	struct node_requests *requests; /* NULL: nobody is asked for pictures */
 };
 
 /* `reason` is a constant; "" unless refused. */
 typedef void (*node_verdict)(
 	void *hint, uint64_t session, uint64_t id, Torap__Verdict__Word word, const char *reason);
+
+enum {
+	NODE_IMAGES_WAITING_MAX =
+		24 << 20 /* bytes of pictures that wait for the disk; beyond, they are refused as busy */
+};
 
 enum node_refusal {
 	NODE_REFUSED_LIMIT,

@@ -52,6 +52,7 @@ struct file {
 	uint32_t brokers_count;
 	struct file_seal *seal;
 	struct file_marks *marks;
+	struct node_pictures_file *pictures;
 };
 
 static const cyaml_strval_t kinds[] = { { "required", KIND_REQUIRED }, { "best_effort", KIND_BEST_EFFORT } };
@@ -84,6 +85,16 @@ static const cyaml_schema_field_t marks_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t pattern_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 64) };
+
+static const cyaml_schema_field_t pictures_fields[] = {
+	OPTIONAL_TEXT("severity", struct node_pictures_file, severity, 64),
+	OPTIONAL_TEXT("interval", struct node_pictures_file, interval, 64),
+	CYAML_FIELD_SEQUENCE("kinds", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct node_pictures_file,
+		kinds, &pattern_schema, 0, 256),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
 	TEXT("name", struct file, name, 256),
 	TEXT("region", struct file, region, 256),
@@ -105,6 +116,8 @@ static const cyaml_schema_field_t fields[] = {
 		"seal", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, seal, seal_fields),
 	CYAML_FIELD_MAPPING_PTR(
 		"marks", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, marks, marks_fields),
+	CYAML_FIELD_MAPPING_PTR(
+		"pictures", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, pictures, pictures_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
@@ -305,6 +318,8 @@ static int judge(struct node_config *c, const struct file *f, struct torap_error
 	if (r == 0)
 		r = judge_marks(c, f, err);
 	if (r == 0)
+		r = node_pictures_judge(&c->pictures, f->pictures, c->path, err);
+	if (r == 0)
 		r = judge_intake(c, f, err);
 	for (size_t i = 0; i < f->brokers_count && r == 0; i++)
 		r = judge_broker(c, f, i, err);
@@ -399,6 +414,7 @@ void node_config_take(struct node_config *now, struct node_config *next)
 		swap(&now->brokers[i].key, &next->brokers[i].key);
 	}
 	now->seal_bytes = next->seal_bytes;
+	now->pictures = next->pictures;
 }
 
 void node_config_finish(struct node_config *c)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "node/pictures.h"
 #include "wire/stream.h"
 #include "wire/taxonomy.h"
 
@@ -33,11 +34,12 @@ struct node_config {
 	int64_t canary_us;
 	int64_t keep_us; /* of what every broker has and no rule keeps: NODE_KEEP_WHILE_ROOM, NODE_KEEP_FOR_EVER, or a time */
 	unsigned bulk_percent, normal_percent; /* marks of the journal's size (room.h) */
+	struct node_pictures pictures;
 };
 
 /* On failure *out is untouched and err names file, line and reason. */
 int node_config_load(struct node_config *out, const char *path, struct torap_error *err);
-/* Is `next`, of the same file, what a reload may take over: other names of files, and endpoint, key and rate of each broker?  Else err says what
+/* Is `next`, of the same file, what a reload may take over: other names of files, which events ask for pictures, and endpoint, key and rate of each broker?  Else err says what
  * changes with a restart only. */
 int node_config_judge_reload(
 	const struct node_config *now, const struct node_config *next, struct torap_error *err);

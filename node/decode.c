@@ -2,9 +2,12 @@
 
 #include <string.h>
 
+#include "base/limits.h"
+
 enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
 enum { FIELDS_MAX = 64 }; /* of each list; more is rare, and protobuf-c's */
+enum { TEXTS_MAX = TORAP_OBSERVATION_SIZE_MAX };
 
 /* Field numbers of observation.proto. */
 enum {
@@ -26,13 +29,18 @@ enum {
 	FIELDS,
 	PERSONAL,
 	RAW,
+	IMAGE,
 };
 enum { FIELD_NAME = 1, FIELD_VALUE };
+enum { IMAGE_MEDIA_TYPE = 1, IMAGE_TAKEN_AT_US, IMAGE_DATA };
 
 struct decoder {
 	struct torap_arena *arena;
 	Torap__Observation *out;
-	char *texts; /* where the next one goes: as much room as the message has bytes, for each has two before it */
+	/* Where the next one goes: as much room as the message has bytes, for each has two before it; without an image it has no more
+	 * than an observation may. */
+	char *texts;
+	size_t texts_room;
 	uint32_t seen; /* bit by field number */
 	Torap__Field *fields[FIELDS_MAX], *personal[FIELDS_MAX];
 };
@@ -72,9 +80,12 @@ static bool read_bytes(struct torap_reader *r, struct torap_bytes *out)
 static char *keep_text(struct decoder *d, struct torap_bytes text)
 {
 	char *kept = d->texts;
+	if (text.size >= d->texts_room)
+		return NULL;
 	memcpy(kept, text.data, text.size);
 	kept[text.size] = '\0';
 	d->texts += text.size + 1;
+	d->texts_room -= text.size + 1;
 	return kept;
 }
 
@@ -92,9 +103,43 @@ static Torap__Field *decode_field(struct decoder *d, struct torap_bytes bytes)
 		if ((tag & 7) != WIRE_BYTES || field <= last || field > FIELD_VALUE || !read_bytes(&r, &text))
 			return NULL;
 		last = field;
-		*(field == FIELD_NAME ? &f->name : &f->value) = keep_text(d, text);
+		char *kept = keep_text(d, text);
+		if (!kept)
+			return NULL;
+		*(field == FIELD_NAME ? &f->name : &f->value) = kept;
 	}
 	return f;
+}
+
+/* The picture stays where it is. */
+static bool decode_image(struct decoder *d, struct torap_bytes bytes)
+{
+	struct torap_reader r = torap_reader(bytes);
+	Torap__Image *image = take(d, sizeof *image);
+	if (!image)
+		return false;
+	torap__image__init(image);
+	d->out->image = image;
+	unsigned last = 0;
+	while (r.at < r.end) {
+		unsigned tag = *r.at++, field = tag >> 3;
+		struct torap_bytes part;
+		uint64_t number;
+		if (field <= last)
+			return false;
+		last = field;
+		if (tag == (IMAGE_TAKEN_AT_US << 3 | WIRE_VARINT) && read_varint(&r, NUMBER_BITS, &number)) {
+			image->taken_at_us = (int64_t)number;
+			continue;
+		}
+		if ((tag & 7) != WIRE_BYTES || !read_bytes(&r, &part))
+			return false;
+		if (field == IMAGE_DATA)
+			image->data = (ProtobufCBinaryData){ part.size, (uint8_t *)part.data };
+		else if (field != IMAGE_MEDIA_TYPE || !(image->media_type = keep_text(d, part)))
+			return false;
+	}
+	return true;
 }
 
 static bool add_field(struct decoder *d, Torap__Field **list, size_t *count, struct torap_bytes bytes)
@@ -143,6 +188,8 @@ static bool decode_bytes(struct decoder *d, unsigned field, struct torap_bytes b
 	case POSITION:
 		o->position = torap__position__unpack(&d->arena->allocator, bytes.size, bytes.data);
 		return o->position != NULL;
+	case IMAGE:
+		return decode_image(d, bytes);
 	case FIELDS:
 		return add_field(d, d->fields, &o->n_fields, bytes);
 	case PERSONAL:
@@ -150,8 +197,10 @@ static bool decode_bytes(struct decoder *d, unsigned field, struct torap_bytes b
 	default:
 		return false;
 	}
-	*text = keep_text(d, bytes);
-	return true;
+	char *kept = keep_text(d, bytes);
+	if (kept)
+		*text = kept;
+	return kept != NULL;
 }
 
 static bool decode_number(struct decoder *d, unsigned field, uint64_t number)
@@ -182,7 +231,7 @@ static bool decode_one(struct decoder *d, struct torap_reader *r)
 {
 	uint64_t tag, number;
 	struct torap_bytes bytes;
-	if (!read_varint(r, SHORT_BITS, &tag) || tag >> 3 == 0 || tag >> 3 > RAW)
+	if (!read_varint(r, SHORT_BITS, &tag) || tag >> 3 == 0 || tag >> 3 > IMAGE)
 		return false;
 	unsigned field = (unsigned)(tag >> 3);
 	bool many = field == FIELDS || field == PERSONAL;
@@ -206,7 +255,8 @@ static bool decode(struct decoder *d, struct torap_bytes bytes)
 {
 	struct torap_reader r = torap_reader(bytes);
 	d->out = take(d, sizeof *d->out);
-	d->texts = take(d, bytes.size);
+	d->texts_room = bytes.size < TEXTS_MAX ? bytes.size : TEXTS_MAX;
+	d->texts = take(d, d->texts_room);
 	if (!d->out || !d->texts)
 		return false;
 	torap__observation__init(d->out);

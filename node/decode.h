@@ -8,5 +8,5 @@
 #include "proto/observation.pb-c.h"
 #include "wire/arena.h"
 
-/* In the arena, until its next reset (of which this is one), and repeat_key and raw in `bytes`.  NULL: it cannot be read, or breaks the arena's limit. */
+/* In the arena, until its next reset (of which this is one), and repeat_key, raw and the image's data in `bytes`.  NULL: it cannot be read, or breaks the arena's limit. */
 Torap__Observation *node_observation_decode(struct torap_arena *arena, struct torap_bytes bytes);

@@ -15,6 +15,7 @@ enum node_entry_result {
 
 struct node_entry {
 	struct node_event *event;   /* owned by the batcher from then on; NULL: rows only */
+	uint64_t seq;               /* of the event, once it is durable */
 	struct torap_writer writes; /* writes.h; freed by the batcher before `done` */
 	/* On the loop, in the order of the lane.  The memory is the embedder's again. */
 	void (*done)(struct node_entry *entry, enum node_entry_result result);

@@ -30,6 +30,11 @@ struct node_event *node_event_create(const struct node_event_spec *spec)
 	if (node_pack_has_personal(spec)) {
 		uint8_t *end = node_pack_personal(at, spec);
 		e->event.parts[1] = torap_bytes(at, (size_t)(end - at));
+		at = end;
+	}
+	if (spec->image.size) {
+		uint8_t *end = node_pack_image(at, spec);
+		e->event.parts[2] = torap_bytes(at, (size_t)(end - at));
 	}
 	if (spec->subject) {
 		e->event.has_subject = true;
@@ -59,7 +64,7 @@ void node_event_write(const struct node_event *e, struct torap_writer *row)
 	torap_write_u8(row, e->event.has_subject);
 	if (e->event.has_subject)
 		torap_write_bytes(row, torap_bytes(e->event.subject, TORAP_SUBJECT_SIZE));
-	for (unsigned part = 0; part < 2; part++) {
+	for (unsigned part = 0; part < 2 + (e->event.parts[2].size > 0); part++) {
 		torap_write_u32(row, (uint32_t)e->event.parts[part].size);
 		torap_write_bytes(row, e->event.parts[part]);
 	}
@@ -94,13 +99,23 @@ static void spec_of_personal(struct node_event_spec *s, const Torap__EventPerson
 	s->raw = torap_bytes(personal->raw.data, personal->raw.len);
 }
 
+static void spec_of_image(struct node_event_spec *s, const Torap__EventImage *image)
+{
+	s->image_type = image->media_type;
+	s->image_camera = image->camera;
+	s->image_at.us = image->taken_at_us;
+	s->image = torap_bytes(image->data.data, image->data.len);
+}
+
 struct node_event *node_event_copy(const struct torap_class *class, const uint8_t *subject,
-	const Torap__EventOpen *open, const Torap__EventPersonal *personal)
+	const Torap__EventOpen *open, const Torap__EventPersonal *personal, const Torap__EventImage *image)
 {
 	struct node_event_spec spec = { .class = *class, .subject = subject };
 	spec_of_open(&spec, open);
 	if (personal)
 		spec_of_personal(&spec, personal);
+	if (image)
+		spec_of_image(&spec, image);
 	return node_event_create(&spec);
 }
 
@@ -117,12 +132,15 @@ int node_event_read(struct node_event **out, struct torap_bytes row, struct tora
 	uint32_t open_size = torap_read_u32(&r);
 	struct torap_bytes open_bytes = torap_read_bytes(&r, open_size);
 	uint32_t personal_size = torap_read_u32(&r);
-	struct torap_bytes personal_bytes = torap_read_bytes(&r, personal_size);
+	struct torap_bytes personal_bytes = torap_read_bytes(&r, personal_size), image_bytes = { 0 };
+	if (!r.failed && r.at < r.end)
+		image_bytes = torap_read_bytes(&r, torap_read_u32(&r));
 	if (!torap_read_end(&r))
 		return torap_errorf(err, -EBADMSG, "a row of the table unsealed cannot be read");
 
 	int result = torap_errorf(err, -EBADMSG, "an event of the table unsealed cannot be read");
 	Torap__EventPersonal *personal = NULL;
+	Torap__EventImage *image = NULL;
 	Torap__EventOpen *open = torap__event_open__unpack(NULL, open_bytes.size, open_bytes.data);
 	if (!open)
 		return result;
@@ -131,6 +149,12 @@ int node_event_read(struct node_event **out, struct torap_bytes row, struct tora
 		if (!personal)
 			goto end;
 		spec_of_personal(&spec, personal);
+	}
+	if (image_bytes.size) {
+		image = torap__event_image__unpack(NULL, image_bytes.size, image_bytes.data);
+		if (!image)
+			goto end;
+		spec_of_image(&spec, image);
 	}
 	spec_of_open(&spec, open);
 	struct node_event *e = node_event_create(&spec);
@@ -144,5 +168,7 @@ end:
 	torap__event_open__free_unpacked(open, NULL);
 	if (personal)
 		torap__event_personal__free_unpacked(personal, NULL);
+	if (image)
+		torap__event_image__free_unpacked(image, NULL);
 	return result;
 }

@@ -1,5 +1,5 @@
 /* event.h: an event on its way from an observation into a batch: one allocation with its parts packed as they will
- * leave, and its row in the table `unsealed`. */
+ * leave, and its row in the table `unsealed`; a row has the image behind the other parts, if there is one. */
 #pragma once
 
 #include <stdbool.h>
@@ -49,6 +49,11 @@ struct node_event_spec {
 	Torap__Field *const *personal;
 	size_t personal_count;
 	struct torap_bytes raw;
+
+	/* The image part: made when there is a picture. */
+	const char *image_type, *image_camera;
+	struct torap_wall image_at;
+	struct torap_bytes image;
 };
 
 struct node_event {
@@ -61,7 +66,7 @@ struct node_event {
 struct node_event *node_event_create(const struct node_event_spec *spec); /* NULL: memory ran out */
 /* One that was sealed already, once more.  NULL: memory ran out. */
 struct node_event *node_event_copy(const struct torap_class *class, const uint8_t *subject,
-	const Torap__EventOpen *open, const Torap__EventPersonal *personal);
+	const Torap__EventOpen *open, const Torap__EventPersonal *personal, const Torap__EventImage *image);
 struct node_event *node_event_destroy(struct node_event *e); /* accepts NULL, returns NULL */
 uint32_t node_event_lane(const struct node_event *e);
 

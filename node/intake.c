@@ -23,7 +23,8 @@ enum {
 	HEARTBEAT_MS = 1000,
 	DEAD_MS = 4000,
 	ANSWER_VERDICTS = 4096, /* in one message */
-	ARENA_LIMIT = 4 << 20,  /* for one observation of 64 KiB: 2-byte fields at their worst */
+	/* For one observation of 64 KiB: 2-byte fields at their worst; and for an image, should it have to be copied. */
+	ARENA_LIMIT = (4 << 20) + TORAP_OBSERVATION_IMAGE_MAX + (64 << 10),
 	NAME_MAX_BYTES = 31,
 };
 
@@ -43,6 +44,7 @@ struct session {
 	size_t verdicts_count, verdicts_room;
 	const struct node_device *rows_after; /* how far the rows have been sent */
 	bool rows_due;
+	bool takes_requests, ready; /* ready: it had its rows once */
 };
 
 struct node_intake {
@@ -171,6 +173,11 @@ static bool send_some_rows(struct node_intake *i, struct session *s, struct node
 		return false;
 	s->rows_after = last;
 	s->rows_due = message.more;
+	if (!message.more && s->takes_requests && !s->ready) {
+		s->ready = true;
+		if (i->options.on_agent)
+			i->options.on_agent(i->options.hint, s->number);
+	}
 	return true;
 }
 
@@ -230,6 +237,7 @@ static void on_hello(
 	snprintf(s->protocol, sizeof s->protocol, "%s", hello->protocol);
 	torap_pulse_init(&s->pulse, HEARTBEAT_MS, DEAD_MS, now.mono);
 	torap_notice("AGENT-HERE", "agent %s (%s) is connected", s->agent, s->protocol);
+	s->takes_requests = hello->takes_requests;
 	s->rows_due = true;
 	send_rows(i, s, now);
 }
@@ -266,12 +274,24 @@ static void on_offer(struct node_intake *i, struct session *s, const struct tora
 	}
 }
 
+static void on_request_done(struct node_intake *i, const struct torap_zmessage *m, struct torap_bytes body)
+{
+	torap_arena_reset(&i->arena);
+	const Torap__AgentDone *done = torap__agent_done__unpack(&i->arena.allocator, body.size, body.data);
+	if (!done)
+		refuse_malformed(i, m, "an AgentDone that cannot be read");
+	else if (i->options.on_request_done)
+		i->options.on_request_done(i->options.hint, done->id);
+}
+
 static void on_session_message(struct node_intake *i, struct session *s, const struct torap_zmessage *m,
 	uint32_t type, struct torap_bytes body, struct node_now now)
 {
 	torap_pulse_heard(&s->pulse, now.mono);
 	if (type == TORAP__MESSAGE_TYPE__MESSAGE_OFFER)
 		on_offer(i, s, m, body, now);
+	else if (type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_DONE)
+		on_request_done(i, m, body);
 	else if (type != TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT)
 		i->counts.strange++;
 }
@@ -393,6 +413,35 @@ void node_intake_verdict(
 		s->verdicts_room = room;
 	}
 	s->verdicts[s->verdicts_count++] = (struct verdict){ id, reason, (uint8_t)word };
+}
+
+static void send_request(struct node_intake *i, struct session *s, struct torap_buffer *body)
+{
+	struct node_now now;
+	i->options.now(i->options.hint, &now);
+	/* One that does not take it now is silent or away, and hears it with its next hello. */
+	(void)send_session(
+		i, s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_REQUEST, torap_buffer_ref(body), true, now);
+}
+
+unsigned node_intake_request(struct node_intake *i, const char *protocol, struct torap_buffer *body)
+{
+	unsigned count = 0;
+	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
+		struct session *s = &i->sessions[n];
+		if (!s->number || !s->ready || strcmp(s->protocol, protocol) != 0)
+			continue;
+		send_request(i, s, body);
+		count++;
+	}
+	return count;
+}
+
+void node_intake_request_to(struct node_intake *i, uint64_t session, struct torap_buffer *body)
+{
+	struct session *s = find_number(i, session);
+	if (s)
+		send_request(i, s, body);
 }
 
 static struct torap_buffer *pack_verdicts(const struct verdict *verdicts, size_t count)

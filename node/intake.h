@@ -15,6 +15,7 @@
 struct torap_error;
 struct node_intake;
 struct node_registry;
+struct torap_buffer;
 
 enum {
 	NODE_INTAKE_SESSIONS_MAX = 64,
@@ -32,6 +33,9 @@ struct node_intake_options {
 		void *hint, uint64_t session, const Torap__Observation *o, struct node_now now);
 	/* One beyond a limit, of which only the id could be read. */
 	void (*on_oversize)(void *hint, uint64_t session, uint64_t id, const char *reason);
+	/* An agent that takes requests has said hello and has its rows; and one is done with a request.  May be NULL. */
+	void (*on_agent)(void *hint, uint64_t session);
+	void (*on_request_done)(void *hint, uint64_t id);
 	void (*now)(void *hint, struct node_now *out);
 	void *hint;
 };
@@ -48,6 +52,9 @@ void node_intake_registry(struct node_intake *i, const struct node_registry *reg
 /* A session that is gone is no failure: the device will repeat.  `reason` is a constant. */
 void node_intake_verdict(
 	struct node_intake *i, uint64_t session, uint64_t id, Torap__Verdict__Word word, const char *reason);
+/* An AgentRequest for all agents of the protocol that take requests and have their rows: how many those are.  Or for one. */
+unsigned node_intake_request(struct node_intake *i, const char *protocol, struct torap_buffer *body);
+void node_intake_request_to(struct node_intake *i, uint64_t session, struct torap_buffer *body);
 /* Sends what was gathered.  Once a turn of the loop. */
 void node_intake_flush(struct node_intake *i);
 /* Heartbeats, and sessions that have died.  Every 100 ms. */

@@ -94,6 +94,12 @@ static void tell_rest(struct node_judged *out, const Torap__Observation *o)
 	spec->position = o->position;
 	spec->personal = o->personal;
 	spec->personal_count = o->n_personal;
+	if (o->image && o->image->data.len) {
+		spec->image_type = o->image->media_type;
+		spec->image_camera = out->device->id;
+		spec->image_at.us = o->image->taken_at_us;
+		spec->image = torap_bytes(o->image->data.data, o->image->data.len);
+	}
 }
 
 static void judge_report(struct node_judged *out, const struct node_mapping *mapping,

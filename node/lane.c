@@ -234,6 +234,7 @@ static void on_durable(struct node_lane *l)
 	struct node_sealed *first = job->first;
 	for (struct node_entry *e = entries.first; e; e = e->next) {
 		l->counts.events += e->event != NULL;
+		e->seq = e->event ? e->event->seq : 0;
 		keep_unsealed(l, e);
 	}
 	if (l->job_max < NODE_JOB_ENTRIES_MAX)

@@ -11,6 +11,7 @@
 #include "node/intake.h"
 #include "node/node.h"
 #include "node/registry.h"
+#include "node/requests.h"
 #include "node/reissue.h"
 #include "node/retention.h"
 #include "node/status.h"
@@ -61,6 +62,28 @@ static void intake(struct torap_writer *body, const struct node *n)
 		"Messages of agents of a type that is not known.", (double)c.strange);
 	torap_metric_one(body, "torap_node_verdicts_lost_total", "counter", "Verdicts whose agent was gone.",
 		(double)c.lost_verdicts);
+}
+
+static void requests(struct torap_writer *body, const struct node *n)
+{
+	struct node_requests_counts c = node_requests_counts(n->requests);
+	torap_metric_head(body, "torap_node_picture_alarms_total", "counter",
+		"Alarms of sites with cameras; shared: another one's request stands for them; shed: none does.");
+	torap_metric_labelled(body, "torap_node_picture_alarms_total", "fate", "asked",
+		(double)(c.alarms - c.shared - c.shed));
+	torap_metric_labelled(body, "torap_node_picture_alarms_total", "fate", "shared", (double)c.shared);
+	torap_metric_labelled(body, "torap_node_picture_alarms_total", "fate", "shed", (double)c.shed);
+	torap_metric_one(body, "torap_node_picture_requests_total", "counter",
+		"Requests for pictures that became events.", (double)c.asked);
+	torap_metric_head(body, "torap_node_picture_requests_ended_total", "counter",
+		"Such requests, by how they ended.");
+	torap_metric_labelled(body, "torap_node_picture_requests_ended_total", "end", "done", (double)c.done);
+	torap_metric_labelled(
+		body, "torap_node_picture_requests_ended_total", "end", "no agent", (double)c.unheard);
+	torap_metric_labelled(
+		body, "torap_node_picture_requests_ended_total", "end", "no answer", (double)c.unanswered);
+	torap_metric_one(body, "torap_node_picture_requests_waiting", "gauge", "Such requests under way.",
+		(double)c.waiting);
 }
 
 static void lane_metric(struct torap_writer *body, const struct node *n, const char *name, const char *type,
@@ -347,6 +370,7 @@ static void on_metrics(void *hint, struct torap_writer *body)
 	const struct node *n = hint;
 	observations(body, n);
 	intake(body, n);
+	requests(body, n);
 	lanes(body, n);
 	reissued(body, n);
 	faults(body, n);

@@ -21,6 +21,7 @@
 #include "node/node_parts.h"
 #include "node/registry.h"
 #include "node/reissue.h"
+#include "node/requests.h"
 #include "node/retention.h"
 #include "node/strangers.h"
 #include "node/subjects.h"
@@ -71,6 +72,8 @@ static void on_turn(uv_prepare_t *turn)
 	struct node *n = turn->data;
 	struct node_now now = node_now(n);
 	struct torap_mono at;
+	if (n->stage == NODE_RUNNING)
+		node_requests_run(n->requests, now);
 	node_batcher_run(n->batcher, now);
 	node_intake_flush(n->intake);
 	if (n->stage != NODE_RUNNING)
@@ -161,6 +164,7 @@ static void on_tick(uv_timer_t *tick)
 	node_give_up_tick(n->give_up, node_retention_exhausted(n->retention),
 		!node_retention_counts(n->retention).waiting, now);
 	node_bus_tick(n->bus, now);
+	node_requests_tick(n->requests, now);
 	node_faults_tick(n->faults, now);
 	node_fetch_tick(n->fetch, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
@@ -321,6 +325,7 @@ struct node *node_destroy(struct node *n)
 	node_strangers_destroy(n->strangers);
 	node_bus_destroy(n->bus);
 	node_acceptance_destroy(n->acceptance);
+	node_requests_destroy(n->requests);
 	node_consents_destroy(n->consents);
 	node_supervision_destroy(n->supervision);
 	node_subjects_destroy(n->subjects);

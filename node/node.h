@@ -1,6 +1,6 @@
 /* node.h: the node: owns its parts, starts them in order, stops them in reverse (reload.h: what SIGHUP does).
  *
- *     store → batcher, dedup, unknown, subjects, supervision, consents → acceptance → bus → uplinks → retention → intake → http
+ *     store → batcher, dedup, unknown, subjects, supervision, consents → requests → acceptance → bus → uplinks → retention → intake → http
  *
  * A turn of the loop: callbacks of sockets and timers fill the batcher; before the loop sleeps (uv_prepare) the batcher starts its
  * rounds and the gathered verdicts go out.  The committer's thread wakes the loop when a flush is done.
@@ -41,6 +41,7 @@ struct node {
 	struct node_subjects *subjects;
 	struct node_supervision *supervision;
 	struct node_consents *consents;
+	struct node_requests *requests;
 	struct node_acceptance *acceptance;
 	struct node_bus *bus;
 	struct node_faults *faults;

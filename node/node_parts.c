@@ -24,6 +24,7 @@
 #include "node/registry.h"
 #include "node/reissue.h"
 #include "node/reissue_rows.h"
+#include "node/requests.h"
 #include "node/retention.h"
 #include "node/strangers.h"
 #include "node/subjects.h"
@@ -96,6 +97,31 @@ static void on_oversize(void *hint, uint64_t session, uint64_t id, const char *r
 {
 	const struct node *n = hint;
 	node_acceptance_refuse_limit(n->acceptance, session, id, reason);
+}
+
+static unsigned send_request(void *hint, struct torap_buffer *body)
+{
+	const struct node *n = hint;
+	return n->intake ? node_intake_request(n->intake, "rtsp", body) : 0;
+}
+
+static void send_request_to(void *hint, uint64_t session, struct torap_buffer *body)
+{
+	const struct node *n = hint;
+	if (n->intake)
+		node_intake_request_to(n->intake, session, body);
+}
+
+static void on_agent(void *hint, uint64_t session)
+{
+	struct node *n = hint;
+	node_requests_agent(n->requests, session, node_now(n));
+}
+
+static void on_request_done(void *hint, uint64_t id)
+{
+	const struct node *n = hint;
+	node_requests_done(n->requests, id);
 }
 
 static void on_sealed(void *hint, uint32_t lane, struct node_sealed *sealed)
@@ -310,6 +336,13 @@ static int create_acceptance(struct node *n, struct torap_error *err)
 		.subjects = n->subjects,
 		.room = &n->room,
 	};
+	struct node_requests_options requests = {
+		.batcher = n->batcher,
+		.pictures = &n->config->pictures,
+		.send = send_request,
+		.send_to = send_request_to,
+		.hint = n,
+	};
 	struct node_bus_options bus = {
 		.batcher = n->batcher,
 		.kv = n->kv,
@@ -318,7 +351,12 @@ static int create_acceptance(struct node *n, struct torap_error *err)
 		.shed = count_shed,
 		.hint = n,
 	};
-	int r = node_acceptance_create(&n->acceptance, &parts, on_verdict, n, err);
+	int r = node_requests_create(&n->requests, &requests, err);
+	if (r)
+		return r;
+	node_requests_registry(n->requests, n->rules.registry);
+	parts.requests = n->requests;
+	r = node_acceptance_create(&n->acceptance, &parts, on_verdict, n, err);
 	if (r)
 		return r;
 	node_acceptance_rules(n->acceptance, n->rules.registry, n->rules.mapping);
@@ -403,6 +441,8 @@ static int open_doors(struct node *n, struct torap_error *err)
 		.endpoint = n->config->intake,
 		.on_observation = on_observation,
 		.on_oversize = on_oversize,
+		.on_agent = on_agent,
+		.on_request_done = on_request_done,
 		.now = tell_now,
 		.hint = n,
 	};

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 
-enum { PROTOCOL_MAX = 31, FIELDS_MAX = 256 };
+enum { PROTOCOL_MAX = 31, FIELDS_MAX = 256, MEDIA_TYPE_MAX = 63 };
 
 /* Nearly every text is, and eight bytes at a time are told quickly. */
 static bool is_ascii(const char *text)
@@ -46,7 +46,7 @@ static bool fields_are_utf8(Torap__Field *const *fields, size_t count)
 static bool texts_are_utf8(const Torap__Observation *o)
 {
 	const char *texts[] = { o->protocol, o->address, o->vocabulary, o->code, o->area, o->zone, o->user,
-		o->text };
+		o->text, o->image ? o->image->media_type : "" };
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		if (!node_text_is_utf8(texts[i]))
 			return false;
@@ -67,6 +67,8 @@ const char *node_observation_fault(const Torap__Observation *o)
 	if (o->sort != TORAP__OBSERVATION__SORT__SORT_REPORT &&
 		o->sort != TORAP__OBSERVATION__SORT__SORT_ALIVE)
 		return "sort is not known";
+	if (o->image && strlen(o->image->media_type) > MEDIA_TYPE_MAX)
+		return "media_type is too long";
 	if (!texts_are_utf8(o))
 		return "a text is not UTF-8";
 	return NULL;

@@ -1,9 +1,20 @@
 #include "node/offer.h"
 
+#include <stdbool.h>
+
 #include "base/limits.h"
 #include "node/decode.h"
 
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, OBSERVATIONS_FIELD = 1, ID_FIELD = 1 };
+enum {
+	WIRE_VARINT = 0,
+	WIRE_64 = 1,
+	WIRE_BYTES = 2,
+	WIRE_32 = 5,
+	OBSERVATIONS_FIELD = 1,
+	ID_FIELD = 1,
+	IMAGE_FIELD = 19,
+	DATA_FIELD = 3
+};
 
 /* One field of a protobuf message.  Returns its number; 0: cannot be read. */
 static uint32_t read_field(
@@ -78,6 +89,32 @@ static uint64_t find_id(struct torap_bytes observation)
 	return 0;
 }
 
+/* The first field of bytes of that number; empty: there is none. */
+static struct torap_bytes find_bytes(struct torap_bytes message, uint32_t wanted)
+{
+	struct torap_reader r = torap_reader(message);
+	while (r.at < r.end) {
+		unsigned wire;
+		uint64_t number;
+		struct torap_bytes bytes;
+		uint32_t field = read_field(&r, &wire, &number, &bytes);
+		if (field == 0)
+			break;
+		if (field == wanted && wire == WIRE_BYTES)
+			return bytes;
+	}
+	return torap_bytes(NULL, 0);
+}
+
+static bool is_oversize(struct torap_bytes observation)
+{
+	if (observation.size <= TORAP_OBSERVATION_SIZE_MAX)
+		return false;
+	size_t picture = find_bytes(find_bytes(observation, IMAGE_FIELD), DATA_FIELD).size;
+	return picture > TORAP_OBSERVATION_IMAGE_MAX ||
+	       observation.size - picture > TORAP_OBSERVATION_SIZE_MAX;
+}
+
 int node_offer_next(
 	struct torap_reader *body, struct torap_arena *arena, Torap__Observation **out, uint64_t *oversize_id)
 {
@@ -85,7 +122,7 @@ int node_offer_next(
 	int answer = next_bytes(body, &bytes);
 	if (answer)
 		return answer;
-	if (bytes.size > TORAP_OBSERVATION_SIZE_MAX) {
+	if (is_oversize(bytes)) {
 		*oversize_id = find_id(bytes);
 		return NODE_OFFER_OVERSIZE;
 	}

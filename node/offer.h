@@ -13,7 +13,7 @@
 enum node_offer_answer {
 	NODE_OFFER_END = 1,
 	NODE_OFFER_MALFORMED, /* the offer or this observation cannot be decoded: what follows is lost, too */
-	NODE_OFFER_OVERSIZE, /* this observation is beyond TORAP_OBSERVATION_SIZE_MAX; only its id was read */
+	NODE_OFFER_OVERSIZE, /* this observation is beyond TORAP_OBSERVATION_SIZE_MAX, or its image beyond its own limit; only its id was read */
 };
 
 /* 0 or more; SIZE_MAX: it cannot be taken apart. */

@@ -22,6 +22,7 @@ enum {
 	OPEN_DETAIL,
 };
 enum { PERSONAL_USER = 2, PERSONAL_TEXT, PERSONAL_POSITION, PERSONAL_DETAIL = 6, PERSONAL_RAW };
+enum { IMAGE_MEDIA_TYPE = 2, IMAGE_CAMERA, IMAGE_TAKEN_AT_US, IMAGE_DATA };
 enum { FIELD_NAME = 1, FIELD_VALUE };
 enum { POSITION_LATITUDE = 1, POSITION_LONGITUDE, POSITION_ALTITUDE_M };
 
@@ -51,6 +52,9 @@ size_t node_pack_size_max(const struct node_event_spec *s)
 		      text_max(s->text) + LENGTH_MAX + s->raw.size;
 	if (s->position)
 		size += POSITION_MAX;
+	if (s->image.size)
+		size += text_max(s->image_type) + text_max(s->image_camera) + 1 + VARINT_MAX + LENGTH_MAX +
+			s->image.size;
 	for (size_t i = 0; s->detail && i < s->detail->count; i++)
 		size += field_max(&s->detail->field[i]);
 	for (size_t i = 0; i < s->fields_count; i++)
@@ -176,4 +180,12 @@ static bool is_there(const char *text)
 bool node_pack_has_personal(const struct node_event_spec *s)
 {
 	return is_there(s->user) || is_there(s->text) || s->position || s->personal_count || s->raw.size;
+}
+
+uint8_t *node_pack_image(uint8_t *at, const struct node_event_spec *s)
+{
+	at = put_text(at, IMAGE_MEDIA_TYPE, s->image_type);
+	at = put_text(at, IMAGE_CAMERA, s->image_camera);
+	at = put_number(at, IMAGE_TAKEN_AT_US, (uint64_t)s->image_at.us);
+	return put_bytes(at, IMAGE_DATA, s->image.data, s->image.size);
 }

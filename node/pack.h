@@ -1,4 +1,5 @@
-/* pack.h: an event as protobuf, written at once from what it is made of (proto/event.proto: EventOpen, EventPersonal).
+/* pack.h: an event as protobuf, written at once from what it is made of (proto/event.proto: EventOpen, EventPersonal,
+ * EventImage).
  *
  * protobuf-c wants structs first, measures them, and walks over its descriptors twice; this was a fifth of the node's work.  The
  * bytes are those that protobuf-c would write, without the field `offset`, which is the sealer's. */
@@ -10,10 +11,11 @@
 
 struct node_event_spec;
 
-/* What both parts together never pass. */
+/* What all parts together never pass. */
 size_t node_pack_size_max(const struct node_event_spec *spec);
-/* Both write at `at` and return where they ended. */
+/* Each writes at `at` and return where they ended. */
 uint8_t *node_pack_open(uint8_t *at, const struct node_event_spec *spec);
 uint8_t *node_pack_personal(uint8_t *at, const struct node_event_spec *spec);
+uint8_t *node_pack_image(uint8_t *at, const struct node_event_spec *spec);
 /* Is there anything that belongs into the personal part? */
 bool node_pack_has_personal(const struct node_event_spec *spec);

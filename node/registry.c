@@ -19,6 +19,7 @@ struct node_registry {
 	char *sites_text, *devices_text;
 	struct node_site *sites;
 	struct node_device *devices;
+	const struct node_device **cameras; /* by site */
 	size_t sites_count, devices_count, sites_room, devices_room;
 	struct node_names site_ids, device_ids, addresses;
 };
@@ -176,6 +177,38 @@ static int load_table(struct loading *l, const char *name, struct torap_bytes te
 	return code;
 }
 
+static bool is_seen(const struct node_device *d)
+{
+	return strcmp(d->protocol, "rtsp") == 0;
+}
+
+/* Each site's cameras stand together, in the order of the file. */
+static int list_cameras(struct node_registry *r, struct torap_error *err)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < r->devices_count; i++)
+		r->sites[r->devices[i].site - r->sites].cameras_count += is_seen(&r->devices[i]);
+	for (size_t i = 0; i < r->sites_count; i++)
+		count += r->sites[i].cameras_count;
+	if (!count)
+		return 0;
+	r->cameras = calloc(count, sizeof *r->cameras);
+	if (!r->cameras)
+		return torap_errorf(err, -ENOMEM, "the registry's cameras: out of memory");
+	const struct node_device **at = r->cameras;
+	for (size_t i = 0; i < r->sites_count; i++) {
+		r->sites[i].cameras = at;
+		at += r->sites[i].cameras_count;
+		r->sites[i].cameras_count = 0;
+	}
+	for (size_t i = 0; i < r->devices_count; i++) {
+		struct node_site *site = &r->sites[r->devices[i].site - r->sites];
+		if (is_seen(&r->devices[i]))
+			r->cameras[site->cameras - r->cameras + site->cameras_count++] = &r->devices[i];
+	}
+	return 0;
+}
+
 int node_registry_parse(struct node_registry **out, const char *sites_name, struct torap_bytes sites,
 	const char *devices_name, struct torap_bytes devices, const struct node_registry_rules *rules,
 	struct torap_error *err)
@@ -196,6 +229,8 @@ int node_registry_parse(struct node_registry **out, const char *sites_name, stru
 			NODE_DEVICE_COLUMNS, err);
 	if (!code)
 		code = load_rows(&device_load, add_device, err);
+	if (!code)
+		code = list_cameras(r, err);
 	if (code) {
 		node_registry_unref(r);
 		return code;
@@ -236,6 +271,7 @@ struct node_registry *node_registry_unref(struct node_registry *r)
 	node_names_finish(&r->addresses);
 	free(r->sites);
 	free(r->devices);
+	free(r->cameras);
 	free(r->sites_text);
 	free(r->devices_text);
 	free(r);

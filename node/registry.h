@@ -13,6 +13,7 @@
 #include "base/time.h"
 
 struct torap_error;
+struct node_device;
 struct node_registry;
 
 enum {
@@ -62,6 +63,9 @@ struct node_site {
 	uint16_t facility; /* Torap__Facility */
 	enum node_owner owner;
 	unsigned line; /* in the file */
+	/* Its devices of protocol rtsp: who can be asked what they see. */
+	const struct node_device *const *cameras;
+	uint32_t cameras_count;
 };
 
 /* What the owner of a private site agreed to.  node/consent.h judges it. */

@@ -173,7 +173,7 @@ int node_site_read(struct node_site *out, const struct node_table *table, const 
 	const struct node_registry_rules *rules, struct torap_error *err)
 {
 	struct reading r = { table, row, err, 0 };
-	out->line = row->line;
+	*out = (struct node_site){ .line = row->line };
 	out->id = read_name(&r, NODE_SITE_ID);
 	out->name = read_text(&r, NODE_SITE_NAME, NODE_REGISTRY_TEXT_MAX);
 	out->facility = read_facility(&r);

@@ -68,8 +68,8 @@ static int on_event(void *hint, const struct torap_opened *e)
 	struct node_reissue *r = hint;
 	if (!e->open || torap_kind_is_canary(e->group->class.kind))
 		return 0;
-	struct node_event *event = node_event_copy(
-		&e->group->class, e->group->has_subject ? e->group->subject : NULL, e->open, e->personal);
+	struct node_event *event = node_event_copy(&e->group->class,
+		e->group->has_subject ? e->group->subject : NULL, e->open, e->personal, e->image);
 	if (!event)
 		return -ENOMEM;
 	if (r->waiting.last)

@@ -13,6 +13,7 @@
 #include "node/node.h"
 #include "node/node_parts.h"
 #include "node/registry.h"
+#include "node/requests.h"
 #include "node/retention.h"
 #include "node/supervision.h"
 #include "node/uplink.h"
@@ -90,6 +91,7 @@ static void take(struct node *n, struct reload *next, struct node_now now)
 	next->rules = old;
 	torap_trust_date_key(n->rules.trust, n->config->name, &n->keys.sign);
 	node_acceptance_rules(n->acceptance, n->rules.registry, n->rules.mapping);
+	node_requests_registry(n->requests, n->rules.registry);
 	node_intake_registry(n->intake, n->rules.registry);
 	node_retention_rules(n->retention, n->rules.trust);
 	node_consents_tick(n->consents, n->rules.registry, now);

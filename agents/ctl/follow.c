@@ -9,14 +9,15 @@
 #include <unistd.h>
 
 #include "agents/ctl/command.h"
+#include "agents/ctl/pictures.h"
 #include "agents/follow/line.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
 
 static const char help[] =
-	"usage: torap follow -c FILE [--from beginning|now|TIME] [--json|--table] [--out FILE] [--count N] "
-	"[--for TIME] [-v]\n"
+	"usage: torap follow -c FILE [--from beginning|now|TIME] [--json|--table] [--out FILE] [--pictures DIR] "
+	"[--count N] [--for TIME] [-v]\n"
 	"\n"
 	"Receives a feed, verifies all of it, stores it in the directory that FILE names, and prints its "
 	"events.  Goes on from\n"
@@ -30,12 +31,13 @@ static const char help[] =
 	"    --out FILE    appends to FILE, each event exactly once whatever is killed; nothing on standard "
 	"output.\n"
 	"                  Lines on standard output may come again after a kill; (stream, seq) tells\n"
+	"    --pictures DIR  writes the pictures of events into this folder, each by its digest: DIGEST.jpg\n"
 	"    --count N     ends after so many events\n"
 	"    --for TIME    ends after 500ms, 30s, 5m, 24h…\n"
 	"    -v            says more on standard error\n";
 
 struct words {
-	const char *config, *from, *json, *table, *out, *count, *duration, *verbose;
+	const char *config, *from, *json, *table, *out, *pictures, *count, *duration, *verbose;
 };
 
 struct following {
@@ -127,6 +129,10 @@ static int read_words(
 			.render = w->table ? follow_line_table : follow_line_json },
 		.on_end = on_end,
 	};
+	if (w->pictures) {
+		ctl_pictures_into(w->pictures);
+		options->output.render = w->table ? ctl_pictures_table : ctl_pictures_json;
+	}
 	*duration_us = 0;
 	if (w->verbose)
 		torap_log_level(TORAP_LOG_INFO);
@@ -182,7 +188,8 @@ int ctl_follow(int argc, char **argv)
 	struct words w = { 0 };
 	const struct ctl_option table[] = { { "-c=", &w.config }, { "--from=", &w.from },
 		{ "--json", &w.json }, { "--table", &w.table }, { "--out=", &w.out },
-		{ "--count=", &w.count }, { "--for=", &w.duration }, { "-v", &w.verbose }, { NULL, NULL } };
+		{ "--pictures=", &w.pictures }, { "--count=", &w.count }, { "--for=", &w.duration },
+		{ "-v", &w.verbose }, { NULL, NULL } };
 	if (ctl_options("follow", table, help, 0, argc, argv) < 0)
 		return 2;
 	if (!w.config)

@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "base/utf8.h"
+#include "wire/digest.h"
 
 /* Texts come from devices: what is no UTF-8 becomes U+FFFD. */
 static json_t *text(const char *s)
@@ -119,10 +120,14 @@ static json_t *personal_of(const Torap__EventPersonal *p)
 static json_t *image_of(const Torap__EventImage *i)
 {
 	json_t *image = json_object();
+	uint8_t digest[TORAP_DIGEST_SIZE];
+	char hex[2 * TORAP_DIGEST_SIZE + 1];
+	torap_digest(digest, torap_bytes(i->data.data, i->data.len));
 	put_text(image, "media_type", i->media_type);
 	put_text(image, "camera", i->camera);
 	put_time(image, "taken_at", i->taken_at_us);
 	json_object_set_new(image, "bytes", json_integer((json_int_t)i->data.len));
+	json_object_set_new(image, "digest", json_string(torap_hex(hex, torap_bytes(digest, sizeof digest))));
 	return image;
 }
 

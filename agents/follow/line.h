@@ -5,7 +5,7 @@
  *      "received_at":…,"detail":{"zone":"3",…},"personal":{…}}
  *
  * Kinds, states, severities and facilities without a name in this build are numbers.  `personal` is there when the feed is entitled to it
- * and the event has one, `image` likewise (without the picture's bytes). */
+ * and the event has one, `image` likewise (without the picture's bytes, but with their digest). */
 #pragma once
 
 #include "base/bytes.h"

@@ -133,6 +133,7 @@ static bool say_hello(struct kit *k)
 	hello.version = (char *)TORAP_VERSION;
 	hello.protocol = (char *)k->options.protocol;
 	hello.protocol_version = 1;
+	hello.takes_requests = k->options.on_request != NULL;
 	struct torap_buffer *body = torap_buffer_create(torap__agent_hello__get_packed_size(&hello));
 	if (!body)
 		return false;
@@ -223,6 +224,20 @@ static void on_rows(struct kit *k, struct torap_bytes body)
 	step(k, TORAP_DIAL_IN_WELCOME, 0);
 }
 
+static void on_request(struct kit *k, struct torap_bytes body)
+{
+	Torap__AgentRequest *request =
+		k->options.on_request ? torap__agent_request__unpack(NULL, body.size, body.data) : NULL;
+	if (!request || !request->id) {
+		k->counters.strange++;
+	} else {
+		k->counters.requests++;
+		k->options.on_request(k->options.hint, request);
+	}
+	if (request)
+		torap__agent_request__free_unpacked(request, NULL);
+}
+
 static void on_refusal(struct kit *k, struct torap_bytes body)
 {
 	struct torap_refusal refusal;
@@ -253,6 +268,9 @@ static void on_message(struct kit *k, struct torap_zmessage *m)
 		break;
 	case TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS:
 		on_rows(k, body);
+		break;
+	case TORAP__MESSAGE_TYPE__MESSAGE_AGENT_REQUEST:
+		on_request(k, body);
 		break;
 	case TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL:
 		on_refusal(k, body);
@@ -362,8 +380,9 @@ int kit_offer(struct kit *k, Torap__Observation *observation, struct kit_tag tag
 	}
 	observation->id = id;
 	size_t size = torap__observation__get_packed_size(observation);
-	int r = size > TORAP_OBSERVATION_SIZE_MAX ? KIT_TOO_BIG
-						  : kit_offers_add(&k->offers, observation, size);
+	size_t picture = observation->image ? observation->image->data.len : 0;
+	bool fits = size - picture <= TORAP_OBSERVATION_SIZE_MAX && picture <= TORAP_OBSERVATION_IMAGE_MAX;
+	int r = fits ? kit_offers_add(&k->offers, observation, size) : KIT_TOO_BIG;
 	if (r) {
 		kit_waiting_take(&k->waiting, id, &tag);
 		k->counters.too_big += r == KIT_TOO_BIG;
@@ -373,6 +392,20 @@ int kit_offer(struct kit *k, Torap__Observation *observation, struct kit_tag tag
 	uv_idle_start(&k->idle, on_idle);
 	k->counters.offered++;
 	return 0;
+}
+
+bool kit_done(struct kit *k, uint64_t request)
+{
+	Torap__AgentDone done = TORAP__AGENT_DONE__INIT;
+	done.id = request;
+	struct torap_buffer *body =
+		kit_up(k) ? torap_buffer_create(torap__agent_done__get_packed_size(&done)) : NULL;
+	if (!body)
+		return false;
+	torap__agent_done__pack(&done, body->data);
+	bool sent = send_message(k, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_DONE, body);
+	torap_buffer_unref(body);
+	return sent;
 }
 
 unsigned kit_room(const struct kit *k)

@@ -62,12 +62,15 @@ struct kit_options {          /* strings are copied */
 	void (*on_rows)(void *hint, const struct kit_row *rows, size_t count);
 	/* The node came (after its rows) or went.  May be NULL. */
 	void (*on_link)(void *hint, bool up, const char *reason);
+	/* The node asks; the same request may come again (with the same id) until kit_done() has said that it is done.  Valid during
+	 * the call.  NULL: this agent takes no requests. */
+	void (*on_request)(void *hint, const Torap__AgentRequest *request);
 };
 
 enum kit_offer_answer {
 	KIT_AWAY = 1, /* no node: leave the device without an answer */
 	KIT_FULL,     /* as many as waiting_max wait already */
-	KIT_TOO_BIG,  /* beyond TORAP_OBSERVATION_SIZE_MAX: no node would take it */
+	KIT_TOO_BIG, /* beyond TORAP_OBSERVATION_SIZE_MAX or, its image, TORAP_OBSERVATION_IMAGE_MAX: no node would take it */
 };
 
 int kit_open(struct kit **out, uv_loop_t *loop, const struct kit_options *options, struct torap_error *err);
@@ -78,6 +81,8 @@ void kit_close(struct kit *k, void (*on_closed)(void *hint), void *hint);
 /* Packs the observation (its id is set here; nothing of it is kept) and sends it at the end of this turn of the loop.  0 or an
  * answer above; a negative error only when memory ran out. */
 int kit_offer(struct kit *k, Torap__Observation *observation, struct kit_tag tag);
+/* The request is done with.  False: the node is away; it sends the request again when it is back. */
+bool kit_done(struct kit *k, uint64_t request);
 /* How many more kit_offer() would take now; 0 while the node is away. */
 unsigned kit_room(const struct kit *k);
 bool kit_up(const struct kit *k);
@@ -89,6 +94,7 @@ struct kit_counters {
 	uint64_t away, full, too_big;         /* not taken by kit_offer() */
 	uint64_t strange;                     /* messages and verdicts of the node that make no sense */
 	uint64_t links;                       /* how often the node came */
+	uint64_t requests;                    /* of the node */
 };
 const struct kit_counters *kit_counters(const struct kit *k);
 /* Prometheus lines, torap_agent_…, for the agent's own metrics page. */

@@ -8,6 +8,7 @@
 
 #include "agents/rtsp/decode.h"
 #include "agents/rtsp/mass.h"
+#include "agents/rtsp/evidence.h"
 #include "agents/rtsp/page.h"
 #include "agents/rtsp/tell.h"
 #include "agents/rtsp/watch.h"
@@ -29,6 +30,8 @@ int rtsp_files_load(struct rtsp_files *out, const char *path, struct torap_error
 		r = rtsp_profiles_load(&f.profiles, f.config.profiles, err);
 	if (!r)
 		r = kit_plan_load(&f.plan, f.config.planned, err);
+	if (!r && f.config.evidence.holds)
+		r = rtsp_holds_load(&f.holds, f.config.evidence.holds, err);
 	if (r) {
 		rtsp_files_finish(&f);
 		return r;
@@ -43,6 +46,7 @@ void rtsp_files_finish(struct rtsp_files *f)
 	rtsp_credentials_finish(&f->credentials);
 	rtsp_profiles_finish(&f->profiles);
 	kit_plan_finish(&f->plan);
+	rtsp_holds_finish(&f->holds);
 }
 
 /* The node. */
@@ -52,6 +56,10 @@ static void on_verdict(void *hint, struct kit_tag tag, enum kit_verdict verdict,
 	struct rtsp_agent *a = hint;
 	if (!tag.what)
 		return; /* a sign of life */
+	if (!tag.who) {
+		rtsp_evidence_verdict(a->evidence, kit_taken(verdict));
+		return;
+	}
 	if (!kit_taken(verdict))
 		torap_debug("RTSP-REFUSED", "a report was refused (%s) and is told again", reason);
 	rtsp_outbox_verdict(&a->outbox, &a->cameras, tag.what, kit_taken(verdict), torap_app_mono());
@@ -127,9 +135,17 @@ static void load_part(struct rtsp_agent *a, enum rtsp_state_part part, const cha
 		torap_info("RTSP-STATE", "%s: knows %u cameras", path, known);
 }
 
+static void on_request(void *hint, const Torap__AgentRequest *request)
+{
+	const struct rtsp_agent *a = hint;
+	rtsp_evidence_request(a->evidence, request);
+}
+
 static void on_gone(void *hint, struct rtsp_camera *camera, bool stays)
 {
-	(void)stays;
+	const struct rtsp_agent *a = hint;
+	if (a->evidence)
+		rtsp_evidence_gone(a->evidence, camera, stays);
 	rtsp_watch_end(hint, camera);
 }
 
@@ -253,6 +269,8 @@ static void on_tick(uv_timer_t *timer)
 	begin_turns(a, now);
 	rtsp_tell_step(a, now);
 	offer_reports(a, now);
+	if (a->evidence)
+		rtsp_evidence_tick(a->evidence, now);
 	save(a, now);
 }
 
@@ -268,8 +286,10 @@ static int open_all(struct rtsp_agent *a, struct torap_error *err)
 		.on_verdict = on_verdict,
 		.on_rows = on_rows,
 		.on_link = on_link,
+		.on_request = a->config.evidence.folder ? on_request : NULL,
 	};
-	int r = rtsp_pool_open(&a->pool, a->loop, a->config.workers, a, rtsp_watch_look, err);
+	int r = a->config.evidence.folder ? rtsp_evidence_open(&a->evidence, a, err) : 0;
+	r = r ? r : rtsp_pool_open(&a->pool, a->loop, a->config.workers, a, rtsp_watch_look, err);
 	r = r ? r : kit_open(&a->kit, a->loop, &options, err);
 	if (!r && a->config.metrics)
 		r = torap_http_open(&a->http, a->loop, a->config.metrics, rtsp_page_routes, a, err);
@@ -284,6 +304,7 @@ int rtsp_agent_open(struct rtsp_agent *a, uv_loop_t *loop, struct rtsp_files *fi
 	a->credentials = files->credentials;
 	a->profiles = files->profiles;
 	a->plan = files->plan;
+	a->holds = files->holds;
 	*files = (struct rtsp_files){ 0 };
 	a->schedule.limits = a->config.schedule;
 	a->saving.hint = a->saving_faults.hint = a;
@@ -295,6 +316,8 @@ int rtsp_agent_open(struct rtsp_agent *a, uv_loop_t *loop, struct rtsp_files *fi
 	a->streams.on_over = rtsp_watch_over;
 	a->streams.on_tick = rtsp_watch_tick;
 	rtsp_tell_init(a);
+	if (a->config.evidence.folder && a->config.evidence.clips)
+		a->streams.on_packet = rtsp_watch_packet;
 	rtsp_decode_init();
 	int r = rtsp_schedule_init(&a->schedule, 0, 0);
 	if (a->config.state && asprintf(&a->faults, "%s.faults", a->config.state) < 0) {
@@ -326,6 +349,7 @@ static int judge_fixed(const struct rtsp_agent *a, const struct rtsp_config *now
 		{ "metrics", torap_yaml_same(old->metrics, now->metrics) },
 		{ "watch.workers", old->workers == now->workers },
 		{ "watch.mode", old->held == now->held },
+		{ "evidence", rtsp_evidence_config_fits(&old->evidence, &now->evidence) },
 	};
 	return torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, now->path, err);
 }
@@ -342,11 +366,12 @@ void rtsp_agent_reload(struct rtsp_agent *a)
 		rtsp_files_finish(&files);
 		return;
 	}
-	struct rtsp_files old = { a->config, a->credentials, a->profiles, a->plan };
+	struct rtsp_files old = { a->config, a->credentials, a->profiles, a->plan, a->holds };
 	a->config = files.config;
 	a->credentials = files.credentials;
 	a->profiles = files.profiles;
 	a->plan = files.plan;
+	a->holds = files.holds;
 	rtsp_files_finish(&old);
 	kit_plan_at(&a->plan, torap_app_wall());
 	a->outages.limits = a->config.outage;
@@ -355,6 +380,8 @@ void rtsp_agent_reload(struct rtsp_agent *a)
 		torap_warn("RTSP-PROFILE",
 			"cameras name a profile that is not in the file; they get the default");
 	count_keyless(a);
+	if (a->evidence)
+		rtsp_evidence_reload(a->evidence);
 	a->counters.reloads++;
 	torap_notice("RTSP-RELOADED",
 		"%s: limits, profiles, %zu credentials and %zu planned outages are in force", a->config.path,
@@ -382,6 +409,7 @@ void rtsp_agent_close(struct rtsp_agent *a)
 		return;
 	a->closing = true;
 	save_last(a);
+	rtsp_evidence_close(a->evidence);
 	rtsp_streams_close(&a->streams);
 	rtsp_pool_close(a->pool);
 	torap_http_close(a->http);
@@ -396,7 +424,8 @@ void rtsp_agent_close(struct rtsp_agent *a)
 
 void rtsp_agent_finish(struct rtsp_agent *a)
 {
-	struct rtsp_files files = { a->config, a->credentials, a->profiles, a->plan };
+	struct rtsp_files files = { a->config, a->credentials, a->profiles, a->plan, a->holds };
+	a->evidence = rtsp_evidence_destroy(a->evidence);
 	rtsp_files_finish(&files);
 	rtsp_cameras_finish(&a->cameras);
 	rtsp_schedule_finish(&a->schedule);

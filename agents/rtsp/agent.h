@@ -12,6 +12,7 @@
 #include "agents/rtsp/config.h"
 #include "agents/rtsp/counters.h"
 #include "agents/rtsp/credentials.h"
+#include "agents/rtsp/holds.h"
 #include "agents/rtsp/observe.h"
 #include "agents/rtsp/outage.h"
 #include "agents/rtsp/outage_state.h"
@@ -24,6 +25,7 @@
 
 struct torap_error;
 struct torap_http;
+struct rtsp_evidence;
 
 struct rtsp_agent {
 	uv_loop_t *loop;
@@ -31,6 +33,7 @@ struct rtsp_agent {
 	struct rtsp_credentials credentials;
 	struct rtsp_profiles profiles;
 	struct kit_plan plan;
+	struct rtsp_holds holds;
 	struct rtsp_cameras cameras;
 	struct rtsp_schedule schedule;
 	struct rtsp_streams streams;
@@ -39,6 +42,7 @@ struct rtsp_agent {
 	struct rtsp_outbox outbox;
 	struct rtsp_counters counters;
 	struct kit *kit;
+	struct rtsp_evidence *evidence; /* NULL: not configured */
 	struct torap_http *http;
 	uv_timer_t timer;
 	struct rtsp_saving saving, saving_faults;
@@ -60,6 +64,7 @@ struct rtsp_files {
 	struct rtsp_credentials credentials;
 	struct rtsp_profiles profiles;
 	struct kit_plan plan;
+	struct rtsp_holds holds;
 };
 int rtsp_files_load(struct rtsp_files *out, const char *path, struct torap_error *err);
 void rtsp_files_finish(struct rtsp_files *f);

@@ -15,6 +15,8 @@
 #include "base/time.h"
 
 struct rtsp_stream;
+struct rtsp_track;
+struct rtsp_wish;
 
 enum rtsp_why_not { /* it is not watched */
 	RTSP_WATCHED,
@@ -50,6 +52,8 @@ struct rtsp_camera {
 	uint32_t look_frames; /* frames that had come when the keyframe was taken */
 	struct torap_mono looked_at;
 	struct rtsp_measure *measure; /* owned; sampled: waits for the end of the session */
+	struct rtsp_wish *wish;       /* evidence.h; NULL: nobody waits for a picture */
+	struct rtsp_track *track;     /* evidence.h; of a held one that clips are made of */
 
 	/* What the node knows of it for certain: faults whose start is durable and whose end is not. */
 	uint32_t told;         /* rtsp_fault_bit() */

@@ -32,6 +32,7 @@ struct raw_config {
 	struct raw_watch *watch;
 	struct raw_limits *limits;
 	struct raw_outage *outage;
+	struct rtsp_evidence_file *evidence;
 };
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -78,6 +79,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("watch", OPTIONAL, struct raw_config, watch, watch_fields),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("outage", OPTIONAL, struct raw_config, outage, outage_fields),
+	CYAML_FIELD_MAPPING_PTR("evidence", OPTIONAL, struct raw_config, evidence, rtsp_evidence_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
@@ -202,6 +204,8 @@ static int take(
 	c->outage = rtsp_outage_limits_default;
 	if (raw->outage)
 		take_outage(&t, &c->outage, raw->outage);
+	if (!t.failed)
+		t.failed = rtsp_evidence_config_take(&c->evidence, raw->evidence, path, err);
 	if (t.failed)
 		return t.failed;
 	c->path = strdup(path);
@@ -241,5 +245,6 @@ void rtsp_config_finish(struct rtsp_config *c)
 	free(c->planned);
 	free(c->state);
 	free(c->metrics);
+	rtsp_evidence_config_finish(&c->evidence);
 	*c = (struct rtsp_config){ 0 };
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "agents/rtsp/outage.h"
+#include "agents/rtsp/evidence_config.h"
 #include "agents/rtsp/schedule.h"
 #include "agents/rtsp/session.h"
 
@@ -25,6 +26,7 @@ struct rtsp_config {
 	unsigned workers;
 	struct rtsp_limits limits;
 	struct rtsp_outage_limits outage;
+	struct rtsp_evidence_config evidence;
 };
 
 /* Names in the file are relative to its folder.  0, or a negative error with file, line and reason. */

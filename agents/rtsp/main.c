@@ -1,8 +1,10 @@
 /* torap-rtsp: watches cameras that speak RTSP, and tells its node which of them are alive and see. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agents/rtsp/agent.h"
+#include "agents/rtsp/store.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
@@ -45,10 +47,15 @@ int main(int argc, char **argv)
 	static const struct torap_app_options options = {
 		.program = "torap-rtsp",
 		.purpose = "watches cameras that speak RTSP, for a node on this host",
-		.extra = "SIGHUP reads the configuration's limits, the profiles and the credentials again.",
+		.extra =
+			"--check-evidence DIR computes the digests of an evidence folder anew (exit status 0: sound, 1: not, 2: it "
+			"cannot be read).\n"
+			"SIGHUP reads the configuration's limits, the profiles, the credentials and the holds again.",
 	};
 	struct torap_app_arguments arguments;
 	torap_app_arguments(&arguments, argc, argv, &options);
+	if (arguments.rest_count == 2 && strcmp(arguments.rest[0], "--check-evidence") == 0)
+		return rtsp_store_check(arguments.rest[1]);
 	if (arguments.rest_count) {
 		fprintf(stderr, "torap-rtsp: no such option or argument: %s; see --help\n",
 			arguments.rest[0]);

@@ -6,6 +6,7 @@
 
 #include "agents/rtsp/decode.h"
 #include "agents/rtsp/outage_page.h"
+#include "agents/rtsp/evidence.h"
 #include "loop/app.h"
 #include "loop/metric.h"
 
@@ -105,6 +106,8 @@ static void write_metrics(void *hint, struct torap_writer *body)
 	write_cameras(a, body);
 	write_reports(a, body);
 	rtsp_outage_page_metrics(a, body);
+	if (a->evidence)
+		rtsp_evidence_metrics(a->evidence, body);
 	kit_metrics(a->kit, body);
 }
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Before whatever is overdue. */
+static const int64_t hurry_us = 3600 * (int64_t)TORAP_US_PER_S;
 enum { FAILURES_MAX = 16 };
 
 int rtsp_schedule_init(struct rtsp_schedule *s, uint32_t room, uint32_t recorders)
@@ -155,6 +157,33 @@ static void leave(struct rtsp_schedule *s, uint32_t camera)
 	push(s, next);
 }
 
+static void to_front(struct rtsp_schedule *s, struct rtsp_recorder *r, uint32_t camera)
+{
+	if (r->first == camera)
+		return;
+	uint32_t before = r->first;
+	while (s->turns[before].next != camera)
+		before = s->turns[before].next;
+	s->turns[before].next = s->turns[camera].next;
+	if (r->last == camera)
+		r->last = before;
+	s->turns[camera].next = r->first;
+	r->first = camera;
+}
+
+void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now)
+{
+	if (camera >= s->room)
+		return;
+	struct rtsp_turn *t = &s->turns[camera];
+	if (t->state == RTSP_TURN_HELD_BACK)
+		to_front(s, recorder_of(s, camera), camera);
+	if (t->state != RTSP_TURN_DUE || t->due.us < now.us - hurry_us)
+		return; /* it has hurried already */
+	t->due.us = now.us - 2 * hurry_us;
+	rise(s, camera, t->place);
+}
+
 void rtsp_schedule_settle(struct rtsp_schedule *s, uint32_t camera)
 {
 	if (s->turns[camera].state != RTSP_TURN_AT_IT)
@@ -202,7 +231,7 @@ void rtsp_schedule_done(struct rtsp_schedule *s, uint32_t camera, bool failed, b
 	push(s, camera);
 }
 
-void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now)
+void rtsp_schedule_soon(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now)
 {
 	struct rtsp_turn *t = &s->turns[camera];
 	if (camera >= s->room || t->state != RTSP_TURN_DUE || t->due.us <= now.us)

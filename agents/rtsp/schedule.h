@@ -55,12 +55,14 @@ void rtsp_schedule_move(
 	struct rtsp_schedule *s, const struct rtsp_schedule *from, uint32_t camera, uint32_t recorder);
 /* Whose turn it is, who is now at it; RTSP_NOBODY. */
 uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now);
+/* Somebody waits for it: its turn is now, before all others, if it is not at it already.  The limits hold all the same. */
+void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now);
 /* It came through and stays connected: makes room for others, and has no turn until it is done. */
 void rtsp_schedule_settle(struct rtsp_schedule *s, uint32_t camera);
 /* It is done; its next turn is at its next moment, or sooner when it `failed` or the caller wants it (`soon`). */
 void rtsp_schedule_done(struct rtsp_schedule *s, uint32_t camera, bool failed, bool soon, uint32_t random,
 	struct torap_mono now);
 /* Whoever waits for its turn has it now; others are at it, or connected, anyway. */
-void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now);
+void rtsp_schedule_soon(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now);
 /* When somebody's turn comes, at the earliest; INT64_MAX: nobody's. */
 struct torap_mono rtsp_schedule_next(const struct rtsp_schedule *s);

@@ -406,6 +406,8 @@ void rtsp_session_packet(
 	}
 	s->packets++;
 	s->packet_at = now.mono;
+	if (s->port->packet && rtp.payload == s->assembly.video.payload)
+		s->port->packet(s->hint, &rtp);
 	if (rtsp_assembly_add(&s->assembly, &rtp, &data, &time))
 		hand_over(s, &data, time, now);
 }

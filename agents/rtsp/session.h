@@ -58,6 +58,8 @@ struct rtsp_session_port {
 	void (*meet_ports)(void *hint, uint16_t media, uint16_t control);
 	void (*send_control)(void *hint, struct torap_bytes report); /* over UDP */
 	void (*keyframe)(void *hint, struct rtsp_keyframe *take);
+	/* Each packet of the picture, before it is looked at; NULL: nobody cares. */
+	void (*packet)(void *hint, const struct rtsp_rtp *packet);
 };
 
 struct rtsp_session_now {

@@ -269,12 +269,20 @@ static void on_keyframe(void *hint, struct rtsp_keyframe *take)
 	s->all->on_keyframe(s->all->hint, s, take);
 }
 
+static void on_rtp(void *hint, const struct rtsp_rtp *packet)
+{
+	struct rtsp_stream *s = hint;
+	if (s->all->on_packet)
+		s->all->on_packet(s->all->hint, s, packet);
+}
+
 static const struct rtsp_session_port port = {
 	.send = on_send,
 	.open_ports = on_open_ports,
 	.meet_ports = on_meet_ports,
 	.send_control = on_send_control,
 	.keyframe = on_keyframe,
+	.packet = on_rtp,
 };
 
 /* Connecting. */

@@ -17,6 +17,8 @@ struct rtsp_streams { /* all of a process; zeros but for what the caller sets */
 	void *hint;
 	/* Takes the keyframe's data, or leaves them to be freed. */
 	void (*on_keyframe)(void *hint, struct rtsp_stream *s, struct rtsp_keyframe *take);
+	/* Each packet of the picture; NULL: nobody cares. */
+	void (*on_packet)(void *hint, struct rtsp_stream *s, const struct rtsp_rtp *packet);
 	/* The session is over, and is read for the last time. */
 	void (*on_over)(void *hint, struct rtsp_stream *s);
 	/* With each tick, while it is open. */

@@ -89,7 +89,7 @@ static void on_hurry(void *hint, uint32_t slot)
 {
 	struct rtsp_agent *a = hint;
 	if (slot < a->schedule.room)
-		rtsp_schedule_hurry(&a->schedule, slot, torap_app_mono());
+		rtsp_schedule_soon(&a->schedule, slot, torap_app_mono());
 }
 
 static struct kit_planned *on_excuse(void *hint, uint32_t slot)

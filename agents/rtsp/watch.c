@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "agents/rtsp/tell.h"
+#include "agents/rtsp/evidence.h"
+#include "base/log.h"
 #include "loop/app.h"
 
 enum { RATE_FRAMES = 8, RATE_US = 1 * TORAP_US_PER_S, ADVANCE_US = 5 * TORAP_US_PER_S, UNDECODED_MAX = 3 };
@@ -50,6 +52,8 @@ static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
 {
 	rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), failed, rtsp_health_undecided(&c->health),
 		randombytes_random(), torap_app_mono());
+	if (c->wish)
+		rtsp_evidence_concluded(a->evidence, c, failed);
 }
 
 /* The attempt is over, and so is the look at what it brought. */
@@ -127,8 +131,14 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 {
 	struct rtsp_agent *a = hint;
 	struct rtsp_camera *c = camera_of(a, s);
-	if (!c || c->looking)
+	if (!c)
 		return;
+	if (c->wish)
+		rtsp_evidence_keyframe(a->evidence, c, take);
+	if (c->looking) {
+		rtsp_stream_want(s, false); /* it was assembled for the wish alone */
+		return;
+	}
 	take->shot.session = c->sessions;
 	if (!rtsp_pool_add(a->pool, c->number, &take->shot, &take->data)) {
 		a->counters.skipped++;
@@ -140,6 +150,14 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 	rtsp_stream_want(s, false);
 	if (c->held)
 		rtsp_schedule_settle(&a->schedule, rtsp_camera_slot(c));
+}
+
+void rtsp_watch_packet(void *hint, struct rtsp_stream *s, const struct rtsp_rtp *packet)
+{
+	struct rtsp_agent *a = hint;
+	struct rtsp_camera *c = camera_of(a, s);
+	if (c && c->held)
+		rtsp_evidence_packet(a->evidence, c, &rtsp_stream_session(s)->assembly.video, packet);
 }
 
 void rtsp_watch_over(void *hint, struct rtsp_stream *s)

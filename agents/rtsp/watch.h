@@ -9,6 +9,7 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c);
 void rtsp_watch_end(struct rtsp_agent *a, struct rtsp_camera *c);
 /* What streams and workers tell. */
 void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe *take);
+void rtsp_watch_packet(void *hint, struct rtsp_stream *s, const struct rtsp_rtp *packet);
 void rtsp_watch_over(void *hint, struct rtsp_stream *s);
 void rtsp_watch_tick(void *hint, struct rtsp_stream *s);
 void rtsp_watch_look(void *hint, const struct rtsp_look *look);

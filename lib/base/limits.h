@@ -32,7 +32,9 @@ enum {
 	TORAP_HOLES_ASKED_MAX = 1024,     /* of one stream in one message: what an answer is kept ready for */
 
 	/* Agents. */
-	TORAP_OBSERVATION_SIZE_MAX = 64 << 10,
+	TORAP_OBSERVATION_SIZE_MAX = 64 << 10, /* but for its image */
+	TORAP_OBSERVATION_IMAGE_MAX =
+		(8 << 20) - (1 << 10), /* with what is said of it, it fills an image frame */
 	TORAP_OFFER_OBSERVATIONS_MAX = 1024,
 	TORAP_REPEAT_KEY_MAX = 64,
 	TORAP_ADDRESS_MAX = 64,

@@ -91,6 +91,8 @@ static const struct word kinds[] = {
 	{ 140, I, "retention_report" },
 	{ 141, N, "recording_gap" },
 	{ 142, I, "evidence_stored" },
+	{ 143, N, "evidence_missing" },
+	{ 144, I, "evidence_deleted" },
 	{ 160, I, "body_stream" },
 	{ 161, N, "body_silent" },
 	{ 162, H, "body_tamper" },

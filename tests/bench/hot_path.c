@@ -188,7 +188,7 @@ static void open_acceptance(struct bench *b)
 	must(node_supervision_registry(b->supervision, b->registry, b->now), &err);
 	must(node_unknown_create(&b->unknown, &unknown, b->kv, b->now, &err), &err);
 	struct node_acceptance_parts parts = { b->batcher, b->dedup, b->supervision, b->unknown, b->subjects,
-		NULL };
+		NULL, NULL };
 	must(node_acceptance_create(&b->acceptance, &parts, on_verdict, b, &err), &err);
 	node_acceptance_rules(b->acceptance, b->registry, b->mapping);
 }

@@ -91,10 +91,11 @@ class Server(Process):
 
 
 class Watcher:
-    """torap-rtsp of a node.  `cameras`: address → (URL, further columns)."""
+    """torap-rtsp of a node.  `cameras`: address → (URL, further columns).  `panels`: accounts of the same site."""
 
-    def __init__(self, fed, node, cameras, credentials="", watch="", limits="", profile=PROFILE, more=""):
-        self.fed, self.node, self.metrics = fed, node, free_port()
+    def __init__(self, fed, node, cameras, credentials="", watch="", limits="", profile=PROFILE, evidence="", panels=(), more=""):
+        self.fed, self.node, self.metrics, self.panels = fed, node, free_port(), panels
+        self.evidence = fed.path(node.name + ".evidence")
         self.write_registry(cameras)
         fed.write(node.name + ".profiles.yaml", profile)
         self.write_credentials(credentials)
@@ -105,7 +106,9 @@ state: {node.name}.rtsp.state
 metrics: 127.0.0.1:{self.metrics}
 watch: {{ period: 2s, retry: 500ms, retry_max: 1s, look: 500ms, save: 1s{watch} }}
 limits: {{ connect: 2s, answer: 2s, first: 4s, stall: 3s{limits} }}
-{more}""")
+{more}
+{f"evidence: {{ folder: {self.evidence}, {evidence} }}" if evidence else ""}
+""")
         self.main = fed.process(node.name + "-rtsp", "torap-rtsp", "-v", "-c", fed.path(node.name + ".rtsp.yaml"))
 
     def write_credentials(self, text):
@@ -119,6 +122,8 @@ limits: {{ connect: 2s, answer: 2s, first: 4s, stall: 3s{limits} }}
             more = {"term": "2099-01-01", **columns}
             rows += f"{address},school,rtsp,{address},test,test,test,{url}," + ",".join(
                 more.get(c, "") for c in ("key_name", "mode", "term", "switch", "recorder", "street", "supervision")) + "\n"
+        for account in self.panels:
+            rows += f"panel-{account},school,dc09,{account}" + "," * 11 + "\n"
         self.fed.write(self.node.name + ".devices.csv", f"{head}\n{rows}")
 
     def start(self):

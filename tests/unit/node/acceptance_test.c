@@ -60,7 +60,7 @@ static void open_desk(struct desk *d)
 	cr_assert_eq(node_supervision_registry(d->supervision, d->registry, d->f.now), 0);
 	cr_assert_eq(node_unknown_create(&d->unknown, &unknown, d->f.kv, d->f.now, &err), 0);
 	struct node_acceptance_parts parts = { d->f.batcher, d->dedup, d->supervision, d->unknown,
-		d->subjects, &d->room };
+		d->subjects, &d->room, NULL };
 	cr_assert_eq(node_acceptance_create(&d->acceptance, &parts, on_verdict, d, &err), 0);
 	node_acceptance_rules(d->acceptance, d->registry, d->mapping);
 }

@@ -123,3 +123,28 @@ Test(schedule, is_taken_over_by_another_list)
 	rtsp_schedule_done(&s, 2, true, false, 0, at(20));
 	finish();
 }
+
+/* An alarm: the camera's turn is now, before all that are due, but no limit is broken for it. */
+Test(schedule, lets_one_hurry_before_all_others, .fini = finish)
+{
+	begin(20, 1, 2, 1);
+	for (uint32_t i = 0; i < 20; i++)
+		rtsp_schedule_add(&s, i, i >= 17 ? 0 : RTSP_NOBODY, i < 10 ? 0 : 0.5, at(i));
+	rtsp_schedule_hurry(&s, 15, at(100));
+	cr_expect_eq(rtsp_schedule_take(&s, at(100)), 15);
+	rtsp_schedule_hurry(&s, 15, at(100)); /* it is at it */
+	rtsp_schedule_hurry(&s, 17, at(100));
+	rtsp_schedule_hurry(&s, 18, at(101));
+	rtsp_schedule_hurry(&s, 19, at(102));
+	cr_expect_eq(rtsp_schedule_take(&s, at(200)), 17);
+	cr_expect_eq(rtsp_schedule_take(&s, at(200)), RTSP_NOBODY, "two are at it");
+	rtsp_schedule_done(&s, 15, false, false, 0, at(300));
+	cr_expect_eq(rtsp_schedule_take(&s, at(300)), 0, "18 and 19 are held back for their recorder");
+	rtsp_schedule_hurry(&s, 19, at(301));
+	rtsp_schedule_done(&s, 0, false, false, 0, at(400));
+	rtsp_schedule_done(&s, 17, false, false, 0, at(400));
+	cr_expect_eq(rtsp_schedule_take(&s, at(400)), 19, "who hurries while held back is the next");
+	cr_expect_eq(rtsp_schedule_take(&s, at(400)), 1);
+	rtsp_schedule_done(&s, 19, false, false, 0, at(500));
+	cr_expect_eq(rtsp_schedule_take(&s, at(500)), 18);
+}

@@ -51,7 +51,7 @@ static void on_keyframe(void *hint, struct rtsp_keyframe *take)
 }
 
 static const struct rtsp_session_port port = { on_send, on_open_ports, on_meet_ports, on_send_control,
-	on_keyframe };
+	on_keyframe, NULL };
 
 static void begin_as(const char *user, enum rtsp_transport transport)
 {

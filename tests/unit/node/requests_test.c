@@ -1,0 +1,283 @@
+/* Who is asked for pictures, when, and what becomes of it when nobody answers. */
+#include "node/requests.h"
+
+#include "base/buffer.h"
+#include "node/registry.h"
+#include "tests/unit/node/fixture.h"
+
+enum { CRIT = TORAP__SEVERITY__SEVERITY_CRITICAL, SECOND = 1000 };
+
+struct desk {
+	struct fixture f;
+	struct node_pictures pictures;
+	struct node_registry *registry;
+	struct node_requests *requests;
+	unsigned agents, sent, sent_to;
+	Torap__AgentRequest *last; /* owned */
+};
+
+static const char sites[] = "id,name,facility,region,owner_kind\n"
+			    "school-1,School,school,391010000,public\n"
+			    "shop,Shop,other_private,391010000,private\n"
+			    "bare,Bare,street,391010000,public\n";
+static const char devices[] =
+	"id,site,protocol,address,url,purpose,legal_basis,owner,term,consent_ref,consent_until\n"
+	"p,school-1,dc09,4001,,,,,,,\n"
+	"a,school-1,rtsp,cam-a,rtsp://10.0.0.1/a,x,x,x,2099-01-01,,\n"
+	"q,shop,rtsp,cam-q,rtsp://10.0.0.1/q,x,x,x,2099-01-01,,\n"
+	"b,school-1,rtsp,cam-b,rtsp://10.0.0.1/b,x,x,x,2099-01-01,,\n"
+	"o,school-1,rtsp,cam-over,rtsp://10.0.0.1/o,x,x,x,2026-01-01,,\n"
+	"z,bare,dc09,4002,,,,,,,\n";
+
+static void take(struct desk *d, struct torap_buffer *body)
+{
+	if (d->last)
+		torap__agent_request__free_unpacked(d->last, NULL);
+	d->last = torap__agent_request__unpack(NULL, body->size, body->data);
+	cr_assert_not_null(d->last);
+}
+
+static unsigned on_send(void *hint, struct torap_buffer *body)
+{
+	struct desk *d = hint;
+	d->sent++;
+	take(d, body);
+	return d->agents;
+}
+
+static void on_send_to(void *hint, uint64_t session, struct torap_buffer *body)
+{
+	struct desk *d = hint;
+	cr_expect_eq(session, 77);
+	d->sent_to++;
+	take(d, body);
+}
+
+static void begin(struct desk *d)
+{
+	struct torap_error err;
+	*d = (struct desk){ .agents = 1 };
+	fixture_begin(&d->f, 16 << 20);
+	cr_assert_eq(node_pictures_judge(&d->pictures, NULL, "n.yaml", &err), 0);
+	cr_assert_eq(node_registry_parse(&d->registry, "s", torap_bytes(sites, strlen(sites)), "d",
+			     torap_bytes(devices, strlen(devices)), NULL, &err),
+		0, "%s", err.text);
+	struct node_requests_options options = { d->f.batcher, &d->pictures, on_send, on_send_to, d };
+	cr_assert_eq(node_requests_create(&d->requests, &options, &err), 0);
+	node_requests_registry(d->requests, d->registry);
+}
+
+static void end(struct desk *d)
+{
+	fixture_settle(&d->f);
+	fixture_end(&d->f);
+	node_requests_destroy(d->requests);
+	node_registry_unref(d->registry);
+	if (d->last)
+		torap__agent_request__free_unpacked(d->last, NULL);
+}
+
+static void alarm_at(struct desk *d, const char *site, uint64_t seq)
+{
+	struct node_alarm alarm = { .seq = seq, .kind = TORAP__KIND__KIND_PANIC, .at = d->f.now.wall };
+	cr_assert(torap_stream_id_make(&alarm.stream, "node-test", TORAP__LANE__LANE_CRITICAL, 1));
+	node_requests_alarm(d->requests, site, &alarm);
+	node_requests_run(d->requests, d->f.now);
+	fixture_settle(&d->f);
+}
+
+static void pass(struct desk *d, int seconds)
+{
+	for (int i = 0; i < seconds; i++) {
+		fixture_pass(&d->f, SECOND);
+		node_requests_tick(d->requests, d->f.now);
+		fixture_settle(&d->f);
+	}
+}
+
+static struct torap_class class_of(uint32_t kind, uint32_t severity)
+{
+	return (struct torap_class){ 391010000, TORAP__FACILITY__FACILITY_SCHOOL, (uint16_t)kind,
+		(uint8_t)severity };
+}
+
+static bool wants(struct desk *d, const char *site, uint32_t kind, uint32_t severity, uint32_t state)
+{
+	struct torap_class class = class_of(kind, severity);
+	return node_requests_want(d->requests, node_registry_site(d->registry, site), &class, state);
+}
+
+Test(requests, want_alarms_of_sites_with_cameras)
+{
+	struct desk d;
+	const uint32_t start = TORAP__STATE__STATE_START, pulse = TORAP__STATE__STATE_PULSE;
+	begin(&d);
+	cr_expect(wants(&d, "school-1", TORAP__KIND__KIND_PANIC, CRIT, start));
+	cr_expect(wants(&d, "school-1", TORAP__KIND__KIND_BURGLARY, 4, pulse));
+	cr_expect(wants(&d, "school-1", TORAP__KIND__KIND_CAMERA_OFFLINE, CRIT, start),
+		"critical, whatever it is");
+	cr_expect_not(wants(&d, "school-1", TORAP__KIND__KIND_PANIC, CRIT, TORAP__STATE__STATE_END));
+	cr_expect_not(wants(&d, "school-1", TORAP__KIND__KIND_CAMERA_OFFLINE, 3, start));
+	cr_expect_not(wants(&d, "bare", TORAP__KIND__KIND_PANIC, CRIT, start), "it has no cameras");
+	end(&d);
+}
+
+/* The event is on the disk before anybody is asked; cameras without consent, or whose term is over, are not. */
+Test(requests, are_events_first_and_name_who_may_be_asked)
+{
+	struct desk d;
+	begin(&d);
+	alarm_at(&d, "school-1", 4);
+	cr_assert_eq(d.sent, 1);
+	cr_expect_eq(node_batcher_next_seq(d.f.batcher, NORMAL), 2);
+	cr_expect_str_eq(d.last->site, "school-1");
+	cr_expect_str_eq(d.last->alarm_stream, "node-test/critical/0000000000000001");
+	cr_expect_eq(d.last->alarm_seq, 4);
+	cr_assert_eq(d.last->n_addresses, 2);
+	cr_expect_str_eq(d.last->addresses[0], "cam-a");
+	cr_expect_str_eq(d.last->addresses[1], "cam-b");
+	alarm_at(&d, "shop", 5);
+	cr_expect_eq(d.sent, 1, "without consent");
+	cr_expect_eq(node_batcher_next_seq(d.f.batcher, NORMAL), 2);
+	cr_expect_eq(node_requests_counts(d.requests).waiting, 1);
+	node_requests_done(d.requests, d.last->id + 1);
+	cr_expect_eq(node_requests_counts(d.requests).waiting, 1);
+	node_requests_done(d.requests, d.last->id);
+	cr_expect_eq(node_requests_counts(d.requests).waiting, 0);
+	end(&d);
+}
+
+/* A thousand alarms of one site: one request, and one more for all the others. */
+Test(requests, are_shared_within_the_interval)
+{
+	struct desk d;
+	begin(&d);
+	for (uint64_t i = 1; i <= 1000; i++)
+		alarm_at(&d, "school-1", i);
+	cr_expect_eq(d.sent, 1);
+	cr_expect_eq(d.last->alarms, 1);
+	pass(&d, 29);
+	cr_expect_eq(d.sent, 1);
+	pass(&d, 2);
+	cr_assert_eq(d.sent, 2);
+	cr_expect_eq(d.last->alarms, 999);
+	cr_expect_eq(d.last->alarm_seq, 1000, "the last one");
+	pass(&d, 100);
+	cr_expect_eq(d.sent, 2);
+	alarm_at(&d, "school-1", 1001);
+	cr_expect_eq(d.sent, 3, "the interval is long over");
+	end(&d);
+}
+
+/* Ten thousand sites at once: asked no faster than agreed, and who waits too long is told as missing. */
+Test(requests, are_bounded_in_a_storm)
+{
+	enum { SITES = 10000 };
+	struct desk d;
+	struct torap_error err;
+	char *many = malloc(SITES * 64), *cameras = malloc(SITES * 128), *at = many, *to = cameras;
+	begin(&d);
+	node_registry_unref(d.registry);
+	at += sprintf(at, "id,name,facility,region,owner_kind\n");
+	to += sprintf(to, "id,site,protocol,address,url,purpose,legal_basis,owner,term\n");
+	for (int i = 0; i < SITES; i++) {
+		at += sprintf(at, "s-%d,S,school,391010000,public\n", i);
+		to += sprintf(to, "c-%d,s-%d,rtsp,c-%d,rtsp://10.0.0.1/a,x,x,x,2099-01-01\n", i, i, i);
+	}
+	cr_assert_eq(node_registry_parse(&d.registry, "s", torap_bytes(many, (size_t)(at - many)), "d",
+			     torap_bytes(cameras, (size_t)(to - cameras)), NULL, &err),
+		0, "%s", err.text);
+	node_requests_registry(d.requests, d.registry);
+	for (int i = 0; i < SITES; i++) {
+		char site[16];
+		snprintf(site, sizeof site, "s-%d", i);
+		struct node_alarm alarm = { .seq = 1, .kind = TORAP__KIND__KIND_PANIC, .at = d.f.now.wall };
+		cr_assert(torap_stream_id_make(&alarm.stream, "node-test", TORAP__LANE__LANE_CRITICAL, 1));
+		node_requests_alarm(d.requests, site, &alarm);
+	}
+	node_requests_run(d.requests, d.f.now);
+	fixture_settle(&d.f);
+	cr_expect_eq(d.sent, NODE_REQUESTS_BURST);
+	for (int i = 0; i < 200; i++) {
+		fixture_pass(&d.f, SECOND);
+		node_requests_tick(d.requests, d.f.now);
+		fixture_settle(&d.f);
+		if (d.last) /* the agent keeps up */
+			for (uint64_t back = 0; back < 2000; back++)
+				node_requests_done(d.requests, d.last->id - back);
+	}
+	struct node_requests_counts c = node_requests_counts(d.requests);
+	unsigned most = NODE_REQUESTS_BURST + 151 * NODE_REQUESTS_RATE;
+	cr_expect(d.sent > most - 200 && d.sent <= most, "%u", d.sent);
+	cr_expect_eq(c.asked + c.shed, SITES);
+	cr_expect_eq(
+		node_batcher_next_seq(d.f.batcher, NORMAL) - 1, SITES, "an event for each, asked or missing");
+	free(many);
+	free(cameras);
+	end(&d);
+}
+
+Test(requests, wait_for_an_agent_that_is_away)
+{
+	struct desk d;
+	begin(&d);
+	d.agents = 0;
+	alarm_at(&d, "school-1", 1);
+	pass(&d, 60);
+	node_requests_agent(d.requests, 77, d.f.now);
+	cr_expect_eq(d.sent_to, 1);
+	/* It says nothing, and says hello once more: it hears it again, until that is too late. */
+	node_requests_agent(d.requests, 77, d.f.now);
+	cr_expect_eq(d.sent_to, 2);
+	pass(&d, 100);
+	node_requests_agent(d.requests, 77, d.f.now);
+	cr_expect_eq(d.sent_to, 2);
+	pass(&d, 200);
+	cr_expect_eq(node_requests_counts(d.requests).unanswered, 1);
+	cr_expect_eq(node_requests_counts(d.requests).waiting, 0);
+	cr_expect_eq(node_batcher_next_seq(d.f.batcher, NORMAL), 3, "its absence is an event");
+	alarm_at(&d, "school-1", 2);
+	pass(&d, 125);
+	cr_expect_eq(node_requests_counts(d.requests).unheard, 1);
+	cr_expect_eq(node_batcher_next_seq(d.f.batcher, NORMAL), 5);
+	end(&d);
+}
+
+/* What cannot be recorded must not happen. */
+Test(requests, are_not_sent_when_their_event_finds_no_room)
+{
+	struct desk d;
+	begin(&d);
+	alarm_at(&d, "school-1", 1);
+	cr_expect_eq(d.sent, 1);
+	struct node_alarm alarm = { .seq = 2, .kind = TORAP__KIND__KIND_PANIC, .at = d.f.now.wall };
+	cr_assert(torap_stream_id_make(&alarm.stream, "node-test", TORAP__LANE__LANE_CRITICAL, 1));
+	fixture_pass(&d.f, 31 * SECOND);
+	node_requests_alarm(d.requests, "school-1", &alarm);
+	node_requests_run(d.requests, d.f.now);
+	fixture_crash(&d.f); /* the batcher gives the event back as not kept */
+	cr_expect_eq(d.sent, 1);
+	cr_expect_eq(node_requests_counts(d.requests).shed, 1);
+	cr_expect_eq(node_requests_counts(d.requests).waiting, 1, "the first one");
+	fixture_open(&d.f);
+	end(&d);
+}
+
+Test(pictures, are_configured_by_kind_severity_and_interval)
+{
+	struct node_pictures p;
+	struct torap_error err;
+	char *kinds[] = { (char *)"fire", (char *)"camera_*" };
+	struct node_pictures_file file = { (char *)"none", (char *)"5s", kinds, 2 };
+	cr_assert_eq(node_pictures_judge(&p, &file, "n.yaml", &err), 0, "%s", err.text);
+	cr_expect_eq(p.interval_us, 5 * TORAP_US_PER_S);
+	cr_expect(node_pictures_want(&p, TORAP__KIND__KIND_FIRE, 1, TORAP__STATE__STATE_START));
+	cr_expect(node_pictures_want(&p, TORAP__KIND__KIND_CAMERA_BLACK, 1, TORAP__STATE__STATE_START));
+	cr_expect_not(node_pictures_want(&p, TORAP__KIND__KIND_PANIC, CRIT, TORAP__STATE__STATE_START));
+	cr_expect_not(node_pictures_want(&p, 60000, CRIT, TORAP__STATE__STATE_START));
+	file.kinds_count = 0;
+	file.severity = (char *)"high";
+	cr_assert_eq(node_pictures_judge(&p, &file, "n.yaml", &err), 0);
+	cr_expect(node_pictures_want(&p, 60000, 4, TORAP__STATE__STATE_PULSE));
+	cr_expect_not(node_pictures_want(&p, TORAP__KIND__KIND_PANIC, 3, TORAP__STATE__STATE_PULSE));
+}
