@@ -38,8 +38,8 @@ struct taking {
 	int failed;
 };
 
-static void take_duration(
-	struct taking *t, int64_t *out, const char *text, int64_t least, int64_t most, const char *where)
+static void take_duration(struct taking *t, int64_t *out, const char *text, int64_t least, int64_t most,
+	const char *where, const char *range)
 {
 	struct torap_error reason;
 	if (t->failed || !text)
@@ -47,12 +47,11 @@ static void take_duration(
 	if (torap_duration_parse(out, text, &reason))
 		t->failed = torap_yaml_refuse(t->err, t->path, where, "%s", reason.text);
 	else if (*out < least || *out > most)
-		t->failed = torap_yaml_refuse(t->err, t->path, where, "must be between %lldms and %lldd",
-			(long long)(least / TORAP_US_PER_MS), (long long)(most / day_us) + (most < day_us));
+		t->failed = torap_yaml_refuse(t->err, t->path, where, "must be between %s", range);
 }
 
-static void take_size(
-	struct taking *t, uint64_t *out, const char *text, uint64_t least, uint64_t most, const char *where)
+static void take_size(struct taking *t, uint64_t *out, const char *text, uint64_t least, uint64_t most,
+	const char *where, const char *range)
 {
 	struct torap_error reason;
 	if (t->failed || !text)
@@ -60,8 +59,7 @@ static void take_size(
 	if (torap_size_parse(out, text, &reason))
 		t->failed = torap_yaml_refuse(t->err, t->path, where, "%s", reason.text);
 	else if (*out < least || *out > most)
-		t->failed = torap_yaml_refuse(t->err, t->path, where, "must be between %llu and %llu bytes",
-			(unsigned long long)least, (unsigned long long)most);
+		t->failed = torap_yaml_refuse(t->err, t->path, where, "must be between %s", range);
 }
 
 int rtsp_evidence_config_take(struct rtsp_evidence_config *out, const struct rtsp_evidence_file *file,
@@ -76,15 +74,17 @@ int rtsp_evidence_config_take(struct rtsp_evidence_config *out, const struct rts
 		.after_us = 20 * TORAP_US_PER_S };
 	if (!file)
 		return 0;
-	take_duration(&t, &out->keep_us, file->keep, TORAP_US_PER_S, 3650 * day_us, "evidence.keep");
+	take_duration(&t, &out->keep_us, file->keep, TORAP_US_PER_S, 3650 * day_us, "evidence.keep",
+		"1s and 3650d");
 	take_duration(&t, &out->before_us, file->before, TORAP_US_PER_S, 60 * (int64_t)TORAP_US_PER_S,
-		"evidence.before");
+		"evidence.before", "1s and 60s");
 	take_duration(&t, &out->after_us, file->after, TORAP_US_PER_S, 120 * (int64_t)TORAP_US_PER_S,
-		"evidence.after");
-	take_size(&t, &out->quota, file->quota, 1 << 20, (uint64_t)1 << 50, "evidence.quota");
+		"evidence.after", "1s and 120s");
+	take_size(
+		&t, &out->quota, file->quota, 1 << 20, (uint64_t)1 << 50, "evidence.quota", "1MiB and 1PiB");
 	take_size(&t, &snapshot_max, file->snapshot_max, 16 << 10, TORAP_OBSERVATION_IMAGE_MAX,
-		"evidence.snapshot_max");
-	take_size(&t, &memory, file->memory, 4 << 20, (uint64_t)1 << 40, "evidence.memory");
+		"evidence.snapshot_max", "16KiB and 8MiB - 1KiB");
+	take_size(&t, &memory, file->memory, 4 << 20, (uint64_t)1 << 40, "evidence.memory", "4MiB and 1TiB");
 	if (!t.failed && file->clips && strcmp(file->clips, "held") != 0 && strcmp(file->clips, "none") != 0)
 		t.failed = torap_yaml_refuse(
 			err, path, "evidence.clips", "\"%s\" is none of held, none", file->clips);

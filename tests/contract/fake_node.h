@@ -44,6 +44,9 @@ struct fake_node {
 	size_t peer_size; /* the agent that said hello last; 0: none */
 	unsigned hellos, offers;
 	char agent[64], protocol[32];
+	bool takes_requests;
+	uint64_t done;          /* the request that the agent was done with last */
+	size_t image_size;      /* of the last observation */
 	struct fake_seen *seen; /* FAKE_SEEN_MAX */
 	unsigned seen_count;
 	unsigned durable, duplicate, refused;
@@ -115,6 +118,22 @@ static inline void fake_node_send_rows(struct fake_node *n)
 	fake_node_send(n, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS, body);
 }
 
+static inline void fake_node_request(struct fake_node *n, uint64_t id, const char *address)
+{
+	Torap__AgentRequest request = TORAP__AGENT_REQUEST__INIT;
+	char *addresses[] = { (char *)address };
+	request.id = id;
+	request.site = (char *)"school-1";
+	request.alarm_stream = (char *)"node-test/critical/0000000000000001";
+	request.alarm_seq = 7;
+	request.alarms = 1;
+	request.addresses = addresses;
+	request.n_addresses = 1;
+	struct torap_buffer *body = torap_buffer_create(torap__agent_request__get_packed_size(&request));
+	torap__agent_request__pack(&request, body->data);
+	fake_node_send(n, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_REQUEST, body);
+}
+
 static inline void fake_node_answer(struct fake_node *n, uint64_t id, int word)
 {
 	Torap__Verdict verdict = TORAP__VERDICT__INIT, *list[] = { &verdict };
@@ -162,6 +181,7 @@ static inline void fake_node_see(struct fake_node *n, const Torap__Observation *
 	if (n->seen_count == FAKE_SEEN_MAX)
 		return;
 	unsigned index = n->seen_count++;
+	n->image_size = o->image ? o->image->data.len : 0;
 	struct fake_seen *s = &n->seen[index];
 	memset(s, 0, sizeof *s);
 	s->id = o->id;
@@ -205,6 +225,7 @@ static inline void fake_node_hear(struct fake_node *n, const struct torap_zmessa
 			return;
 		snprintf(n->agent, sizeof n->agent, "%s", hello->agent);
 		snprintf(n->protocol, sizeof n->protocol, "%s", hello->protocol);
+		n->takes_requests = hello->takes_requests;
 		torap__agent_hello__free_unpacked(hello, NULL);
 		n->hellos++;
 		fake_node_send_rows(n);
@@ -216,6 +237,11 @@ static inline void fake_node_hear(struct fake_node *n, const struct torap_zmessa
 			fake_node_see(n, offer->observations[i]);
 		n->offers++;
 		torap__offer__free_unpacked(offer, NULL);
+	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_DONE && m->count > 1) {
+		Torap__AgentDone *done =
+			torap__agent_done__unpack(NULL, m->frames[1]->size, m->frames[1]->data);
+		n->done = done ? done->id : 0;
+		torap__agent_done__free_unpacked(done, NULL);
 	}
 }
 

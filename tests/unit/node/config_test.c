@@ -179,6 +179,9 @@ Test(config, names_file_line_and_reason_of_what_is_wrong)
 		{ "canary: 10s", "marks: { bulk: 0% }", 17, "is not 1% to 85%" },
 		{ "canary: 10s", "marks: { normal: 86% }", 17, "is not 1% to 85%" },
 		{ "canary: 10s", "marks: { normal: 50% }", 17, "before bulk at 70%" },
+		{ "canary: 10s", "pictures: { severity: loud }", 17, "neither a severity nor none" },
+		{ "canary: 10s", "pictures: { interval: 10ms }", 17, "not between 1s and 1h" },
+		{ "canary: 10s", "pictures: { kinds: [panic, pannic] }", 17, "\"pannic\" fits no kind" },
 		{ "metrics:", "metricks:", 12, "metricks" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -424,3 +424,25 @@ Test(registry, takes_the_demonstration_s_files)
 		node_registry_unref(r);
 	}
 }
+
+/* By site, in the order of the file; what is no camera of protocol rtsp is not among them. */
+Test(registry, lists_the_cameras_of_each_site)
+{
+	struct node_registry *r =
+		parsed(SITES, CAMERA_HEAD "c1,shop,rtsp,c1,rtsp://10.0.0.1/1,x,x,x,2099-01-01\n"
+					  "p,shop,dc09,4001,,,,,\n"
+					  "c2,school-1,rtsp,c2,rtsp://10.0.0.1/2,x,x,x,2099-01-01\n"
+					  "o,school-1,onvif,c9,,x,x,x,2099-01-01\n"
+					  "c3,shop,rtsp,c3,rtsp://10.0.0.1/3,x,x,x,2099-01-01\n");
+	const struct node_site *shop = node_registry_site(r, "shop"),
+			       *school = node_registry_site(r, "school-1");
+	cr_assert_eq(shop->cameras_count, 2);
+	cr_expect_str_eq(shop->cameras[0]->id, "c1");
+	cr_expect_str_eq(shop->cameras[1]->id, "c3");
+	cr_assert_eq(school->cameras_count, 1);
+	cr_expect_str_eq(school->cameras[0]->id, "c2");
+	node_registry_unref(r);
+	r = parsed(SITES, DEVICES);
+	cr_expect_eq(node_registry_site(r, "shop")->cameras_count, 0);
+	node_registry_unref(r);
+}

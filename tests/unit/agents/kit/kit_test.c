@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "agents/kit/kit.h"
+#include "base/limits.h"
 #include "tests/contract/fake_node.h"
 #include "tests/kit/temporary.h"
 
@@ -11,7 +12,7 @@ struct desk {
 	struct fake_node node;
 	char dir[64], endpoint[96];
 	unsigned durable, duplicate, refused, rows, ups, downs;
-	uint64_t last_who, last_what;
+	uint64_t last_who, last_what, request;
 	char row[64], camera[128], reason[64];
 };
 
@@ -48,6 +49,13 @@ static void on_link(void *hint, bool up, const char *reason)
 	d->downs += !up;
 }
 
+static void on_request(void *hint, const Torap__AgentRequest *request)
+{
+	struct desk *d = hint;
+	d->request = request->id;
+	cr_expect_str_eq(request->addresses[0], "cam-1");
+}
+
 static void turn(struct desk *d)
 {
 	uv_run(&d->loop, UV_RUN_NOWAIT);
@@ -60,7 +68,7 @@ static void turn(struct desk *d)
 		turn(d);                                                                                     \
 	}
 
-static struct desk *desk_open(unsigned waiting_max)
+static struct desk *desk_open_as(unsigned waiting_max, bool takes_requests)
 {
 	struct desk *d = calloc(1, sizeof *d);
 	cr_assert(d);
@@ -74,10 +82,16 @@ static struct desk *desk_open(unsigned waiting_max)
 		.hint = d,
 		.on_verdict = on_verdict,
 		.on_rows = on_rows,
-		.on_link = on_link };
+		.on_link = on_link,
+		.on_request = takes_requests ? on_request : NULL };
 	struct torap_error err;
 	cr_assert_eq(kit_open(&d->kit, &d->loop, &options, &err), 0, "%s", err.text);
 	return d;
+}
+
+static struct desk *desk_open(unsigned waiting_max)
+{
+	return desk_open_as(waiting_max, false);
 }
 
 static void start_node(struct desk *d)
@@ -231,5 +245,53 @@ Test(kit, counts_verdicts_that_make_no_sense)
 	cr_assert_eq(offer(d, 1, 1), 0);
 	WAIT(kit_counters(d->kit)->strange == 3);
 	cr_expect_eq(d->durable + d->duplicate + d->refused, 0);
+	desk_close(d);
+}
+
+/* As large as an event's image part can hold; one byte more is refused here. */
+Test(kit, carries_a_picture_in_an_observation)
+{
+	static uint8_t picture[TORAP_OBSERVATION_IMAGE_MAX + 1];
+	struct desk *d = desk_open(0);
+	start_node(d);
+	WAIT(d->ups == 1);
+	Torap__Observation o = TORAP__OBSERVATION__INIT;
+	Torap__Image image = TORAP__IMAGE__INIT;
+	o.image = &image;
+	image.data = (ProtobufCBinaryData){ sizeof picture, picture };
+	cr_expect_eq(kit_offer(d->kit, &o, (struct kit_tag){ 0 }), KIT_TOO_BIG);
+	image.data.len--;
+	cr_expect_eq(kit_offer(d->kit, &o, (struct kit_tag){ 1, 2 }), 0);
+	cr_expect_eq(offer(d, 1, 3), 0);
+	WAIT(d->durable == 2);
+	cr_expect_eq(d->node.seen_count, 2);
+	cr_expect_eq(d->node.offers, 2, "the picture goes in a message of its own");
+	desk_close(d);
+}
+
+Test(kit, hears_requests_and_says_when_they_are_done)
+{
+	struct desk *d = desk_open_as(0, true);
+	cr_expect_not(kit_done(d->kit, 5), "nobody is there");
+	start_node(d);
+	WAIT(d->ups == 1);
+	cr_expect(d->node.takes_requests);
+	fake_node_request(&d->node, 5, "cam-1");
+	WAIT(d->request == 5);
+	cr_expect(kit_done(d->kit, 5));
+	WAIT(d->node.done == 5);
+	cr_expect_eq(kit_counters(d->kit)->strange, 0);
+	desk_close(d);
+}
+
+/* One that takes none does not say that it does; and is not harmed by a node that asks all the same. */
+Test(kit, takes_no_requests_unless_it_says_so)
+{
+	struct desk *d = desk_open(0);
+	start_node(d);
+	WAIT(d->ups == 1);
+	cr_expect_not(d->node.takes_requests);
+	fake_node_request(&d->node, 5, "cam-1");
+	WAIT(kit_counters(d->kit)->strange == 1);
 	desk_close(d);
 }

@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "agents/rtsp/item.h"
+#include "agents/rtsp/keeper.h"
 #include "agents/rtsp/occasion.h"
 #include "agents/rtsp/requests.h"
 #include "agents/rtsp/store.h"
 #include "agents/rtsp/telling.h"
 #include "base/error.h"
+#include "loop/app.h"
 #include "tests/kit/temporary.h"
 
 static char dir[64], folder[128];
@@ -300,4 +302,68 @@ Test(telling, says_all_of_a_clip_with_gaps)
 	rtsp_tell(&t, RTSP_TELL_STORED, &item, "", torap_bytes("jpeg", 4), item.from);
 	cr_expect_eq(t.o.image->data.len, 4);
 	cr_expect_lt(torap__observation__get_packed_size(&t.o), 8192);
+}
+
+/* What is due goes, what a hold names stays until the hold goes, and what is young is not even looked at. */
+Test(keeper, deletes_what_is_due_and_not_held, .init = begin, .fini = finish)
+{
+	uv_loop_t loop;
+	struct rtsp_jobs jobs;
+	static struct rtsp_requests none;
+	static struct rtsp_teller teller;
+	struct rtsp_hold hold = { .who = (char *)"w", .why = (char *)"y", .camera = (char *)"cam-2" };
+	struct rtsp_holds holds = { &hold, 1 };
+	int64_t keep_us = 3600 * (int64_t)TORAP_US_PER_S;
+	char names[4][RTSP_ITEM_NAME_SIZE];
+	cr_assert_eq(uv_loop_init(&loop), 0);
+	rtsp_jobs_init(&jobs, &loop);
+	teller = (struct rtsp_teller){ .jobs = &jobs, .store = &store, .requests = &none };
+	rtsp_teller_init(&teller);
+	struct rtsp_keeper k = {
+		.jobs = &jobs, .store = &store, .teller = &teller, .holds = &holds, .keep_us = &keep_us
+	};
+	struct torap_wall wall = { 1800000000 * (int64_t)TORAP_US_PER_S };
+	for (int i = 0; i < 4; i++) {
+		char camera[8], content[8];
+		snprintf(camera, sizeof camera, "cam-%d", i);
+		snprintf(content, sizeof content, "%d", i);
+		struct rtsp_item item = put(camera, 1, content);
+		rtsp_item_name(&item, names[i]);
+		cr_assert_eq(rtsp_store_told(&store, names[i], &err), 0);
+		int64_t later = i == 3 ? keep_us : 0;
+		cr_assert(rtsp_keeper_add(&k, names[i], (struct torap_wall){ wall.us + later }));
+	}
+	rtsp_keeper_begin(&k, torap_app_mono(), torap_app_wall());
+	/* An hour and a second later, by a clock that goes evenly. */
+	struct torap_mono now = torap_app_mono();
+	rtsp_keeper_begin(&k, now, (struct torap_wall){ wall.us + keep_us });
+	rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us - 1 });
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect_eq(k.deleted, 0, "one microsecond is left");
+	for (int i = 0; i < 8;
+		i++) { /* what goes on by itself reads the real clock: nothing is due by that */
+		rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us });
+		uv_run(&loop, UV_RUN_DEFAULT);
+	}
+	cr_expect_eq(k.deleted, 2);
+	cr_expect_eq(k.held, 1);
+	cr_expect(!there(MEDIA, names[0]) && !there(MEDIA, names[1]) && there(MEDIA, names[2]) &&
+		  there(MEDIA, names[3]));
+	cr_expect_eq(teller.count, 2, "each deletion is to be told");
+	holds.count = 0;
+	rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us });
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect(there(MEDIA, names[2]), "it is looked at again in ten minutes");
+	rtsp_keeper_look_again(&k);
+	rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us });
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect(!there(MEDIA, names[2]));
+	/* The clock jumps by a year: nothing is deleted by it. */
+	rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + 365 * 24 * keep_us });
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_expect(there(MEDIA, names[3]));
+	rtsp_keeper_finish(&k);
+	rtsp_teller_finish(&teller);
+	rtsp_jobs_close(&jobs);
+	cr_expect_eq(uv_loop_close(&loop), 0);
 }

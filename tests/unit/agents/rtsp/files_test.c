@@ -8,6 +8,7 @@
 
 #include "agents/rtsp/config.h"
 #include "agents/rtsp/credentials.h"
+#include "agents/rtsp/holds.h"
 #include "agents/rtsp/state.h"
 #include "base/error.h"
 #include "tests/kit/temporary.h"
@@ -76,6 +77,12 @@ Test(config, takes_the_example)
 	cr_expect_eq(c.limits.stall_us, rtsp_limits_default.stall_us);
 	cr_expect_not(c.held);
 	cr_expect_str_eq(c.credentials, "deploy/rtsp/cameras.credentials");
+	cr_expect_str_eq(c.evidence.folder, "/var/lib/torap/evidence");
+	cr_expect(c.evidence.clips && c.evidence.before_us == 10 * TORAP_US_PER_S &&
+		  c.evidence.after_us == 20 * TORAP_US_PER_S);
+	cr_expect_eq(c.evidence.keep_us, 30 * 86400 * (int64_t)TORAP_US_PER_S);
+	cr_expect(c.evidence.quota == (uint64_t)20 << 30 && c.evidence.memory == 64 << 20 &&
+		  c.evidence.snapshot_max == 1 << 20);
 	rtsp_config_finish(&c);
 }
 
@@ -89,6 +96,14 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		{ "node: ipc://x\nwatch:\n  transport: rtp\n", ":3: \"rtp\" is none of any, tcp, udp" },
 		{ "node: ipc://x\nwatch:\n  parallel: 0\n", ":3: must be 1 to 4096" },
 		{ "node: ipc://x\nlimits:\n  first: 1ms\n", ":3: must be between 100ms and 24h" },
+		{ "node: ipc://x\nevidence:\n  keep: 30d\n", ":2: " },
+		{ "node: ipc://x\nevidence:\n  folder: e\n  keep: 30\n", ":4: " },
+		{ "node: ipc://x\nevidence:\n  folder: e\n  before: 5m\n", ":4: must be between 1s and 60s" },
+		{ "node: ipc://x\nevidence:\n  folder: e\n  quota: 1KiB\n",
+			":4: must be between 1MiB and 1PiB" },
+		{ "node: ipc://x\nevidence:\n  folder: e\n  snapshot_max: 9MiB\n", ":4: must be between" },
+		{ "node: ipc://x\nevidence:\n  folder: e\n  clips: all\n",
+			":4: \"all\" is none of held, none" },
 		{ "node: ipc://x\nwatch:\n  retry: 2m\n  retry_max: 1m\n", ":4: is shorter than retry" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -98,6 +113,69 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		cr_expect_lt(rtsp_config_load(&c, path, &err), 0);
 		cr_expect(strstr(err.text, cases[i].complaint), "%s", err.text);
 	}
+}
+
+Test(holds, hold_what_fits_all_that_they_name, .init = begin, .fini = finish)
+{
+	struct rtsp_holds h;
+	struct torap_error err;
+	struct rtsp_item item = { .camera = "cam-1", .site = "school-1", .alarms_count = 1 };
+	struct torap_wall now = { 1800000000 * (int64_t)TORAP_US_PER_S };
+	item.from = item.until = now;
+	item.digest[0] = 0xab;
+	snprintf(item.alarms[0].stream, sizeof item.alarms[0].stream, "node-a/critical/01");
+	item.alarms[0].seq = 17;
+	static const struct {
+		const char *hold;
+		bool holds;
+	} cases[] = {
+		{ "site: school-1", true },
+		{ "site: school-10", false },
+		{ "camera: CAM-1", true },
+		{ "alarm: \"node-a/critical/01 17\"", true },
+		{ "alarm: \"node-a/critical/01 1\"", false },
+		{ "alarm: \"node-a/critical/01 17\", camera: cam-2", false },
+		{ "digest: AB00000000000000000000000000000000000000000000000000000000000000", true },
+		{ "digest: ac00000000000000000000000000000000000000000000000000000000000000", false },
+		{ "site: school-1, until: 2027-01-16", true },
+		{ "site: school-1, until: 2027-01-15", false },
+		{ "site: school-1, from: 2027-01-15, to: 2027-01-16", true },
+		{ "site: school-1, from: 2027-01-16, to: 2027-01-17", false },
+		{ "site: school-1, to: 2027-01-15", false },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[256];
+		snprintf(text, sizeof text, "holds:\n  - { who: w, why: y, %s }\n", cases[i].hold);
+		write_file(text, 0644);
+		cr_assert_eq(rtsp_holds_load(&h, path, &err), 0, "%s", err.text);
+		cr_expect_eq(rtsp_holds_find(&h, &item, now) != NULL, cases[i].holds, "%s", cases[i].hold);
+		rtsp_holds_finish(&h);
+	}
+	/* Whose alarm is not among those that are named may be among the others. */
+	item.alarms_more = 1;
+	write_file("holds: [ { who: w, why: y, alarm: other } ]\n", 0644);
+	cr_assert_eq(rtsp_holds_load(&h, path, &err), 0, "%s", err.text);
+	cr_expect(rtsp_holds_find(&h, &item, now));
+	rtsp_holds_finish(&h);
+}
+
+Test(holds, refuses_what_is_none_by_its_line, .init = begin, .fini = finish)
+{
+	static const char *const bad[] = { "holds:\n  - { who: w, why: y }\n",
+		"holds:\n  - { who: w, site: s }\n", "holds:\n  - { who: w, why: y, digest: ab }\n",
+		"holds:\n  - { who: w, why: y, site: s, until: soon }\n",
+		"holds:\n  - { who: w, why: y, site: s, from: 2026-02-01, to: 2026-01-01 }\n",
+		"holds:\n  - { who: w, why: y, side: s }\n" };
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct rtsp_holds h = { 0 };
+		struct torap_error err = { "" };
+		write_file(bad[i], 0644);
+		cr_expect_lt(rtsp_holds_load(&h, path, &err), 0, "taken: %s", bad[i]);
+		cr_expect(strstr(err.text, ":2: "), "%s", err.text);
+	}
+	struct rtsp_holds h;
+	cr_expect_lt(rtsp_holds_load(&h, "/nowhere/holds.yaml", NULL), 0,
+		"a name that was mistyped deletes nothing");
 }
 
 static struct rtsp_cameras cameras;

@@ -28,7 +28,8 @@ Test(kind_set, writes_patterns_out)
 	check("alarm.p*", "panic plate_matched");
 	check("alarm.panic panic", "panic");
 	check("canary_*", "canary_critical canary_normal canary_bulk");
-	check("recording.* fire", "fire retention_report recording_gap evidence_stored");
+	check("recording.* fire",
+		"fire retention_report recording_gap evidence_stored evidence_missing evidence_deleted");
 	check("door_?e*", "door_held");
 	check("passage motion", "motion passage");
 }
@@ -70,11 +71,11 @@ Test(kind_set, has_every_kind_in_one_group)
 
 Test(kind_set, is_said_in_few_words)
 {
-	static const uint16_t some[] = { 1, 4, 140, 141, 142, 180, 40000 };
+	static const uint16_t some[] = { 1, 4, 140, 141, 142, 143, 144, 180, 40000 };
 	char text[64], little[12];
 	cr_expect_str_eq(
-		torap_kinds_format(some, 7, text, sizeof text), "panic fire recording.* patrol.* 40000");
-	cr_expect_null(torap_kinds_format(some, 7, little, sizeof little));
+		torap_kinds_format(some, 9, text, sizeof text), "panic fire recording.* patrol.* 40000");
+	cr_expect_null(torap_kinds_format(some, 9, little, sizeof little));
 	cr_expect_str_eq(torap_kinds_format(some, 0, text, sizeof text), "");
 }
 
