@@ -17,7 +17,7 @@ struct tell_job {
 	struct rtsp_job job;
 	struct rtsp_teller *teller;
 	struct kit *kit;
-	enum rtsp_tell what;
+	enum rtsp_told_of what;
 	char name[RTSP_ITEM_NAME_SIZE];
 	struct rtsp_item item;
 	struct torap_writer file;
@@ -63,7 +63,7 @@ static void push(struct rtsp_teller *t, struct rtsp_tell_entry *e)
 	t->last = &e->next;
 }
 
-static struct rtsp_tell_entry *add(struct rtsp_teller *t, enum rtsp_tell what, const char *name,
+static struct rtsp_tell_entry *add(struct rtsp_teller *t, enum rtsp_told_of what, const char *name,
 	const char *reason, struct torap_mono now)
 {
 	struct rtsp_tell_entry *e = t->count < RTSP_TELLS_MAX ? calloc(1, sizeof *e) : NULL;
@@ -178,7 +178,7 @@ static void offer(struct rtsp_teller *t, struct kit *kit, const struct rtsp_item
 {
 	struct rtsp_tell_entry *e = t->current;
 	e->stored = item->stored;
-	rtsp_tell(&t->telling, e->what, item, e->reason, picture,
+	rtsp_telling_fill(&t->telling, e->what, item, e->reason, picture,
 		e->what == RTSP_TELL_STORED && item->stored.us ? item->stored : wall);
 	t->offered = kit_offer(kit, &t->telling.o, (struct kit_tag){ 0, RTSP_TELLER_TAG }) == 0;
 	if (!t->offered)

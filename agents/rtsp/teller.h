@@ -17,7 +17,7 @@ enum { RTSP_TELLS_MAX = 1 << 17, RTSP_REASON_MAX = 47 };
 
 struct rtsp_tell_entry {
 	struct rtsp_tell_entry *next;
-	enum rtsp_tell what;
+	enum rtsp_told_of what;
 	char name[RTSP_ITEM_NAME_SIZE]; /* in the store */
 	struct rtsp_item *item;         /* owned; of what is missing, for that lies nowhere */
 	char reason[RTSP_REASON_MAX + 1];
@@ -40,7 +40,7 @@ struct rtsp_teller {
 	uint32_t count; /* current included */
 	struct rtsp_telling telling;
 	uint64_t told[3], refused,
-		lost; /* by rtsp_tell; lost: no room, or missing ones that a day did not take */
+		lost; /* by rtsp_told_of; lost: no room, or missing ones that a day did not take */
 };
 
 void rtsp_teller_init(struct rtsp_teller *t);

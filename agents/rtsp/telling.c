@@ -64,7 +64,7 @@ static void add_file(struct rtsp_telling *t, const struct rtsp_item *item)
 }
 
 /* Two tellings of one thing are one. */
-static void set_repeat_key(struct rtsp_telling *t, enum rtsp_tell what, const struct rtsp_item *item)
+static void set_repeat_key(struct rtsp_telling *t, enum rtsp_told_of what, const struct rtsp_item *item)
 {
 	char text[RTSP_ITEM_NAME_SIZE + 64];
 	char name[RTSP_ITEM_NAME_SIZE];
@@ -75,7 +75,7 @@ static void set_repeat_key(struct rtsp_telling *t, enum rtsp_tell what, const st
 	t->o.dated = true;
 }
 
-void rtsp_tell(struct rtsp_telling *out, enum rtsp_tell what, const struct rtsp_item *item,
+void rtsp_telling_fill(struct rtsp_telling *out, enum rtsp_told_of what, const struct rtsp_item *item,
 	const char *reason, struct torap_bytes picture, struct torap_wall now)
 {
 	torap__observation__init(&out->o);

@@ -5,7 +5,7 @@
 #include "proto/observation.pb-c.h"
 
 enum { RTSP_TELLING_FIELDS_MAX = 24, RTSP_TELLING_TEXTS = 4096, RTSP_TELLING_KEY = 32 };
-enum rtsp_tell { RTSP_TELL_STORED, RTSP_TELL_MISSING, RTSP_TELL_DELETED };
+enum rtsp_told_of { RTSP_TELL_STORED, RTSP_TELL_MISSING, RTSP_TELL_DELETED };
 
 struct rtsp_telling {
 	Torap__Observation o; /* points into what follows, and at the item */
@@ -19,5 +19,5 @@ struct rtsp_telling {
 
 /* `reason`: why it is missing or deleted; else "".  `picture`: of a snapshot that was stored, else empty.  *out must not be moved
  * afterwards; the others are borrowed. */
-void rtsp_tell(struct rtsp_telling *out, enum rtsp_tell what, const struct rtsp_item *item,
+void rtsp_telling_fill(struct rtsp_telling *out, enum rtsp_told_of what, const struct rtsp_item *item,
 	const char *reason, struct torap_bytes picture, struct torap_wall now);

@@ -296,10 +296,10 @@ Test(telling, says_all_of_a_clip_with_gaps)
 	}
 	for (int i = 0; i < RTSP_GAPS_MAX; i++)
 		item.gaps[i] = (struct rtsp_gap){ { item.from.us + 1 }, { item.from.us + 2 }, UINT32_MAX };
-	rtsp_tell(&t, RTSP_TELL_DELETED, &item, "retention", torap_bytes(NULL, 0), item.from);
+	rtsp_telling_fill(&t, RTSP_TELL_DELETED, &item, "retention", torap_bytes(NULL, 0), item.from);
 	cr_expect_eq(t.o.n_fields, 16);
 	cr_expect_null(t.o.image);
-	rtsp_tell(&t, RTSP_TELL_STORED, &item, "", torap_bytes("jpeg", 4), item.from);
+	rtsp_telling_fill(&t, RTSP_TELL_STORED, &item, "", torap_bytes("jpeg", 4), item.from);
 	cr_expect_eq(t.o.image->data.len, 4);
 	cr_expect_lt(torap__observation__get_packed_size(&t.o), 8192);
 }
