@@ -37,6 +37,7 @@ FEEDS = {  # name → metrics port, filter
     "rudny-duty-unit": (9123, lambda e: e["region"] == "392410000" and e["severity"] in ("normal", "high", "critical")),
     "prosecutor": (9124, lambda e: e["facility"] in ("police_premises", "prison")),
 }
+SEE = ("situation-centre", "almaty-control-centre")  # pictures, too
 RATE = 4  # messages a second from the panels of each node
 
 
@@ -138,7 +139,7 @@ class Tail:
     def __init__(self, feed):
         self.path, self.rest = os.path.join(STATE, feed + ".jsonl"), b""
         self.at = os.path.getsize(self.path) if os.path.exists(self.path) else 0
-        self.device, self.own, self.last, self.cameras = 0, 0, [], []
+        self.device, self.own, self.last, self.cameras, self.evidence = 0, 0, [], [], []
 
     def read(self):
         if not os.path.exists(self.path):
@@ -153,6 +154,8 @@ class Tail:
             protocol = event["detail"].get("protocol")
             if protocol in ("rtsp", "archive"):
                 self.cameras.append(event)
+                if event["kind"] == "evidence_stored":
+                    self.evidence.append(event)
             elif event.get("device") and "code" in event["detail"]:
                 self.device += 1
                 self.last = [*self.last, event][-5:]
@@ -209,7 +212,9 @@ class Demonstration:
             self.wait(f"dc09-{name} listens", lambda: socket.create_connection(("127.0.0.1", port), 1).close() or True)
         self.tails = {feed: Tail(feed) for feed in FEEDS}
         for feed in FEEDS:
-            self.start(feed, "torap", "follow", "-c", os.path.join(ETC, f"feed-{feed}.yaml"), "--out", os.path.join(STATE, feed + ".jsonl"))
+            pictures = os.path.join(STATE, "pictures", feed)
+            os.makedirs(pictures, exist_ok=True)
+            self.start(feed, "torap", "follow", "-c", os.path.join(ETC, f"feed-{feed}.yaml"), "--out", os.path.join(STATE, feed + ".jsonl"), "--pictures", pictures)
         self.cameras = cameras.Cameras(self.start, STATE, self.wait)
         self.start("rtsp-kostanay", "torap-rtsp", "-c", os.path.join(ETC, "rtsp-kostanay.yaml"))
         self.start("archive-kostanay", "torap-archive", "-c", os.path.join(ETC, "archive-kostanay.yaml"))
@@ -324,6 +329,7 @@ class Demonstration:
             if done.returncode != 0:
                 bad.append(f"{feed} does not verify")
         bad += self.finish_cameras()
+        bad += self.finish_pictures()
         if not sent:
             bad.append("no panel got an acknowledgement")
         for text in bad:
@@ -342,6 +348,23 @@ class Demonstration:
         else:
             say(f"(what happens to cameras takes {cameras.ROUND_S} s: not judged)")
         return bad
+
+
+    def finish_pictures(self):
+        """Does each feed have the pictures of alarms that it is entitled to, and no other?  Is the evidence folder what its events say?"""
+        bad, evidence = [], os.path.join(STATE, "evidence")
+        say("\npictures and clips of alarms, by feed")
+        for feed, tail in self.tails.items():
+            stills = [e for e in tail.evidence if e["detail"]["media_type"] == "image/jpeg"]
+            shown = [e for e in stills if "image" in e]
+            say(f"{feed:26}{len(stills):>6} pictures told, {len(shown)} shown (.state/pictures/{feed}); {len(tail.evidence) - len(stills)} clips told")
+            if len(shown) != (len(stills) if feed in SEE else 0):
+                bad.append(f"{feed} is shown {len(shown)} of {len(stills)} pictures")
+            bad += [f"{feed}: no file of picture {e['detail']['digest']}" for e in shown
+                    if not os.path.exists(os.path.join(STATE, "pictures", feed, e["detail"]["digest"] + ".jpg"))]
+        done = subprocess.run([os.path.join(BIN, "torap-rtsp"), "--check-evidence", evidence], capture_output=True, text=True)
+        say((done.stdout.strip() or done.stderr.strip()).splitlines()[-1])
+        return bad + ([f"{evidence} is not what its events say"] if done.returncode else [])
 
 
 def told(event):

@@ -49,7 +49,7 @@ static void compact(struct rtsp_keeper *k)
 {
 	while (k->first < k->count && !*k->list[k->first].name)
 		k->first++;
-	if (k->first < k->count / 2 || k->busy)
+	if (!k->first || k->first < k->count / 2 || k->busy)
 		return;
 	memmove(k->list, k->list + k->first, (k->count - k->first) * sizeof *k->list);
 	k->count -= k->first;
