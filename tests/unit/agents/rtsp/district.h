@@ -85,7 +85,7 @@ static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
 static inline void district_on_hurry(void *hint, uint32_t slot)
 {
 	(void)hint;
-	rtsp_schedule_hurry(&district.schedule, slot, district_now().mono);
+	rtsp_schedule_soon(&district.schedule, slot, district_now().mono);
 }
 
 static inline struct kit_planned *district_on_excuse(void *hint, uint32_t slot)

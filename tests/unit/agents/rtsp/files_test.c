@@ -75,6 +75,13 @@ Test(config, takes_the_example)
 	cr_expect_eq(c.schedule.parallel, 200);
 	cr_expect_eq(c.limits.stall_us, rtsp_limits_default.stall_us);
 	cr_expect_not(c.held);
+	cr_expect_eq(c.outage.cameras, rtsp_outage_limits_default.cameras); /* the example has the defaults */
+	cr_expect_float_eq(c.outage.share, rtsp_outage_limits_default.share, 1e-6);
+	cr_expect_float_eq(c.outage.back, rtsp_outage_limits_default.back, 1e-6);
+	cr_expect_eq(c.outage.hold_us, rtsp_outage_limits_default.hold_us);
+	cr_expect_eq(c.outage.settle_us, rtsp_outage_limits_default.settle_us);
+	cr_expect_eq(c.outage.join_us, rtsp_outage_limits_default.join_us);
+	cr_expect_str_eq(c.planned, "deploy/rtsp/../etc/planned.yaml");
 	cr_expect_str_eq(c.credentials, "deploy/rtsp/cameras.credentials");
 	rtsp_config_finish(&c);
 }
@@ -90,6 +97,10 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		{ "node: ipc://x\nwatch:\n  parallel: 0\n", ":3: must be 1 to 4096" },
 		{ "node: ipc://x\nlimits:\n  first: 1ms\n", ":3: must be between 100ms and 24h" },
 		{ "node: ipc://x\nwatch:\n  retry: 2m\n  retry_max: 1m\n", ":4: is shorter than retry" },
+		{ "node: ipc://x\noutage:\n  cameras: 1\n", ":3: one camera is no outage of many" },
+		{ "node: ipc://x\noutage:\n  share: 50\n", ":3: must be more than 50" },
+		{ "node: ipc://x\noutage:\n  back: 101\n", ":3: must be 1 to 100" },
+		{ "node: ipc://x\noutage:\n  hold: 0s\n", ":3: must be between 100ms and 24h" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct rtsp_config c = { 0 };
