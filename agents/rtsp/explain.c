@@ -2,18 +2,16 @@
 
 #include <stdlib.h>
 
-enum { CACHED = 4, WITNESSES = 4, HURRIED_MAX = 512, AGAIN_S = 15 };
+enum { WITNESSES = 4, HURRIED_MAX = 512, AGAIN_S = 15 };
 
 struct cached {
 	uint64_t stamp;
 	enum rtsp_outcome kind;
-	bool excused;
 	struct rtsp_explanation e;
 };
 
-struct entry { /* of a group */
-	struct cached cached[CACHED];
-	uint8_t next;
+struct entry {                            /* of a group */
+	struct cached cached[2];          /* [1]: of those that are excused */
 	struct torap_mono asked, hurried; /* some, all */
 	uint32_t from;                    /* where the search for witnesses goes on */
 };
@@ -150,14 +148,9 @@ static struct rtsp_explanation find_out(
 struct rtsp_explanation rtsp_explain(
 	const struct rtsp_outages *o, uint32_t group, enum rtsp_outcome kind, bool excused)
 {
-	struct entry *entry = &o->explaining->entries[group];
-	for (unsigned i = 0; i < CACHED; i++) {
-		const struct cached *c = &entry->cached[i];
-		if (c->stamp == o->explaining->stamp && c->kind == kind && c->excused == excused)
-			return c->e;
-	}
-	struct cached *c = &entry->cached[entry->next++ % CACHED];
-	*c = (struct cached){ o->explaining->stamp, kind, excused, find_out(o, group, kind, excused) };
+	struct cached *c = &o->explaining->entries[group].cached[excused];
+	if (c->stamp != o->explaining->stamp || c->kind != kind)
+		*c = (struct cached){ o->explaining->stamp, kind, find_out(o, group, kind, excused) };
 	return c->e;
 }
 

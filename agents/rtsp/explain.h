@@ -27,7 +27,7 @@ bool rtsp_explain_fits(const struct rtsp_member *m, enum rtsp_outcome kind, bool
 /* Of a member that fails: how. */
 enum rtsp_outcome rtsp_explain_kind(const struct rtsp_member *m);
 
-/* Remembered for a step, for many cameras ask for the same group. */
+/* Remembered for a step: many cameras ask for the same group.  Of each group one kind at a time: who has many to ask for goes by kinds. */
 struct rtsp_explaining; /* opaque */
 struct rtsp_explaining *rtsp_explaining_create(uint32_t groups, uint32_t room);
 void rtsp_explaining_destroy(struct rtsp_explaining *e); /* accepts NULL */

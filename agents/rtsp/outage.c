@@ -469,7 +469,9 @@ static bool decide(struct rtsp_outages *o, uint32_t slot, bool now_or_never, str
 {
 	struct rtsp_member *m = &o->members[slot];
 	struct candidates c = candidates_of(o, slot);
-	bool over = now_or_never || torap_mono_reached(m->deadline, now.mono);
+	/* A group that explains it may take longer: politeness towards a recorder makes looking at all of it slow. */
+	struct torap_mono deadline = { m->deadline.us + (c.any ? o->limits.hold_us : 0) };
+	bool over = now_or_never || torap_mono_reached(deadline, now.mono);
 	if (o->limits.cameras && !over && (c.any ? !c.settled : c.possible))
 		return false;
 	if (o->limits.cameras && c.any && form(o, o->groups.of[slot][best_of(o, &c, m->cause)], m, now))
@@ -558,24 +560,39 @@ static void step_outage(struct rtsp_outages *o, struct rtsp_outage *outage, stru
 		tell_change(o, outage);
 }
 
-static void look_for_excuses(struct rtsp_outages *o)
+/* Which kinds of failures there are; and whether they are excused. */
+static uint32_t look_at_failing(struct rtsp_outages *o)
 {
-	for (uint32_t slot = 0; slot < o->room; slot++)
-		if (o->members[slot].number && rtsp_explain_fails(&o->members[slot]))
-			look_for_excuse(o, slot);
-}
-
-static void hurry(struct rtsp_outages *o, struct torap_mono now)
-{
+	uint32_t kinds = 0;
 	for (uint32_t slot = 0; slot < o->room; slot++) {
 		const struct rtsp_member *m = &o->members[slot];
 		if (!m->number || !rtsp_explain_fails(m))
 			continue;
+		look_for_excuse(o, slot);
+		kinds |= 1u << rtsp_explain_kind(m);
+	}
+	return kinds;
+}
+
+static void hurry(struct rtsp_outages *o, enum rtsp_outcome kind, struct torap_mono now)
+{
+	for (uint32_t slot = 0; slot < o->room; slot++) {
+		const struct rtsp_member *m = &o->members[slot];
+		if (!m->number || !rtsp_explain_fails(m) || rtsp_explain_kind(m) != kind)
+			continue;
 		for (unsigned i = 0; i < RTSP_COMMONS; i++)
 			if (o->groups.of[slot][i] != RTSP_NO_GROUP)
-				rtsp_explain_hurry(
-					o, o->groups.of[slot][i], rtsp_explain_kind(m), m->excused, now);
+				rtsp_explain_hurry(o, o->groups.of[slot][i], kind, m->excused, now);
 	}
+}
+
+/* Each new outage changes what explains the others, so they are few in one step. */
+static void decide_all(struct rtsp_outages *o, enum rtsp_outcome kind, unsigned *formed, struct rtsp_now now)
+{
+	for (uint32_t slot = 0; slot < o->room && *formed < FORMED_MAX; slot++)
+		if (o->members[slot].state == RTSP_MEMBER_HELD &&
+			rtsp_explain_kind(&o->members[slot]) == kind)
+			*formed += decide(o, slot, false, now);
 }
 
 void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now)
@@ -586,13 +603,15 @@ void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now)
 	if (!o->room)
 		return;
 	rtsp_explaining_forget(o->explaining);
-	look_for_excuses(o);
-	if (o->limits.cameras)
-		hurry(o, now.mono);
+	uint32_t kinds = look_at_failing(o);
 	unsigned formed = 0;
-	for (uint32_t slot = 0; slot < o->room && formed < FORMED_MAX; slot++)
-		if (o->members[slot].state == RTSP_MEMBER_HELD)
-			formed += decide(o, slot, false, now);
+	for (unsigned kind = 0; kind < RTSP_OUTCOMES; kind++) {
+		if (!(kinds >> kind & 1))
+			continue;
+		if (o->limits.cameras)
+			hurry(o, (enum rtsp_outcome)kind, now.mono);
+		decide_all(o, (enum rtsp_outcome)kind, &formed, now);
+	}
 }
 
 /* A restart. */

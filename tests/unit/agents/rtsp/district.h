@@ -1,5 +1,5 @@
-/* district.h: cameras behind switches that die and come back, in seconds that nobody waits for: real health and the machine of outages, a
- * schedule as torap-rtsp has it by default (a look a minute, a few seconds after a failure, ever later). */
+/* district.h: cameras behind switches that die and come back, in seconds that nobody waits for: real health, schedule and machine of
+ * outages, with torap-rtsp's defaults: a look a minute, 200 at a time, 4 at one recorder. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -9,6 +9,7 @@
 
 #include "agents/kit/plan.h"
 #include "agents/rtsp/outage.h"
+#include "agents/rtsp/schedule.h"
 
 enum { DISTRICT_MAX = 2048, DISTRICT_TOLD_MAX = 4096, DISTRICT_PERIOD_S = 60 };
 
@@ -29,8 +30,8 @@ static struct district {
 	struct rtsp_belongs belongs[DISTRICT_MAX];
 	struct rtsp_health health[DISTRICT_MAX];
 	enum rtsp_outcome down[DISTRICT_MAX]; /* RTSP_OUTCOME_PICTURE: it is well */
-	int64_t look_s[DISTRICT_MAX];
-	unsigned failures[DISTRICT_MAX];
+	struct rtsp_schedule schedule;
+	int64_t busy_until_s[DISTRICT_MAX]; /* 0: nobody looks at it */
 	uint64_t looks;
 	struct kit_planned *planned[DISTRICT_MAX];
 	struct district_told *told;
@@ -84,8 +85,7 @@ static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
 static inline void district_on_hurry(void *hint, uint32_t slot)
 {
 	(void)hint;
-	if (district.look_s[slot] > district.now_s + 1)
-		district.look_s[slot] = district.now_s + 1;
+	rtsp_schedule_soon(&district.schedule, slot, district_now().mono);
 }
 
 static inline struct kit_planned *district_on_excuse(void *hint, uint32_t slot)
@@ -96,12 +96,33 @@ static inline struct kit_planned *district_on_excuse(void *hint, uint32_t slot)
 	return p && p->from.us <= now.wall.us && now.wall.us < p->until.us ? p : NULL;
 }
 
+/* Recorders by name, as numbers. */
+static inline uint32_t district_recorder(uint32_t camera)
+{
+	const char *name = district.belongs[camera].names[RTSP_COMMON_RECORDER];
+	uint32_t first = 0;
+	while (*name && strcmp(district.belongs[first].names[RTSP_COMMON_RECORDER], name) != 0)
+		first++;
+	return *name ? first : RTSP_NOBODY;
+}
+
 /* Gives the registry's rows to the machine. */
 static inline void district_set(void)
 {
+	struct rtsp_schedule *s = &district.schedule;
 	cr_assert_eq(rtsp_outages_set(&district.o, district.numbers, district.belongs, district.count,
 			     district_now().mono),
 		0);
+	rtsp_schedule_finish(s);
+	s->limits = (struct rtsp_schedule_limits){ DISTRICT_PERIOD_S * TORAP_US_PER_S, 5 * TORAP_US_PER_S,
+		60 * TORAP_US_PER_S, 200, 4 };
+	cr_assert_eq(rtsp_schedule_init(s, district.count, district.count), 0);
+	memset(district.busy_until_s, 0, sizeof district.busy_until_s);
+	for (uint32_t i = 0; i < district.count; i++)
+		if (district.numbers[i])
+			rtsp_schedule_add(s, i, district_recorder(i),
+				(double)(i * 37 % DISTRICT_PERIOD_S) / DISTRICT_PERIOD_S,
+				district_now().mono);
 }
 
 static inline void district_open(uint32_t count)
@@ -117,13 +138,13 @@ static inline void district_open(uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		district.numbers[i] = i + 1;
 		district.belongs[i] = (struct rtsp_belongs){ { "", "", "", "site", "" } };
-		district.look_s[i] = district.now_s + (int64_t)((i * 37) % DISTRICT_PERIOD_S);
 	}
 }
 
 static inline void district_close(void)
 {
 	rtsp_outages_finish(&district.o);
+	rtsp_schedule_finish(&district.schedule);
 	free(district.told);
 }
 
@@ -139,30 +160,41 @@ static inline void district_look(uint32_t i)
 		rtsp_outages_well(&district.o, i, now.mono);
 		count = rtsp_health_picture(
 			&district.health[i], &good, recorder, &rtsp_profile_default, now, reports);
-		district.failures[i] = 0;
-		bool undecided = rtsp_health_undecided(&district.health[i]);
-		district.look_s[i] = district.now_s + (undecided ? 5 : DISTRICT_PERIOD_S);
 	} else {
 		rtsp_outages_failed(&district.o, i, district.down[i], now.mono);
 		count = rtsp_health_failure(
 			&district.health[i], district.down[i], recorder, &rtsp_profile_default, now, reports);
-		int64_t wait = 5;
-		for (unsigned k = 0; k < district.failures[i] && wait < 60; k++)
-			wait *= 2;
-		district.failures[i]++;
-		district.look_s[i] = district.now_s + (wait < 60 ? wait : 60);
 	}
 	for (unsigned k = 0; k < count; k++)
 		if (reports[k].fault == RTSP_OFFLINE)
 			rtsp_outages_report(&district.o, i, &reports[k], now);
+	rtsp_schedule_done(&district.schedule, i, district.down[i] != RTSP_OUTCOME_PICTURE,
+		rtsp_health_undecided(&district.health[i]), (uint32_t)rand() * 2u, now.mono);
+}
+
+/* How long it takes to get an answer, or none. */
+static inline int64_t district_takes(enum rtsp_outcome outcome)
+{
+	return outcome == RTSP_OUTCOME_TIMEOUT_CONNECT ? 5 : outcome == RTSP_OUTCOME_NO_ROUTE ? 3 : 1;
+}
+
+static inline void district_turns(void)
+{
+	uint32_t i;
+	for (i = 0; i < district.count; i++) {
+		if (!district.busy_until_s[i] || district.busy_until_s[i] > district.now_s)
+			continue;
+		district.busy_until_s[i] = 0;
+		district_look(i);
+	}
+	while ((i = rtsp_schedule_take(&district.schedule, district_now().mono)) != RTSP_NOBODY)
+		district.busy_until_s[i] = district.now_s + district_takes(district.down[i]);
 }
 
 static inline void district_run(int64_t seconds)
 {
 	for (int64_t end = district.now_s + seconds; district.now_s < end; district.now_s++) {
-		for (uint32_t i = 0; i < district.count; i++)
-			if (district.numbers[i] && district.look_s[i] <= district.now_s)
-				district_look(i);
+		district_turns();
 		rtsp_outages_step(&district.o, district_now());
 		for (unsigned k = 0; k < district.told_count && !district.away; k++) {
 			if (!district.told[k].number)

@@ -76,6 +76,13 @@ Test(config, takes_the_example)
 	cr_expect_eq(c.schedule.parallel, 200);
 	cr_expect_eq(c.limits.stall_us, rtsp_limits_default.stall_us);
 	cr_expect_not(c.held);
+	cr_expect_eq(c.outage.cameras, rtsp_outage_limits_default.cameras); /* the example has the defaults */
+	cr_expect_float_eq(c.outage.share, rtsp_outage_limits_default.share, 1e-6);
+	cr_expect_float_eq(c.outage.back, rtsp_outage_limits_default.back, 1e-6);
+	cr_expect_eq(c.outage.hold_us, rtsp_outage_limits_default.hold_us);
+	cr_expect_eq(c.outage.settle_us, rtsp_outage_limits_default.settle_us);
+	cr_expect_eq(c.outage.join_us, rtsp_outage_limits_default.join_us);
+	cr_expect_str_eq(c.planned, "deploy/rtsp/../etc/planned.yaml");
 	cr_expect_str_eq(c.credentials, "deploy/rtsp/cameras.credentials");
 	cr_expect_str_eq(c.evidence.folder, "/var/lib/torap/evidence");
 	cr_expect(c.evidence.clips && c.evidence.before_us == 10 * TORAP_US_PER_S &&
@@ -105,6 +112,10 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		{ "node: ipc://x\nevidence:\n  folder: e\n  clips: all\n",
 			":4: \"all\" is none of held, none" },
 		{ "node: ipc://x\nwatch:\n  retry: 2m\n  retry_max: 1m\n", ":4: is shorter than retry" },
+		{ "node: ipc://x\noutage:\n  cameras: 1\n", ":3: one camera is no outage of many" },
+		{ "node: ipc://x\noutage:\n  share: 50\n", ":3: must be more than 50" },
+		{ "node: ipc://x\noutage:\n  back: 101\n", ":3: must be 1 to 100" },
+		{ "node: ipc://x\noutage:\n  hold: 0s\n", ":3: must be between 100ms and 24h" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct rtsp_config c = { 0 };

@@ -39,8 +39,6 @@ Test(outage, a_few_behind_a_switch_are_found_before_their_turn, .fini = district
 	district_belong(0, 4, RTSP_COMMON_SWITCH, "sw-1");
 	district_set();
 	district_run(120);
-	for (uint32_t i = 0; i < 4; i++)
-		district.look_s[i] = district.now_s + 1 + 19 * i;
 	district_down(0, 4, DEAD);
 	district_run(61);
 	district_expect(1);
@@ -54,7 +52,9 @@ Test(outage, one_camera_is_told_as_soon_as_the_others_were_seen, .fini = distric
 	district_set();
 	district_run(120);
 	district.down[3] = DEAD;
-	int64_t found_s = district.look_s[3];
+	while (!district.o.members[3].failures)
+		district_run(1);
+	int64_t found_s = district.now_s;
 	district_run(200);
 	district_expect(1);
 	const struct district_told *t = district_told("offline start 3");
@@ -64,6 +64,24 @@ Test(outage, one_camera_is_told_as_soon_as_the_others_were_seen, .fini = distric
 	district_run(200);
 	district_expect(2);
 	district_told("offline end 3");
+}
+
+/* A recorder is asked by four at a time, and each waits for nothing for five seconds: all of it are one event all the same. */
+Test(outage, a_silent_recorder_is_one_event_however_polite_we_are, .fini = district_close)
+{
+	district_open(200);
+	district_belong(0, 32, RTSP_COMMON_RECORDER, "nvr-1");
+	district_set();
+	district_run(120);
+	district_down(0, 32, DEAD);
+	district_run(300);
+	district_expect(1);
+	cr_expect_eq(district_told("recorder nvr-1 start")->count, 32);
+	cr_expect_leq(district.told[0].at_s, start_s + 120 + 120);
+	district_down(0, 32, WELL);
+	district_run(300);
+	district_expect(2);
+	district_told("recorder nvr-1 end");
 }
 
 /* Of two cameras none is a common cause, however much they have in common; and nobody waits for a third. */
