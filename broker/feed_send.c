@@ -105,15 +105,13 @@ static bool sent(struct broker_feed *f, struct broker_follow *w, uint64_t last, 
 
 bool broker_feed_send_view(struct broker_feed *f, const struct torap_batch *view)
 {
-	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2] = { torap_envelope_batch(view),
-		view->signed_manifest };
-	if (!frames[0]) {
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	unsigned count = torap_batch_to_frames(frames, view);
+	if (!count) {
 		broker_session_end(f->session, "out of memory", 0, NULL);
 		return false;
 	}
-	for (unsigned i = 0; i < view->manifest->frames_count; i++)
-		frames[i + 2] = view->frames[i];
-	bool ok = broker_session_send_frames(f->session, frames, view->manifest->frames_count + 2);
+	bool ok = broker_session_send_frames(f->session, frames, count);
 	torap_buffer_unref(frames[0]);
 	return ok;
 }

@@ -98,7 +98,7 @@ def check_shape(m):
     """What a manifest must be, whoever signed it."""
     if not 1 <= m.count <= 4096 or not 1 <= len(m.groups) <= 256 or m.batch_no == 0 or m.first_seq == 0:
         raise Wrong("a manifest out of its limits")
-    if m.digest != 1 or m.compression not in (0, 1):
+    if m.digest != 1 or m.compression not in (0, 1) or len(m.frames) != 32:
         raise Wrong("unknown algorithms")
     if sum(g.count for g in m.groups) != m.count or any(g.count == 0 for g in m.groups):
         raise Wrong("counts do not add up")
@@ -113,21 +113,26 @@ def check_shape(m):
             raise Wrong("a group twice, or of another lane")
         if kinds[:1] != [1] or kinds != sorted(set(kinds)) or kinds[-1] > 3:
             raise Wrong("parts out of order")
-        if any(p.length > (IMAGE_MAX if p.part == 3 else FRAME_MAX) or len(p.digest) != 32 for p in g.parts):
+        if any(p.length > (IMAGE_MAX if p.part == 3 else FRAME_MAX) for p in g.parts):
             raise Wrong("a part out of its limits")
         seen.add(name)
 
 
-def check_frames(m, frames):
+def check_frames(m, digests, frames):
     """Each frame is empty or what was signed.  Returns them by (group, part kind)."""
     parts = [(i, p) for i, g in enumerate(m.groups) for p in g.parts]
     if len(frames) != len(parts):
         raise Wrong("%d frames for %d parts" % (len(frames), len(parts)))
+    if any(frames) or digests:
+        if len(digests) != 32 * len(parts):
+            raise Wrong("%d bytes of digests for %d parts" % (len(digests), len(parts)))
+        if digest(digests) != m.frames:
+            raise Wrong("bad digest of the digests")
     there = {}
-    for frame, (group, part) in zip(frames, parts):
+    for n, (frame, (group, part)) in enumerate(zip(frames, parts)):
         if not frame:
             continue
-        if len(frame) != part.length or digest(frame) != part.digest:
+        if len(frame) != part.length or digest(frame) != digests[32 * n:32 * n + 32]:
             raise Wrong("bad digest")
         there[group, part.part] = frame
     return there
@@ -268,7 +273,7 @@ class Subscriber:
         m = self.check_manifest(frames[0], key, envelope.batch_no)
         if m is None:
             return key
-        there = check_frames(m, frames[1:])
+        there = check_frames(m, frames[1], frames[2:])
         for offset, (group, messages) in self.events_of(m, there):
             if 1 in messages:
                 self.show(key, m, offset, getattr(m.groups[group], "class"), messages)
