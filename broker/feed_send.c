@@ -14,6 +14,7 @@
 #include "broker/session.h"
 #include "broker/streams.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "loop/app.h"
 #include "wire/envelope.h"
 
@@ -127,7 +128,7 @@ static bool send_batch(struct broker_feed *f, struct broker_follow *w, uint64_t 
 	return true;
 }
 
-/* Quiet feeds of a stream mostly need the same run: it is encoded once. */
+/* Quiet feeds of a stream mostly need the same run: it is encoded and compressed once. */
 static struct torap_buffer *encode_run(
 	struct broker_feed *f, struct broker_follow *w, uint64_t from, uint64_t to)
 {
@@ -137,9 +138,11 @@ static struct torap_buffer *encode_run(
 		manifests[at - from] = batch_at(f, w, at)->signed_manifest;
 	if (s->run && s->run_from == from && s->run_to == to)
 		return torap_buffer_ref(s->run);
-	struct torap_buffer *run = torap_run_encode(manifests, to - from + 1);
-	if (!run)
+	struct torap_buffer *plain = torap_run_encode(manifests, to - from + 1);
+	if (!plain)
 		return NULL;
+	struct torap_buffer *run = torap_run_compress(f->broker->compressor, plain);
+	torap_buffer_unref(plain);
 	torap_buffer_unref(s->run);
 	s->run = torap_buffer_ref(run);
 	s->run_from = from;

@@ -148,6 +148,13 @@ def content_size(zstd):
     return parameters.content_size
 
 
+def decompressed(zstd, size):
+    data = zstandard.ZstdDecompressor().decompress(zstd, max_output_size=size, allow_extra_data=False)
+    if len(data) != size:
+        raise Wrong("a zstd frame that holds less than it says")
+    return data
+
+
 def contents(m, there):
     """The messages of each frame, without its salt.  Those of open frames are perhaps compressed, each by itself."""
     there = {place: frame[SALT:] for place, frame in there.items()}
@@ -157,10 +164,7 @@ def contents(m, there):
     if sum(sizes.values()) > BATCH_MAX:
         raise Wrong("a batch that holds too much")
     for place, size in sizes.items():
-        data = zstandard.ZstdDecompressor().decompress(there[place], max_output_size=size, allow_extra_data=False)
-        if len(data) != size:
-            raise Wrong("a zstd frame that holds less than it says")
-        there[place] = data
+        there[place] = decompressed(there[place], size)
     return there
 
 
@@ -190,7 +194,7 @@ class Subscriber:
         self.trust = Trust(bytes.fromhex(args.root), pb)
         self.streams = {}
         self.canaries = {v for k, v in pb.event.Kind.items() if k.startswith("KIND_CANARY_")}
-        self.counts = {"events": 0, "canaries": 0, "batches": 0, "compressed": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
+        self.counts = {"events": 0, "canaries": 0, "batches": 0, "compressed": 0, "compressed_runs": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
         self.makes = {1: pb.event.EventOpen, 2: pb.event.EventPersonal, 3: pb.event.EventImage}
 
     def fail(self, where, why):
@@ -282,9 +286,20 @@ class Subscriber:
         self.advance(key)
         return key
 
+    def manifests_of(self, body):
+        run = self.pb.batch.Run.FromString(body)
+        if run.zstd:
+            if run.manifests:
+                raise Wrong("a run that is compressed and not")
+            run = self.pb.batch.Run.FromString(decompressed(run.zstd, content_size(run.zstd)))
+            self.counts["compressed_runs"] += 1
+        if not 1 <= len(run.manifests) <= 256 or run.zstd:
+            raise Wrong("a run of no manifests, of too many, or compressed twice")
+        return run.manifests
+
     def on_run(self, envelope, body):
         key = stream_key(envelope.stream)
-        for i, signed in enumerate(self.pb.batch.Run.FromString(body).manifests):
+        for i, signed in enumerate(self.manifests_of(body)):
             if self.check_manifest(signed.SerializeToString(), key, envelope.batch_no + i) is not None:
                 self.advance(key)
         return key

@@ -12,6 +12,7 @@
 #include "agents/follow/verify.h"
 #include "loop/app.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "loop/zap.h"
 #include "loop/zloop.h"
 #include "loop/zsocket.h"
