@@ -134,10 +134,10 @@ static struct torap_buffer *encode_run(
 {
 	struct broker_stream *s = w->stream;
 	struct torap_buffer *manifests[TORAP_RUN_MANIFESTS_MAX];
-	for (uint64_t at = from; at <= to; at++)
-		manifests[at - from] = batch_at(f, w, at)->signed_manifest;
 	if (s->run && s->run_from == from && s->run_to == to)
 		return torap_buffer_ref(s->run);
+	for (uint64_t at = from; at <= to; at++)
+		manifests[at - from] = batch_at(f, w, at)->signed_manifest;
 	struct torap_buffer *plain = torap_run_encode(manifests, to - from + 1);
 	if (!plain)
 		return NULL;
