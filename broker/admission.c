@@ -47,6 +47,10 @@ static struct broker_admission judge(const struct broker_rules *rules,
 	if (verdict == TORAP_VERDICT_MALFORMED)
 		return no(TORAP__REFUSAL__CODE__MALFORMED, verdict, "batch %" PRIu64 " is malformed",
 			m->batch_no);
+	if (verdict == TORAP_VERDICT_BAD_DIGEST && bad_frame == m->frames_count)
+		return no(TORAP__REFUSAL__CODE__BAD_SIGNATURE, verdict,
+			"batch %" PRIu64 ": the digests of its frames are not those that were signed",
+			m->batch_no);
 	if (verdict == TORAP_VERDICT_BAD_DIGEST)
 		return no(TORAP__REFUSAL__CODE__BAD_SIGNATURE, verdict,
 			"batch %" PRIu64 ": frame %u is not the one that was signed", m->batch_no, bad_frame);

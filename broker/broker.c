@@ -29,6 +29,7 @@
 #include "store/committer.h"
 #include "store/journal.h"
 #include "store/kv.h"
+#include "wire/compress.h"
 
 enum {
 	TICK_MS = 240,
@@ -314,7 +315,8 @@ static int load_rules(struct broker *b, struct torap_error *err)
 		return r;
 	b->audience = broker_audience_create(b->rules.policy->feeds_count);
 	b->absent = broker_absent_create();
-	return b->audience && b->absent ? 0 : torap_errorf(err, -ENOMEM, "out of memory");
+	b->compressor = torap_compressor_create();
+	return b->audience && b->absent && b->compressor ? 0 : torap_errorf(err, -ENOMEM, "out of memory");
 }
 
 static bool admit(void *hint, const uint8_t key[static 32], const char *address)
@@ -456,6 +458,7 @@ struct broker *broker_destroy(struct broker *b)
 	b->audience = broker_audience_destroy(b->audience);
 	b->absent = broker_absent_destroy(b->absent);
 	b->routing = broker_routing_destroy(b->routing);
+	b->compressor = torap_compressor_destroy(b->compressor);
 	broker_rules_finish(&b->rules);
 	b->kv = torap_kv_close(b->kv);
 	broker_counts_finish(&b->counts);

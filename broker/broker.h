@@ -35,6 +35,7 @@ struct broker_writer;
 struct torap_app;
 struct torap_batch;
 struct torap_committer;
+struct torap_compressor;
 struct torap_error;
 struct torap_http;
 struct torap_kv;
@@ -53,6 +54,7 @@ struct broker {
 	struct torap_committer *committer;
 	struct broker_streams *streams;
 	struct broker_routing *routing;
+	struct torap_compressor *compressor; /* of runs */
 	struct broker_audience *audience;
 	struct broker_absent *absent;
 	struct broker_own *own;

@@ -14,6 +14,7 @@
 #include "broker/session.h"
 #include "broker/streams.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "loop/app.h"
 #include "wire/envelope.h"
 
@@ -105,15 +106,13 @@ static bool sent(struct broker_feed *f, struct broker_follow *w, uint64_t last, 
 
 bool broker_feed_send_view(struct broker_feed *f, const struct torap_batch *view)
 {
-	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2] = { torap_envelope_batch(view),
-		view->signed_manifest };
-	if (!frames[0]) {
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	unsigned count = torap_batch_to_frames(frames, view);
+	if (!count) {
 		broker_session_end(f->session, "out of memory", 0, NULL);
 		return false;
 	}
-	for (unsigned i = 0; i < view->manifest->frames_count; i++)
-		frames[i + 2] = view->frames[i];
-	bool ok = broker_session_send_frames(f->session, frames, view->manifest->frames_count + 2);
+	bool ok = broker_session_send_frames(f->session, frames, count);
 	torap_buffer_unref(frames[0]);
 	return ok;
 }
@@ -129,19 +128,21 @@ static bool send_batch(struct broker_feed *f, struct broker_follow *w, uint64_t 
 	return true;
 }
 
-/* Quiet feeds of a stream mostly need the same run: it is encoded once. */
+/* Quiet feeds of a stream mostly need the same run: it is encoded and compressed once. */
 static struct torap_buffer *encode_run(
 	struct broker_feed *f, struct broker_follow *w, uint64_t from, uint64_t to)
 {
 	struct broker_stream *s = w->stream;
 	struct torap_buffer *manifests[TORAP_RUN_MANIFESTS_MAX];
-	for (uint64_t at = from; at <= to; at++)
-		manifests[at - from] = batch_at(f, w, at)->signed_manifest;
 	if (s->run && s->run_from == from && s->run_to == to)
 		return torap_buffer_ref(s->run);
-	struct torap_buffer *run = torap_run_encode(manifests, to - from + 1);
-	if (!run)
+	for (uint64_t at = from; at <= to; at++)
+		manifests[at - from] = batch_at(f, w, at)->signed_manifest;
+	struct torap_buffer *plain = torap_run_encode(manifests, to - from + 1);
+	if (!plain)
 		return NULL;
+	struct torap_buffer *run = torap_run_compress(f->broker->compressor, plain);
+	torap_buffer_unref(plain);
 	torap_buffer_unref(s->run);
 	s->run = torap_buffer_ref(run);
 	s->run_from = from;

@@ -8,6 +8,7 @@
 #include "broker/session.h"
 #include "broker/streams.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "loop/app.h"
 #include "store/journal.h"
 #include "store/kv.h"

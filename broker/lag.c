@@ -15,7 +15,7 @@ static bool want_none(void *hint, const struct torap_batch *batch, size_t group,
 static uint64_t whole_size(const struct torap_batch *batch)
 {
 	const struct torap_manifest *m = batch->manifest;
-	uint64_t size = batch->signed_manifest->size;
+	uint64_t size = batch->signed_manifest->size + (uint64_t)m->frames_count * TORAP_DIGEST_SIZE;
 	for (unsigned g = 0; g < m->groups_count; g++)
 		for (unsigned p = 0; p < m->groups[g].parts_count; p++)
 			size += m->groups[g].parts[p].length;

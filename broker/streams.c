@@ -148,6 +148,11 @@ void broker_stream_merged(
 	struct broker_streams *streams, struct broker_stream *s, const struct torap_batch *batch)
 {
 	struct broker_recent *e = broker_stream_recent(s, batch->manifest->batch_no);
+	if (e && batch->digests && !e->batch->digests) {
+		e->batch->digests = torap_buffer_ref(batch->digests);
+		e->size += batch->digests->size;
+		streams->recent_bytes += batch->digests->size;
+	}
 	for (unsigned i = 0; e && i < batch->manifest->frames_count; i++) {
 		if (!batch->frames[i] || e->batch->frames[i])
 			continue;

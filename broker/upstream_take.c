@@ -14,6 +14,7 @@
 #include "broker/own.h"
 #include "broker/streams.h"
 #include "broker/upstream.h"
+#include "link/run.h"
 #include "loop/app.h"
 #include "loop/zlink.h"
 
@@ -287,16 +288,15 @@ static void take_manifest(struct broker_upstream_lane *l, const struct torap_env
 static void on_run(
 	struct broker_upstream_lane *l, const struct torap_envelope *envelope, struct torap_bytes body)
 {
-	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
-	size_t count;
+	struct torap_run run;
 	struct torap_error err = { "it names no stream" };
-	if (!envelope->has_stream ||
-		torap_run_decode(manifests, &count, TORAP_RUN_MANIFESTS_MAX, body, &err)) {
+	if (!envelope->has_stream || torap_run_decode(&run, body, &err)) {
 		refuse(l, TORAP__REFUSAL__CODE__MALFORMED, "a run: %s", err.text);
 		return;
 	}
-	for (size_t i = 0; i < count && torap_zlink_flowing(l->link); i++)
-		take_manifest(l, envelope, envelope->batch_no + i, manifests[i]);
+	for (size_t i = 0; i < run.count && torap_zlink_flowing(l->link); i++)
+		take_manifest(l, envelope, envelope->batch_no + i, run.manifests[i]);
+	torap_run_finish(&run);
 }
 
 /* Heads. */

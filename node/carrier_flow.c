@@ -85,16 +85,12 @@ static struct torap_batch *clear(struct node_carrier *c, struct torap_batch *bat
 
 static int send_frames(struct node_carrier *c, const struct torap_batch *batch, struct node_now now)
 {
-	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2];
-	unsigned count = batch->manifest->frames_count;
-	struct torap_buffer *envelope = torap_envelope_batch(batch);
-	if (!envelope)
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	unsigned count = torap_batch_to_frames(frames, batch);
+	if (!count)
 		return -ENOMEM;
-	frames[0] = envelope;
-	frames[1] = batch->signed_manifest;
-	memcpy(&frames[2], batch->frames, count * sizeof *frames);
-	int r = node_carrier_send(c, frames, count + 2, now);
-	torap_buffer_unref(envelope);
+	int r = node_carrier_send(c, frames, count, now);
+	torap_buffer_unref(frames[0]);
 	return r;
 }
 

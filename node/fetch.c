@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "conf/trust.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "node/config.h"
 #include "node/uplink.h"
 #include "store/committer.h"
@@ -209,16 +210,23 @@ static void on_done(struct torap_commit_job *job, int result)
 	free(m);
 }
 
+/* A copy; NULL: not one, or out of memory. */
+static struct torap_buffer *only_manifest(struct torap_bytes body)
+{
+	struct torap_run run;
+	if (torap_run_decode(&run, body, NULL))
+		return NULL;
+	struct torap_buffer *copy = run.count == 1 ? torap_buffer_copy(run.manifests[0]) : NULL;
+	torap_run_finish(&run);
+	return copy;
+}
+
 /* The one manifest of the run, if it can be what was asked for. */
 static struct torap_batch *read_run(const struct node_fetch *f, const struct torap_stream_id *stream,
 	uint64_t batch_no, struct torap_bytes run)
 {
-	struct torap_bytes manifest;
-	size_t count = 0;
 	struct torap_batch *batch = NULL;
-	if (torap_run_decode(&manifest, &count, 1, run, NULL) || count != 1)
-		return NULL;
-	struct torap_buffer *copy = torap_buffer_copy(manifest);
+	struct torap_buffer *copy = only_manifest(run);
 	if (!copy || torap_batch_create(&batch, copy, NULL)) {
 		torap_buffer_unref(copy);
 		return NULL;

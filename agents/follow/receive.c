@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "link/run.h"
 #include "loop/app.h"
 
 static void refuse(struct follow *f, struct torap_zlink *l, int code, const struct torap_stream_id *stream,
@@ -163,18 +164,17 @@ static bool take_manifest(struct follow *f, struct torap_zlink *l, const struct 
 static void on_run(struct follow *f, struct torap_zlink *l, const struct torap_envelope *envelope,
 	struct torap_bytes body)
 {
-	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
-	size_t count;
+	struct torap_run run;
 	struct torap_error err;
-	if (!envelope->has_stream ||
-		torap_run_decode(manifests, &count, TORAP_RUN_MANIFESTS_MAX, body, &err)) {
+	if (!envelope->has_stream || torap_run_decode(&run, body, &err)) {
 		refuse(f, l, TORAP__REFUSAL__CODE__MALFORMED, envelope->has_stream ? &envelope->stream : NULL,
-			envelope->batch_no, "a run that cannot be decoded");
+			envelope->batch_no, envelope->has_stream ? err.text : "a run of no stream");
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		if (!take_manifest(f, l, envelope, envelope->batch_no + i, manifests[i]))
-			return;
+	for (size_t i = 0; i < run.count; i++)
+		if (!take_manifest(f, l, envelope, envelope->batch_no + i, run.manifests[i]))
+			break;
+	torap_run_finish(&run);
 }
 
 static void keep_proof(struct follow *f, struct torap_zlink *l, struct follow_stream *s,

@@ -8,7 +8,7 @@ enum {
 	TORAP_BATCH_FRAMES_MAX = 256 * 3,     /* three parts a group */
 	TORAP_FRAME_SIZE_MAX = 1 << 20,       /* open, personal: what one credit can hold */
 	TORAP_IMAGE_FRAME_SIZE_MAX = 8 << 20, /* a full-size JPEG */
-	TORAP_MANIFEST_SIZE_MAX = 64 << 10,   /* 256 groups of three digests each */
+	TORAP_MANIFEST_SIZE_MAX = 64 << 10,   /* 256 groups of three parts take a third of it */
 	TORAP_BATCH_SIZE_MAX = 16 << 20,      /* all frames of a batch */
 	TORAP_EVENT_PART_SIZE_MAX = 60 << 10, /* one event's open or personal part */
 	TORAP_RUN_MANIFESTS_MAX = 256,        /* manifests in one run */

@@ -78,8 +78,3 @@ int torap_credit_decode(uint64_t *out_bytes, struct torap_bytes body, struct tor
 int torap_grant_decode(
 	struct torap_grant_row **out, size_t *out_count, struct torap_bytes body, struct torap_error *err);
 struct torap_buffer *torap_grant_encode(const struct torap_grant_row *rows, size_t count);
-
-/* Run: signed manifests of consecutive batches, as views into the body. */
-int torap_run_decode(struct torap_bytes *out, size_t *count, size_t room, struct torap_bytes body,
-	struct torap_error *err);
-struct torap_buffer *torap_run_encode(struct torap_buffer *const *signed_manifests, size_t count);

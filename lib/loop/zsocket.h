@@ -38,7 +38,7 @@ void torap_zsocket_close(void *socket); /* accepts NULL */
 /* The endpoint that a listener really has ("tcp://127.0.0.1:41234" after asking for port 0). */
 bool torap_zsocket_endpoint(void *socket, char *text, size_t size);
 
-enum { TORAP_ZMESSAGE_FRAMES_MAX = TORAP_BATCH_FRAMES_MAX + 3, TORAP_ZPEER_MAX = 32 };
+enum { TORAP_ZMESSAGE_FRAMES_MAX = TORAP_BATCH_FRAMES_MAX + 4, TORAP_ZPEER_MAX = 32 };
 
 struct torap_zmessage {
 	struct torap_buffer

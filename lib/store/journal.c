@@ -17,6 +17,12 @@ static int put_frame(
 		txn, number, batch->manifest->batch_no, frame, torap_buffer_bytes(batch->frames[frame]));
 }
 
+static int put_digests(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch)
+{
+	return torap_rows_digests_put(
+		txn, number, batch->manifest->batch_no, torap_buffer_bytes(batch->digests));
+}
+
 /* Streams are numbered from 1, in the order of their first batches. */
 static int number_stream(struct torap_kv_txn *txn, struct torap_journal_head *head)
 {
@@ -44,11 +50,15 @@ static int store(struct torap_kv_txn *txn, const struct torap_batch *batch, stru
 	const struct torap_manifest *m = batch->manifest;
 	int r = torap_rows_manifest_put(txn, head->number, batch, received_at);
 	struct torap_rows_notes notes = { .count = m->frames_count };
+	bool any = false;
 	for (unsigned i = 0; !r && i < m->frames_count; i++) {
 		notes.of[i] = batch->frames[i] ? ROWS_NOTE_HELD : batch->omissions[i] & ROWS_NOTE_REASON;
+		any |= batch->frames[i] != NULL;
 		if (batch->frames[i])
 			r = put_frame(txn, head->number, batch, i);
 	}
+	if (!r && any)
+		r = put_digests(txn, head->number, batch);
 	if (!r)
 		r = torap_rows_notes_put(txn, head->number, m->batch_no, &notes);
 	if (r)
@@ -74,8 +84,17 @@ static bool is_damaged_there(const struct torap_batch *batch, const struct torap
 	       batch->omissions[frame] == TORAP__OMISSION_REASON__OMISSION_DAMAGED;
 }
 
+/* Is there, or will there be, a frame that could not be verified without the digests? */
+static bool are_digests_needed(const struct torap_batch *batch, const struct torap_rows_notes *notes)
+{
+	for (unsigned i = 0; i < notes->count; i++)
+		if (batch->frames[i] && !torap_rows_note_is_final(notes->of[i]))
+			return true;
+	return torap_rows_notes_hold(notes);
+}
+
 /* Stores what `batch` has and `ours` lacks.  A frame of ours that is damaged was read as lacking. */
-static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
+static int merge_frames(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
 	const struct torap_batch *ours)
 {
 	const struct torap_manifest *m = batch->manifest;
@@ -98,8 +117,29 @@ static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_b
 	}
 	if (r || !merged)
 		return r ? r : TORAP_JOURNAL_OLD;
-	r = torap_rows_notes_put(txn, number, m->batch_no, &notes);
+	r = torap_rows_notes_change(txn, number, m->batch_no, &notes);
 	return r ? r : TORAP_JOURNAL_MERGED;
+}
+
+/* Merges `batch` into what is stored under its number, the digests first: without them no frame of ours could be told from a damaged one. */
+static int merge(struct torap_kv_txn *txn, uint32_t number, const struct torap_batch *batch,
+	const struct torap_batch *ours)
+{
+	uint64_t batch_no = batch->manifest->batch_no;
+	struct torap_rows_notes notes;
+	struct torap_batch *verified = NULL;
+	if (!batch->digests || ours->digests)
+		return merge_frames(txn, number, batch, ours);
+	int r = torap_rows_notes_get(txn, number, batch_no, ours->manifest->frames_count, &notes);
+	if (r || !are_digests_needed(batch, &notes))
+		return r ? r : merge_frames(txn, number, batch, ours);
+	r = put_digests(txn, number, batch);
+	if (!r)
+		r = torap_journal_read(txn, number, batch_no, NULL, NULL, &verified, NULL, NULL);
+	if (!r)
+		r = merge_frames(txn, number, batch, verified);
+	torap_batch_destroy(verified);
+	return r == TORAP_JOURNAL_OLD ? TORAP_JOURNAL_MERGED : r;
 }
 
 /* The digest that a manifest must have, by what stands behind it: the next manifest, or the head.  False: that cannot be read.

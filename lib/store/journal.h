@@ -65,7 +65,8 @@ int torap_journal_head(
 typedef bool (*torap_journal_want)(void *hint, const struct torap_batch *batch, size_t group, size_t part);
 
 /* Reads a batch with the frames for which `want` says true; the others are NULL, with NOT_GRANTED for a reason.  Frames that are
- * wanted and not held are NULL with their reason; one whose digest is wrong, or that is gone without a note, is DAMAGED.
+ * wanted and not held are NULL with their reason; one whose digest is wrong, or that is gone without a note, is DAMAGED.  Their
+ * digests are there when one that is wanted is held, as far as they can be known.
  * Returns 0, TORAP_KV_MISSING, or negative (a manifest that cannot be decoded is -EBADMSG with a text).  *out is the caller's.
  * received_at may be NULL. */
 int torap_journal_read(struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no,

@@ -46,7 +46,7 @@ static int drop_due(struct torap_kv_txn *txn, uint32_t number, const struct tora
 			changed = true;
 		}
 	}
-	return changed ? torap_rows_notes_put(txn, number, m->batch_no, notes) : 0;
+	return changed ? torap_rows_notes_change(txn, number, m->batch_no, notes) : 0;
 }
 
 int torap_journal_drop_due(struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no,
@@ -90,5 +90,5 @@ int torap_journal_drop_frame(
 	if (r)
 		return r;
 	notes.of[frame] = (uint8_t)(reason | ROWS_NOTE_FINAL);
-	return torap_rows_notes_put(txn, stream_number, batch_no, &notes);
+	return torap_rows_notes_change(txn, stream_number, batch_no, &notes);
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "store/journal.h"
 #include "store/journal_rows.h"
+#include "wire/digest.h"
 #include "wire/verify.h"
 
 /* A batch on its way out of the store: its manifest first, then what is wanted of its frames. */
@@ -64,12 +65,55 @@ static bool wanted(
 static size_t wanted_bytes(const struct reading *reading, const struct torap_batch *batch)
 {
 	const struct torap_manifest *m = batch->manifest;
-	size_t size = batch->signed_manifest->size;
+	size_t size = 0;
 	for (unsigned g = 0; g < m->groups_count; g++)
 		for (unsigned p = 0; p < m->groups[g].parts_count; p++)
 			if (wanted(reading, batch, g, p))
 				size += m->groups[g].parts[p].length;
-	return size;
+	if (size)
+		size += (size_t)m->frames_count * TORAP_DIGEST_SIZE;
+	return batch->signed_manifest->size + size;
+}
+
+/* The entries that are damaged are those of frames that are here, perhaps: these are made again from the frames. */
+static int renew_digests(
+	const struct reading *reading, struct torap_buffer *digests, const struct torap_rows_notes *notes)
+{
+	for (unsigned i = 0; i < notes->count; i++) {
+		struct torap_bytes frame;
+		int r = notes->of[i] == ROWS_NOTE_HELD ? torap_rows_frame_get(reading->txn, reading->number,
+								 reading->batch_no, i, &frame)
+						       : TORAP_KV_MISSING;
+		if (!r)
+			torap_digest(digests->data + (size_t)i * TORAP_DIGEST_SIZE, frame);
+		else if (r != TORAP_KV_MISSING)
+			return r;
+	}
+	return 0;
+}
+
+/* Of a batch that is known to hold a frame.  Digests that are gone or damaged for good are left out, and all frames count as damaged. */
+static int read_digests(
+	const struct reading *reading, struct torap_batch *batch, const struct torap_rows_notes *notes)
+{
+	struct torap_bytes row;
+	size_t size = (size_t)batch->manifest->frames_count * TORAP_DIGEST_SIZE;
+	int r = torap_rows_digests_get(reading->txn, reading->number, reading->batch_no, &row);
+	if (r && r != TORAP_KV_MISSING)
+		return r;
+	bool is_there = !r && row.size == size;
+	struct torap_buffer *digests = torap_buffer_create(size);
+	if (!digests)
+		return -ENOMEM;
+	if (is_there)
+		memcpy(digests->data, row.data, size);
+	else
+		memset(digests->data, 0, size); /* Which no digest is. */
+	batch->digests = digests;
+	r = torap_verify_digests(batch) ? 0 : renew_digests(reading, digests, notes);
+	if (r || !torap_verify_digests(batch))
+		batch->digests = torap_buffer_unref(digests);
+	return r;
 }
 
 static int read_frame(const struct reading *reading, struct torap_batch *batch, unsigned frame, uint8_t note)
@@ -91,12 +135,26 @@ static int read_frame(const struct reading *reading, struct torap_batch *batch, 
 	return 0;
 }
 
+static bool is_any_to_read(
+	const struct reading *reading, const struct torap_batch *batch, const struct torap_rows_notes *notes)
+{
+	const struct torap_manifest *m = batch->manifest;
+	for (unsigned g = 0; g < m->groups_count; g++)
+		for (unsigned p = 0; p < m->groups[g].parts_count; p++)
+			if (notes->of[m->groups[g].first_frame + p] == ROWS_NOTE_HELD &&
+				wanted(reading, batch, g, p))
+				return true;
+	return false;
+}
+
 static int read_frames(const struct reading *reading, struct torap_batch *batch)
 {
 	const struct torap_manifest *m = batch->manifest;
 	struct torap_rows_notes notes;
 	int r = torap_rows_notes_get(
 		reading->txn, reading->number, reading->batch_no, m->frames_count, &notes);
+	if (!r && is_any_to_read(reading, batch, &notes))
+		r = read_digests(reading, batch, &notes);
 	if (r)
 		return failed(reading, r);
 	for (unsigned g = 0; g < m->groups_count; g++) {

@@ -6,6 +6,7 @@
 
 enum {
 	ROWS_ID_MARK = 0xffffffff,    /* no stream has this number: TORAP_STREAMS_MAX is far below */
+	ROWS_DIGESTS = 0xffff,        /* no frame has this index: TORAP_BATCH_FRAMES_MAX is far below */
 	ROWS_MANIFEST_HEADER = 8 + 2, /* receipt time, number of frames */
 };
 
@@ -179,6 +180,23 @@ int torap_rows_frame_delete(
 	return r == TORAP_KV_MISSING ? 0 : r;
 }
 
+int torap_rows_digests_get(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, struct torap_bytes *out)
+{
+	return torap_rows_frame_get(txn, number, batch_no, ROWS_DIGESTS, out);
+}
+
+int torap_rows_digests_put(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, struct torap_bytes bytes)
+{
+	return torap_rows_frame_put(txn, number, batch_no, ROWS_DIGESTS, bytes);
+}
+
+int torap_rows_digests_delete(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no)
+{
+	return torap_rows_frame_delete(txn, number, batch_no, ROWS_DIGESTS, NULL);
+}
+
 int torap_rows_notes_get(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frames_count,
 	struct torap_rows_notes *out)
 {
@@ -198,6 +216,14 @@ int torap_rows_notes_get(struct torap_kv_txn *txn, uint32_t number, uint64_t bat
 	return 0;
 }
 
+bool torap_rows_notes_hold(const struct torap_rows_notes *notes)
+{
+	for (unsigned i = 0; i < notes->count; i++)
+		if (notes->of[i] == ROWS_NOTE_HELD)
+			return true;
+	return false;
+}
+
 int torap_rows_notes_put(
 	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, const struct torap_rows_notes *notes)
 {
@@ -208,4 +234,11 @@ int torap_rows_notes_put(
 				torap_bytes(notes->of, notes->count));
 	int r = torap_kv_delete(txn, ROWS_NOTES, torap_kv_key_bytes(&key));
 	return r == TORAP_KV_MISSING ? 0 : r;
+}
+
+int torap_rows_notes_change(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, const struct torap_rows_notes *notes)
+{
+	int r = torap_rows_notes_hold(notes) ? 0 : torap_rows_digests_delete(txn, number, batch_no);
+	return r ? r : torap_rows_notes_put(txn, number, batch_no, notes);
 }

@@ -44,6 +44,13 @@ int torap_rows_frame_put(struct torap_kv_txn *txn, uint32_t number, uint64_t bat
 int torap_rows_frame_delete(
 	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frame, bool *was_there);
 
+/* The digests of a batch's frames: beside them, and only as long as any is held.  As a frame. */
+int torap_rows_digests_get(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, struct torap_bytes *out);
+int torap_rows_digests_put(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, struct torap_bytes bytes);
+int torap_rows_digests_delete(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no);
+
 /* What is noted of a frame: held, or an OmissionReason, with ROWS_NOTE_FINAL if we deleted it ourselves. */
 enum { ROWS_NOTE_HELD = 0xff, ROWS_NOTE_FINAL = 0x80, ROWS_NOTE_REASON = 0x7f };
 static inline bool torap_rows_note_is_final(uint8_t note)
@@ -58,6 +65,11 @@ struct torap_rows_notes {
 /* All held when there is no row. */
 int torap_rows_notes_get(struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, unsigned frames_count,
 	struct torap_rows_notes *out);
+/* Does it hold any frame? */
+bool torap_rows_notes_hold(const struct torap_rows_notes *notes);
 /* No row is kept when all are held. */
 int torap_rows_notes_put(
+	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, const struct torap_rows_notes *notes);
+/* The same for a batch that was there before: with the last frame that it held its digests go, too. */
+int torap_rows_notes_change(
 	struct torap_kv_txn *txn, uint32_t number, uint64_t batch_no, const struct torap_rows_notes *notes);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,11 @@
 #include "store/kv_env.h"
 #include "store/kv_lock.h"
 #include "store/kv_whole.h"
+
+enum {
+	FORMAT = 2,         /* README.md, "Format" */
+	FORMAT_UNNAMED = 1, /* of stores that have no such row */
+};
 
 /* For open, where "missing" and "full" are failures like any other. */
 static int open_failed(const struct torap_kv *kv, int rc, const char *what, struct torap_error *err)
@@ -111,12 +117,48 @@ static int flush(struct torap_kv *kv, struct torap_error *err)
 	return 0;
 }
 
+/* One row of LMDB's own table of tables says how to read what stands in ours. */
+static int check_format(const struct torap_kv *kv, MDB_txn *txn, const struct torap_kv_options *options,
+	struct torap_error *err)
+{
+	static char name[] = "format";
+	uint8_t bytes[4] = { FORMAT >> 24, FORMAT >> 16 & 0xff, FORMAT >> 8 & 0xff, FORMAT & 0xff };
+	MDB_val key = { sizeof name - 1, name }, row = { sizeof bytes, bytes };
+	MDB_dbi all;
+	MDB_stat stat;
+	uint32_t format = FORMAT_UNNAMED;
+	int rc = mdb_dbi_open(txn, NULL, 0, &all);
+	if (!rc)
+		rc = mdb_stat(txn, all, &stat);
+	if (!rc && stat.ms_entries == 0) /* It is new. */
+		rc = options->read_only ? 0 : mdb_put(txn, all, &key, &row, 0);
+	else if (!rc)
+		rc = mdb_get(txn, all, &key, &row);
+	if (rc && rc != MDB_NOTFOUND)
+		return open_failed(kv, rc, "cannot read its format", err);
+	if (!rc) {
+		struct torap_reader r = torap_reader(torap_bytes(row.mv_data, row.mv_size));
+		format = torap_read_u32(&r);
+	}
+	if (format == FORMAT)
+		return 0;
+	return torap_errorf(err, -ENOTSUP,
+		"%s: was written by another version of Torap, in format %" PRIu32
+		"; this one reads format %d: use the one that wrote it, or begin in an empty directory",
+		kv->dir, format, FORMAT);
+}
+
 static int open_tables(struct torap_kv *kv, const struct torap_kv_options *options, struct torap_error *err)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(kv->env, NULL, options->read_only ? MDB_RDONLY : 0, &txn);
 	if (rc)
 		return open_failed(kv, rc, "cannot read the tables", err);
+	int r = check_format(kv, txn, options, err);
+	if (r) {
+		mdb_txn_abort(txn);
+		return r;
+	}
 	for (const char *const *name = options->tables; *name; name++) {
 		assert(kv->tables_count < TORAP_KV_TABLES_MAX);
 		rc = mdb_dbi_open(

@@ -42,7 +42,8 @@ struct torap_kv_options {
 };
 
 /* Opens or creates `dir` (mode 0700).  Takes an exclusive lock file first: a second process is refused with a clear error.
- * Clears stale readers and flushes before it returns, so that what is read is what is on the disk.  A process opens a directory
+ * Clears stale readers and flushes before it returns, so that what is read is what is on the disk.  What was written in another format is
+ * refused with -ENOTSUP.  A process opens a directory
  * once, be it for reading: LMDB's own locks belong to the process. */
 int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_options *options,
 	struct torap_error *err);

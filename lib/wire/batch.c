@@ -26,12 +26,25 @@ int torap_batch_create(
 	return 0;
 }
 
+int torap_batch_take_digests(struct torap_batch *b, struct torap_buffer *digests, struct torap_error *err)
+{
+	const struct torap_manifest *m = b->manifest;
+	if (digests->size != (size_t)m->frames_count * TORAP_DIGEST_SIZE)
+		return torap_errorf(err, -EBADMSG, "batch: digests of %zu bytes for %u frames", digests->size,
+			m->frames_count);
+	torap_buffer_ref(digests);
+	torap_buffer_unref(b->digests);
+	b->digests = digests;
+	return 0;
+}
+
 struct torap_batch *torap_batch_destroy(struct torap_batch *b)
 {
 	if (b) {
 		for (unsigned i = 0; i < b->manifest->frames_count; i++)
 			torap_buffer_unref(b->frames[i]);
 		torap_buffer_unref(b->signed_manifest);
+		torap_buffer_unref(b->digests);
 		torap_manifest_destroy(b->manifest);
 		free(b);
 	}
@@ -52,6 +65,8 @@ struct torap_batch *torap_batch_clone(const struct torap_batch *b)
 	*clone = *b;
 	clone->manifest = m;
 	torap_buffer_ref(clone->signed_manifest);
+	if (clone->digests)
+		torap_buffer_ref(clone->digests);
 	for (unsigned i = 0; i < m->frames_count; i++)
 		if (clone->frames[i])
 			torap_buffer_ref(clone->frames[i]);
@@ -82,7 +97,7 @@ bool torap_batch_is_damaged(const struct torap_batch *b)
 
 size_t torap_batch_size(const struct torap_batch *b)
 {
-	size_t size = b->signed_manifest->size;
+	size_t size = b->signed_manifest->size + (b->digests ? b->digests->size : 0);
 	for (unsigned i = 0; i < b->manifest->frames_count; i++)
 		if (b->frames[i])
 			size += b->frames[i]->size;

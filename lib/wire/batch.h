@@ -18,7 +18,6 @@ struct torap_error;
 struct torap_part {
 	uint8_t part; /* Torap__PartKind */
 	uint32_t length;
-	uint8_t digest[TORAP_DIGEST_SIZE];
 };
 
 struct torap_group {
@@ -41,14 +40,17 @@ struct torap_manifest {
 	uint8_t previous[TORAP_DIGEST_SIZE];
 	uint8_t key_id[TORAP_KEY_ID_SIZE];
 	uint8_t digest[TORAP_DIGEST_SIZE]; /* of the manifest's own bytes: the `previous` of the next */
+	uint8_t frames[TORAP_DIGEST_SIZE]; /* of the digests of its frames (torap_batch.digests) */
 	unsigned frames_count;
 	unsigned groups_count;
 	struct torap_group groups[]; /* groups_count */
 };
 
 struct torap_batch {
-	struct torap_manifest *manifest;                     /* owned */
-	struct torap_buffer *signed_manifest;                /* frame 1 as it came */
+	struct torap_manifest *manifest;      /* owned */
+	struct torap_buffer *signed_manifest; /* frame 1 as it came */
+	struct torap_buffer
+		*digests; /* of its frames, one behind the other, as they came.  NULL: not known here */
 	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX]; /* manifest->frames_count; NULL: left out */
 	uint8_t omissions[TORAP_BATCH_FRAMES_MAX];           /* Torap__OmissionReason of each NULL */
 };
@@ -62,6 +64,9 @@ void torap_manifest_destroy(struct torap_manifest *m); /* accepts NULL */
 /* Makes a batch of a signed manifest (takes a reference) without frames: all left out, reason NOT_HELD. */
 int torap_batch_create(
 	struct torap_batch **out, struct torap_buffer *signed_manifest, struct torap_error *err);
+/* Gives it the digests of its frames (takes a reference), without which no frame of it can be verified.  -EBADMSG with the reason when
+ * they are more or fewer. */
+int torap_batch_take_digests(struct torap_batch *b, struct torap_buffer *digests, struct torap_error *err);
 /* Accepts NULL.  Returns NULL. */
 struct torap_batch *torap_batch_destroy(struct torap_batch *b);
 /* Another batch object over the same buffers. */
@@ -71,7 +76,7 @@ bool torap_batch_lacks(const struct torap_batch *b);
 /* Was one of them here, or where it came from, and is damaged? */
 bool torap_batch_is_damaged(const struct torap_batch *b);
 bool torap_omission_is_hole(int reason); /* an OmissionReason of that kind */
-/* Bytes of all frames and the manifest: what it costs of a window. */
+/* Bytes of all frames, their digests and the manifest: what it costs of a window. */
 size_t torap_batch_size(const struct torap_batch *b);
 /* Which group, and which of its parts, a frame belongs to. */
 void torap_batch_locate(const struct torap_batch *b, unsigned frame, unsigned *group, unsigned *part);

@@ -142,6 +142,23 @@ struct torap_buffer *torap_envelope_batch(const struct torap_batch *b)
 	return pack(&e);
 }
 
+unsigned torap_batch_to_frames(
+	struct torap_buffer *frames[static TORAP_BATCH_MESSAGE_MAX], const struct torap_batch *b)
+{
+	unsigned count = b->manifest->frames_count;
+	frames[0] = torap_envelope_batch(b);
+	if (!frames[0])
+		return 0;
+	frames[1] = b->signed_manifest;
+	frames[2] = NULL;
+	for (unsigned i = 0; i < count; i++) {
+		frames[TORAP_BATCH_MESSAGE_HEAD + i] = b->frames[i];
+		if (b->frames[i])
+			frames[2] = b->digests;
+	}
+	return TORAP_BATCH_MESSAGE_HEAD + count;
+}
+
 /* Takes over what the message brought; the batch is whole but for frames that were left out. */
 static int fill(struct torap_batch *b, const struct torap_envelope *envelope, struct torap_buffer **frames,
 	struct torap_error *err)
@@ -156,6 +173,8 @@ static int fill(struct torap_batch *b, const struct torap_envelope *envelope, st
 		if (frames[i]->size != m->groups[group].parts[part].length)
 			return torap_errorf(err, -EBADMSG, "frame %u: %zu bytes, its manifest says %" PRIu32,
 				i, frames[i]->size, m->groups[group].parts[part].length);
+		if (!b->digests)
+			return torap_errorf(err, -EBADMSG, "frame %u: came without the digests", i);
 		b->frames[i] = torap_buffer_ref(frames[i]);
 	}
 	for (unsigned i = 0; i < envelope->omissions_count; i++) {
@@ -180,11 +199,13 @@ int torap_batch_from_frames(struct torap_batch **out, const struct torap_envelop
 	if (!torap_stream_id_equal(&envelope->stream, &b->manifest->stream) ||
 		envelope->batch_no != b->manifest->batch_no)
 		r = torap_errorf(err, -EBADMSG, "batch: envelope and manifest name different batches");
-	else if (frames_count != 1 + (size_t)b->manifest->frames_count)
-		r = torap_errorf(err, -EBADMSG, "batch: %zu frames, its manifest lists %u", frames_count - 1,
-			b->manifest->frames_count);
-	else
-		r = fill(b, envelope, frames + 1, err);
+	else if (frames_count != 2 + (size_t)b->manifest->frames_count)
+		r = torap_errorf(err, -EBADMSG, "batch: %zu frames behind the manifest, which lists %u",
+			frames_count - 1, b->manifest->frames_count);
+	else if (frames[1]->size)
+		r = torap_batch_take_digests(b, frames[1], err);
+	if (!r)
+		r = fill(b, envelope, frames + 2, err);
 	if (r) {
 		torap_batch_destroy(b);
 		return r;

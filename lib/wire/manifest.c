@@ -30,11 +30,8 @@ static int decode_part(struct torap_part *out, const Torap__Part *in, unsigned *
 	if (in->length <= TORAP_SALT_SIZE || in->length > part_size_max(part))
 		return torap_errorf(
 			err, -EBADMSG, "part %s of %" PRIu32 " bytes", torap_part_name(part), in->length);
-	if (in->digest.len != TORAP_DIGEST_SIZE)
-		return torap_errorf(err, -EBADMSG, "digest of %zu bytes", in->digest.len);
 	out->part = (uint8_t)part;
 	out->length = in->length;
-	memcpy(out->digest, in->digest.data, TORAP_DIGEST_SIZE);
 	*last = part;
 	return 0;
 }
@@ -161,6 +158,9 @@ static int decode_fields(struct torap_manifest *m, const Torap__Manifest *in, st
 		in->compression != TORAP__COMPRESSION__COMPRESSION_ZSTD)
 		return torap_errorf(err, -EBADMSG, "compression %d is not known", (int)in->compression);
 	m->compressed = in->compression == TORAP__COMPRESSION__COMPRESSION_ZSTD;
+	if (in->frames.len != TORAP_DIGEST_SIZE)
+		return torap_errorf(err, -EBADMSG, "digest of its frames of %zu bytes", in->frames.len);
+	memcpy(m->frames, in->frames.data, TORAP_DIGEST_SIZE);
 	return decode_groups(m, in, err);
 }
 

@@ -22,9 +22,9 @@ enum {
 	OFFSET_TAG = 1 << 3,                     /* of event.proto: field 1, a varint */
 
 	/* Upper bounds of what stands in a signed manifest: once, for each group, for each part. */
-	MANIFEST_BASE_SIZE = 220,
+	MANIFEST_BASE_SIZE = 254,
 	MANIFEST_GROUP_SIZE = 44,
-	MANIFEST_PART_SIZE = 43,
+	MANIFEST_PART_SIZE = 9,
 
 	/* Kept of TORAP_HEAD_AHEAD_S for heads of a clock that stands, or of a long silence: a microsecond each, for whoever
 	 * reads them takes one that is not later for an old one. */
@@ -61,6 +61,7 @@ struct scratch {
 	Torap__Part parts[TORAP_BATCH_FRAMES_MAX];
 	Torap__Part *part_list[TORAP_BATCH_FRAMES_MAX];
 	uint8_t digests[TORAP_BATCH_FRAMES_MAX][TORAP_DIGEST_SIZE];
+	uint8_t digest[TORAP_DIGEST_SIZE]; /* of these */
 	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX];
 	unsigned frames_count;
 	bool compressed;
@@ -159,7 +160,7 @@ unsigned torap_sealer_count(const struct torap_sealer *s)
 static size_t batch_size_max(size_t frames_size, unsigned groups_count, unsigned parts_count)
 {
 	return frames_size + MANIFEST_BASE_SIZE + groups_count * MANIFEST_GROUP_SIZE +
-	       parts_count * MANIFEST_PART_SIZE;
+	       parts_count * (MANIFEST_PART_SIZE + TORAP_DIGEST_SIZE);
 }
 
 size_t torap_sealer_size(const struct torap_sealer *s)
@@ -438,7 +439,6 @@ static bool seal_part(struct scratch *x, Torap__Group *group, struct torap_bytes
 	torap__part__init(&x->parts[n]);
 	x->parts[n].part = (Torap__PartKind)kind;
 	x->parts[n].length = (uint32_t)frame->size;
-	x->parts[n].digest = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, x->digests[n] };
 	x->part_list[n] = &x->parts[n];
 	x->frames[n] = frame;
 	x->frames_count++;
@@ -497,6 +497,11 @@ static struct torap_wall date_head(struct torap_sealer *s, struct torap_wall at)
 	return date(s, at.us < latest.us ? at : latest);
 }
 
+static struct torap_bytes digests_of(const struct scratch *x)
+{
+	return torap_bytes(x->digests[0], x->frames_count * sizeof x->digests[0]);
+}
+
 /* The signed manifest of the groups in the scratch. */
 static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall sealed_at)
 {
@@ -517,6 +522,8 @@ static struct torap_buffer *sign(struct torap_sealer *s, struct torap_wall seale
 					      : TORAP__COMPRESSION__COMPRESSION_NONE;
 	m.n_groups = s->groups_count;
 	m.groups = s->scratch.group_list;
+	torap_digest(s->scratch.digest, digests_of(&s->scratch));
+	m.frames = (ProtobufCBinaryData){ TORAP_DIGEST_SIZE, s->scratch.digest };
 
 	size_t size = torap__manifest__get_packed_size(&m);
 	assert(size <= sizeof s->scratch.manifest);
@@ -557,13 +564,16 @@ int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struc
 	assert(s->count > 0);
 	struct scratch *x = &s->scratch;
 	struct torap_batch *b = NULL;
-	struct torap_buffer *signed_manifest = NULL;
+	struct torap_buffer *signed_manifest = NULL, *digests = NULL;
 	int r = -ENOMEM;
 	if (!compress(s))
 		goto out;
 	for (unsigned i = 0; i < s->groups_count; i++)
 		if (!seal_group(x, i, &s->groups[i]))
 			goto out;
+	digests = torap_buffer_copy(digests_of(x));
+	if (!digests)
+		goto out;
 	signed_manifest = sign(s, sealed_at);
 	if (!signed_manifest)
 		goto out;
@@ -572,6 +582,8 @@ int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struc
 	if (r)
 		goto out;
 	assert(b->manifest->frames_count == x->frames_count);
+	b->digests = digests;
+	digests = NULL;
 	for (unsigned i = 0; i < x->frames_count; i++)
 		b->frames[i] = torap_buffer_ref(x->frames[i]);
 	memset(b->omissions, 0, sizeof b->omissions);
@@ -579,6 +591,7 @@ int torap_sealer_seal(struct torap_sealer *s, struct torap_wall sealed_at, struc
 	*out = b;
 out:
 	drop_frames(x);
+	torap_buffer_unref(digests);
 	torap_buffer_unref(signed_manifest);
 	return r == -ENOMEM ? torap_errorf(err, r, "seal: out of memory") : r;
 }

@@ -34,6 +34,15 @@ const char *torap_verdict_name(enum torap_verdict v)
 	return "unknown";
 }
 
+bool torap_verify_digests(const struct torap_batch *b)
+{
+	uint8_t digest[TORAP_DIGEST_SIZE];
+	if (!b->digests)
+		return true;
+	torap_digest(digest, torap_buffer_bytes(b->digests));
+	return memcmp(digest, b->manifest->frames, sizeof digest) == 0;
+}
+
 bool torap_verify_frame(const struct torap_batch *b, unsigned frame)
 {
 	unsigned group, part;
@@ -43,10 +52,10 @@ bool torap_verify_frame(const struct torap_batch *b, unsigned frame)
 		return true;
 	const struct torap_part *p = &b->manifest->groups[group].parts[part];
 	uint8_t digest[TORAP_DIGEST_SIZE];
-	if (bytes->size != p->length)
+	if (bytes->size != p->length || !b->digests)
 		return false;
 	torap_digest(digest, torap_buffer_bytes(bytes));
-	return memcmp(digest, p->digest, sizeof digest) == 0;
+	return memcmp(digest, b->digests->data + (size_t)frame * TORAP_DIGEST_SIZE, sizeof digest) == 0;
 }
 
 enum torap_verdict torap_verify_manifest(const struct torap_batch *b, torap_key_lookup lookup, void *hint)
@@ -69,14 +78,13 @@ enum torap_verdict torap_verify_batch(
 	enum torap_verdict v = torap_verify_manifest(b, lookup, hint);
 	if (v != TORAP_VERDICT_GOOD)
 		return v;
-	for (unsigned i = 0; i < b->manifest->frames_count; i++) {
-		if (torap_verify_frame(b, i))
-			continue;
-		if (bad_frame)
-			*bad_frame = i;
-		return TORAP_VERDICT_BAD_DIGEST;
-	}
-	return TORAP_VERDICT_GOOD;
+	unsigned i = torap_verify_digests(b) ? 0 : b->manifest->frames_count;
+	bool good = i == 0;
+	while (good && i < b->manifest->frames_count && (good = torap_verify_frame(b, i)))
+		i++;
+	if (!good && bad_frame)
+		*bad_frame = i;
+	return good ? TORAP_VERDICT_GOOD : TORAP_VERDICT_BAD_DIGEST;
 }
 
 enum torap_verdict torap_verify_chain(const struct torap_position *at, const struct torap_manifest *m)

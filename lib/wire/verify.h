@@ -28,11 +28,14 @@ enum torap_verdict {
 /* "good", "bad-signature"… as in proto/vectors/index.tsv. */
 const char *torap_verdict_name(enum torap_verdict v);
 
-/* Signature and digests of all frames that are there.  On BAD_DIGEST *bad_frame (may be NULL) is the first such frame. */
+/* Signature, digests, and all frames that are there.  On BAD_DIGEST *bad_frame (may be NULL) is the first such frame, or frames_count when it
+ * is the digests. */
 enum torap_verdict torap_verify_batch(
 	const struct torap_batch *b, torap_key_lookup lookup, void *hint, unsigned *bad_frame);
 enum torap_verdict torap_verify_manifest(const struct torap_batch *b, torap_key_lookup lookup, void *hint);
-/* Length and digest of one frame; true also when it was left out. */
+/* Are the digests of its frames, if they are known, those that the manifest names? */
+bool torap_verify_digests(const struct torap_batch *b);
+/* Length and digest of one frame, by digests that were verified; true also when it was left out, false when they are not known. */
 bool torap_verify_frame(const struct torap_batch *b, unsigned frame);
 
 /* Where a reader stands in a stream. */

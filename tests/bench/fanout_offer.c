@@ -146,10 +146,8 @@ static struct torap_batch *seal(struct offer *o)
 
 static void send_batch(struct offer *o, struct torap_batch *batch)
 {
-	struct torap_buffer *frames[TORAP_BATCH_FRAMES_MAX + 2] = { torap_envelope_batch(batch),
-		batch->signed_manifest };
-	memcpy(&frames[2], batch->frames, batch->manifest->frames_count * sizeof *frames);
-	send_frames(o, frames, batch->manifest->frames_count + 2);
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	send_frames(o, frames, torap_batch_to_frames(frames, batch));
 	torap_buffer_unref(frames[0]);
 	torap_batch_destroy(batch);
 }

@@ -18,6 +18,7 @@
 #include "bench/samples.h"
 #include "conf/keys.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "loop/app.h"
 #include "loop/zlink.h"
 #include "proto/session.pb-c.h"
@@ -123,20 +124,20 @@ static void on_batch(
 /* Only the last is looked at: it says where the stream stands. */
 static void on_run(struct link *l, const struct torap_envelope *envelope, struct torap_bytes body)
 {
-	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
-	size_t count;
+	struct torap_run run;
 	struct torap_batch *b;
 	struct torap_error err;
-	if (torap_run_decode(manifests, &count, TORAP_RUN_MANIFESTS_MAX, body, &err) || count == 0)
-		bench_fail("a run that cannot be read");
-	struct torap_buffer *copy = torap_buffer_copy(manifests[count - 1]);
+	if (torap_run_decode(&run, body, &err))
+		bench_fail("a run that cannot be read: %s", err.text);
+	struct torap_buffer *copy = torap_buffer_copy(run.manifests[run.count - 1]);
 	if (!copy || torap_batch_create(&b, copy, &err))
 		bench_fail("a manifest that cannot be read");
 	due(l, &envelope->stream, b);
 	l->subscriber->take->runs++;
-	l->subscriber->take->manifests += count;
+	l->subscriber->take->manifests += run.count;
 	torap_batch_destroy(b);
 	torap_buffer_unref(copy);
+	torap_run_finish(&run);
 }
 
 static void on_message(void *hint, struct torap_zlink *zlink, const struct torap_envelope *envelope,

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "bench/samples.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "loop/app.h"
 #include "loop/zlink.h"
 #include "proto/session.pb-c.h"
@@ -140,19 +141,19 @@ static void on_batch(struct take *t, const struct torap_envelope *envelope, stru
 
 static void on_run(struct take *t, struct torap_bytes body)
 {
-	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
-	size_t manifests_count;
+	struct torap_run run;
 	struct torap_error err;
-	if (torap_run_decode(manifests, &manifests_count, TORAP_RUN_MANIFESTS_MAX, body, &err))
+	if (torap_run_decode(&run, body, &err))
 		bench_fail("a run that cannot be read: %s", err.text);
-	for (size_t i = 0; i < manifests_count; i++) {
-		struct torap_buffer *copy = torap_buffer_copy(manifests[i]);
+	for (size_t i = 0; i < run.count; i++) {
+		struct torap_buffer *copy = torap_buffer_copy(run.manifests[i]);
 		struct torap_batch *b;
 		if (!copy || torap_batch_create(&b, copy, &err))
 			bench_fail("a manifest that cannot be read");
 		torap_buffer_unref(copy);
 		take_batch(t, b);
 	}
+	torap_run_finish(&run);
 }
 
 /* Sessions. */

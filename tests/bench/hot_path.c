@@ -74,21 +74,18 @@ static int on_event(void *hint, const struct torap_opened *event)
 /* As a broker and a subscriber take it from the wire. */
 static void take(struct bench *b, const struct torap_batch *sealed)
 {
-	struct torap_buffer *envelope_bytes = torap_envelope_batch(sealed);
-	struct torap_buffer *parts[1 + TORAP_BATCH_FRAMES_MAX] = { sealed->signed_manifest };
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	unsigned count = torap_batch_to_frames(frames, sealed);
 	struct torap_envelope envelope;
 	struct torap_batch *taken;
 	struct torap_error err;
-	for (unsigned i = 0; i < sealed->manifest->frames_count; i++)
-		parts[1 + i] = sealed->frames[i];
-	must(torap_envelope_decode(&envelope, torap_buffer_bytes(envelope_bytes), &err), &err);
-	must(torap_batch_from_frames(&taken, &envelope, parts, 1 + sealed->manifest->frames_count, &err),
-		&err);
+	must(torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err), &err);
+	must(torap_batch_from_frames(&taken, &envelope, frames + 1, count - 1, &err), &err);
 	if (torap_verify_batch(taken, find_key, b, NULL) != TORAP_VERDICT_GOOD)
 		bench_fail("hot_path: a batch does not verify");
 	must(torap_batch_open(taken, on_event, b, &err), &err);
 	torap_batch_destroy(taken);
-	torap_buffer_unref(envelope_bytes);
+	torap_buffer_unref(frames[0]);
 }
 
 static void on_sealed(void *hint, uint32_t lane, struct node_sealed *sealed)

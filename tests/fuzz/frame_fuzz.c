@@ -83,10 +83,10 @@ static void say_compressed(Torap__Manifest *m)
 	m->compression = TORAP__COMPRESSION__COMPRESSION_ZSTD;
 }
 
-static struct torap_buffer *forge(
-	const struct torap_batch *template, struct torap_buffer **frames, bool compressed)
+static struct torap_buffer *forge(const struct torap_batch *template, struct torap_buffer **frames,
+	bool compressed, struct torap_buffer **digests)
 {
-	struct torap_buffer *plain = forge_frames(template, frames, &key);
+	struct torap_buffer *plain = forge_frames(template, frames, &key, digests);
 	if (!compressed)
 		return plain;
 	struct torap_buffer *forged = forge_manifest(plain, say_compressed, &key);
@@ -96,7 +96,7 @@ static struct torap_buffer *forge(
 
 static void try_batch(const struct torap_batch *template, struct torap_buffer **frames, bool compressed)
 {
-	struct torap_buffer *message[1 + FRAMES];
+	struct torap_buffer *message[2 + FRAMES];
 	struct torap_envelope envelope = { .type = TORAP__MESSAGE_TYPE__MESSAGE_BATCH,
 		.has_stream = true,
 		.stream = template->manifest->stream,
@@ -104,15 +104,16 @@ static void try_batch(const struct torap_batch *template, struct torap_buffer **
 	struct torap_batch *b = NULL;
 	struct torap_error err = { "" };
 	struct shown s = { 0 };
-	message[0] = forge(template, frames, compressed);
-	memcpy(message + 1, frames, FRAMES * sizeof *frames);
-	if (torap_batch_from_frames(&b, &envelope, message, 1 + FRAMES, &err)) {
+	message[0] = forge(template, frames, compressed, &message[1]);
+	memcpy(message + 2, frames, FRAMES * sizeof *frames);
+	if (torap_batch_from_frames(&b, &envelope, message, 2 + FRAMES, &err)) {
 		assert(err.text[0]);
 	} else if (torap_batch_open(b, show, &s, &err)) {
 		assert(err.text[0] && s.count == 0);
 	}
 	torap_batch_destroy(b);
 	torap_buffer_unref(message[0]);
+	torap_buffer_unref(message[1]);
 }
 
 /* The frame with what stands behind its salt compressed.  Nothing to compress: another reference. */

@@ -122,9 +122,14 @@ static void part_too_long(Torap__Manifest *m)
 	m->groups[0]->parts[0]->length = TORAP_FRAME_SIZE_MAX + 1;
 }
 
-static void digest_too_short(Torap__Manifest *m)
+static void frames_digest_too_short(Torap__Manifest *m)
 {
-	m->groups[0]->parts[0]->digest.len--;
+	m->frames.len--;
+}
+
+static void frames_digest_missing(Torap__Manifest *m)
+{
+	m->frames = (ProtobufCBinaryData){ 0 };
 }
 
 static void digest_unknown(Torap__Manifest *m)
@@ -164,7 +169,8 @@ const struct contradiction contradictions[] = {
 	{ "part-unknown", part_unknown, "a part that does not exist" },
 	{ "part-of-salt-alone", part_of_salt_alone, "a part of 16 bytes: no message" },
 	{ "part-too-long", part_too_long, "an open part of more than 1 MiB" },
-	{ "digest-too-short", digest_too_short, "a digest of 31 bytes" },
+	{ "frames-digest-too-short", frames_digest_too_short, "a digest of the frames' digests of 31 bytes" },
+	{ "frames-digest-missing", frames_digest_missing, "no digest of the frames' digests" },
 	{ "digest-unknown", digest_unknown, "a digest algorithm that does not exist" },
 	{ "compression-unknown", compression_unknown, "a compression that does not exist" },
 	{ "writer-malformed", writer_malformed, "a writer id with characters that are not allowed" },

@@ -50,23 +50,27 @@ struct torap_buffer *forge_manifest(
 	return b;
 }
 
-struct torap_buffer *forge_frames(
-	const struct torap_batch *b, struct torap_buffer *const frames[], const struct torap_sign_key *key)
+struct torap_buffer *forge_frames(const struct torap_batch *b, struct torap_buffer *const frames[],
+	const struct torap_sign_key *key, struct torap_buffer **out_digests)
 {
-	static uint8_t digests[TORAP_BATCH_FRAMES_MAX][TORAP_DIGEST_SIZE];
+	struct torap_buffer *digests =
+		must(torap_buffer_create((size_t)b->manifest->frames_count * TORAP_DIGEST_SIZE));
+	uint8_t digest[TORAP_DIGEST_SIZE];
 	struct torap_arena arena;
 	torap_arena_init(&arena, MEMORY_MAX);
 	Torap__Manifest *m = unpack(b->signed_manifest, &arena);
 	unsigned frame = 0;
 	for (size_t i = 0; i < m->n_groups; i++) {
 		for (size_t j = 0; j < m->groups[i]->n_parts; j++, frame++) {
-			torap_digest(digests[frame], torap_buffer_bytes(frames[frame]));
+			torap_digest(digests->data + (size_t)frame * TORAP_DIGEST_SIZE,
+				torap_buffer_bytes(frames[frame]));
 			m->groups[i]->parts[j]->length = (uint32_t)frames[frame]->size;
-			m->groups[i]->parts[j]->digest =
-				(ProtobufCBinaryData){ TORAP_DIGEST_SIZE, digests[frame] };
 		}
 	}
+	torap_digest(digest, torap_buffer_bytes(digests));
+	m->frames = (ProtobufCBinaryData){ sizeof digest, digest };
 	struct torap_buffer *signed_manifest = sign(m, key);
 	torap_arena_finish(&arena);
+	*out_digests = digests;
 	return signed_manifest;
 }

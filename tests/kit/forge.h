@@ -15,6 +15,7 @@ typedef void (*forge_change)(Torap__Manifest *m);
 struct torap_buffer *forge_manifest(
 	const struct torap_buffer *signed_manifest, forge_change change, const struct torap_sign_key *key);
 
-/* Other frames for a batch: a signed manifest of the same classes and counts, with the lengths and digests of these frames. */
-struct torap_buffer *forge_frames(
-	const struct torap_batch *b, struct torap_buffer *const frames[], const struct torap_sign_key *key);
+/* Other frames for a batch: a signed manifest of the same classes and counts, with the lengths of these frames and the digest of their
+ * digests, which *out_digests are. */
+struct torap_buffer *forge_frames(const struct torap_batch *b, struct torap_buffer *const frames[],
+	const struct torap_sign_key *key, struct torap_buffer **out_digests);

@@ -8,6 +8,7 @@
 
 #include "kit/contradiction.h"
 #include "kit/forge.h"
+#include "kit/message.h"
 #include "kit/zstd_frame.h"
 #include "wire/envelope.h"
 #include "wire/open.h"
@@ -60,58 +61,6 @@ static randombytes_implementation fixed = {
 	.buf = fixed_bytes,
 };
 
-/* A message: frame 0 the envelope, frame 1 the signed manifest, then the parts. */
-enum { FRAMES_MAX = 20 };
-
-struct message {
-	unsigned count;
-	struct torap_buffer *frames[FRAMES_MAX];
-};
-
-static struct message message_of(const struct torap_batch *b)
-{
-	struct message m = { .count = 2 + b->manifest->frames_count };
-	check(m.count <= FRAMES_MAX, "too many frames");
-	m.frames[0] = torap_envelope_batch(b);
-	m.frames[1] = torap_buffer_ref(b->signed_manifest);
-	for (unsigned i = 0; i < b->manifest->frames_count; i++)
-		m.frames[2 + i] = b->frames[i] ? torap_buffer_ref(b->frames[i]) : torap_buffer_create(0);
-	return m;
-}
-
-static void message_finish(struct message *m)
-{
-	for (unsigned i = 0; i < m->count; i++)
-		torap_buffer_unref(m->frames[i]);
-	m->count = 0;
-}
-
-static void replace(struct message *m, unsigned frame, struct torap_buffer *by)
-{
-	check(by && frame < m->count, "no frame");
-	torap_buffer_unref(m->frames[frame]);
-	m->frames[frame] = by;
-}
-
-static void resize(struct message *m, unsigned frame, size_t size)
-{
-	struct torap_buffer *b = torap_buffer_create(size);
-	size_t old = m->frames[frame]->size;
-	check(b, "out of memory");
-	memset(b->data, 0, size);
-	memcpy(b->data, m->frames[frame]->data, old < size ? old : size);
-	replace(m, frame, b);
-}
-
-/* Flips the lowest bit of a byte that `at`, which lies in the frame, points to. */
-static void flip(struct message *m, unsigned frame, const uint8_t *at)
-{
-	size_t offset = (size_t)(at - m->frames[frame]->data);
-	check(offset < m->frames[frame]->size, "nothing there to flip");
-	replace(m, frame, torap_buffer_copy(torap_buffer_bytes(m->frames[frame])));
-	m->frames[frame]->data[offset] ^= 1;
-}
-
 static void write_message(const char *name, const struct message *m)
 {
 	char path[512];
@@ -158,7 +107,7 @@ static void emit_changed(const char *name, enum torap_verdict verdict, const str
 	const char *what)
 {
 	struct message m = message_of(b);
-	replace(&m, 1, forge_manifest(b->signed_manifest, change, key));
+	message_replace(&m, MESSAGE_MANIFEST, forge_manifest(b->signed_manifest, change, key));
 	emit(name, verdict, at, events, &m, what);
 	message_finish(&m);
 }
@@ -296,12 +245,20 @@ static struct torap_buffer *frame_of_opens(const uint32_t *offsets, unsigned cou
 	return b;
 }
 
+/* Its manifest and digests become those of its frames. */
+static void sign_frames(struct message *m, const struct torap_batch *b)
+{
+	struct torap_buffer *digests;
+	message_replace(m, MESSAGE_MANIFEST, forge_frames(b, &m->frames[MESSAGE_FIRST], &kostanay, &digests));
+	message_replace(m, MESSAGE_DIGESTS, digests);
+}
+
 static void emit_frame(const char *name, enum torap_verdict verdict, const struct torap_position *at,
 	int events, const struct torap_batch *b, struct torap_buffer *first, const char *what)
 {
 	struct message m = message_of(b);
-	replace(&m, 2, first);
-	replace(&m, 1, forge_frames(b, &m.frames[2], &kostanay));
+	message_replace(&m, MESSAGE_FIRST, first);
+	sign_frames(&m, b);
 	emit(name, verdict, at, events, &m, what);
 	message_finish(&m);
 }
@@ -355,9 +312,9 @@ static void emit_zstd(const char *name, enum torap_verdict verdict, int events, 
 	struct message *m, const char *what)
 {
 	const struct torap_position at = { .next_batch = 1, .next_seq = 1 };
-	struct torap_buffer *plain = forge_frames(b, &m->frames[2], &kostanay);
-	replace(m, 1, forge_manifest(plain, compressed, &kostanay));
-	torap_buffer_unref(plain);
+	sign_frames(m, b);
+	message_replace(
+		m, MESSAGE_MANIFEST, forge_manifest(m->frames[MESSAGE_MANIFEST], compressed, &kostanay));
 	emit(name, verdict, &at, events, m, what);
 }
 
@@ -366,7 +323,7 @@ static void emit_zstd_open(const char *name, enum torap_verdict verdict, const s
 	struct torap_writer *take, int cut, const char *what)
 {
 	struct message m = message_of(b);
-	replace(&m, 2, finished(take, cut));
+	message_replace(&m, MESSAGE_FIRST, finished(take, cut));
 	emit_zstd(name, verdict, verdict == TORAP_VERDICT_GOOD ? (int)b->manifest->count : -1, b, &m, what);
 	message_finish(&m);
 }
@@ -420,14 +377,14 @@ static void emit_zstd_forms(const struct torap_batch *b)
 
 	/* The open frame as in the control; the personal one must not be like it. */
 	struct message m = message_of(b);
-	struct torap_bytes personal =
-		torap_bytes(m.frames[3]->data + TORAP_SALT_SIZE, m.frames[3]->size - TORAP_SALT_SIZE);
+	struct torap_bytes personal = torap_bytes(m.frames[MESSAGE_FIRST + 1]->data + TORAP_SALT_SIZE,
+		m.frames[MESSAGE_FIRST + 1]->size - TORAP_SALT_SIZE);
 	w = salted();
 	add_zstd(&w, personal, usual, 0);
-	replace(&m, 3, finished(&w, 0));
+	message_replace(&m, MESSAGE_FIRST + 1, finished(&w, 0));
 	w = salted();
 	add_zstd(&w, all, usual, 0);
-	replace(&m, 2, finished(&w, 0));
+	message_replace(&m, MESSAGE_FIRST, finished(&w, 0));
 	emit_zstd("zstd-personal", bad, -1, b, &m, "the personal frame is compressed, too");
 	message_finish(&m);
 	torap_buffer_unref(open);
@@ -463,7 +420,7 @@ static void emit_zstd_size(
 		zstd_frame_begin(&w, (struct zstd_frame){ 0 }, events * (TORAP_EVENT_PART_SIZE_MAX + 3));
 		for (unsigned i = 0; i < events; i++)
 			add_largest(&w, g * events + i, i + 1 == events);
-		replace(&m, 2 + g, finished(&w, 0));
+		message_replace(&m, MESSAGE_FIRST + g, finished(&w, 0));
 	}
 	emit_zstd(name, verdict, verdict == TORAP_VERDICT_GOOD ? (int)(groups * events) : -1, b, &m, what);
 	message_finish(&m);
@@ -481,39 +438,64 @@ static void emit_zstd_sizes(void)
 		"17 frames that hold 1,044,531 bytes each, more than 16 MiB together");
 }
 
+static void leave_out(struct torap_batch *b, unsigned frame, uint8_t reason)
+{
+	b->frames[frame] = torap_buffer_unref(b->frames[frame]);
+	b->omissions[frame] = reason;
+}
+
 static void emit_bad_bits(const struct torap_batch *b, const struct torap_position *at)
 {
 	struct torap_signed s;
 	struct message m = message_of(b);
-	flip(&m, 2, m.frames[2]->data + m.frames[2]->size - 1);
+	message_flip(&m, MESSAGE_FIRST, m.frames[MESSAGE_FIRST]->data + m.frames[MESSAGE_FIRST]->size - 1);
 	emit("flipped-frame", TORAP_VERDICT_BAD_DIGEST, at, -1, &m, "a bit of the first frame is flipped");
 	message_finish(&m);
 
 	m = message_of(b);
-	flip(&m, 2, m.frames[2]->data);
+	message_flip(&m, MESSAGE_FIRST, m.frames[MESSAGE_FIRST]->data);
 	emit("flipped-salt", TORAP_VERDICT_BAD_DIGEST, at, -1, &m,
 		"a bit of the first frame's salt is flipped");
 	message_finish(&m);
 
 	m = message_of(b);
-	const uint8_t *digest = memmem(m.frames[1]->data, m.frames[1]->size,
-		b->manifest->groups[0].parts[0].digest, TORAP_DIGEST_SIZE);
+	const uint8_t *digest = memmem(m.frames[MESSAGE_MANIFEST]->data, m.frames[MESSAGE_MANIFEST]->size,
+		b->manifest->frames, TORAP_DIGEST_SIZE);
 	check(digest, "digest not found");
-	flip(&m, 1, digest);
+	message_flip(&m, MESSAGE_MANIFEST, digest);
 	emit("flipped-manifest", TORAP_VERDICT_BAD_SIGNATURE, at, -1, &m,
-		"a bit of the manifest (in a part's digest) is flipped");
+		"a bit of the manifest (in the digest of the frames' digests) is flipped");
 	message_finish(&m);
 
 	m = message_of(b);
-	check(torap_signed_decode(&s, torap_buffer_bytes(m.frames[1])), "signed manifest");
-	flip(&m, 1, s.signature.data + 5);
+	message_flip(
+		&m, MESSAGE_DIGESTS, m.frames[MESSAGE_DIGESTS]->data + m.frames[MESSAGE_DIGESTS]->size - 1);
+	emit("flipped-digests", TORAP_VERDICT_BAD_DIGEST, at, -1, &m,
+		"a bit of the last frame's digest is flipped");
+	message_finish(&m);
+
+	struct torap_batch *first = torap_batch_clone(b);
+	check(first, "out of memory");
+	for (unsigned i = 1; i < first->manifest->frames_count; i++)
+		leave_out(first, i, TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED);
+	m = message_of(first);
+	message_flip(
+		&m, MESSAGE_DIGESTS, m.frames[MESSAGE_DIGESTS]->data + m.frames[MESSAGE_DIGESTS]->size - 1);
+	emit("flipped-digests-of-what-is-not-there", TORAP_VERDICT_BAD_DIGEST, at, -1, &m,
+		"the same, and that frame is left out");
+	message_finish(&m);
+	torap_batch_destroy(first);
+
+	m = message_of(b);
+	check(torap_signed_decode(&s, torap_buffer_bytes(m.frames[MESSAGE_MANIFEST])), "signed manifest");
+	message_flip(&m, MESSAGE_MANIFEST, s.signature.data + 5);
 	emit("flipped-signature", TORAP_VERDICT_BAD_SIGNATURE, at, -1, &m,
 		"a bit of the signature is flipped");
 	message_finish(&m);
 
 	m = message_of(b);
-	check(torap_signed_decode(&s, torap_buffer_bytes(m.frames[1])), "signed manifest");
-	replace(&m, 1, torap_signed_encode(s.document, TORAP_HEAD_PREFIX, &kostanay));
+	check(torap_signed_decode(&s, torap_buffer_bytes(m.frames[MESSAGE_MANIFEST])), "signed manifest");
+	message_replace(&m, MESSAGE_MANIFEST, torap_signed_encode(s.document, TORAP_HEAD_PREFIX, &kostanay));
 	emit("signed-as-head", TORAP_VERDICT_BAD_SIGNATURE, at, -1, &m, "signed with the prefix of a head");
 	message_finish(&m);
 }
@@ -529,19 +511,22 @@ static void emit_bad_shapes(const struct torap_batch *b, const struct torap_posi
 
 	other = envelope.stream;
 	other.incarnation++;
-	replace(&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &other, envelope.batch_no));
+	message_replace(
+		&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &other, envelope.batch_no));
 	emit("envelope-other-stream", bad, at, -1, &m, "envelope and manifest name different streams");
-	replace(&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &envelope.stream, 2));
+	message_replace(
+		&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &envelope.stream, 2));
 	emit("envelope-other-number", bad, at, -1, &m, "envelope and manifest name different batches");
-	replace(&m, 0, torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_BATCH));
+	message_replace(&m, 0, torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_BATCH));
 	emit("envelope-no-stream", bad, at, -1, &m, "an envelope of a batch without stream");
-	replace(&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &envelope.stream, 1));
-	resize(&m, 0, m.frames[0]->size - 1);
+	message_replace(
+		&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &envelope.stream, 1));
+	message_resize(&m, 0, m.frames[0]->size - 1);
 	emit("envelope-cut", bad, at, -1, &m, "the envelope is cut off");
 	message_finish(&m);
 
 	m = message_of(b);
-	resize(&m, 2, m.frames[2]->size + 1);
+	message_resize(&m, MESSAGE_FIRST, m.frames[MESSAGE_FIRST]->size + 1);
 	emit("frame-too-long", bad, at, -1, &m, "a frame is longer than listed");
 	message_finish(&m);
 
@@ -557,17 +542,38 @@ static void emit_bad_shapes(const struct torap_batch *b, const struct torap_posi
 	message_finish(&m);
 
 	m = message_of(b);
-	resize(&m, 1, m.frames[1]->size - 1);
+	message_resize(&m, MESSAGE_DIGESTS, 0);
+	emit("digests-missing", bad, at, -1, &m, "frames without their digests");
+	message_finish(&m);
+
+	m = message_of(b);
+	message_resize(&m, MESSAGE_DIGESTS, m.frames[MESSAGE_DIGESTS]->size - TORAP_DIGEST_SIZE);
+	emit("digests-too-few", bad, at, -1, &m, "the last frame's digest is not there");
+	message_finish(&m);
+
+	m = message_of(b);
+	message_resize(&m, MESSAGE_DIGESTS, m.frames[MESSAGE_DIGESTS]->size + TORAP_DIGEST_SIZE);
+	emit("digests-too-many", bad, at, -1, &m, "a digest more than there are frames");
+	message_finish(&m);
+
+	m = message_of(b);
+	message_resize(&m, MESSAGE_DIGESTS, m.frames[MESSAGE_DIGESTS]->size - 1);
+	emit("digests-cut", bad, at, -1, &m, "the digests are cut off");
+	message_finish(&m);
+
+	m = message_of(b);
+	message_resize(&m, MESSAGE_MANIFEST, m.frames[MESSAGE_MANIFEST]->size - 1);
 	emit("signed-manifest-cut", bad, at, -1, &m, "the signed manifest is cut off");
-	replace(&m, 1, torap_buffer_create(0));
+	message_replace(&m, MESSAGE_MANIFEST, torap_buffer_create(0));
 	emit("signed-manifest-empty", bad, at, -1, &m, "the signed manifest is empty");
 	message_finish(&m);
 
 	struct torap_signed s;
 	m = message_of(b);
-	check(torap_signed_decode(&s, torap_buffer_bytes(m.frames[1])), "signed manifest");
+	check(torap_signed_decode(&s, torap_buffer_bytes(m.frames[MESSAGE_MANIFEST])), "signed manifest");
 	s.document.size--;
-	replace(&m, 1, torap_signed_encode(s.document, TORAP_MANIFEST_PREFIX, &kostanay));
+	message_replace(
+		&m, MESSAGE_MANIFEST, torap_signed_encode(s.document, TORAP_MANIFEST_PREFIX, &kostanay));
 	emit("manifest-cut", bad, at, -1, &m, "the manifest is cut off, then signed");
 	message_finish(&m);
 }
@@ -596,8 +602,9 @@ static void emit_keys(const struct torap_batch *b, const struct torap_position *
 	check(torap_stream_id_make(
 		      &id, "node-nowhere", b->manifest->stream.lane, b->manifest->stream.incarnation),
 		"stream");
-	replace(&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &id, b->manifest->batch_no));
-	replace(&m, 1, forge_manifest(b->signed_manifest, unknown_writer, &kostanay));
+	message_replace(
+		&m, 0, torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_BATCH, &id, b->manifest->batch_no));
+	message_replace(&m, MESSAGE_MANIFEST, forge_manifest(b->signed_manifest, unknown_writer, &kostanay));
 	emit("writer-unknown", unknown, at, -1, &m, "a writer that nobody knows");
 	message_finish(&m);
 }
@@ -636,12 +643,6 @@ static void emit_chain(void)
 	torap_sealer_destroy(s);
 }
 
-static void leave_out(struct torap_batch *b, unsigned frame, uint8_t reason)
-{
-	b->frames[frame] = torap_buffer_unref(b->frames[frame]);
-	b->omissions[frame] = reason;
-}
-
 /* Several groups: open; open and personal; open, personal, image; open with a subject. */
 static void emit_groups(const struct torap_position *at)
 {
@@ -664,7 +665,13 @@ static void emit_groups(const struct torap_position *at)
 		"the same, two more frames left out, for reasons that the envelope names");
 	leave_out(b, 1, TORAP__OMISSION_REASON__OMISSION_EXPIRED);
 	leave_out(b, 3, TORAP__OMISSION_REASON__OMISSION_EXPIRED);
-	emit_batch("good-nothing-left", TORAP_VERDICT_GOOD, at, 0, b, "the same without any frame");
+	emit_batch("good-nothing-left", TORAP_VERDICT_GOOD, at, 0, b,
+		"the same without any frame, and without digests");
+	struct message m = message_of(b);
+	message_replace(&m, MESSAGE_DIGESTS, torap_buffer_ref(b->digests));
+	emit("good-digests-alone", TORAP_VERDICT_GOOD, at, 0, &m,
+		"the same without any frame, and with the digests");
+	message_finish(&m);
 	torap_batch_destroy(b);
 	torap_sealer_destroy(s);
 }

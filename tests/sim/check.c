@@ -227,6 +227,9 @@ static void check_batch(struct sim_world *w, const struct holder *h, size_t s,
 			m->stream.writer);
 		return;
 	}
+	if (!torap_verify_digests(held))
+		sim_fail(w, "%s holds damaged digests of batch %" PRIu64 " of %s", h->name, m->batch_no,
+			m->stream.writer);
 	for (unsigned frame = 0; frame < m->frames_count; frame++) {
 		unsigned group, part;
 		torap_batch_locate(sealed, frame, &group, &part);

@@ -51,9 +51,9 @@ static void check_batch(struct sim_world *w, const struct sim_line *line,
 	struct torap_error err;
 	if (sealed && envelope->batch_no <= sealed->count)
 		check_frames_sent(w, line->broker, line->feed,
-			sealed->batches[envelope->batch_no - 1]->manifest, frames + 2);
+			sealed->batches[envelope->batch_no - 1]->manifest, frames + TORAP_BATCH_MESSAGE_HEAD);
 	else if (torap_manifest_decode(&m, torap_buffer_bytes(frames[1]), &err) == 0)
-		check_frames_sent(w, line->broker, line->feed, m, frames + 2);
+		check_frames_sent(w, line->broker, line->feed, m, frames + TORAP_BATCH_MESSAGE_HEAD);
 	torap_manifest_destroy(m);
 }
 

@@ -23,6 +23,8 @@ bool sim_disk_merge(struct sim_disk *d, const struct torap_batch *batch)
 {
 	struct torap_batch *ours = d->batches[batch->manifest->batch_no - 1];
 	bool merged = false;
+	if (batch->digests && !ours->digests)
+		ours->digests = torap_buffer_ref(batch->digests);
 	for (unsigned i = 0; i < batch->manifest->frames_count; i++) {
 		uint8_t reason = batch->omissions[i];
 		bool final = ours->omissions[i] != TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED &&

@@ -253,9 +253,8 @@ static void on_message(struct sim_world *w, struct sim_node *n, struct sim_write
 
 static void send_batch(struct sim_world *w, struct sim_uplink *u, const struct torap_batch *b)
 {
-	struct torap_buffer *frames[SIM_FRAMES_MAX] = { torap_envelope_batch(b), b->signed_manifest };
-	memcpy(frames + 2, b->frames, b->manifest->frames_count * sizeof *frames);
-	sim_send(w, &u->line, SIM_TO_LISTENER, frames, 2 + b->manifest->frames_count);
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	sim_send(w, &u->line, SIM_TO_LISTENER, frames, torap_batch_to_frames(frames, b));
 	torap_buffer_unref(frames[0]);
 }
 

@@ -8,6 +8,7 @@
 #include "agents/follow/streams.h"
 #include "base/error.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "proto/session.pb-c.h"
 #include "wire/envelope.h"
 #include "wire/verify.h"
@@ -211,20 +212,20 @@ static void take_batch(struct sim_world *w, struct sim_subscriber *s, size_t lan
 
 static void take_run(struct sim_world *w, struct sim_subscriber *s, size_t lane, struct torap_bytes body)
 {
-	struct torap_bytes manifests[TORAP_RUN_MANIFESTS_MAX];
-	size_t count;
+	struct torap_run run;
 	struct torap_error err;
-	int r = torap_run_decode(manifests, &count, TORAP_RUN_MANIFESTS_MAX, body, &err);
+	int r = torap_run_decode(&run, body, &err);
 	assert(r == 0);
 	uint32_t connection = s->feed->lines[lane].connection;
-	for (size_t i = 0; i < count && connection == s->feed->lines[lane].connection; i++) {
-		struct torap_buffer *bytes = torap_buffer_copy(manifests[i]);
+	for (size_t i = 0; i < run.count && connection == s->feed->lines[lane].connection; i++) {
+		struct torap_buffer *bytes = torap_buffer_copy(run.manifests[i]);
 		struct torap_batch *batch;
 		r = torap_batch_create(&batch, bytes, &err);
 		assert(r == 0);
 		torap_buffer_unref(bytes);
 		take_batch(w, s, lane, batch);
 	}
+	torap_run_finish(&run);
 }
 
 /* Whom to believe; never an older one than before (agents/follow/welcome.c). */

@@ -98,7 +98,7 @@ def check_shape(m):
     """What a manifest must be, whoever signed it."""
     if not 1 <= m.count <= 4096 or not 1 <= len(m.groups) <= 256 or m.batch_no == 0 or m.first_seq == 0:
         raise Wrong("a manifest out of its limits")
-    if m.digest != 1 or m.compression not in (0, 1):
+    if m.digest != 1 or m.compression not in (0, 1) or len(m.frames) != 32:
         raise Wrong("unknown algorithms")
     if sum(g.count for g in m.groups) != m.count or any(g.count == 0 for g in m.groups):
         raise Wrong("counts do not add up")
@@ -113,21 +113,26 @@ def check_shape(m):
             raise Wrong("a group twice, or of another lane")
         if kinds[:1] != [1] or kinds != sorted(set(kinds)) or kinds[-1] > 3:
             raise Wrong("parts out of order")
-        if any(p.length > (IMAGE_MAX if p.part == 3 else FRAME_MAX) or len(p.digest) != 32 for p in g.parts):
+        if any(p.length > (IMAGE_MAX if p.part == 3 else FRAME_MAX) for p in g.parts):
             raise Wrong("a part out of its limits")
         seen.add(name)
 
 
-def check_frames(m, frames):
+def check_frames(m, digests, frames):
     """Each frame is empty or what was signed.  Returns them by (group, part kind)."""
     parts = [(i, p) for i, g in enumerate(m.groups) for p in g.parts]
     if len(frames) != len(parts):
         raise Wrong("%d frames for %d parts" % (len(frames), len(parts)))
+    if any(frames) or digests:
+        if len(digests) != 32 * len(parts):
+            raise Wrong("%d bytes of digests for %d parts" % (len(digests), len(parts)))
+        if digest(digests) != m.frames:
+            raise Wrong("bad digest of the digests")
     there = {}
-    for frame, (group, part) in zip(frames, parts):
+    for n, (frame, (group, part)) in enumerate(zip(frames, parts)):
         if not frame:
             continue
-        if len(frame) != part.length or digest(frame) != part.digest:
+        if len(frame) != part.length or digest(frame) != digests[32 * n:32 * n + 32]:
             raise Wrong("bad digest")
         there[group, part.part] = frame
     return there
@@ -143,6 +148,13 @@ def content_size(zstd):
     return parameters.content_size
 
 
+def decompressed(zstd, size):
+    data = zstandard.ZstdDecompressor().decompress(zstd, max_output_size=size, allow_extra_data=False)
+    if len(data) != size:
+        raise Wrong("a zstd frame that holds less than it says")
+    return data
+
+
 def contents(m, there):
     """The messages of each frame, without its salt.  Those of open frames are perhaps compressed, each by itself."""
     there = {place: frame[SALT:] for place, frame in there.items()}
@@ -152,10 +164,7 @@ def contents(m, there):
     if sum(sizes.values()) > BATCH_MAX:
         raise Wrong("a batch that holds too much")
     for place, size in sizes.items():
-        data = zstandard.ZstdDecompressor().decompress(there[place], max_output_size=size, allow_extra_data=False)
-        if len(data) != size:
-            raise Wrong("a zstd frame that holds less than it says")
-        there[place] = data
+        there[place] = decompressed(there[place], size)
     return there
 
 
@@ -185,7 +194,7 @@ class Subscriber:
         self.trust = Trust(bytes.fromhex(args.root), pb)
         self.streams = {}
         self.canaries = {v for k, v in pb.event.Kind.items() if k.startswith("KIND_CANARY_")}
-        self.counts = {"events": 0, "canaries": 0, "batches": 0, "compressed": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
+        self.counts = {"events": 0, "canaries": 0, "batches": 0, "compressed": 0, "compressed_runs": 0, "manifests": 0, "duplicates": 0, "heads": 0, "failures": 0}
         self.makes = {1: pb.event.EventOpen, 2: pb.event.EventPersonal, 3: pb.event.EventImage}
 
     def fail(self, where, why):
@@ -268,7 +277,7 @@ class Subscriber:
         m = self.check_manifest(frames[0], key, envelope.batch_no)
         if m is None:
             return key
-        there = check_frames(m, frames[1:])
+        there = check_frames(m, frames[1], frames[2:])
         for offset, (group, messages) in self.events_of(m, there):
             if 1 in messages:
                 self.show(key, m, offset, getattr(m.groups[group], "class"), messages)
@@ -277,9 +286,20 @@ class Subscriber:
         self.advance(key)
         return key
 
+    def manifests_of(self, body):
+        run = self.pb.batch.Run.FromString(body)
+        if run.zstd:
+            if run.manifests:
+                raise Wrong("a run that is compressed and not")
+            run = self.pb.batch.Run.FromString(decompressed(run.zstd, content_size(run.zstd)))
+            self.counts["compressed_runs"] += 1
+        if not 1 <= len(run.manifests) <= 256 or run.zstd:
+            raise Wrong("a run of no manifests, of too many, or compressed twice")
+        return run.manifests
+
     def on_run(self, envelope, body):
         key = stream_key(envelope.stream)
-        for i, signed in enumerate(self.pb.batch.Run.FromString(body).manifests):
+        for i, signed in enumerate(self.manifests_of(body)):
             if self.check_manifest(signed.SerializeToString(), key, envelope.batch_no + i) is not None:
                 self.advance(key)
         return key

@@ -230,6 +230,20 @@ Test(admission, refuses_a_batch_in_which_one_bit_of_a_frame_is_flipped)
 	teardown(&f);
 }
 
+Test(admission, refuses_a_batch_in_which_one_bit_of_the_digests_is_flipped)
+{
+	struct fixture f;
+	setup(&f);
+	struct torap_sealer *s = sealer("node-a", 1, &f.a.sign);
+	struct torap_batch *b = seal_one(s, 391010000);
+	b->digests->data[b->digests->size - 1] ^= 1;
+	struct broker_admission a = judge(&f, "node-a", b, &begin);
+	cr_expect_not_null(strstr(a.reason, "digests"), "%s", a.reason);
+	expect_not(&f, "node-a", b, TORAP_VERDICT_BAD_DIGEST, TORAP__REFUSAL__CODE__BAD_SIGNATURE);
+	torap_sealer_destroy(s);
+	teardown(&f);
+}
+
 Test(admission, refuses_keys_that_the_trust_file_does_not_give_to_the_writer_at_that_time)
 {
 	struct fixture f;

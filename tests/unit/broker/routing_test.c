@@ -213,10 +213,12 @@ Test(cut, lets_through_exactly_the_granted_frames)
 	cr_assert_eq(broker_routing_create(&r, p, NULL), 0);
 	struct torap_buffer *manifest = torap_buffer_copy(torap_bytes("manifest", 8));
 	struct torap_buffer *frame = torap_buffer_copy(torap_bytes(bytes, sizeof bytes));
+	struct torap_buffer *digests = torap_buffer_copy(torap_bytes("digests", 7));
 	for (int n = 0; n < 200; n++) {
 		struct torap_batch *batch = calloc(1, sizeof *batch), *view = malloc(sizeof *view);
 		batch->manifest = random_manifest();
 		batch->signed_manifest = manifest;
+		batch->digests = rnd(8) ? digests : NULL;
 		for (unsigned i = 0; i < batch->manifest->frames_count; i++) {
 			if (rnd(4))
 				batch->frames[i] = frame;
@@ -226,7 +228,7 @@ Test(cut, lets_through_exactly_the_granted_frames)
 		}
 		uint32_t feed = rnd((uint32_t)p->feeds_count);
 		size_t size = broker_cut_make(view, r, feed, batch), expected = manifest->size;
-		bool any = false;
+		bool any = false, any_frame = false;
 		for (unsigned g = 0; g < batch->manifest->groups_count; g++) {
 			const struct torap_group *group = &batch->manifest->groups[g];
 			uint8_t parts = by_force(&p->feeds[feed], &group->class);
@@ -240,6 +242,7 @@ Test(cut, lets_through_exactly_the_granted_frames)
 				}
 				cr_assert_eq(view->frames[f], batch->frames[f]);
 				expected += batch->frames[f] ? frame->size : 0;
+				any_frame |= batch->frames[f] != NULL;
 				if (!batch->frames[f])
 					cr_assert_eq(view->omissions[f],
 						batch->omissions[f]
@@ -247,6 +250,8 @@ Test(cut, lets_through_exactly_the_granted_frames)
 							: TORAP__OMISSION_REASON__OMISSION_NOT_HELD);
 			}
 		}
+		cr_assert_eq(view->digests, batch->digests);
+		expected += any_frame && batch->digests ? digests->size : 0;
 		cr_assert_eq(size, expected);
 		cr_assert_eq(broker_cut_size(r, feed, batch), expected);
 		cr_assert_eq(broker_cut_matches(r, feed, batch), any);
@@ -256,6 +261,7 @@ Test(cut, lets_through_exactly_the_granted_frames)
 	}
 	torap_buffer_unref(manifest);
 	torap_buffer_unref(frame);
+	torap_buffer_unref(digests);
 	broker_routing_destroy(r);
 	broker_policy_unref(p);
 }

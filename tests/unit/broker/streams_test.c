@@ -290,6 +290,7 @@ Test(streams, give_a_batch_in_memory_the_frames_that_came_again)
 	first->frames[1] = torap_buffer_create(30);
 	again->frames[0] = torap_buffer_create(50);
 	again->frames[1] = torap_buffer_create(30);
+	again->digests = torap_buffer_create(64);
 	struct torap_buffer *kept = first->frames[1];
 	struct broker_recent *e = broker_stream_flushed(streams, s, &first, (struct torap_wall){ 1 });
 	size_t before = streams->recent_bytes;
@@ -297,7 +298,8 @@ Test(streams, give_a_batch_in_memory_the_frames_that_came_again)
 	broker_stream_merged(streams, s, again);
 	cr_expect_eq(e->batch->frames[0], again->frames[0]);
 	cr_expect_eq(e->batch->frames[1], kept, "what was there stays");
-	cr_expect_eq(streams->recent_bytes, before + 50);
+	cr_expect_eq(e->batch->digests, again->digests);
+	cr_expect_eq(streams->recent_bytes, before + 50 + 64);
 	flush(streams, s, 2, 100);
 	broker_stream_merged(streams, s, again);
 	torap_batch_destroy(again);

@@ -12,6 +12,7 @@
 #include "agents/follow/verify.h"
 #include "loop/app.h"
 #include "link/message.h"
+#include "link/run.h"
 #include "loop/zap.h"
 #include "loop/zloop.h"
 #include "loop/zsocket.h"
@@ -149,10 +150,8 @@ static void say_busy(const struct torap_zmessage *to)
 
 static void send_batch(const struct torap_zmessage *to, const struct torap_batch *b)
 {
-	struct torap_buffer *frames[8] = { torap_envelope_batch(b), b->signed_manifest };
-	for (unsigned i = 0; i < b->manifest->frames_count; i++)
-		frames[2 + i] = b->frames[i];
-	send_frames(to, frames, 2 + b->manifest->frames_count);
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	send_frames(to, frames, torap_batch_to_frames(frames, b));
 	torap_buffer_unref(frames[0]);
 }
 

@@ -110,29 +110,6 @@ Test(message, refuses_to_resume_nowhere)
 	torap_buffer_unref(b);
 }
 
-Test(message, gives_back_the_very_bytes_of_the_manifests_in_a_run)
-{
-	struct torap_buffer *in[] = { torap_buffer_copy(torap_bytes("one", 3)),
-		torap_buffer_copy(torap_bytes("three", 5)) };
-	struct torap_buffer *b = torap_run_encode(in, 2);
-	struct torap_bytes out[4];
-	size_t count;
-	cr_assert_eq(torap_run_decode(out, &count, 4, torap_buffer_bytes(b), NULL), 0);
-	cr_assert_eq(count, 2);
-	cr_assert(torap_bytes_equal(out[1], torap_buffer_bytes(in[1])));
-	cr_assert_lt(torap_run_decode(out, &count, 1, torap_buffer_bytes(b), NULL), 0,
-		"more than there is room for");
-	cr_assert_lt(
-		torap_run_decode(out, &count, 4, torap_bytes(b->data, b->size - 1), NULL), 0, "cut short");
-	Torap__Run *same = torap__run__unpack(NULL, b->size, b->data);
-	cr_assert(same == NULL || same->n_manifests == 2, "the form is protobuf's own");
-	if (same)
-		torap__run__free_unpacked(same, NULL);
-	torap_buffer_unref(in[0]);
-	torap_buffer_unref(in[1]);
-	torap_buffer_unref(b);
-}
-
 /* Two bytes are an empty position: 9 MiB of them were half a gigabyte of memory before anyone counted. */
 Test(message, spends_no_memory_on_positions_by_the_million)
 {

@@ -104,6 +104,20 @@ Test(check, names_a_flipped_bit_of_a_frame)
 	cr_assert(first.has_signer);
 }
 
+/* Made again from the frames, unless a frame that is not here any more has the damaged one. */
+Test(check, names_digests_that_are_lost)
+{
+	struct torap_kv_txn txn;
+	flip(ROWS_FRAMES, torap_rows_frame_key(1, 77, 0xffff));
+	cut(ROWS_FRAMES, torap_rows_frame_key(1, 78, 0xffff));
+	cr_assert_eq(check_with(key.public).findings, 0, "%s", first.text);
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(torap_journal_drop_frame(&txn, 1, 77, 1, TORAP__OMISSION_REASON__OMISSION_EXPIRED), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	check_one("bad-digest", 77, -1);
+	cr_assert(strstr(first.text, "none can be verified"), "%s", first.text);
+}
+
 Test(check, names_a_frame_that_is_gone)
 {
 	cut(ROWS_FRAMES, torap_rows_frame_key(1, BATCHES, 0));

@@ -6,8 +6,7 @@
 #include <sys/wait.h>
 
 #include "store/committer.h"
-#include "store/journal_rows.h"
-#include "tests/unit/lib/store/stage.h"
+#include "tests/unit/lib/store/batches.h"
 
 enum {
 	EXPIRED = TORAP__OMISSION_REASON__OMISSION_EXPIRED,
@@ -18,35 +17,6 @@ enum {
 
 TestSuite(journal, .init = stage_make, .fini = stage_remove);
 
-/* Two groups, the first with a personal part: frames 0 open, 1 personal, 2 open. */
-static struct torap_batch *seal_with(struct torap_sealer *s)
-{
-	cr_assert_eq(fixture_add(s, fixture_class(391010000, PANIC), "z1", "anna", NULL), 0);
-	cr_assert_eq(fixture_add(s, fixture_class(392410000, PANIC), "z2", NULL, NULL), 0);
-	struct torap_batch *b = fixture_seal(s);
-	cr_assert_eq(b->manifest->frames_count, 3);
-	return b;
-}
-
-static struct torap_batch *seal(void)
-{
-	return seal_with(sealer);
-}
-
-static int append_at(const struct torap_batch *b, int64_t us)
-{
-	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, true);
-	int answer = torap_journal_append(&txn, b, (struct torap_wall){ us });
-	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
-	return answer;
-}
-
-static int append(const struct torap_batch *b)
-{
-	return append_at(b, 1000);
-}
-
 static void append_new(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -54,20 +24,6 @@ static void append_new(unsigned count)
 		cr_assert_eq(append_at(b, 1000 * (int64_t)b->manifest->batch_no), 0);
 		torap_batch_destroy(b);
 	}
-}
-
-static struct torap_batch *read_batch(uint64_t batch_no, torap_journal_want want)
-{
-	struct torap_kv_txn txn;
-	struct torap_batch *b = NULL;
-	struct torap_wall at;
-	struct torap_error err = { "" };
-	torap_kv_begin(&txn, kv, false);
-	cr_assert_eq(torap_journal_read(&txn, 1, batch_no, want, NULL, &b, NULL, &err), 0, "%s", err.text);
-	b = torap_batch_destroy(b); /* Not everyone asks for the time. */
-	cr_assert_eq(torap_journal_read(&txn, 1, batch_no, want, NULL, &b, &at, &err), 0, "%s", err.text);
-	torap_kv_abort(&txn);
-	return b;
 }
 
 static struct torap_journal_head head_of(const struct torap_batch *b)
@@ -78,25 +34,6 @@ static struct torap_journal_head head_of(const struct torap_batch *b)
 	cr_assert_eq(torap_journal_head(&txn, &b->manifest->stream, &head), 0);
 	torap_kv_abort(&txn);
 	return head;
-}
-
-static bool same_buffer(const struct torap_buffer *a, const struct torap_buffer *b)
-{
-	return a && b && torap_bytes_equal(torap_buffer_bytes(a), torap_buffer_bytes(b));
-}
-
-static void check_same(const struct torap_batch *a, const struct torap_batch *b)
-{
-	cr_assert(same_buffer(a->signed_manifest, b->signed_manifest));
-	cr_assert_eq(a->manifest->frames_count, b->manifest->frames_count);
-	for (unsigned i = 0; i < a->manifest->frames_count; i++)
-		cr_assert(same_buffer(a->frames[i], b->frames[i]), "frame %u", i);
-}
-
-static void leave_out(struct torap_batch *b, unsigned frame, uint8_t reason)
-{
-	b->frames[frame] = torap_buffer_unref(b->frames[frame]);
-	b->omissions[frame] = reason;
 }
 
 Test(journal, gives_back_the_bytes_that_it_was_given_after_close_and_open)
@@ -193,15 +130,6 @@ Test(journal, notes_what_was_left_out_and_merges_what_comes_later)
 	torap_batch_destroy(less);
 }
 
-static int drop(uint64_t batch_no, unsigned frame, int reason)
-{
-	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, true);
-	int r = torap_journal_drop_frame(&txn, 1, batch_no, frame, reason);
-	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
-	return r;
-}
-
 /* A writer that never got our acknowledgement sends the batch again after its retention has ended here. */
 Test(journal, deletes_a_frame_for_good_and_keeps_its_manifest_and_the_reason)
 {
@@ -218,25 +146,6 @@ Test(journal, deletes_a_frame_for_good_and_keeps_its_manifest_and_the_reason)
 		cr_assert_eq(append(b), TORAP_JOURNAL_OLD);
 	}
 	torap_batch_destroy(b);
-}
-
-static void change_row(unsigned table, struct torap_kv_key row_key, bool gone)
-{
-	struct torap_kv_txn txn;
-	struct torap_bytes value;
-	struct torap_bytes k = torap_kv_key_bytes(&row_key);
-	torap_kv_begin(&txn, kv, true);
-	if (gone) {
-		cr_assert_eq(torap_kv_delete(&txn, table, k), 0);
-	} else {
-		cr_assert_eq(torap_kv_get(&txn, table, k, &value), 0);
-		uint8_t *copy = malloc(value.size);
-		memcpy(copy, value.data, value.size);
-		copy[value.size / 2] ^= 1;
-		cr_assert_eq(torap_kv_put(&txn, table, k, torap_bytes(copy, value.size)), 0);
-		free(copy);
-	}
-	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 
 /* One bit of a frame flips on the disk, another frame's row is gone without a note: both are named, and both can be mended. */

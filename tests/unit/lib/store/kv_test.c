@@ -1,6 +1,7 @@
 #include "store/kv.h"
 
 #include <errno.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -153,6 +154,45 @@ Test(kv, says_which_directory_cannot_be_opened_and_why)
 	options.read_only = true;
 	cr_assert_lt(torap_kv_open(&kv, path, &options, &err), 0);
 	cr_assert_null(kv);
+}
+
+/* Straight into LMDB: what says the format; NULL: nothing does, as in the first one. */
+static void say_format(const char *bytes)
+{
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi all;
+	MDB_val key = { 6, (void *)(uintptr_t) "format" }, value = { 4, (void *)(uintptr_t)bytes };
+	cr_assert_eq(mdb_env_create(&env), 0);
+	cr_assert_eq(mdb_env_open(env, place.dir, 0, 0600), 0);
+	cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	cr_assert_eq(mdb_dbi_open(txn, NULL, 0, &all), 0);
+	cr_assert_eq(bytes ? mdb_put(txn, all, &key, &value, 0) : mdb_del(txn, all, &key, NULL), 0);
+	cr_assert_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+static void check_refused(const char *bytes, const char *what)
+{
+	struct torap_error err;
+	say_format(bytes);
+	for (int read_only = 0; read_only < 2; read_only++) {
+		struct torap_kv *kv = NULL;
+		struct torap_kv_options options = {
+			.tables = tables, .map_size = MAP_BYTES, .read_only = read_only
+		};
+		cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), -ENOTSUP);
+		cr_assert(strstr(err.text, what) && strstr(err.text, place.dir) && !kv, "%s", err.text);
+	}
+}
+
+Test(kv, refuses_what_another_version_wrote)
+{
+	torap_kv_close(open_store(MAP_BYTES));
+	check_refused("\0\0\0\3", "format 3; this one reads format 2");
+	check_refused(NULL, "format 1; this one reads format 2");
+	say_format("\0\0\0\2");
+	torap_kv_close(open_store(MAP_BYTES));
 }
 
 Test(kv, opens_for_reading_beside_a_writer)

@@ -139,12 +139,13 @@ Test(envelope, holds_as_many_omissions_as_a_batch_has_frames)
 static int from_frames(
 	struct torap_batch **out, const struct torap_envelope *e, unsigned empty_mask, size_t count)
 {
-	struct torap_buffer *frames[6] = { torap_buffer_ref(batch->signed_manifest) };
+	struct torap_buffer *frames[7] = { torap_buffer_ref(batch->signed_manifest),
+		torap_buffer_ref(batch->digests) };
 	for (unsigned i = 0; i < 5; i++)
-		frames[1 + i] = i < 4 && !(empty_mask >> i & 1) ? torap_buffer_ref(batch->frames[i])
+		frames[2 + i] = i < 4 && !(empty_mask >> i & 1) ? torap_buffer_ref(batch->frames[i])
 								: torap_buffer_create(0);
 	int r = torap_batch_from_frames(out, e, frames, count, NULL);
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < 7; i++)
 		torap_buffer_unref(frames[i]);
 	return r;
 }
@@ -156,7 +157,8 @@ Test(envelope, and_frames_make_the_batch_again)
 	e.omissions_count = 1;
 	e.omissions[0].frame = 3;
 	e.omissions[0].reason = TORAP__OMISSION_REASON__OMISSION_ERASED;
-	cr_assert_eq(from_frames(&b, &e, 1 << 1 | 1 << 3, 5), 0);
+	cr_assert_eq(from_frames(&b, &e, 1 << 1 | 1 << 3, 6), 0);
+	cr_expect_eq(b->digests, batch->digests, "the same buffer, not a copy");
 	cr_expect_eq(b->frames[0], batch->frames[0], "the same buffer, not a copy");
 	cr_expect_null(b->frames[1]);
 	cr_expect_eq(b->omissions[1], TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED);
@@ -168,8 +170,9 @@ Test(envelope, and_frames_make_the_batch_again)
 	b = torap_batch_destroy(b);
 	cr_expect_eq(clone->frames[0], batch->frames[0]);
 	cr_expect_eq(clone->omissions[3], TORAP__OMISSION_REASON__OMISSION_ERASED);
-	cr_expect_eq(torap_batch_size(clone),
-		clone->signed_manifest->size + clone->frames[0]->size + clone->frames[2]->size);
+	cr_expect_eq(torap_batch_size(clone), clone->signed_manifest->size + 4 * TORAP_DIGEST_SIZE +
+						      clone->frames[0]->size + clone->frames[2]->size);
+	cr_expect_eq(torap_verify_batch(clone, fixture_lookup, &key, NULL), TORAP_VERDICT_GOOD);
 	torap_batch_destroy(clone);
 }
 
@@ -179,24 +182,77 @@ Test(envelope, that_differs_from_its_manifest_or_frames_is_refused)
 	struct torap_batch *b = NULL;
 	cr_expect_eq(from_frames(&b, &e, 0, 0), -EBADMSG);
 	cr_expect_eq(from_frames(&b, &e, 0, 1), -EBADMSG);
-	cr_expect_eq(from_frames(&b, &e, 0, 4), -EBADMSG);
-	cr_expect_eq(from_frames(&b, &e, 0, 6), -EBADMSG);
-	e.batch_no = 2;
 	cr_expect_eq(from_frames(&b, &e, 0, 5), -EBADMSG);
+	cr_expect_eq(from_frames(&b, &e, 0, 7), -EBADMSG);
+	e.batch_no = 2;
+	cr_expect_eq(from_frames(&b, &e, 0, 6), -EBADMSG);
 	e = good;
 	e.stream.incarnation++;
-	cr_expect_eq(from_frames(&b, &e, 0, 5), -EBADMSG);
+	cr_expect_eq(from_frames(&b, &e, 0, 6), -EBADMSG);
 	e = good;
 	e.type = TORAP__MESSAGE_TYPE__MESSAGE_RUN;
-	cr_expect_eq(from_frames(&b, &e, 0, 5), -EBADMSG);
+	cr_expect_eq(from_frames(&b, &e, 0, 6), -EBADMSG);
 	e = good;
 	e.omissions_count = 1;
 	e.omissions[0].frame = 1;
 	e.omissions[0].reason = TORAP__OMISSION_REASON__OMISSION_ERASED;
-	cr_expect_eq(from_frames(&b, &e, 0, 5), -EBADMSG, "an omission of a frame that is there");
+	cr_expect_eq(from_frames(&b, &e, 0, 6), -EBADMSG, "an omission of a frame that is there");
 	e.omissions[0].frame = 4;
-	cr_expect_eq(from_frames(&b, &e, 0, 5), -EBADMSG, "an omission past the last frame");
+	cr_expect_eq(from_frames(&b, &e, 0, 6), -EBADMSG, "an omission past the last frame");
 	cr_expect_null(b);
+}
+
+/* What comes of the message with these bytes as its digests; NULL: all frames are empty, too. */
+static int from_digests(struct torap_batch **out, struct torap_bytes digests, bool frames_too)
+{
+	struct torap_envelope e = decoded(torap_envelope_batch(batch));
+	struct torap_buffer *frames[6] = { batch->signed_manifest, torap_buffer_copy(digests) };
+	struct torap_buffer *empty = torap_buffer_create(0);
+	for (unsigned i = 0; i < 4; i++)
+		frames[2 + i] = frames_too ? batch->frames[i] : empty;
+	int r = torap_batch_from_frames(out, &e, frames, 6, NULL);
+	torap_buffer_unref(frames[1]);
+	torap_buffer_unref(empty);
+	return r;
+}
+
+Test(envelope, frames_come_with_a_digest_for_each)
+{
+	struct torap_bytes all = torap_buffer_bytes(batch->digests);
+	struct torap_batch *b = NULL;
+	uint8_t more[5 * TORAP_DIGEST_SIZE] = { 0 };
+	cr_assert_eq(all.size, 4 * TORAP_DIGEST_SIZE);
+	memcpy(more, all.data, all.size);
+	for (size_t size = 0; size <= sizeof more; size++)
+		if (size != all.size)
+			cr_expect_eq(
+				from_digests(&b, torap_bytes(more, size), true), -EBADMSG, "%zu bytes", size);
+	cr_expect_eq(from_digests(&b, torap_bytes(more, all.size - 1), false), -EBADMSG);
+	cr_expect_null(b);
+
+	cr_assert_eq(from_digests(&b, all, false), 0, "they may come alone");
+	cr_expect(b->digests && !b->frames[0]);
+	torap_batch_destroy(b);
+	cr_assert_eq(
+		from_digests(&b, torap_bytes(more, 0), false), 0, "where no frame is, they may be left out");
+	cr_expect_null(b->digests);
+	torap_batch_destroy(b);
+}
+
+/* They are half of what a batch without frames would take. */
+Test(envelope, digests_are_not_sent_without_a_frame)
+{
+	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
+	cr_assert_eq(torap_batch_to_frames(frames, batch), 7);
+	cr_expect(frames[1] == batch->signed_manifest && frames[2] == batch->digests);
+	for (unsigned i = 0; i < 4; i++)
+		cr_expect_eq(frames[3 + i], batch->frames[i]);
+	torap_buffer_unref(frames[0]);
+	for (unsigned i = 0; i < 4; i++)
+		batch->frames[i] = torap_buffer_unref(batch->frames[i]);
+	cr_assert_eq(torap_batch_to_frames(frames, batch), 7);
+	cr_expect_null(frames[2]);
+	torap_buffer_unref(frames[0]);
 }
 
 Test(envelope, locates_each_frame_in_its_group)

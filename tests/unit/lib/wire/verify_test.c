@@ -54,6 +54,34 @@ Test(verify, finds_every_flipped_bit_of_the_signed_manifest)
 	}
 }
 
+/* Also of a frame that was left out: what was signed is all of them. */
+Test(verify, finds_every_flipped_bit_of_the_digests)
+{
+	batch->frames[1] = torap_buffer_unref(batch->frames[1]);
+	for (size_t bit = 0; bit < 8 * batch->digests->size; bit++) {
+		unsigned bad = 99;
+		batch->digests->data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		cr_assert_eq(verdict(&bad), TORAP_VERDICT_BAD_DIGEST, "bit %zu", bit);
+		cr_assert_eq(bad, batch->manifest->frames_count);
+		cr_assert_not(torap_verify_digests(batch));
+		batch->digests->data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	cr_expect_eq(verdict(NULL), TORAP_VERDICT_GOOD);
+}
+
+Test(verify, believes_no_frame_without_the_digests)
+{
+	unsigned bad = 99;
+	batch->digests = torap_buffer_unref(batch->digests);
+	cr_expect(torap_verify_digests(batch));
+	cr_expect_not(torap_verify_frame(batch, 2));
+	cr_expect_eq(verdict(&bad), TORAP_VERDICT_BAD_DIGEST);
+	cr_expect_eq(bad, 0);
+	for (unsigned i = 0; i < batch->manifest->frames_count; i++)
+		batch->frames[i] = torap_buffer_unref(batch->frames[i]);
+	cr_expect_eq(verdict(NULL), TORAP_VERDICT_GOOD);
+}
+
 Test(verify, accepts_frames_that_were_left_out)
 {
 	batch->frames[0] = torap_buffer_unref(batch->frames[0]);
