@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agents/kit/plan.h"
+#include "agents/rtsp/decide.h"
 #include "agents/rtsp/explain.h"
 
 enum { HURRY_AGAIN_S = 10, FORMED_MAX = 32, LIST_FIRST = 8 };
@@ -277,7 +278,6 @@ static void end(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_
 			rtsp_health_cause(m->outcome, o->groups.of[i][RTSP_COMMON_RECORDER] != RTSP_NO_GROUP);
 	}
 	outage->ended = true;
-	outage->ended_at = now.wall;
 	o->ends[outage->planned != NULL]++;
 	tell(o, outage, RTSP_MASS_END, all, dark);
 }
@@ -353,39 +353,6 @@ static void tell_alone(struct rtsp_outages *o, uint32_t slot)
 	o->port.tell(o->port.hint, slot, &report);
 }
 
-/* Told in the name of a camera of the site that has most of them: that site's class is the event's. */
-static uint32_t first_of(struct rtsp_outages *o, const uint32_t *slots, uint32_t count)
-{
-	uint32_t *times = o->scratch + o->room, best = slots[0];
-	memset(times, 0, o->room * sizeof *times);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t site = o->groups.of[slots[i]][RTSP_COMMON_SITE];
-		if (site != RTSP_NO_GROUP)
-			times[o->groups.list[site].members[0]]++; /* a site's first slot stands for it */
-	}
-	uint32_t most = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t site = o->groups.of[slots[i]][RTSP_COMMON_SITE];
-		uint32_t here = site == RTSP_NO_GROUP ? 0 : times[o->groups.list[site].members[0]];
-		if (here > most) {
-			most = here;
-			best = slots[i];
-		}
-	}
-	return best;
-}
-
-static enum rtsp_cause cause_of(enum rtsp_common common, enum rtsp_outcome kind, enum rtsp_cause of_camera)
-{
-	if (kind != RTSP_OUTCOME_PICTURE)
-		return of_camera;
-	if (common == RTSP_COMMON_RECORDER)
-		return RTSP_CAUSE_RECORDER;
-	if (common == RTSP_COMMON_SWITCH || common == RTSP_COMMON_ALL)
-		return RTSP_CAUSE_NETWORK;
-	return of_camera == RTSP_CAUSE_POWER ? RTSP_CAUSE_POWER : RTSP_CAUSE_NETWORK;
-}
-
 /* False: they are too few yet, or there is no memory. */
 static bool form(struct rtsp_outages *o, uint32_t group, const struct rtsp_member *one, struct rtsp_now now)
 {
@@ -409,9 +376,9 @@ static bool form(struct rtsp_outages *o, uint32_t group, const struct rtsp_membe
 		if (m->since.us < outage->since.us)
 			outage->since = m->since;
 	}
-	uint32_t first = first_of(o, o->scratch, outage->members);
+	uint32_t first = rtsp_decide_first(o, o->scratch, outage->members, o->scratch + o->room);
 	outage->first = o->members[first].number;
-	outage->cause = cause_of(g->common, kind, o->members[first].cause);
+	outage->cause = rtsp_decide_cause(g->common, kind, o->members[first].cause);
 	if (excused)
 		outage->planned = kit_planned_ref(o->port.excuse(o->port.hint, first));
 	tell_start(o, outage);
@@ -419,65 +386,16 @@ static bool form(struct rtsp_outages *o, uint32_t group, const struct rtsp_membe
 	return true;
 }
 
-/* The groups of one camera that explain it. */
-struct candidates {
-	struct rtsp_explanation e[RTSP_COMMONS];
-	bool any, settled, possible;
-};
-
-static struct candidates candidates_of(struct rtsp_outages *o, uint32_t slot)
-{
-	const struct rtsp_member *m = &o->members[slot];
-	struct candidates c = { .settled = true };
-	for (unsigned i = 0; i < RTSP_COMMONS; i++) {
-		uint32_t group = o->groups.of[slot][i];
-		if (group == RTSP_NO_GROUP)
-			continue;
-		c.e[i] = rtsp_explain(o, group, rtsp_explain_kind(m), m->excused);
-		c.possible |= c.e[i].possible;
-		if (!c.e[i].explains)
-			continue;
-		c.any = true;
-		c.settled &= !c.e[i].unknown && c.e[i].held == c.e[i].failing;
-	}
-	return c;
-}
-
-/* The one that explains most; of those that explain as many, or nearly as many and the wider one has cameras that are well, the most
- * specific. */
-static enum rtsp_common best_of(
-	const struct rtsp_outages *o, const struct candidates *c, enum rtsp_cause cause)
-{
-	unsigned best = RTSP_COMMONS;
-	for (unsigned i = 0; i < RTSP_COMMONS; i++)
-		if (c->e[i].explains && (best == RTSP_COMMONS || c->e[i].failing > c->e[best].failing))
-			best = i;
-	for (unsigned i = 0; i < best; i++)
-		if (c->e[i].explains && c->e[best].alive &&
-			c->e[i].failing + o->limits.cameras > c->e[best].failing)
-			best = i;
-	/* One recorder behind one switch: what the cameras say decides. */
-	if (best == RTSP_COMMON_SWITCH && cause == RTSP_CAUSE_RECORDER &&
-		c->e[RTSP_COMMON_RECORDER].explains &&
-		c->e[RTSP_COMMON_RECORDER].failing == c->e[best].failing)
-		best = RTSP_COMMON_RECORDER;
-	return (enum rtsp_common)best;
-}
-
-/* `now_or_never`: it is back already.  True: an outage was made of it. */
+/* True: an outage was made of it. */
 static bool decide(struct rtsp_outages *o, uint32_t slot, bool now_or_never, struct rtsp_now now)
 {
-	struct rtsp_member *m = &o->members[slot];
-	struct candidates c = candidates_of(o, slot);
-	/* A group that explains it may take longer: politeness towards a recorder makes looking at all of it slow. */
-	struct torap_mono deadline = { m->deadline.us + (c.any ? o->limits.hold_us : 0) };
-	bool over = now_or_never || torap_mono_reached(deadline, now.mono);
-	if (o->limits.cameras && !over && (c.any ? !c.settled : c.possible))
+	uint32_t group;
+	enum rtsp_decision decision = rtsp_decide(o, slot, now_or_never, now.mono, &group);
+	if (decision == RTSP_DECIDE_WAIT)
 		return false;
-	if (o->limits.cameras && c.any && form(o, o->groups.of[slot][best_of(o, &c, m->cause)], m, now))
+	if (decision == RTSP_DECIDE_GROUP && form(o, group, &o->members[slot], now))
 		return true;
-	if (over || !c.any || !o->limits.cameras)
-		tell_alone(o, slot);
+	tell_alone(o, slot);
 	return false;
 }
 

@@ -68,7 +68,6 @@ struct rtsp_outage {
 	bool pending;       /* its start or a change is on its way */
 	bool durable;       /* the node knows of it */
 	bool ended;         /* its end is on its way */
-	struct torap_wall ended_at;
 };
 
 enum rtsp_mass_state { RTSP_MASS_START, RTSP_MASS_CHANGE, RTSP_MASS_END };
