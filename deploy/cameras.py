@@ -42,8 +42,9 @@ ROUND_S = 90
 # What is heard of each camera in a round; of all others nothing.
 HEARD = {
     "police-kostanay-cam-cell": "camera_black", "school-5-cam-corridor": "camera_covered", "crossing-abaya-tolstogo-cam": "camera_frozen",
-    "school-5-cam-entrance": "camera_offline", **{f"university-region-cam-{i}": "camera_offline" for i in range(1, 6)},
+    "school-5-cam-entrance": "camera_offline",
 }
+SWITCH, BEHIND = "sw-university", {f"university-region-cam-{i}" for i in range(1, 6)}  # one outage, not five
 VERDICTS = {
     "school-5-cam-entrance": "compliant", "school-5-cam-corridor": "below term", "school-5-cam-yard": "storing nothing",
     "police-kostanay-cam-cell": "compliant", "prison-2-cam-wing-a": "compliant", "prison-2-cam-wing-b": "below term",
@@ -118,15 +119,20 @@ class Cameras:
 
 def wrong(events):
     """What of the situation centre's events of cameras is not as it should be, after a whole round."""
-    bad = []
-    heard = {}
+    bad, heard, outages = [], {}, []
     for e in events:
+        if e["kind"] == "camera_mass_outage":
+            outages.append((e["state"], e["detail"]["name"], set(e["detail"].get("members", "").split())))
+            continue
         # A fault that an earlier run left behind ends in this one.
         if e["kind"].startswith("camera_") and (e["state"] != "end" or e["device"] in heard):
             heard.setdefault(e["device"], []).append(f"{e['kind']} {e['state']}")
     for camera, kind in HEARD.items():
         if heard.get(camera, [])[:2] != [f"{kind} start", f"{kind} end"]:
             bad.append(f"of {camera} was heard {heard.get(camera, 'nothing')}, where a start and an end of {kind} are due")
+    first, last = outages[:1], outages[-1:]
+    if not first or first[0][:2] != ("start", SWITCH) or last[0][:2] != ("end", SWITCH) or last[0][2] != BEHIND or len([o for o in outages if o[0] == "start"]) != 1:
+        bad.append(f"of the dead switch {SWITCH} was heard {outages}, where one start and one end with its five cameras are due")
     return bad + [f"of {camera}, which is well, was heard {what}" for camera, what in heard.items() if camera not in HEARD]
 
 

@@ -369,8 +369,9 @@ class Demonstration:
 
 def told(event):
     """An event of a camera as a line."""
-    cause = event["detail"].get("cause", "")
-    return f"{event['received_at'][11:19]}  {event['severity']:12}{event['kind']:20}{event['state']:6} {event['device']}" + (f": {cause}" if cause else "")
+    detail = event["detail"]
+    who = f"{detail['members_count']} cameras of {detail['common']} {detail['name']}" if event["kind"] == "camera_mass_outage" else event["device"]
+    return f"{event['received_at'][11:19]}  {event['severity']:12}{event['kind']:20}{event['state']:6} {who}" + (f": {detail['cause']}" if "cause" in detail else "")
 
 
 def verification(port):
