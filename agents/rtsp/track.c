@@ -90,7 +90,8 @@ static void note_video(struct rtsp_track *t, const struct rtsp_video *video)
 static void begin_session(struct rtsp_track *t, uint32_t session, const struct rtsp_video *video)
 {
 	t->session = session;
-	if (t->codec != video->codec || t->clock_hz != video->clock_hz) {
+	bool kept = t->ring.count || (t->reel && t->reel->count);
+	if (kept && (t->codec != video->codec || t->clock_hz != video->clock_hz)) {
 		rtsp_ring_finish(&t->ring);
 		if (t->reel)
 			t->end.us = INT64_MIN; /* ends with what it has, by what was known of that */

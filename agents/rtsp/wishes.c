@@ -19,6 +19,8 @@ struct rtsp_wish {
 	struct rtsp_wish *next;
 	uint64_t camera; /* number */
 	struct rtsp_occasion occasion;
+	struct rtsp_occasion
+		later; /* alarms that came while it was working: what is made does not name them */
 	struct torap_mono begun, again;
 	unsigned attempts;
 	bool working; /* a keyframe is being made a picture */
@@ -26,7 +28,16 @@ struct rtsp_wish {
 
 /* Wishes. */
 
-static void end_wish(struct rtsp_evidence *e, struct rtsp_camera *c, struct rtsp_wish *w)
+/* The camera's next keyframe, or its turn now. */
+static void press(struct rtsp_evidence *e, struct rtsp_camera *c, struct torap_mono now)
+{
+	if (c->stream)
+		rtsp_stream_want(c->stream, true);
+	else if (torap_mono_reached(c->wish->again, now))
+		rtsp_schedule_hurry(&e->agent->schedule, rtsp_camera_slot(c), now);
+}
+
+static void free_wish(struct rtsp_evidence *e, struct rtsp_camera *c, struct rtsp_wish *w)
 {
 	struct rtsp_wish **at = &e->wishes;
 	while (*at != w)
@@ -36,7 +47,24 @@ static void end_wish(struct rtsp_evidence *e, struct rtsp_camera *c, struct rtsp
 	if (c)
 		c->wish = NULL;
 	rtsp_occasion_finish(&w->occasion, &e->requests);
+	rtsp_occasion_finish(&w->later, &e->requests);
 	free(w);
+}
+
+/* Those that came too late to be named get a picture of their own. */
+static void end_wish(struct rtsp_evidence *e, struct rtsp_camera *c, struct rtsp_wish *w)
+{
+	struct torap_mono now = torap_app_mono();
+	if (!w->later.alarms_count) {
+		free_wish(e, c, w);
+		return;
+	}
+	rtsp_occasion_finish(&w->occasion, &e->requests);
+	w->occasion = w->later;
+	w->later = (struct rtsp_occasion){ 0 };
+	w->begun = w->again = now;
+	w->attempts = 0;
+	press(e, c, now);
 }
 
 /* Tells that there is no picture. */
@@ -45,15 +73,6 @@ static void fail_wish(struct rtsp_evidence *e, struct rtsp_camera *c, struct rts
 	struct rtsp_item item = rtsp_evidence_item(c, RTSP_SNAPSHOT, &w->occasion);
 	rtsp_teller_missing(&e->teller, &item, reason, &w->occasion, torap_app_mono());
 	end_wish(e, c, w);
-}
-
-/* The camera's next keyframe, or its turn now. */
-static void press(struct rtsp_evidence *e, struct rtsp_camera *c, struct torap_mono now)
-{
-	if (c->stream)
-		rtsp_stream_want(c->stream, true);
-	else if (torap_mono_reached(c->wish->again, now))
-		rtsp_schedule_hurry(&e->agent->schedule, rtsp_camera_slot(c), now);
 }
 
 /* Pictures. */
@@ -217,10 +236,12 @@ void rtsp_wish_for(struct rtsp_evidence *e, struct rtsp_camera *c, const struct 
 		e->wishes_count++;
 		c->wish = w;
 	}
-	rtsp_occasion_add(&w->occasion, alarm, alarms, request, &e->requests);
+	rtsp_occasion_add(w->working ? &w->later : &w->occasion, alarm, alarms, request, &e->requests);
+	if (w->working)
+		return;
 	if (c->term.us && torap_app_wall().us >= c->term.us)
 		fail_wish(e, c, w, "its term is over");
-	else if (c->track && !w->working)
+	else if (c->track)
 		look_back(e, c);
 	else
 		press(e, c, now);
@@ -243,7 +264,7 @@ void rtsp_wishes_tick(struct rtsp_evidence *e, struct torap_mono now)
 		struct rtsp_camera *c = rtsp_cameras_find(&e->agent->cameras, w->camera);
 		next = w->next;
 		if (!c)
-			end_wish(e, NULL, w);
+			free_wish(e, NULL, w);
 		else if (w->working)
 			continue;
 		else if (now.us - w->begun.us > RTSP_WISH_MS * (int64_t)TORAP_US_PER_MS)
@@ -258,11 +279,11 @@ void rtsp_wishes_tick(struct rtsp_evidence *e, struct torap_mono now)
 void rtsp_wish_forget(struct rtsp_evidence *e, struct rtsp_camera *c)
 {
 	if (c->wish)
-		end_wish(e, c, c->wish);
+		free_wish(e, c, c->wish);
 }
 
 void rtsp_wishes_finish(struct rtsp_evidence *e)
 {
 	while (e->wishes)
-		end_wish(e, rtsp_cameras_find(&e->agent->cameras, e->wishes->camera), e->wishes);
+		free_wish(e, rtsp_cameras_find(&e->agent->cameras, e->wishes->camera), e->wishes);
 }

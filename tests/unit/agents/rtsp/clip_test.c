@@ -38,6 +38,8 @@ struct camera {
 	bool has_kept;
 };
 
+static bool at_once; /* each picture is sent when it was taken */
+
 static void open_camera(struct camera *c, const char *encoder, enum rtsp_codec kind, int b_frames)
 {
 	*c = (struct camera){
@@ -55,7 +57,10 @@ static void open_camera(struct camera *c, const char *encoder, enum rtsp_codec k
 	c->codec->max_b_frames = b_frames;
 	c->codec->thread_count = 1;
 	if (kind == RTSP_CODEC_H264)
-		av_opt_set(c->codec->priv_data, "x264-params", "scenecut=0:repeat-headers=1:slices=2", 0);
+		av_opt_set(c->codec->priv_data, "x264-params",
+			at_once ? "scenecut=0:repeat-headers=1:slices=2:rc-lookahead=0:sync-lookahead=0"
+				: "scenecut=0:repeat-headers=1:slices=2",
+			0);
 	else
 		av_opt_set(c->codec->priv_data, "x265-params",
 			"scenecut=0:repeat-headers=1:log-level=none:pools=1:bframes=0", 0);
@@ -422,6 +427,29 @@ Test(clip, says_when_there_is_nothing)
 	reel->footage.codec = RTSP_CODEC_H265; /* what it is not */
 	item = item_between(c.now_us - S, c.now_us);
 	cr_expect_neq(rtsp_clip(&mp4, &item, &reel->footage), 0);
+	rtsp_reel_destroy(reel);
+	torap_writer_finish(&mp4);
+	close_camera(&c);
+}
+
+/* The alarm comes before the camera's first packet does: as after a restart of this agent. */
+Test(clip, is_made_of_a_camera_that_sends_nothing_yet)
+{
+	struct camera c;
+	struct torap_writer mp4 = { 0 };
+	at_once = true;
+	open_camera(&c, "libx264", RTSP_CODEC_H264, 0);
+	int64_t alarm = c.now_us;
+	cr_assert(rtsp_track_record(c.track, (struct torap_wall){ alarm - 2 * S },
+		(struct torap_wall){ alarm + 3 * S }, (struct torap_mono){ alarm + 3 * S }));
+	c.now_us += S;
+	play(&c, 5);
+	cr_expect_not(rtsp_track_due(c.track, (struct torap_mono){ c.now_us }));
+	play(&c, 35);
+	struct rtsp_reel *reel = rtsp_track_cut(c.track);
+	struct rtsp_item item = item_between(alarm - 2 * S, alarm + 3 * S);
+	cr_assert_eq(rtsp_clip(&mp4, &item, &reel->footage), 0);
+	cr_expect(item.frames >= 15 && item.from.us > alarm && item.until.us <= alarm + 3 * S);
 	rtsp_reel_destroy(reel);
 	torap_writer_finish(&mp4);
 	close_camera(&c);
