@@ -13,6 +13,7 @@ enum {
 	SAME_LIGHT = 40,     /* luma values from the reference: what is lost now is not lost to darkness */
 	STRUCTURED_MIN = 10, /* blocks that a sharpness has to come from to be judged */
 	NIGHT_MEAN = 45,
+	FEW_REGIONS = 4, /* fewer say nothing */
 };
 
 struct bench { /* what one picture is judged by */
@@ -24,15 +25,18 @@ struct bench { /* what one picture is judged by */
 	float likeness; /* of the usual likeness to the scene; 1: not compared */
 	bool suspect;   /* in known light and much unlike the scene */
 	bool unlike;    /* and nearly nothing of it is in its place: not to be learned from */
+	bool vague;     /* what is seen is different each time: neither moved nor defocused */
 };
 
 /* Of the usual likeness. */
 #define FAMILIAR          0.8f
 #define STRANGER          0.6f
 #define HALF_ALIKE        0.55f
+#define LITTLE_ALIKE      0.45f
 #define HARDLY_ALIKE      0.4f
 #define NOTHING_IN_COMMON 0.25f
 #define LIKENESS_MIN      0.75f
+#define STEADY_MIN        0.8f /* a scene that is less like itself, in any light, has no edges of its own */
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -140,7 +144,7 @@ static bool is_defocused(struct bench *b)
 	float drop = b->profile->defocus_drop_min;
 	b->out->sharpness = b->out->sharpness_usual = m->sharpness;
 	bool soft = u->sharpness < 0.5f && u->structured < 40; /* little detail, and none of it sharp */
-	if (u->sharp < b->profile->learn_pictures || soft)
+	if (u->sharp < b->profile->learn_pictures || soft || b->vague)
 		return false;
 	b->out->sharpness_usual = u->sharpness;
 	bool other_light = u->foreign || fabsf(m->mean - u->mean) > OTHER_LIGHT;
@@ -162,11 +166,27 @@ static bool is_known_light(const struct bench *b, const struct rtsp_reference *r
 	return usual || fabsf(b->m->mean - r->mean) <= SAME_LIGHT;
 }
 
+/* Edges that noise and encoder draw into an even surface are others in every light. */
+static bool is_vague(const struct bench *b)
+{
+	bool vague = false;
+	for (int i = 0; i < RTSP_SCENES; i++) {
+		const struct rtsp_reference *r = &b->sight->baseline.scenes[i];
+		if (r->count < b->profile->learn_pictures)
+			continue;
+		if (r->likeness >= STEADY_MIN)
+			return false;
+		vague = true;
+	}
+	return vague;
+}
+
 static void compare_scene(struct bench *b)
 {
 	const struct rtsp_reference *r = rtsp_baseline_reference(&b->sight->baseline, b->m);
 	struct rtsp_scene_match *match = &b->out->match;
-	if (!r || r->count < b->profile->learn_pictures)
+	b->vague = is_vague(b);
+	if (!r || r->count < b->profile->learn_pictures || b->vague)
 		return;
 	/* A vague reference, of a dark night, is like everything. */
 	float usual = fmaxf(r->likeness, LIKENESS_MIN);
@@ -187,15 +207,25 @@ static bool is_elsewhere(const struct bench *b)
 	       (float)match->elsewhere >= b->profile->moved_elsewhere_min * (float)visible;
 }
 
+/* Nearly; else it may be dark, or blurred. */
+static bool is_all_visible(const struct rtsp_scene_match *match)
+{
+	return 4 * match->hidden < match->judged;
+}
+
 /* In known light little is as it was: a third is elsewhere, or nearly nothing is in its place; something more may seem to be when
- * there is little in common at all. */
+ * there is little in common at all.  Where little is to be seen, it has to be clear. */
 static bool is_gone(const struct bench *b)
 {
 	const struct rtsp_scene_match *match = &b->out->match;
 	float visible = (float)(match->judged - match->hidden), in_place = match->in_place;
-	if (!b->suspect || visible < RTSP_REGIONS_MIN)
+	bool all = is_all_visible(match);
+	if (!b->suspect || visible < FEW_REGIONS)
 		return false;
+	if (visible < RTSP_REGIONS_MIN)
+		return all && b->likeness < HARDLY_ALIKE && 4 * in_place <= visible;
 	return (b->likeness < HALF_ALIKE && 3 * match->elsewhere >= visible && in_place <= 0.45f * visible) ||
+	       (b->likeness < LITTLE_ALIKE && 2 * in_place <= visible && all) ||
 	       (b->likeness < HARDLY_ALIKE && 3 * in_place <= visible) ||
 	       in_place <= b->profile->moved_in_place_max * visible;
 }
@@ -214,8 +244,9 @@ static enum rtsp_fault see(struct bench *b)
 		return RTSP_FROZEN;
 	compare_scene(b);
 	bool defocused = is_defocused(b);
-	/* What is blurred is not found in its place either, but something of it is. */
-	if (is_elsewhere(b) || (is_gone(b) && (!defocused || b->likeness < NOTHING_IN_COMMON))) {
+	/* What is blurred is not found in its place either, but something of it is, and much of it has no edges any more. */
+	bool other = b->likeness < NOTHING_IN_COMMON && is_all_visible(&b->out->match);
+	if (is_elsewhere(b) || (is_gone(b) && (!defocused || other))) {
 		b->out->cause = RTSP_CAUSE_TAMPER;
 		return RTSP_MOVED;
 	}
@@ -275,7 +306,7 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.rate_mhz = m->shot.rate_mhz,
 	};
 	struct bench b = { out, sight, m, profile,
-		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, false, false };
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, false, false, false };
 	out->learning = b.usual.count < profile->learn_pictures;
 	out->sight = see(&b);
 	learn(&b);

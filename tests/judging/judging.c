@@ -63,6 +63,8 @@ static void judge_one(struct camera *c, const struct clip *clip, struct rtsp_pic
 	struct rtsp_verdict v;
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
 	rtsp_measure_picture(&m, picture);
+	const struct rtsp_reference *r = rtsp_baseline_reference(&c->sight.baseline, &m);
+	float usual = r ? r->likeness : 0, at = r ? r->mean : 0;
 	rtsp_judge(&v, &c->sight, &m, &profile);
 	struct rtsp_now now = { m.shot.arrived, m.shot.arrived_wall };
 	unsigned count = rtsp_health_picture(&c->health, &v, false, &profile, now, reports);
@@ -72,11 +74,11 @@ static void judge_one(struct camera *c, const struct clip *clip, struct rtsp_pic
 	if (says)
 		fprintf(says,
 			"%-9s mean %5.1f dev %5.1f noise %4.1f dark %.2f bright %.2f flat %.2f relief %5.1f steps %4.1f "
-			"sharp %5.2f of %5.2f by %u like %.2f judged %u hidden %u here %u else %u lost %u changed %u\n",
+			"sharp %5.2f of %5.2f by %u like %.2f of %.2f at %.0f judged %u hidden %u here %u else %u lost %u changed %u\n",
 			rtsp_fault_name(v.sight), v.mean, v.deviation, v.noise, v.dark, v.bright, v.flat,
 			v.relief, v.steps, v.sharpness, v.sharpness_usual, m.structured, v.match.likeness,
-			v.match.judged, v.match.hidden, v.match.in_place, v.match.elsewhere, v.match.lost,
-			v.changed);
+			usual, at, v.match.judged, v.match.hidden, v.match.in_place, v.match.elsewhere,
+			v.match.lost, v.changed);
 	if (c->pictures++ < clip->skip)
 		return;
 	for (int i = RTSP_GOOD + 1; i < RTSP_FAULTS; i++)

@@ -57,6 +57,22 @@ Test(judge, lets_light_and_traffic_pass)
 	free(e);
 }
 
+/* A scene that is hardly ever like itself cannot have moved; the same one, steady, has. */
+Test(judge, does_not_judge_a_scene_without_edges_of_its_own)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 3);
+	struct rtsp_sight steady = e->sight;
+	for (int i = 0; i < RTSP_SCENES; i++)
+		e->sight.baseline.scenes[i].likeness = 0.7f;
+	eye_draw(e, 3, 50, 20);
+	cr_expect_eq(eye_judge(e).sight, RTSP_GOOD);
+	e->sight = steady;
+	eye_draw(e, 3, 50, 20);
+	cr_expect_eq(eye_judge(e).sight, RTSP_MOVED);
+	free(e);
+}
+
 /* It gets dark at once, with noise and only the middle lit: not a fault, also for a camera that never saw a night. */
 Test(judge, tolerates_the_switch_to_night)
 {
