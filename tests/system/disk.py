@@ -52,7 +52,7 @@ def batches(folder, pb):
     for _, value in table(folder, "manifests"):
         received_at, signed = int.from_bytes(value[:8], "big"), value[10:]
         m = pb.Manifest.FromString(pb.SignedManifest.FromString(signed).manifest)
-        size = len(signed) + sum(p.length for g in m.groups for p in g.parts)
+        size = len(signed) + sum(p.length + 32 for g in m.groups for p in g.parts)  # with its digest
         streams[m.stream.writer, m.stream.lane, m.stream.incarnation].append(
             Row(m.batch_no, received_at / 1e6, m.sealed_at_us / 1e6, m.first_seq, m.count, size))
     return streams
