@@ -136,13 +136,14 @@ bool sim_many(uint64_t from, uint64_t seeds, double hours, unsigned jobs)
 	fflush(stdout);
 	for (unsigned i = 0; i < jobs; i++) {
 		struct job *job = &board->jobs[i];
-		job->pid = fork();
-		if (job->pid == 0) {
+		pid_t pid = fork(); /* The board is shared: the child must not write its 0 there. */
+		if (pid == 0) {
 			bool good = run_share(board, job, from + i, from + seeds, jobs, until);
 			fflush(stdout);
 			_exit(good ? 0 : 1); /* The files are the parent's. */
 		}
-		board->bad |= job->pid < 0;
+		job->pid = pid;
+		board->bad |= pid < 0;
 	}
 	uint64_t bad = wait_for_all(board, jobs);
 	if (isatty(STDERR_FILENO))
