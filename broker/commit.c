@@ -9,17 +9,11 @@
 #include "store/journal.h"
 #include "store/kv.h"
 
-static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)
-{
-	(void)hint, (void)batch, (void)group, (void)part;
-	return false;
-}
-
 /* A fork, or a row that cannot be read? */
 static int look_at_other(struct broker_commit *c, struct torap_kv_txn *txn, uint32_t number)
 {
-	int r = torap_journal_read(
-		txn, number, c->batch->manifest->batch_no, want_none, NULL, &c->there, NULL, NULL);
+	int r = torap_journal_read(txn, number, c->batch->manifest->batch_no, torap_journal_want_none, NULL,
+		&c->there, NULL, NULL);
 	c->damaged = r == -EBADMSG || r == TORAP_KV_MISSING;
 	return r && !c->damaged ? r : TORAP_JOURNAL_OTHER;
 }

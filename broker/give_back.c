@@ -16,12 +16,6 @@
 
 enum { EVERY_MS = 20 };
 
-static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)
-{
-	(void)hint, (void)batch, (void)group, (void)part;
-	return false;
-}
-
 /* NULL: it is not here, or cannot be read. */
 static struct torap_buffer *find(struct broker *b, const struct broker_stream *stream, uint64_t batch_no)
 {
@@ -32,7 +26,8 @@ static struct torap_buffer *find(struct broker *b, const struct broker_stream *s
 	struct torap_buffer *manifest = NULL;
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, b->kv, false);
-	if (torap_journal_read(&txn, stream->number, batch_no, want_none, NULL, &batch, NULL, NULL) == 0)
+	if (torap_journal_read(
+		    &txn, stream->number, batch_no, torap_journal_want_none, NULL, &batch, NULL, NULL) == 0)
 		manifest = torap_buffer_ref(batch->signed_manifest);
 	torap_kv_abort(&txn);
 	torap_batch_destroy(batch);

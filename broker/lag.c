@@ -5,12 +5,6 @@
 #include "store/journal.h"
 #include "store/kv.h"
 
-static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)
-{
-	(void)hint, (void)batch, (void)group, (void)part;
-	return false;
-}
-
 /* What a batch takes by its manifest, whether or not its frames are held. */
 static uint64_t whole_size(const struct torap_batch *batch)
 {
@@ -32,8 +26,8 @@ static bool read_begin(struct torap_kv_txn *txn, const struct broker_stream *s, 
 	for (uint64_t i = 0; i < looks; i++) {
 		struct torap_batch *batch;
 		struct torap_wall received_at;
-		if (torap_journal_read(txn, s->number, first + i * count / looks, want_none, NULL, &batch,
-			    &received_at, NULL))
+		if (torap_journal_read(txn, s->number, first + i * count / looks, torap_journal_want_none,
+			    NULL, &batch, &received_at, NULL))
 			return false; /* Damaged: the log says so. */
 		if (i == 0)
 			*out = (struct broker_lag_begin){ first, batch->manifest->first_seq, received_at, 0 };

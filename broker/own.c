@@ -357,12 +357,6 @@ uint64_t broker_own_lost(const struct broker_own *o)
 	return o->lost;
 }
 
-static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)
-{
-	(void)hint, (void)batch, (void)group, (void)part;
-	return false;
-}
-
 /* When the last batch of the lane's stream was sealed. */
 static int read_latest(struct lane *l, struct torap_error *err)
 {
@@ -372,7 +366,8 @@ static int read_latest(struct lane *l, struct torap_error *err)
 	if (!l->stream->stored || batch_no == 0)
 		return 0;
 	torap_kv_begin(&txn, l->own->broker->kv, false);
-	int r = torap_journal_read(&txn, l->stream->number, batch_no, want_none, NULL, &last, NULL, err);
+	int r = torap_journal_read(
+		&txn, l->stream->number, batch_no, torap_journal_want_none, NULL, &last, NULL, err);
 	torap_kv_abort(&txn);
 	if (r == -EBADMSG || r == TORAP_KV_MISSING) {
 		/* It is damaged, and will be mended; the stream goes on behind it, dated as if it had been sealed just now. */

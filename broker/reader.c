@@ -103,12 +103,6 @@ const struct torap_journal_entry *broker_read_entry(const struct broker_read *r,
 	return batch_no >= r->from && batch_no - r->from < r->count ? &r->entries[batch_no - r->from] : NULL;
 }
 
-static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)
-{
-	(void)hint, (void)batch, (void)group, (void)part;
-	return false;
-}
-
 static int find(struct torap_kv_txn *txn, struct broker_search_place *place, struct torap_wall at)
 {
 	int r = torap_journal_find_time(txn, place->number, at, &place->found.next_batch);
@@ -119,8 +113,8 @@ static int find(struct torap_kv_txn *txn, struct broker_search_place *place, str
 	if (place->found.next_batch <= 1)
 		return 0;
 	struct torap_batch *before = NULL;
-	r = torap_journal_read(
-		txn, place->number, place->found.next_batch - 1, want_none, NULL, &before, NULL, NULL);
+	r = torap_journal_read(txn, place->number, place->found.next_batch - 1, torap_journal_want_none, NULL,
+		&before, NULL, NULL);
 	if (r == TORAP_KV_MISSING)
 		return 0; /* This store began here: there is no batch before. */
 	if (r)

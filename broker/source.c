@@ -53,12 +53,6 @@ int broker_source_put(struct torap_kv_txn *txn, const struct broker_source *sour
 	return torap_kv_put(txn, BROKER_TABLE_SOURCES, torap_bytes(key, size), torap_kv_key_bytes(&value));
 }
 
-static bool want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part)
-{
-	(void)hint, (void)batch, (void)group, (void)part;
-	return false;
-}
-
 /* Before batch `next_batch`, which is there.  By what this one names: a digest of a manifest that is damaged would have a writer believe in
  * another history, and one that cannot be read may not hide what is missing behind it. */
 static int position_before(struct torap_kv_txn *txn, const struct broker_stream *stream, uint64_t next_batch,
@@ -67,7 +61,8 @@ static int position_before(struct torap_kv_txn *txn, const struct broker_stream 
 	struct torap_batch *before = NULL;
 	struct torap_journal_head head;
 	*out = (struct torap_position){ .next_batch = next_batch, .next_seq = next_batch == 1 };
-	int r = torap_journal_read(txn, stream->number, next_batch - 1, want_none, NULL, &before, NULL, NULL);
+	int r = torap_journal_read(
+		txn, stream->number, next_batch - 1, torap_journal_want_none, NULL, &before, NULL, NULL);
 	if (r && r != -EBADMSG)
 		return r == TORAP_KV_MISSING ? 0 : r; /* The stream begins here. */
 	if (before)

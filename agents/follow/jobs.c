@@ -85,7 +85,8 @@ static bool is_fork(const struct follow *f, const struct torap_manifest *m)
 	struct torap_batch *there = NULL;
 	torap_kv_begin(&txn, f->kv, false);
 	bool fork = torap_journal_head(&txn, &m->stream, &head) == 0 &&
-		    torap_journal_read(&txn, head.number, m->batch_no, NULL, NULL, &there, NULL, NULL) == 0 &&
+		    torap_journal_read(&txn, head.number, m->batch_no, torap_journal_want_none, NULL, &there,
+			    NULL, NULL) == 0 &&
 		    torap_provenance_of(&txn, head.number, there, torap_trust_lookup, f->trust) ==
 			    TORAP_PROVENANCE_SIGNED;
 	torap_kv_abort(&txn);

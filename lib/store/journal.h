@@ -63,6 +63,8 @@ int torap_journal_head(
 
 /* Is this frame wanted?  Asked before frames are read, and perhaps twice.  NULL for all. */
 typedef bool (*torap_journal_want)(void *hint, const struct torap_batch *batch, size_t group, size_t part);
+/* Of manifests alone. */
+bool torap_journal_want_none(void *hint, const struct torap_batch *batch, size_t group, size_t part);
 
 /* Reads a batch with the frames for which `want` says true; the others are NULL, with NOT_GRANTED for a reason.  Frames that are
  * wanted and not held are NULL with their reason; one whose digest is wrong, or that is gone without a note, is DAMAGED.  Their

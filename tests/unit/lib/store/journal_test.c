@@ -307,19 +307,10 @@ static bool want_open(void *hint, const struct torap_batch *b, size_t group, siz
 	return b->manifest->groups[group].parts[part].part == TORAP__PART_KIND__PART_OPEN;
 }
 
-static bool want_none(void *hint, const struct torap_batch *b, size_t group, size_t part)
-{
-	(void)hint;
-	(void)b;
-	(void)group;
-	(void)part;
-	return false;
-}
-
 Test(journal, reads_the_frames_that_are_wanted_and_no_others)
 {
 	append_new(1);
-	struct torap_batch *open = read_batch(1, want_open), *none = read_batch(1, want_none);
+	struct torap_batch *open = read_batch(1, want_open), *none = read_batch(1, torap_journal_want_none);
 	cr_assert(open->frames[0] && !open->frames[1] && open->frames[2]);
 	cr_assert_eq(open->omissions[1], NOT_GRANTED);
 	cr_assert(!none->frames[0] && !none->frames[1] && !none->frames[2]);
@@ -424,7 +415,7 @@ static size_t range(uint64_t from, size_t bytes_max, size_t count_max, torap_jou
 Test(journal, reads_runs_bounded_by_bytes_and_count_but_always_one)
 {
 	append_new(10);
-	struct torap_batch *b = read_batch(2, NULL), *manifest = read_batch(2, want_none);
+	struct torap_batch *b = read_batch(2, NULL), *manifest = read_batch(2, torap_journal_want_none);
 	size_t full = torap_batch_size(b), bare = torap_batch_size(manifest);
 	cr_assert_lt(bare, full);
 	cr_assert_eq(range(1, SIZE_MAX, ENTRIES, NULL), 10);
@@ -434,7 +425,7 @@ Test(journal, reads_runs_bounded_by_bytes_and_count_but_always_one)
 	cr_assert_eq(range(1, 0, ENTRIES, NULL), 1);
 	cr_assert_eq(range(2, 3 * full, ENTRIES, NULL), 3);
 	cr_assert_eq(range(2, 3 * full - 1, ENTRIES, NULL), 2);
-	cr_assert_eq(range(2, 5 * bare, ENTRIES, want_none), 5);
+	cr_assert_eq(range(2, 5 * bare, ENTRIES, torap_journal_want_none), 5);
 	torap_batch_destroy(b);
 	torap_batch_destroy(manifest);
 }
