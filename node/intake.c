@@ -139,6 +139,8 @@ static void set_camera(Torap__AgentRows__Row *row, const struct node_device *d)
 	row->profile = (char *)d->camera.profile;
 	row->mode = (char *)d->camera.mode;
 	row->term_us = d->camera.term.us;
+	row->since_us = d->camera.since.us;
+	row->aimed_us = d->camera.aimed.us;
 	row->site = (char *)d->site->id;
 	row->switch_name = (char *)d->switch_name;
 	row->recorder = (char *)d->recorder;

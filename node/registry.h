@@ -85,7 +85,9 @@ struct node_camera {
 		profile; /* of its site, in the agent's files: what is asked of its picture; "": the default */
 	const char *mode; /* "held", "sampled", or "": as the agent's configuration says */
 	const char *purpose, *legal_basis, *owner;
-	struct torap_wall term; /* until when it may watch */
+	struct torap_wall term;  /* until when it may watch */
+	struct torap_wall since; /* in service since; 0: long ago */
+	struct torap_wall aimed; /* turned on purpose then, the last time; 0: never */
 };
 
 struct node_device {

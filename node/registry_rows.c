@@ -44,6 +44,8 @@ const struct node_csv_column node_device_columns[NODE_DEVICE_COLUMNS] = {
 	[NODE_DEVICE_LEGAL_BASIS] = { "legal_basis", false },
 	[NODE_DEVICE_OWNER] = { "owner", false },
 	[NODE_DEVICE_TERM] = { "term", false },
+	[NODE_DEVICE_SINCE] = { "since", false },
+	[NODE_DEVICE_AIMED] = { "aimed", false },
 	[NODE_DEVICE_CONSENT_REF] = { "consent_ref", false },
 	[NODE_DEVICE_CONSENT_FROM] = { "consent_from", false },
 	[NODE_DEVICE_CONSENT_UNTIL] = { "consent_until", false },
@@ -301,6 +303,8 @@ static void read_camera(struct reading *r, const char *protocol, struct node_cam
 	*out = (struct node_camera){ .url = read_url(r, protocol),
 		.profile = read_name(r, NODE_DEVICE_PROFILE),
 		.mode = read_mode(r) };
+	read_time(r, NODE_DEVICE_SINCE, &out->since);
+	read_time(r, NODE_DEVICE_AIMED, &out->aimed);
 	if (!is_camera(protocol)) {
 		out->purpose = read_text(r, NODE_DEVICE_PURPOSE, NODE_REGISTRY_TEXT_MAX);
 		out->legal_basis = read_text(r, NODE_DEVICE_LEGAL_BASIS, NODE_REGISTRY_TEXT_MAX);

@@ -26,7 +26,7 @@ struct archive_demand {
 		share_percent; /* of a day, recorded or excused, that makes it held; 0: anything recorded does (records on motion) */
 	uint32_t gap_s;          /* a shorter pause is none */
 	int32_t utc_offset_s;    /* of the site's days: 18000 in Kazakhstan */
-	struct torap_wall since; /* the camera was registered then: days before are not asked; 0: long ago */
+	struct torap_wall since; /* the camera is in service since then: days that begin before are not asked; 0: long ago */
 };
 
 enum { ARCHIVE_TERM_DAYS_MAX = 3660 };

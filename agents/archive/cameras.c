@@ -60,6 +60,7 @@ static bool copy(struct archive_camera *c, const struct kit_row *row)
 	c->switch_name = strdup(row->switch_name);
 	c->street = strdup(row->street);
 	c->region = row->region;
+	c->since.us = row->since_us;
 	return c->address && c->site && c->profile && c->recorder && c->recording && c->key_name &&
 	       c->switch_name && c->street;
 }

@@ -16,10 +16,11 @@ enum { ARCHIVE_TRIES = 3, ARCHIVE_RETRY_S = 1800 };
 struct archive_camera {
 	char *address; /* owned, as are all strings */
 	char *site, *profile, *recorder, *recording, *key_name, *switch_name, *street;
-	uint32_t region;        /* KATO */
-	struct torap_wall next; /* when it is due */
-	uint64_t number;        /* never used twice */
-	unsigned tries;         /* of this day, without an answer */
+	uint32_t region;         /* KATO */
+	struct torap_wall since; /* in service since; 0: long ago */
+	struct torap_wall next;  /* when it is due */
+	uint64_t number;         /* never used twice */
+	unsigned tries;          /* of this day, without an answer */
 	bool running;
 };
 

@@ -92,6 +92,7 @@ static int fill(struct archive_job *job, const struct archive_camera *camera,
 	job->patience_ms = config->patience_ms;
 	job->demand = p ? p->demand : config->profiles[0].demand;
 	job->demand.utc_offset_s = config->utc_offset_s;
+	job->demand.since = camera->since;
 	if (!copy(&job->address, camera->address) || !copy(&job->recorder, camera->recorder) ||
 		!copy(&job->recording, camera->recording) || !set_excuses(job, camera, config))
 		return no_memory(err);

@@ -48,6 +48,8 @@ struct kit_row {
 	const char *site, *switch_name, *recorder, *recording, *street;
 	uint32_t region;    /* KATO code of its site */
 	const char *device; /* its id in the registry */
+	int64_t since_us;   /* in service since; 0: long ago */
+	int64_t aimed_us;   /* turned on purpose then, the last time; 0: never */
 };
 
 struct kit_options {          /* strings are copied */

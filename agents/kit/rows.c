@@ -51,7 +51,9 @@ struct kit_row *kit_rows_list(const struct kit_rows *r)
 				.recording = row->recording,
 				.street = row->street,
 				.region = row->region,
-				.device = row->device };
+				.device = row->device,
+				.since_us = row->since_us,
+				.aimed_us = row->aimed_us };
 		}
 	}
 	return list;

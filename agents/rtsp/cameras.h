@@ -32,7 +32,8 @@ struct rtsp_camera {
 	const struct rtsp_profile *profile; /* of the profiles in force */
 	bool held, seen;
 	uint32_t supervision_s;
-	struct torap_wall term; /* 0: none */
+	struct torap_wall term;  /* 0: none */
+	struct torap_wall aimed; /* turned on purpose then: what was learned is of that aim */
 	uint32_t recorder_number;
 
 	struct rtsp_sight sight;

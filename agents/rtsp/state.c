@@ -13,7 +13,7 @@
 #include "conf/file.h"
 
 enum { DIGEST = 16, HEAD = DIGEST + 4 };
-static const char *const magics[] = { "torap-rtsp baselines 1\n", "torap-rtsp faults 2\n" };
+static const char *const magics[] = { "torap-rtsp baselines 2\n", "torap-rtsp faults 2\n" };
 
 /* Reading. */
 
@@ -43,6 +43,7 @@ static bool read_record(enum rtsp_state_part part, struct torap_bytes body,
 	struct torap_reader r = torap_reader(body);
 	struct torap_bytes address = read_part(&r), content = read_part(&r);
 	uint32_t excused = part == RTSP_STATE_FAULTS ? torap_read_u32(&r) : 0;
+	int64_t aimed = part == RTSP_STATE_BASELINES ? (int64_t)torap_read_u64(&r) : 0;
 	char name[TORAP_ADDRESS_MAX + 1];
 	if (!torap_read_end(&r) || address.size > TORAP_ADDRESS_MAX)
 		return false;
@@ -51,8 +52,10 @@ static bool read_record(enum rtsp_state_part part, struct torap_bytes body,
 	struct rtsp_camera *c = rtsp_cameras_named(cameras, name);
 	if (!c)
 		return true; /* the registry does not name it any more */
-	return part == RTSP_STATE_BASELINES ? rtsp_baseline_decode(&c->sight.baseline, content)
-					    : take_faults(c, content, excused, now);
+	if (part == RTSP_STATE_FAULTS)
+		return take_faults(c, content, excused, now);
+	/* Turned meanwhile: what was learned is of another scene. */
+	return aimed != c->aimed.us || rtsp_baseline_decode(&c->sight.baseline, content);
 }
 
 static int load_records(enum rtsp_state_part part, FILE *f, const struct rtsp_cameras *cameras,
@@ -131,6 +134,8 @@ static void write_record(enum rtsp_state_part which, struct torap_writer *w, con
 	write_part(&body, torap_bytes(part.data, part.size));
 	if (which == RTSP_STATE_FAULTS)
 		torap_write_u32(&body, c->told_excused);
+	else
+		torap_write_u64(&body, (uint64_t)c->aimed.us);
 	uint8_t digest[DIGEST];
 	if (body.failed || part.failed || body.size > RTSP_STATE_RECORD_MAX) {
 		w->failed = true;

@@ -1,9 +1,9 @@
 /* state.h: what outlives a restart, in two files, each replaced as a whole: what cameras are like (FILE), and which faults the node knows
  * to be open (FILE.faults).
  *
- *     "torap-rtsp baselines 1\n" or "torap-rtsp faults 2\n", then for each camera: a digest (16 bytes) of what follows, the size of that
- *     (4), the address and the baseline or the health, each with its size (4); for
- *     faults then which of them were planned (4)
+ *     "torap-rtsp baselines 2\n" or "torap-rtsp faults 2\n", then for each camera: a digest (16 bytes) of what follows, the size of that
+ *     (4), the address and the baseline or the health, each with its size (4); then for baselines since when the camera looks where it looks
+ *     (8), for faults which of them were planned (4)
  *
  * Written in slices of a turn of the loop each, and flushed on a thread of the loop's pool, for the first may have 80 MiB.  A record that
  * is damaged is left out when it is read: that camera is learned anew.  The second holds only what is durable at the node: a change that

@@ -109,6 +109,8 @@ static inline void fake_node_send_rows(struct fake_node *n)
 			row.street = (char *)"abay";
 			row.region = 391610000;
 			row.device = (char *)"device-1";
+			row.since_us = 1767225600000000;
+			row.aimed_us = 1795651200000000;
 		}
 		rows.rows = list;
 		rows.n_rows = 1;

@@ -225,11 +225,11 @@ Test(registry, refuses_a_camera_where_people_wash)
 Test(registry, knows_by_which_right_a_camera_watches)
 {
 	struct node_registry *r = parsed(SITES,
-		"id,site,protocol,address,url,profile,mode,purpose,legal_basis,owner,term,switch,recorder,recording,street\n"
+		"id,site,protocol,address,url,profile,mode,purpose,legal_basis,owner,term,switch,recorder,recording,street,since,aimed\n"
 		"a,school-1,rtsp,cam-1,rtsp://10.0.0.1:554/1?ch=2,school,held,Охрана входа,Закон 5,"
-		"Акимат,2027-01-01,sw-1,nvr-1,ch 7,abay\n"
-		"b,school-1,onvif,cam-2,,,,x,y,z,2027-01-01,,,,\n"
-		"c,school-1,dc09,4001,,,,,,,,sw-1,,,\n");
+		"Акимат,2027-01-01,sw-1,nvr-1,ch 7,abay,2026-01-01,2026-11-26\n"
+		"b,school-1,onvif,cam-2,,,,x,y,z,2027-01-01,,,,,,\n"
+		"c,school-1,dc09,4001,,,,,,,,sw-1,,,,,\n");
 	const struct node_device *d = node_registry_device(r, "a");
 	cr_expect_str_eq(d->camera.url, "rtsp://10.0.0.1:554/1?ch=2");
 	cr_expect_str_eq(d->camera.profile, "school");
@@ -238,6 +238,9 @@ Test(registry, knows_by_which_right_a_camera_watches)
 	cr_expect_str_eq(d->camera.legal_basis, "Закон 5");
 	cr_expect_str_eq(d->camera.owner, "Акимат");
 	cr_expect_eq(d->camera.term.us, 1798761600LL * TORAP_US_PER_S);
+	cr_expect_eq(d->camera.since.us, 1767225600LL * TORAP_US_PER_S);
+	cr_expect_eq(d->camera.aimed.us, 1795651200LL * TORAP_US_PER_S);
+	cr_expect_eq(node_registry_device(r, "b")->camera.aimed.us, 0);
 	cr_expect_str_eq(d->switch_name, "sw-1");
 	cr_expect_str_eq(d->recorder, "nvr-1");
 	cr_expect_str_eq(d->recording, "ch 7");

@@ -198,6 +198,8 @@ static void on_gone(void *hint, struct rtsp_camera *camera, bool stays)
 	++*(unsigned *)hint;
 }
 
+static int64_t aimed_us;
+
 static void set_cameras(unsigned count)
 {
 	static char names[300][8];
@@ -214,7 +216,8 @@ static void set_cameras(unsigned count)
 			.switch_name = "",
 			.street = "",
 			.device = "",
-			.recorder = "" };
+			.recorder = "",
+			.aimed_us = aimed_us };
 	}
 	cr_assert_eq(rtsp_cameras_set(&cameras, rows, count, false, on_gone, &gone), 0);
 }
@@ -243,6 +246,35 @@ Test(state, outlives_a_restart, .init = begin, .fini = finish)
 	cr_expect_eq(rtsp_cameras_named(&cameras, "cam-299")->sight.baseline.hours[3].count, 9);
 	cr_expect_lt(rtsp_state_load(RTSP_STATE_FAULTS, path, &cameras, now, &known, &damaged, &err), 0);
 	forget();
+}
+
+/* The registry says that it was turned on purpose, while it is watched and while it is not. */
+Test(state, of_a_camera_that_was_turned_is_forgotten, .init = begin, .fini = finish)
+{
+	struct rtsp_now now = { { 7 * TORAP_US_PER_S }, { 1800000000LL * TORAP_US_PER_S } };
+	struct torap_error err;
+	uint32_t known, damaged;
+	aimed_us = 5;
+	set_cameras(1);
+	rtsp_cameras_named(&cameras, "cam-0")->sight.baseline.hours[3].count = 9;
+	set_cameras(1);
+	cr_expect_eq(rtsp_cameras_named(&cameras, "cam-0")->sight.baseline.hours[3].count, 9);
+	cr_assert_eq(rtsp_state_save(RTSP_STATE_BASELINES, path, &cameras, &err), 0, "%s", err.text);
+	aimed_us = 6;
+	set_cameras(1);
+	cr_expect_eq(rtsp_cameras_named(&cameras, "cam-0")->sight.baseline.hours[3].count, 0);
+	forget();
+	set_cameras(1);
+	cr_assert_eq(rtsp_state_load(RTSP_STATE_BASELINES, path, &cameras, now, &known, &damaged, &err), 0);
+	cr_expect_eq(damaged, 0);
+	cr_expect_eq(rtsp_cameras_named(&cameras, "cam-0")->sight.baseline.hours[3].count, 0);
+	forget();
+	aimed_us = 5;
+	set_cameras(1);
+	cr_assert_eq(rtsp_state_load(RTSP_STATE_BASELINES, path, &cameras, now, &known, &damaged, &err), 0);
+	cr_expect_eq(rtsp_cameras_named(&cameras, "cam-0")->sight.baseline.hours[3].count, 9);
+	forget();
+	aimed_us = 0;
 }
 
 /* A start that was told and one that was not; an end that was not. */
