@@ -16,6 +16,7 @@ struct keep_job {
 	struct rtsp_keeper *keeper;
 	char name[RTSP_ITEM_NAME_SIZE];
 	struct rtsp_item item;
+	unsigned holds; /* those by which it was judged */
 	int result;
 	struct torap_error err;
 };
@@ -69,40 +70,45 @@ bool rtsp_keeper_add(struct rtsp_keeper *k, const char *name, struct torap_wall 
 		k->list = list;
 		k->room = room;
 	}
-	struct rtsp_kept *e = &k->list[k->count++];
-	*e = (struct rtsp_kept){ .stored = stored };
-	snprintf(e->name, sizeof e->name, "%s", name);
+	/* In its place: told late, or stored while the clock was ahead, it holds up nobody. */
+	uint32_t at = k->count++;
+	for (; at > k->first && k->list[at - 1].stored.us > stored.us; at--)
+		k->list[at] = k->list[at - 1];
+	if (k->busy && at <= k->at)
+		k->at++;
+	k->list[at] = (struct rtsp_kept){ .stored = stored };
+	snprintf(k->list[at].name, sizeof k->list[at].name, "%s", name);
 	return true;
 }
 
 void rtsp_keeper_look_again(struct rtsp_keeper *k)
 {
+	atomic_fetch_add(&k->holds_read, 1);
 	for (uint32_t i = k->first; i < k->count; i++)
 		k->list[i].look = (struct torap_mono){ 0 };
 }
 
 /* Looking and deleting. */
 
-static void look_at_next(struct rtsp_keeper *k, struct torap_mono now, struct torap_wall wall);
-
 static void let_go(struct keep_job *j, struct rtsp_kept *e, int64_t again_ms)
 {
 	struct rtsp_keeper *k = j->keeper;
-	struct torap_mono now = torap_app_mono();
 	if (again_ms)
-		e->look = torap_mono_add_ms(now, again_ms);
+		e->look = torap_mono_add_ms(torap_app_mono(), again_ms);
 	else
 		*e->name = 0;
 	k->busy = false;
 	free(j);
-	compact(k);
-	look_at_next(k, now, torap_app_wall());
+	compact(k); /* The next with the next tick, which looks at the clock first. */
 }
 
 static void run_remove(struct rtsp_job *job)
 {
 	struct keep_job *j = (struct keep_job *)job;
-	j->result = rtsp_store_remove(j->keeper->store, RTSP_STAGE_TOLD, j->name, &j->err);
+	/* Holds that came while it waited for its turn. */
+	j->result = atomic_load(&j->keeper->holds_read) != j->holds ? -EAGAIN : 0;
+	if (!j->result)
+		j->result = rtsp_store_remove(j->keeper->store, RTSP_STAGE_TOLD, j->name, &j->err);
 }
 
 static void on_removed(struct rtsp_job *job)
@@ -114,6 +120,10 @@ static void on_removed(struct rtsp_job *job)
 		return;
 	}
 	struct rtsp_kept *e = &k->list[k->at];
+	if (j->result == -EAGAIN) {
+		let_go(j, e, 1);
+		return;
+	}
 	if (j->result) {
 		torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);
 		let_go(j, e, RTSP_KEEPER_AGAIN_MS);
@@ -153,6 +163,7 @@ static void on_looked(struct rtsp_job *job)
 		torap_debug("EVIDENCE-HELD", "%s: held by %s (%s)", j->name, hold->who, hold->why);
 		let_go(j, e, RTSP_KEEPER_HELD_MS);
 	} else {
+		j->holds = atomic_load(&k->holds_read);
 		j->job.run = run_remove;
 		j->job.done = on_removed;
 		rtsp_jobs_add(k->jobs, &j->job);

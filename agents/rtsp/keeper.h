@@ -3,6 +3,7 @@
  * event is durable. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,10 +29,11 @@ struct rtsp_keeper { /* zeros but for what is borrowed */
 	const struct rtsp_holds *holds; /* where it lies; may be replaced between calls */
 	const int64_t *keep_us;
 	/* private */
-	struct rtsp_kept *list;      /* owned; by `stored`, more or less */
+	struct rtsp_kept *list;      /* owned; by `stored` */
 	uint32_t first, count, room; /* count: up to the end of the list */
 	uint32_t at;                 /* being looked at */
 	bool busy, closing;
+	atomic_uint holds_read; /* how often */
 	struct torap_steady steady;
 	uint64_t deleted, held;
 };

@@ -42,13 +42,22 @@ static void leave_group(struct rtsp_outages *o, const struct rtsp_member *gone, 
 	o->changes++;
 }
 
+/* Of one that has ended its members are free again. */
+static bool may_speak_for(const struct rtsp_outages *o, uint32_t i, uint32_t place)
+{
+	const struct rtsp_outage *outage = &o->list[place];
+	return o->members[i].number &&
+	       (o->members[i].outage == place || (outage->ended && outage->group != RTSP_NO_GROUP &&
+							 o->groups.of[i][outage->common] == outage->group));
+}
+
 /* In whose name it is told, when the camera that it was is gone: any other. */
 static void choose_first(struct rtsp_outages *o, uint32_t place)
 {
 	struct rtsp_outage *outage = &o->list[place];
 	uint64_t other = 0;
 	for (uint32_t i = 0; i < o->room; i++) {
-		if (o->members[i].outage != place || !o->members[i].number)
+		if (!may_speak_for(o, i, place))
 			continue;
 		if (o->members[i].number == outage->first)
 			return;
@@ -289,7 +298,9 @@ void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_
 		if (outage->number != number)
 			continue;
 		o->changes++;
-		if (state == RTSP_MASS_END) {
+		/* The camera in whose name it was is gone from the registry, or there was no room. */
+		outage->untold = !durable && state != RTSP_MASS_CHANGE;
+		if (state == RTSP_MASS_END && durable) {
 			drop(outage);
 			return;
 		}
@@ -465,6 +476,34 @@ static bool outlasts_its_plan(struct rtsp_outages *o, const struct rtsp_outage *
 	return false;
 }
 
+static bool has_somebody(const struct rtsp_outages *o, uint32_t place)
+{
+	for (uint32_t i = 0; i < o->room; i++)
+		if (o->members[i].number == o->list[place].first && may_speak_for(o, i, place))
+			return true;
+	return false;
+}
+
+/* Its start or end did not get through.  The lists of an end are gone by then. */
+static void tell_again(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_now now)
+{
+	uint32_t place = place_of(o, outage);
+	if (!outage->untold || !torap_mono_reached(outage->again, now.mono))
+		return;
+	choose_first(o, place);
+	outage->again.us = now.mono.us + o->limits.join_us;
+	if (!has_somebody(o, place)) {
+		if (outage->ended)
+			drop(outage);
+		return;
+	}
+	outage->untold = false;
+	if (outage->ended)
+		tell(o, outage, RTSP_MASS_END, 0, 0);
+	else
+		tell_start(o, outage);
+}
+
 static void step_outage(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_now now)
 {
 	bool settled = outage->left_at.us && now.mono.us - outage->left_at.us >= o->limits.settle_us;
@@ -515,9 +554,11 @@ static void decide_all(struct rtsp_outages *o, enum rtsp_outcome kind, unsigned 
 
 void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now)
 {
-	for (uint32_t i = 0; i < o->list_room; i++)
+	for (uint32_t i = 0; i < o->list_room; i++) {
+		tell_again(o, &o->list[i], now);
 		if (is_open(&o->list[i]))
 			step_outage(o, &o->list[i], now);
+	}
 	if (!o->room)
 		return;
 	rtsp_explaining_forget(o->explaining);

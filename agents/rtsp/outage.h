@@ -64,10 +64,12 @@ struct rtsp_outage {
 	uint32_t members, dark, before; /* before: of the group, told by themselves when it began */
 	bool joined, left;              /* somebody, untold */
 	struct torap_mono joined_at, left_at,
-		hurried_at; /* the first untold; the last; dark ones were last hurried */
-	bool pending;       /* its start or a change is on its way */
-	bool durable;       /* the node knows of it */
-	bool ended;         /* its end is on its way */
+		hurried_at;      /* the first untold; the last; dark ones were last hurried */
+	bool pending;            /* its start or a change is on its way */
+	bool durable;            /* the node knows of it */
+	bool ended;              /* its end is on its way */
+	bool untold;             /* its start or its end did not get through: it is told again */
+	struct torap_mono again; /* not before */
 };
 
 enum rtsp_mass_state { RTSP_MASS_START, RTSP_MASS_CHANGE, RTSP_MASS_END };

@@ -36,7 +36,8 @@ static struct district {
 	struct kit_planned *planned[DISTRICT_MAX];
 	struct district_told *told;
 	unsigned told_count;
-	bool away; /* the node takes nothing */
+	bool away;     /* the node takes nothing */
+	unsigned lost; /* so many of what is told next never get there */
 	int64_t now_s;
 } district;
 
@@ -200,7 +201,8 @@ static inline void district_run(int64_t seconds)
 			if (!district.told[k].number)
 				continue;
 			rtsp_outages_taken(
-				&district.o, district.told[k].number, district.told[k].state, true);
+				&district.o, district.told[k].number, district.told[k].state, !district.lost);
+			district.lost -= district.lost > 0;
 			district.told[k].number = 0;
 		}
 	}

@@ -337,11 +337,15 @@ Test(keeper, deletes_what_is_due_and_not_held, .init = begin, .fini = finish)
 	/* An hour and a second later, by a clock that goes evenly. */
 	struct torap_mono now = torap_app_mono();
 	rtsp_keeper_begin(&k, now, (struct torap_wall){ wall.us + keep_us });
+	/* Stored while the clock was a year ahead, and told late: neither holds up the others. */
+	cr_assert(rtsp_keeper_add(&k, "ahead", (struct torap_wall){ wall.us + 365 * 24 * keep_us }));
+	cr_assert(rtsp_keeper_add(&k, "late", (struct torap_wall){ wall.us + 1 }));
+	cr_expect_str_eq(k.list[3].name, "late");
+	cr_expect_str_eq(k.list[5].name, "ahead");
 	rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us - 1 });
 	uv_run(&loop, UV_RUN_DEFAULT);
 	cr_expect_eq(k.deleted, 0, "one microsecond is left");
-	for (int i = 0; i < 8;
-		i++) { /* what goes on by itself reads the real clock: nothing is due by that */
+	for (int i = 0; i < 8; i++) {
 		rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us });
 		uv_run(&loop, UV_RUN_DEFAULT);
 	}

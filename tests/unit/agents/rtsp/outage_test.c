@@ -420,6 +420,30 @@ Test(outage, survives_a_change_of_the_registry, .fini = district_close)
 	cr_expect_eq(district_told("switch sw-1 end")->count, 15);
 }
 
+/* The camera in whose name it is told leaves the registry before the node has it. */
+Test(outage, what_did_not_get_through_is_told_again, .fini = district_close)
+{
+	district_open(60);
+	district_belong(0, 20, RTSP_COMMON_SWITCH, "sw-1");
+	district_set();
+	district_run(120);
+	district.lost = 1;
+	district_down(0, 20, DEAD);
+	district_run(200);
+	cr_assert_eq(district.told_count, 2);
+	cr_expect_str_eq(district.told[1].text, "switch sw-1 start");
+	cr_expect_eq(district.told[1].count, 20);
+	cr_expect(district.o.list[0].durable);
+	district.lost = 1;
+	district_down(0, 20, WELL);
+	district_run(300);
+	cr_assert_eq(district.told_count, 4);
+	cr_expect_str_eq(district.told[2].text, "switch sw-1 end");
+	cr_expect_str_eq(district.told[3].text, "switch sw-1 end");
+	cr_expect_eq(district.told[3].members, 20, "how many they were is known still");
+	cr_expect_eq(district.o.list[0].number, 0);
+}
+
 Test(outage, none_is_told_of_when_that_is_configured, .fini = district_close)
 {
 	district_open(20);
