@@ -36,7 +36,7 @@ struct request {
 	struct torap_class class;
 	char site[NODE_REGISTRY_ID_MAX + 1];
 	struct node_alarm alarm;
-	uint32_t alarms, cameras;
+	uint32_t alarms, cameras, left_out; /* left_out: beyond what a request holds */
 };
 
 struct node_requests {
@@ -211,7 +211,7 @@ static struct node_event_spec spec_of(const struct request *q, uint32_t kind, st
 }
 
 struct alarm_text {
-	char text[TORAP_STREAM_TEXT_SIZE + 24], cameras[16];
+	char text[TORAP_STREAM_TEXT_SIZE + 24], cameras[16], left_out[16];
 };
 
 static void add_fields(struct node_fields *f, struct alarm_text *t, const struct request *q, const char *what,
@@ -223,6 +223,9 @@ static void add_fields(struct node_fields *f, struct alarm_text *t, const struct
 	snprintf(t->cameras, sizeof t->cameras, "%" PRIu32, q->cameras);
 	node_fields_add(f, what, word);
 	node_fields_add(f, "cameras", t->cameras);
+	snprintf(t->left_out, sizeof t->left_out, "%" PRIu32, q->left_out);
+	if (q->left_out)
+		node_fields_add(f, "cameras_left_out", t->left_out);
 	node_fields_add(f, "alarm", t->text);
 	node_fields_add(f, "alarm_kind", torap_kind_name(q->alarm.kind));
 }
@@ -261,16 +264,21 @@ static bool may_be_asked(const struct node_device *camera, struct node_now now)
 	       (!camera->camera.term.us || now.wall.us < camera->camera.term.us);
 }
 
-static struct torap_buffer *pack(
-	const struct request *q, const struct node_site *site, uint32_t *cameras, struct node_now now)
+static struct torap_buffer *pack(struct request *q, const struct node_site *site, struct node_now now)
 {
 	char *addresses[NODE_REQUESTS_CAMERAS];
 	char stream[TORAP_STREAM_TEXT_SIZE];
 	Torap__AgentRequest message = TORAP__AGENT_REQUEST__INIT;
-	for (uint32_t i = 0; i < site->cameras_count && message.n_addresses < NODE_REQUESTS_CAMERAS; i++)
-		if (may_be_asked(site->cameras[i], now))
+	q->left_out = 0;
+	for (uint32_t i = 0; i < site->cameras_count; i++) {
+		if (!may_be_asked(site->cameras[i], now))
+			continue;
+		if (message.n_addresses < NODE_REQUESTS_CAMERAS)
 			addresses[message.n_addresses++] = (char *)site->cameras[i]->address;
-	*cameras = (uint32_t)message.n_addresses;
+		else
+			q->left_out++;
+	}
+	q->cameras = (uint32_t)message.n_addresses;
 	message.id = q->id;
 	message.site = (char *)q->site;
 	message.alarm_stream = torap_stream_id_format(&q->alarm.stream, stream);
@@ -307,7 +315,7 @@ static bool ask(struct node_requests *r, struct place *p, struct node_now now)
 	*q = request_of(p, site, now);
 	q->id = r->next_id;
 	r->counts.waiting++;
-	q->body = pack(q, site, &q->cameras, now);
+	q->body = pack(q, site, now);
 	if (!q->body || (q->cameras && !tell_access(r, q, now))) {
 		free_request(r, q);
 		return false;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/rtsp/decode.h"
 #include "agents/rtsp/jpeg.h"
 
 enum {
@@ -406,8 +407,11 @@ int rtsp_units_make(
 	}
 	end_last(&m);
 	free(list);
-	if (!m.failed)
+	/* libavformat reads beyond the end. */
+	if (!m.failed && torap_write_room(&out->bytes, RTSP_DECODE_PADDING)) {
+		out->bytes.size -= RTSP_DECODE_PADDING;
 		return 0;
+	}
 	rtsp_units_finish(out);
 	return -ENOMEM;
 }

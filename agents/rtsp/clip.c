@@ -83,6 +83,13 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* A camera whose clock leaps is no reason to count beyond an int64_t. */
+static int64_t leap(int64_t ticks)
+{
+	const int64_t most = INT64_MAX / TIMESCALE / 4;
+	return ticks > most ? most : ticks < -most ? -most : ticks;
+}
+
 /* A session's frames stand where its first one came, and apart as the camera says; sessions follow each other. */
 static void set_pts(struct cutting *c)
 {
@@ -97,7 +104,7 @@ static void set_pts(struct cutting *c)
 			origin = f->unit->ticks;
 			session = f->unit->session;
 		}
-		f->pts = base + (f->unit->ticks - origin) * TIMESCALE / c->footage->clock_hz;
+		f->pts = base + leap(f->unit->ticks - origin) * TIMESCALE / c->footage->clock_hz;
 		last = f->pts > last ? f->pts : last;
 	}
 }

@@ -29,6 +29,20 @@ const char *rtsp_evidence_reason(int result)
 
 /* Requests. */
 
+/* A camera that the rows which came so far do not name, or that we cannot watch. */
+static void tell_unknown(struct rtsp_evidence *e, const Torap__AgentRequest *request, size_t i,
+	const struct rtsp_alarm *alarm, struct torap_mono now)
+{
+	struct rtsp_occasion o = { 0 };
+	struct rtsp_item item = { .media = RTSP_SNAPSHOT };
+	e->unknown++;
+	snprintf(item.camera, sizeof item.camera, "%s", request->addresses[i]);
+	snprintf(item.site, sizeof item.site, "%s", request->site);
+	rtsp_occasion_add(&o, alarm, request->alarms, request->id, &e->requests);
+	rtsp_occasion_describe(&o, &item);
+	rtsp_teller_missing(&e->teller, &item, "no camera that is watched here", &o, now);
+}
+
 void rtsp_evidence_request(struct rtsp_evidence *e, const Torap__AgentRequest *request)
 {
 	struct torap_mono now = torap_app_mono();
@@ -43,7 +57,7 @@ void rtsp_evidence_request(struct rtsp_evidence *e, const Torap__AgentRequest *r
 	for (size_t i = 0; i < request->n_addresses; i++) {
 		struct rtsp_camera *c = rtsp_cameras_named(&e->agent->cameras, request->addresses[i]);
 		if (!c) {
-			e->unknown++;
+			tell_unknown(e, request, i, &alarm, now);
 			continue;
 		}
 		rtsp_wish_for(e, c, &alarm, request->alarms, request->id, now);
