@@ -105,7 +105,16 @@ void rtsp_evidence_verdict(struct rtsp_evidence *e, bool taken)
 static void on_told(void *hint, const char *name, struct torap_wall stored)
 {
 	struct rtsp_evidence *e = hint;
-	(void)rtsp_keeper_add(&e->keeper, name, stored);
+	(void)rtsp_keeper_add(&e->keeper, RTSP_STAGE_TOLD, name, stored);
+}
+
+static void on_unwanted(void *hint, const char *name, struct torap_wall stored)
+{
+	struct rtsp_evidence *e = hint;
+	torap_warn("EVIDENCE-REFUSED",
+		"%s: the node has refused its event for an hour; it is offered on, until its time is over",
+		name);
+	(void)rtsp_keeper_add(&e->keeper, RTSP_STAGE_PENDING, name, stored);
 }
 
 static void on_found(void *hint, enum rtsp_stage stage, const char *name, const struct rtsp_item *item)
@@ -113,7 +122,7 @@ static void on_found(void *hint, enum rtsp_stage stage, const char *name, const 
 	struct rtsp_evidence *e = hint;
 	struct rtsp_occasion none = { 0 };
 	if (stage == RTSP_STAGE_TOLD)
-		(void)rtsp_keeper_add(&e->keeper, name, item->stored);
+		(void)rtsp_keeper_add(&e->keeper, RTSP_STAGE_TOLD, name, item->stored);
 	else if (stage == RTSP_STAGE_PENDING)
 		rtsp_teller_stored(&e->teller, name, &none, torap_app_mono());
 	else if (stage == RTSP_STAGE_GONE)
@@ -129,9 +138,12 @@ int rtsp_evidence_open(struct rtsp_evidence **out, struct rtsp_agent *agent, str
 	e->agent = agent;
 	e->budget.most = agent->config.evidence.memory;
 	rtsp_jobs_init(&e->jobs, agent->loop);
-	e->teller = (struct rtsp_teller){
-		.jobs = &e->jobs, .store = &e->store, .requests = &e->requests, .hint = e, .on_told = on_told
-	};
+	e->teller = (struct rtsp_teller){ .jobs = &e->jobs,
+		.store = &e->store,
+		.requests = &e->requests,
+		.hint = e,
+		.on_told = on_told,
+		.on_unwanted = on_unwanted };
 	rtsp_teller_init(&e->teller);
 	e->keeper = (struct rtsp_keeper){ .jobs = &e->jobs,
 		.store = &e->store,

@@ -15,6 +15,7 @@ struct keep_job {
 	struct rtsp_job job;
 	struct rtsp_keeper *keeper;
 	char name[RTSP_ITEM_NAME_SIZE];
+	enum rtsp_stage stage;
 	struct rtsp_item item;
 	unsigned holds; /* those by which it was judged */
 	int result;
@@ -57,7 +58,7 @@ static void compact(struct rtsp_keeper *k)
 	k->first = 0;
 }
 
-bool rtsp_keeper_add(struct rtsp_keeper *k, const char *name, struct torap_wall stored)
+bool rtsp_keeper_add(struct rtsp_keeper *k, enum rtsp_stage stage, const char *name, struct torap_wall stored)
 {
 	if (k->closing)
 		return false;
@@ -76,7 +77,7 @@ bool rtsp_keeper_add(struct rtsp_keeper *k, const char *name, struct torap_wall 
 		k->list[at] = k->list[at - 1];
 	if (k->busy && at <= k->at)
 		k->at++;
-	k->list[at] = (struct rtsp_kept){ .stored = stored };
+	k->list[at] = (struct rtsp_kept){ .stage = stage, .stored = stored };
 	snprintf(k->list[at].name, sizeof k->list[at].name, "%s", name);
 	return true;
 }
@@ -108,7 +109,7 @@ static void run_remove(struct rtsp_job *job)
 	/* Holds that came while it waited for its turn. */
 	j->result = atomic_load(&j->keeper->holds_read) != j->holds ? -EAGAIN : 0;
 	if (!j->result)
-		j->result = rtsp_store_remove(j->keeper->store, RTSP_STAGE_TOLD, j->name, &j->err);
+		j->result = rtsp_store_remove(j->keeper->store, j->stage, j->name, &j->err);
 }
 
 static void on_removed(struct rtsp_job *job)
@@ -137,7 +138,7 @@ static void on_removed(struct rtsp_job *job)
 static void run_look(struct rtsp_job *job)
 {
 	struct keep_job *j = (struct keep_job *)job;
-	j->result = rtsp_store_get(j->keeper->store, RTSP_STAGE_TOLD, j->name, &j->item, NULL, &j->err);
+	j->result = rtsp_store_get(j->keeper->store, j->stage, j->name, &j->item, NULL, &j->err);
 }
 
 static void on_looked(struct rtsp_job *job)
@@ -186,6 +187,7 @@ static void look_at_next(struct rtsp_keeper *k, struct torap_mono now, struct to
 	k->at = i;
 	k->busy = true;
 	j->keeper = k;
+	j->stage = k->list[i].stage;
 	memcpy(j->name, k->list[i].name, sizeof j->name);
 	j->job.run = run_look;
 	j->job.done = on_looked;

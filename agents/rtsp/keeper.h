@@ -1,6 +1,6 @@
 /* keeper.h: whose time is over?  Looks at each piece of evidence when its retention ends: what a hold holds stays and is looked at again,
  * the rest is deleted, and the node told.  Nothing is deleted while the wall clock cannot be believed (base/steady.h), nor before its
- * event is durable. */
+ * event is durable, unless the node refused that event so often that it will never be: of a camera whose owner withdrew his consent. */
 #pragma once
 
 #include <stdatomic.h>
@@ -17,6 +17,7 @@ enum { RTSP_KEEPER_HELD_MS = 10 * 60 * 1000, RTSP_KEEPER_AGAIN_MS = 60 * 1000 };
 
 struct rtsp_kept {
 	char name[RTSP_ITEM_NAME_SIZE]; /* in the store; "": gone */
+	enum rtsp_stage stage;          /* TOLD; PENDING: the node refuses its event again and again */
 	struct torap_wall stored;
 	struct torap_mono look; /* not before */
 	bool held;              /* when it was last looked at */
@@ -42,7 +43,8 @@ struct rtsp_keeper { /* zeros but for what is borrowed */
 void rtsp_keeper_begin(struct rtsp_keeper *k, struct torap_mono now, struct torap_wall wall);
 void rtsp_keeper_finish(struct rtsp_keeper *k);
 /* False: memory ran out; it is found at the next start. */
-bool rtsp_keeper_add(struct rtsp_keeper *k, const char *name, struct torap_wall stored);
+bool rtsp_keeper_add(
+	struct rtsp_keeper *k, enum rtsp_stage stage, const char *name, struct torap_wall stored);
 /* The holds or the time have changed: all are looked at anew. */
 void rtsp_keeper_look_again(struct rtsp_keeper *k);
 void rtsp_keeper_tick(struct rtsp_keeper *k, struct torap_mono now, struct torap_wall wall);

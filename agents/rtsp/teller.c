@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "loop/app.h"
 
-enum { AGAIN_MS = 1000, DOUBLINGS_MAX = 8 };
+enum { AGAIN_MS = 1000, DOUBLINGS_MAX = 8, UNWANTED = 20 /* refusals: within an hour */ };
 static const int64_t give_up_us = 86400 * (int64_t)TORAP_US_PER_S;
 
 struct tell_job {
@@ -122,7 +122,8 @@ static void put_off(struct rtsp_teller *t, struct torap_mono now)
 {
 	struct rtsp_tell_entry *e = t->current;
 	unsigned doublings = e->refusals < DOUBLINGS_MAX ? e->refusals : DOUBLINGS_MAX;
-	e->refusals++;
+	if (++e->refusals == UNWANTED && e->what == RTSP_TELL_STORED)
+		t->on_unwanted(t->hint, e->name, e->stored);
 	e->again = torap_mono_add_ms(now, (int64_t)AGAIN_MS << doublings);
 	t->current = NULL;
 	if (e->what == RTSP_TELL_MISSING && now.us - e->since.us > give_up_us) {

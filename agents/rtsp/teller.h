@@ -34,6 +34,8 @@ struct rtsp_teller {
 	void *hint;
 	/* The event of what was stored is durable. */
 	void (*on_told)(void *hint, const char *name, struct torap_wall stored);
+	/* The node has refused its event for an hour; once for each.  It is offered again all the same. */
+	void (*on_unwanted)(void *hint, const char *name, struct torap_wall stored);
 	/* private */
 	struct rtsp_tell_entry *first, **last, *current; /* current: it is off the list */
 	bool offered;

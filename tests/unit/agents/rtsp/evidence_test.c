@@ -331,29 +331,36 @@ Test(keeper, deletes_what_is_due_and_not_held, .init = begin, .fini = finish)
 		rtsp_item_name(&item, names[i]);
 		cr_assert_eq(rtsp_store_told(&store, names[i], &err), 0);
 		int64_t later = i == 3 ? keep_us : 0;
-		cr_assert(rtsp_keeper_add(&k, names[i], (struct torap_wall){ wall.us + later }));
+		cr_assert(rtsp_keeper_add(
+			&k, RTSP_STAGE_TOLD, names[i], (struct torap_wall){ wall.us + later }));
 	}
 	rtsp_keeper_begin(&k, torap_app_mono(), torap_app_wall());
+	char refused[RTSP_ITEM_NAME_SIZE];
+	struct rtsp_item pending = put("cam-9", 1, "9");
+	rtsp_item_name(&pending, refused);
+	cr_assert(rtsp_keeper_add(&k, RTSP_STAGE_PENDING, refused, wall));
 	/* An hour and a second later, by a clock that goes evenly. */
 	struct torap_mono now = torap_app_mono();
 	rtsp_keeper_begin(&k, now, (struct torap_wall){ wall.us + keep_us });
 	/* Stored while the clock was a year ahead, and told late: neither holds up the others. */
-	cr_assert(rtsp_keeper_add(&k, "ahead", (struct torap_wall){ wall.us + 365 * 24 * keep_us }));
-	cr_assert(rtsp_keeper_add(&k, "late", (struct torap_wall){ wall.us + 1 }));
-	cr_expect_str_eq(k.list[3].name, "late");
-	cr_expect_str_eq(k.list[5].name, "ahead");
+	cr_assert(rtsp_keeper_add(
+		&k, RTSP_STAGE_TOLD, "ahead", (struct torap_wall){ wall.us + 365 * 24 * keep_us }));
+	cr_assert(rtsp_keeper_add(&k, RTSP_STAGE_TOLD, "late", (struct torap_wall){ wall.us + 1 }));
+	cr_expect_str_eq(k.list[4].name, "late");
+	cr_expect_str_eq(k.list[6].name, "ahead");
 	rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us - 1 });
 	uv_run(&loop, UV_RUN_DEFAULT);
 	cr_expect_eq(k.deleted, 0, "one microsecond is left");
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 10; i++) {
 		rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us });
 		uv_run(&loop, UV_RUN_DEFAULT);
 	}
-	cr_expect_eq(k.deleted, 2);
+	cr_expect_eq(k.deleted, 3);
+	cr_expect(!there(MEDIA, refused), "its event was refused for ever");
 	cr_expect_eq(k.held, 1);
 	cr_expect(!there(MEDIA, names[0]) && !there(MEDIA, names[1]) && there(MEDIA, names[2]) &&
 		  there(MEDIA, names[3]));
-	cr_expect_eq(teller.count, 2, "each deletion is to be told");
+	cr_expect_eq(teller.count, 3, "each deletion is to be told");
 	holds.count = 0;
 	rtsp_keeper_tick(&k, now, (struct torap_wall){ wall.us + keep_us });
 	uv_run(&loop, UV_RUN_DEFAULT);
