@@ -4,6 +4,7 @@ Each test is a program: it exits 0, or says what was wrong and exits 1.  Ports a
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -46,11 +47,17 @@ def wait_for(what, condition, seconds=PATIENCE_S):
 
 
 def free_port():
-    """Below the range that the kernel gives to outgoing connections, which would take the port before its process does."""
+    """Below the range that the kernel gives to outgoing connections, which would take the port before its process does.  Nobody else is
+    given it while we run: each test holds a byte of one file for each of its ports."""
+    if not hasattr(free_port, "taken"):
+        path = os.path.join(tempfile.gettempdir(), f"torap-test-ports-{os.getuid()}")
+        free_port.taken = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     while True:
         port = random.randrange(12000, 32000)
-        with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(("127.0.0.1", port))
+        with contextlib.suppress(OSError), socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            fcntl.lockf(free_port.taken, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
             return port
 
 
