@@ -24,9 +24,10 @@ struct archive_demand {
 	uint32_t term_days; /* 30; 90 for some */
 	uint32_t
 		share_percent; /* of a day, recorded or excused, that makes it held; 0: anything recorded does (records on motion) */
-	uint32_t gap_s;          /* a shorter pause is none */
-	int32_t utc_offset_s;    /* of the site's days: 18000 in Kazakhstan */
-	struct torap_wall since; /* the camera is in service since then: days that begin before are not asked; 0: long ago */
+	uint32_t gap_s;       /* a shorter pause is none */
+	int32_t utc_offset_s; /* of the site's days: 18000 in Kazakhstan */
+	struct torap_wall
+		since; /* the camera is in service since then: days that begin before are not asked; 0: long ago */
 };
 
 enum { ARCHIVE_TERM_DAYS_MAX = 3660 };
