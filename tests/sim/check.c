@@ -460,7 +460,9 @@ static void check_deleted(struct sim_world *w, size_t b, size_t s)
 	for (size_t i = 0; i < sim_broker_count(w, w->brokers[b], s); i++) {
 		struct torap_wall received_at;
 		struct torap_batch *held = sim_broker_read(w, w->brokers[b], s, i, &received_at);
-		int64_t age_us = held ? sim_wall(w).us - received_at.us - OVERDUE_US : 0;
+		int64_t age_us = 0; /* a receipt whose date a flipped bit has moved by ages has none */
+		if (!held || __builtin_sub_overflow(sim_wall(w).us - OVERDUE_US, received_at.us, &age_us))
+			age_us = 0;
 		for (unsigned frame = 0; held && frame < held->manifest->frames_count; frame++) {
 			unsigned group, part;
 			if (!held->frames[frame])
