@@ -6,24 +6,7 @@
 
 #include "agents/rtsp/decode.h"
 #include "agents/rtsp/jpeg.h"
-
-enum {
-	H264_IDR = 5,
-	H264_SPS = 7,
-	H264_PPS = 8,
-	H264_STAP_A = 24,
-	H264_FU_A = 28,
-	H265_IRAP_FIRST = 16,
-	H265_IRAP_LAST = 21,
-	H265_VPS = 32,
-	H265_PPS = 34,
-	H265_AP = 48,
-	H265_FU = 49,
-	FU_START = 0x80,
-	FU_END = 0x40,
-};
-
-static const uint8_t start_code[] = { 0, 0, 0, 1 };
+#include "agents/rtsp/nal.h"
 
 static struct torap_bytes after(struct torap_bytes b, size_t size)
 {

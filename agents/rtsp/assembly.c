@@ -3,24 +3,9 @@
 #include <string.h>
 
 #include "agents/rtsp/jpeg.h"
+#include "agents/rtsp/nal.h"
 
-enum {
-	H264_IDR = 5,
-	H264_SPS = 7,
-	H264_PPS = 8,
-	H264_STAP_A = 24,
-	H264_FU_A = 28,
-	H265_IRAP_FIRST = 16,
-	H265_IRAP_LAST = 21,
-	H265_VPS = 32,
-	H265_PPS = 34,
-	H265_AP = 48,
-	H265_FU = 49,
-	FU_START = 0x80,
-	RATE_FRAMES_MIN = 5,
-};
-
-static const uint8_t start_code[] = { 0, 0, 0, 1 };
+enum { RATE_FRAMES_MIN = 5 };
 
 void rtsp_assembly_init(struct rtsp_assembly *a, const struct rtsp_video *video)
 {

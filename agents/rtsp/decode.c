@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/rtsp/frame.h"
 #include "base/log.h"
 #include "loop/app.h"
 
@@ -67,23 +68,9 @@ uint64_t rtsp_decode_complaints(void)
 	return atomic_load(&complaints);
 }
 
-static enum AVCodecID codec_id(enum rtsp_codec codec)
-{
-	switch (codec) {
-	case RTSP_CODEC_H264:
-		return AV_CODEC_ID_H264;
-	case RTSP_CODEC_H265:
-		return AV_CODEC_ID_HEVC;
-	case RTSP_CODEC_MJPEG:
-		return AV_CODEC_ID_MJPEG;
-	default:
-		return AV_CODEC_ID_NONE;
-	}
-}
-
 static AVCodecContext *open_decoder(enum rtsp_codec codec)
 {
-	const AVCodec *found = avcodec_find_decoder(codec_id(codec));
+	const AVCodec *found = avcodec_find_decoder((enum AVCodecID)rtsp_frame_codec(codec));
 	AVCodecContext *c = found ? avcodec_alloc_context3(found) : NULL;
 	if (!c)
 		return NULL;

@@ -23,6 +23,7 @@ struct hops {
 	bool flush;
 	char public[Z85_KEY_SIZE], secret[Z85_KEY_SIZE]; /* of all */
 	int pipes[PROCESSES][2];                         /* each hands its endpoint to whoever sends to it */
+	int began[2]; /* the first message has come: all connections are there */
 	pid_t children[PROCESSES];
 };
 
@@ -116,7 +117,11 @@ static void send_all(const struct hops *h)
 	void *context = zmq_ctx_new(), *to = dial(h, context, 0);
 	static uint8_t bytes[PAGE];
 	const int64_t pause_us = 1000000 / (int64_t)h->rate;
-	usleep(200000); /* connections */
+	char came;
+	close(h->began[1]);
+	check(zmq_send(to, bytes, h->size, 0), "send");
+	if (read(h->began[0], &came, 1) != 1)
+		bench_fail("whoever takes is gone");
 	for (uint64_t i = 0; i < h->messages; i++) {
 		usleep((useconds_t)(pause_us / 2 + random() % (pause_us + 1)));
 		int64_t now = bench_mono_us();
@@ -147,9 +152,14 @@ static void run(struct hops *h, struct bench_samples *ages)
 	for (int i = 0; i < PROCESSES; i++)
 		if (pipe(h->pipes[i]))
 			bench_fail("cannot make a pipe");
+	if (pipe(h->began))
+		bench_fail("cannot make a pipe");
 	for (int i = 0; i < PROCESSES; i++)
 		start(h, i);
 	void *context = zmq_ctx_new(), *from = listen_at(h, context, 2);
+	check(zmq_recv(from, bytes, sizeof bytes, 0), "receive"); /* it waited for connections */
+	if (write(h->began[1], "", 1) != 1)
+		bench_fail("the sender is gone");
 	while ((size = zmq_recv(from, bytes, sizeof bytes, 0)) > 0) {
 		int64_t sent;
 		memcpy(&sent, bytes, sizeof sent);
