@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "agents/rtsp/decode.h"
-#include "agents/rtsp/mass.h"
-#include "agents/rtsp/evidence.h"
+#include "agents/rtsp/outage/mass.h"
+#include "agents/rtsp/evidence/evidence.h"
 #include "agents/rtsp/page.h"
-#include "agents/rtsp/tell.h"
+#include "agents/rtsp/outage/tell.h"
 #include "agents/rtsp/watch.h"
 #include "base/error.h"
 #include "base/log.h"

@@ -12,16 +12,16 @@
 #include "agents/rtsp/config.h"
 #include "agents/rtsp/counters.h"
 #include "agents/rtsp/credentials.h"
-#include "agents/rtsp/holds.h"
+#include "agents/rtsp/evidence/holds.h"
 #include "agents/rtsp/observe.h"
-#include "agents/rtsp/outage.h"
-#include "agents/rtsp/outage_state.h"
+#include "agents/rtsp/outage/outage.h"
+#include "agents/rtsp/outage/outage_state.h"
 #include "agents/rtsp/outbox.h"
 #include "agents/rtsp/pool.h"
-#include "agents/rtsp/profile.h"
+#include "agents/rtsp/sight/profile.h"
 #include "agents/rtsp/schedule.h"
 #include "agents/rtsp/state.h"
-#include "agents/rtsp/stream.h"
+#include "agents/rtsp/talk/stream.h"
 
 struct torap_error;
 struct torap_http;

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "agents/rtsp/schedule.h"
-#include "agents/rtsp/url.h"
+#include "agents/rtsp/talk/url.h"
 #include "base/limits.h"
 
 /* A number is slot and how often a slot was given, so that it is found by itself and never comes again. */

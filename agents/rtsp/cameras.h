@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "agents/kit/kit.h"
-#include "agents/rtsp/health.h"
-#include "agents/rtsp/judge.h"
-#include "agents/rtsp/profile.h"
+#include "agents/rtsp/sight/health.h"
+#include "agents/rtsp/sight/judge.h"
+#include "agents/rtsp/sight/profile.h"
 #include "base/time.h"
 
 struct rtsp_stream;

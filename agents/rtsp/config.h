@@ -3,10 +3,10 @@
 
 #include <stdbool.h>
 
-#include "agents/rtsp/outage.h"
-#include "agents/rtsp/evidence_config.h"
+#include "agents/rtsp/outage/outage.h"
+#include "agents/rtsp/evidence/evidence_config.h"
 #include "agents/rtsp/schedule.h"
-#include "agents/rtsp/session.h"
+#include "agents/rtsp/talk/session.h"
 
 struct torap_error;
 

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "agents/rtsp/fault.h"
+#include "agents/rtsp/sight/fault.h"
 
 struct rtsp_counters {
 	uint64_t attempts;

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "agents/rtsp/session.h"
+#include "agents/rtsp/talk/session.h"
 #include "conf/secrets.h"
 
 struct torap_error;

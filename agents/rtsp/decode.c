@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/rtsp/frame.h"
+#include "agents/rtsp/evidence/frame.h"
 #include "base/log.h"
 #include "loop/app.h"
 

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "agents/rtsp/picture.h"
+#include "agents/rtsp/sight/picture.h"
 #include "base/bytes.h"
 
 enum { RTSP_PIXELS_MAX = 7680 * 4320 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "agents/rtsp/agent.h"
-#include "agents/rtsp/store.h"
+#include "agents/rtsp/evidence/store.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"

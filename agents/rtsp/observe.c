@@ -1,7 +1,7 @@
 #include "agents/rtsp/observe.h"
 
 #include "agents/kit/plan.h"
-#include "agents/rtsp/mass.h"
+#include "agents/rtsp/outage/mass.h"
 
 #include <assert.h>
 #include <sodium.h>

@@ -2,7 +2,7 @@
  * its table.  Nothing in it identifies a person. */
 #pragma once
 
-#include "agents/rtsp/health.h"
+#include "agents/rtsp/sight/health.h"
 #include "base/time.h"
 #include "proto/observation.pb-c.h"
 

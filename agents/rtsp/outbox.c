@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "agents/kit/plan.h"
-#include "agents/rtsp/mass.h"
+#include "agents/rtsp/outage/mass.h"
 
 enum { ROOM_FIRST = 256, AGAIN_MS = 5000 };
 static const int64_t give_up_us = 86400 * (int64_t)TORAP_US_PER_S;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "agents/rtsp/measure.h"
+#include "agents/rtsp/sight/measure.h"
 #include "base/bytes.h"
 
 struct torap_error;

@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "agents/rtsp/access.h"
-#include "agents/rtsp/session.h"
-#include "agents/rtsp/track.h"
+#include "agents/rtsp/evidence/access.h"
+#include "agents/rtsp/talk/session.h"
+#include "agents/rtsp/evidence/track.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/rtsp/health.h"
-#include "agents/rtsp/judge.h"
+#include "agents/rtsp/sight/health.h"
+#include "agents/rtsp/sight/judge.h"
 
 struct camera {
 	struct rtsp_sight sight;

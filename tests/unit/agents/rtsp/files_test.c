@@ -8,7 +8,7 @@
 
 #include "agents/rtsp/config.h"
 #include "agents/rtsp/credentials.h"
-#include "agents/rtsp/holds.h"
+#include "agents/rtsp/evidence/holds.h"
 #include "agents/rtsp/state.h"
 #include "base/error.h"
 #include "tests/kit/temporary.h"

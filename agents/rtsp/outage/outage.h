@@ -1,0 +1,142 @@
+/* outage.h: cameras that fail together for one cause become one report.  Stands between health, which says of each camera when it goes
+ * offline and is back, and what is told.  No I/O, no clock.
+ *
+ *     FREE --offline--> HELD --nothing explains it, or the hold is over--> TOLD (by itself) --back--> FREE
+ *                       HELD --a group explains it--> IN (an outage) --back--> FREE (and was in it) --offline--> IN
+ *                                                     IN --the outage is over--> HELD, and so told by itself or in another
+ *
+ * A group explains a camera when at least `cameras` of it fail, and at least `share` of those that were looked at since half of
+ * these had failed (explain.h).  A camera whose groups cannot explain it any more is told at once; a hold is never longer than `hold`.  As
+ * soon as a camera failed twice some others of its groups are looked at, and all of a group that explains it: so a dead switch is known
+ * within seconds, not within a period.
+ *
+ * Cameras that answer, and wrongly (a password, a path), are never counted with such that are silent, nor excused ones with others.
+ *
+ * An outage is over when nobody of it is dark, or few (`back`, or less than `cameras`) for `settle` since the last came back.  Who
+ * joins it later is told within `join`, who leaves it early when no more did for `settle`: as a change, with the names. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agents/rtsp/outage/groups.h"
+#include "agents/rtsp/sight/health.h"
+
+struct kit_planned; /* agents/kit/plan.h */
+
+struct rtsp_outage_limits {
+	uint32_t cameras;  /* so many at least are an outage; 0: each camera is told by itself */
+	float share, back; /* 0 to 1 */
+	int64_t hold_us, settle_us, join_us;
+};
+extern const struct rtsp_outage_limits rtsp_outage_limits_default;
+
+enum { RTSP_NO_OUTAGE = UINT32_MAX };
+
+struct rtsp_member {     /* a camera */
+	uint64_t number; /* 0: no camera has this slot */
+	enum { RTSP_MEMBER_FREE, RTSP_MEMBER_HELD, RTSP_MEMBER_TOLD, RTSP_MEMBER_IN } state;
+	uint32_t outage; /* that it is or was in: place in the list; RTSP_NO_OUTAGE */
+	bool untold;     /* it joined or left that since the outage was last told of */
+	bool excused;    /* as of this step: something is planned */
+	uint8_t failures;
+	struct torap_mono failing_since; /* if failures */
+	struct torap_mono well_at;       /* 0: never */
+	enum rtsp_outcome outcome;       /* of the last failure */
+	struct torap_mono deadline;      /* HELD */
+	/* HELD, IN: what its own report would say. */
+	struct torap_wall since;
+	enum rtsp_cause cause;
+	enum rtsp_outcome reported;
+	bool flapping;
+};
+
+struct rtsp_outage {
+	uint64_t number; /* never used twice; 0: this place in the list is free */
+	enum rtsp_common common;
+	char *name; /* owned */
+	uint32_t group;
+	enum rtsp_outcome kind;      /* rtsp_outcome_kind() */
+	struct kit_planned *planned; /* a reference; NULL: it is not excused */
+	uint64_t first;              /* number of the camera in whose name it is told */
+	enum rtsp_cause cause;
+	struct torap_wall since;
+	uint32_t members, dark, before; /* before: of the group, told by themselves when it began */
+	bool joined, left;              /* somebody, untold */
+	struct torap_mono joined_at, left_at,
+		hurried_at;      /* the first untold; the last; dark ones were last hurried */
+	bool pending;            /* its start or a change is on its way */
+	bool durable;            /* the node knows of it */
+	bool ended;              /* its end is on its way */
+	bool untold;             /* its start or its end did not get through: it is told again */
+	struct torap_mono again; /* not before */
+};
+
+enum rtsp_mass_state { RTSP_MASS_START, RTSP_MASS_CHANGE, RTSP_MASS_END };
+
+/* What is told of an outage; valid during the call. */
+struct rtsp_mass {
+	const struct rtsp_outage *outage;
+	enum rtsp_mass_state state;
+	enum rtsp_outcome outcome; /* of most of them */
+	uint32_t of;               /* how many the group has */
+	bool flapping;
+	const uint32_t *slots; /* start: who is dark; change: who joined; end: all that were in it */
+	uint32_t slots_count;
+	const uint32_t *others; /* change: who is back; end: who stays dark, and is told by itself */
+	uint32_t others_count;
+};
+
+/* What the machine asks of its owner. */
+struct rtsp_outages_port {
+	void *hint;
+	void (*tell)(void *hint, uint32_t slot, const struct rtsp_report *report);
+	void (*tell_mass)(void *hint, const struct rtsp_mass *mass);
+	void (*hurry)(void *hint, uint32_t slot);                 /* look at it soon */
+	struct kit_planned *(*excuse)(void *hint, uint32_t slot); /* now; NULL: nothing is planned */
+};
+
+struct rtsp_outages {
+	struct rtsp_outage_limits limits;
+	struct rtsp_outages_port port;
+	struct rtsp_groups groups;
+	struct rtsp_member *members; /* owned, by slot; `room` of them */
+	uint32_t room;
+	struct rtsp_outage *list; /* owned */
+	uint32_t list_room;
+	uint64_t numbers, changes;          /* changes: of what a restart must know */
+	uint32_t *scratch;                  /* owned: slots, twice `room` */
+	struct rtsp_explaining *explaining; /* owned: explain.h */
+	uint64_t starts[2], ends[2];        /* of outages; [1]: of planned ones */
+	uint64_t swallowed;                 /* reports of one camera that an outage tells */
+};
+
+/* The cameras as they are now, by slot: number (0: none) and what they belong to.  Who has another number than before is new.
+ * 0, or -ENOMEM: what was there stays. */
+int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const struct rtsp_belongs *belongs,
+	uint32_t room, struct torap_mono now);
+void rtsp_outages_finish(struct rtsp_outages *o);
+
+/* A good picture; an attempt that failed. */
+void rtsp_outages_well(struct rtsp_outages *o, uint32_t slot, struct torap_mono now);
+void rtsp_outages_failed(
+	struct rtsp_outages *o, uint32_t slot, enum rtsp_outcome outcome, struct torap_mono now);
+/* Health's report of RTSP_OFFLINE: is told when it is known whether something explains it. */
+void rtsp_outages_report(
+	struct rtsp_outages *o, uint32_t slot, const struct rtsp_report *report, struct rtsp_now now);
+/* The node knows already that this camera is offline: a restart. */
+void rtsp_outages_known(struct rtsp_outages *o, uint32_t slot);
+/* Decides what can be decided now.  Twice a second. */
+void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now);
+/* What was told of the outage is durable, or was given up. */
+void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_state state, bool durable);
+uint32_t rtsp_outages_held(const struct rtsp_outages *o); /* reports */
+
+/* For a restart: puts an outage in that the node knows, without members; NULL: no memory.  Takes a reference of `planned`. */
+struct rtsp_outage *rtsp_outages_restore(struct rtsp_outages *o, enum rtsp_common common, const char *name,
+	struct kit_planned *planned, struct torap_mono now);
+/* Then each of its members; of a dark one since when and why. */
+void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, bool dark,
+	bool untold, struct torap_wall since, enum rtsp_cause cause, struct torap_mono now);
+/* When all are in. */
+void rtsp_outages_restored(struct rtsp_outages *o, struct rtsp_outage *outage);

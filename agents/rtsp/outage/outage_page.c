@@ -1,0 +1,76 @@
+#include "agents/rtsp/outage/outage_page.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop/metric.h"
+
+void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *body)
+{
+	static const char *const planned[] = { "no", "yes" };
+	const struct rtsp_outages *o = &a->outages;
+	uint32_t open[2] = { 0 }, dark = 0;
+	for (uint32_t i = 0; i < o->list_room; i++) {
+		bool is_open = o->list[i].number && !o->list[i].ended;
+		open[o->list[i].planned != NULL] += is_open;
+		dark += is_open ? o->list[i].dark : 0;
+	}
+	torap_metric_head(body, "torap_rtsp_outages", "gauge", "Outages of many that are open.");
+	for (unsigned i = 0; i < 2; i++)
+		torap_metric_labelled(body, "torap_rtsp_outages", "planned", planned[i], open[i]);
+	torap_metric_head(body, "torap_rtsp_outage_starts_total", "counter", "Outages of many that began.");
+	for (unsigned i = 0; i < 2; i++)
+		torap_metric_labelled(
+			body, "torap_rtsp_outage_starts_total", "planned", planned[i], (double)o->starts[i]);
+	torap_metric_head(body, "torap_rtsp_outage_ends_total", "counter", "Such that ended.");
+	for (unsigned i = 0; i < 2; i++)
+		torap_metric_labelled(
+			body, "torap_rtsp_outage_ends_total", "planned", planned[i], (double)o->ends[i]);
+	torap_metric_one(body, "torap_rtsp_outage_cameras", "gauge", "Cameras that are dark in them.", dark);
+	torap_metric_one(body, "torap_rtsp_outage_reports_total", "counter",
+		"Begins and ends of offline cameras that outages stand for.", (double)o->swallowed);
+	torap_metric_one(body, "torap_rtsp_reports_held", "gauge",
+		"Cameras that are offline, and it is not known yet whether alone.", rtsp_outages_held(o));
+	torap_metric_one(body, "torap_rtsp_planned", "gauge", "Planned outages that hold now.",
+		(double)a->plan.active_count);
+}
+
+static json_t *outage_json(const struct rtsp_agent *a, uint32_t place)
+{
+	const struct rtsp_outages *o = &a->outages;
+	const struct rtsp_outage *outage = &o->list[place];
+	char text[TORAP_WALL_TEXT_SIZE];
+	json_t *json = json_object(), *members = json_object();
+	for (uint32_t i = 0; i < o->room; i++)
+		if (o->members[i].number && o->members[i].outage == place)
+			json_object_set_new(members, a->cameras.slots[i]->address,
+				json_string(o->members[i].state == RTSP_MEMBER_IN ? "dark" : "back"));
+	json_object_set_new(json, "common", json_string(rtsp_common_name(outage->common)));
+	json_object_set_new(json, "name", json_string(outage->name));
+	json_object_set_new(json, "state", json_string(outage->ended ? "over" : "open"));
+	json_object_set_new(json, "since", json_string(torap_wall_format(outage->since, text)));
+	json_object_set_new(json, "cause", json_string(rtsp_cause_name(outage->cause)));
+	json_object_set_new(json, "planned", json_boolean(outage->planned));
+	json_object_set_new(json, "dark", json_integer(outage->dark));
+	json_object_set_new(json, "durable", json_boolean(outage->durable));
+	json_object_set_new(json, "members", members);
+	return json;
+}
+
+void rtsp_outage_page_list(void *hint, struct torap_writer *body)
+{
+	const struct rtsp_agent *a = hint;
+	for (uint32_t i = 0; i < a->outages.list_room; i++) {
+		if (!a->outages.list[i].number)
+			continue;
+		json_t *json = outage_json(a, i);
+		char *line = json_dumps(json, JSON_COMPACT);
+		if (line) {
+			torap_write_bytes(body, torap_bytes(line, strlen(line)));
+			torap_write_u8(body, '\n');
+		}
+		free(line);
+		json_decref(json);
+	}
+}

@@ -1,0 +1,236 @@
+#include "agents/rtsp/outage/outage_state.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agents/kit/plan.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "conf/file.h"
+
+enum { DIGEST = 16, TEXT_MAX = 255, DARK = 1, UNTOLD = 2 /* flags of a member */ };
+static const char magic[] = "torap-rtsp outages 1\n";
+
+/* Writing. */
+
+static void write_text(struct torap_writer *w, const char *text)
+{
+	torap_write_u32(w, (uint32_t)strlen(text));
+	torap_write_bytes(w, torap_bytes(text, strlen(text)));
+}
+
+static void write_members(const struct rtsp_outages *o, const struct rtsp_cameras *cameras, uint32_t place,
+	struct torap_writer *w)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < o->room; i++)
+		count += o->members[i].number && o->members[i].outage == place;
+	torap_write_u32(w, count);
+	for (uint32_t i = 0; i < o->room; i++) {
+		const struct rtsp_member *m = &o->members[i];
+		if (!m->number || m->outage != place)
+			continue;
+		write_text(w, cameras->slots[i]->address);
+		torap_write_u8(w, (m->state == RTSP_MEMBER_IN ? DARK : 0) | (m->untold ? UNTOLD : 0));
+		torap_write_u64(w, (uint64_t)m->since.us);
+		torap_write_u8(w, (uint8_t)m->cause);
+	}
+}
+
+static void write_outage(const struct rtsp_outages *o, const struct rtsp_cameras *cameras, uint32_t place,
+	struct torap_writer *w)
+{
+	const struct rtsp_outage *outage = &o->list[place];
+	const struct rtsp_camera *first = rtsp_cameras_find(cameras, outage->first);
+	torap_write_u8(w, (uint8_t)outage->common);
+	write_text(w, outage->name);
+	torap_write_u8(w, (uint8_t)outage->cause);
+	torap_write_u8(w, (uint8_t)outage->kind);
+	torap_write_u64(w, (uint64_t)outage->since.us);
+	write_text(w, first ? first->address : "");
+	torap_write_u32(w, outage->before);
+	torap_write_u8(w, outage->ended);
+	torap_write_u32(w, outage->ended ? outage->members : 0);
+	torap_write_u8(w, outage->planned != NULL);
+	if (outage->planned) {
+		write_text(w, outage->planned->who);
+		write_text(w, outage->planned->why);
+	}
+	write_members(o, cameras, place, w);
+}
+
+void rtsp_outage_state_encode(
+	const struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_writer *w)
+{
+	struct torap_writer body = { 0 };
+	uint8_t digest[DIGEST];
+	for (uint32_t i = 0; i < o->list_room; i++)
+		if (o->list[i].number && o->list[i].durable)
+			write_outage(o, cameras, i, &body);
+	crypto_generichash(digest, DIGEST, body.data, body.size, NULL, 0);
+	torap_write_bytes(w, torap_bytes(magic, strlen(magic)));
+	torap_write_bytes(w, torap_bytes(digest, DIGEST));
+	torap_write_bytes(w, torap_bytes(body.data, body.size));
+	w->failed |= body.failed;
+	torap_writer_finish(&body);
+}
+
+/* Reading. */
+
+/* Into room for TEXT_MAX + 1. */
+static void read_text(struct torap_reader *r, char *out)
+{
+	uint32_t size = torap_read_u32(r);
+	struct torap_bytes text = torap_read_bytes(r, size);
+	r->failed |=
+		size > TEXT_MAX || memchr(r->failed ? "" : (const char *)text.data, 0, r->failed ? 0 : size);
+	size = r->failed ? 0 : size;
+	if (size)
+		memcpy(out, text.data, size);
+	out[size] = 0;
+}
+
+/* By whom and why: the plan itself may have changed since. */
+static struct kit_planned *read_planned(struct torap_reader *r)
+{
+	char who[TEXT_MAX + 1], why[TEXT_MAX + 1];
+	if (!torap_read_u8(r))
+		return NULL;
+	read_text(r, who);
+	read_text(r, why);
+	struct kit_planned *p = r->failed ? NULL : calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->who = strdup(who);
+	p->why = strdup(why);
+	return p->who && p->why ? p : kit_planned_unref(p);
+}
+
+static void read_member(struct rtsp_outages *o, struct rtsp_outage *outage,
+	const struct rtsp_cameras *cameras, struct torap_reader *r, struct rtsp_now now)
+{
+	char address[TEXT_MAX + 1];
+	read_text(r, address);
+	unsigned flags = torap_read_u8(r);
+	bool dark = flags & DARK;
+	struct torap_wall since = { (int64_t)torap_read_u64(r) };
+	unsigned cause = torap_read_u8(r);
+	r->failed |= cause >= RTSP_CAUSES || since.us < 0;
+	struct rtsp_camera *c = r->failed ? NULL : rtsp_cameras_named(cameras, address);
+	if (!c)
+		return;
+	uint32_t slot = rtsp_camera_slot(c);
+	if (slot >= o->room || o->members[slot].outage != RTSP_NO_OUTAGE)
+		return;
+	rtsp_outages_restore_member(
+		o, outage, slot, dark, flags & UNTOLD, since, (enum rtsp_cause)cause, now.mono);
+	if (!dark)
+		return;
+	struct rtsp_trouble *t = &c->health.troubles[RTSP_OFFLINE];
+	*t = (struct rtsp_trouble){ .open = true,
+		.starts = 1,
+		.times = 1,
+		.bad_since = { now.mono, since },
+		.window = now.mono,
+		.cause = (enum rtsp_cause)cause };
+}
+
+static bool read_outage(struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_reader *r,
+	struct rtsp_now now)
+{
+	char name[TEXT_MAX + 1], first[TEXT_MAX + 1];
+	unsigned common = torap_read_u8(r);
+	read_text(r, name);
+	unsigned cause = torap_read_u8(r), kind = torap_read_u8(r);
+	int64_t since = (int64_t)torap_read_u64(r);
+	read_text(r, first);
+	uint32_t before = torap_read_u32(r);
+	bool ended = torap_read_u8(r);
+	uint32_t ended_members = torap_read_u32(r);
+	struct kit_planned *planned = read_planned(r);
+	uint32_t count = torap_read_u32(r);
+	r->failed |= common >= RTSP_COMMONS || cause >= RTSP_CAUSES || kind >= RTSP_OUTCOMES || since < 0;
+	struct rtsp_outage *outage =
+		r->failed ? NULL : rtsp_outages_restore(o, (enum rtsp_common)common, name, planned, now.mono);
+	kit_planned_unref(planned);
+	if (!outage)
+		return false;
+	const struct rtsp_camera *camera = rtsp_cameras_named(cameras, first);
+	outage->cause = (enum rtsp_cause)cause;
+	outage->kind = (enum rtsp_outcome)kind;
+	outage->since.us = since;
+	outage->first = camera ? camera->number : 0;
+	outage->before = before;
+	outage->members = ended ? ended_members : 0;
+	for (uint32_t i = 0; i < count && !r->failed; i++)
+		read_member(o, outage, cameras, r, now);
+	rtsp_outages_restored(o, outage);
+	return !r->failed;
+}
+
+bool rtsp_outage_state_decode(struct rtsp_outages *o, const struct rtsp_cameras *cameras,
+	struct torap_bytes bytes, struct rtsp_now now)
+{
+	struct torap_reader r = torap_reader(bytes);
+	struct torap_bytes head = torap_read_bytes(&r, strlen(magic)), digest = torap_read_bytes(&r, DIGEST);
+	uint8_t found[DIGEST];
+	if (r.failed || memcmp(head.data, magic, head.size) != 0)
+		return false;
+	crypto_generichash(found, DIGEST, r.at, (size_t)(r.end - r.at), NULL, 0);
+	if (memcmp(found, digest.data, DIGEST) != 0)
+		return false;
+	while (!torap_read_end(&r))
+		if (!read_outage(o, cameras, &r, now))
+			return false;
+	return true;
+}
+
+static void on_work(uv_work_t *work)
+{
+	struct rtsp_outage_saving *s = work->data;
+	s->result = torap_file_replace(s->path, 0600, torap_bytes(s->body.data, s->body.size), &s->err);
+}
+
+static void on_worked(uv_work_t *work, int status)
+{
+	struct rtsp_outage_saving *s = work->data;
+	torap_writer_finish(&s->body);
+	s->active = false;
+	if (!status && s->result)
+		torap_fail("RTSP-STATE", "%s; the old one stays", s->err.text);
+}
+
+void rtsp_outage_state_save(struct rtsp_outage_saving *s, uv_loop_t *loop, const struct rtsp_outages *o,
+	const struct rtsp_cameras *cameras, const char *path)
+{
+	rtsp_outage_state_encode(o, cameras, &s->body);
+	s->path = path;
+	s->work.data = s;
+	s->active = true;
+	int r = s->body.failed ? -ENOMEM : loop ? uv_queue_work(loop, &s->work, on_work, on_worked) : 0;
+	if (r)
+		torap_fail("RTSP-STATE", "%s: %s; the old one stays", path, strerror(-r));
+	else if (!loop)
+		on_work(&s->work);
+	if (r || !loop)
+		on_worked(&s->work, r);
+}
+
+int rtsp_outage_state_load(struct rtsp_outages *o, const struct rtsp_cameras *cameras, const char *path,
+	struct rtsp_now now, struct torap_error *err)
+{
+	struct torap_buffer *file = NULL;
+	if (access(path, F_OK) && errno == ENOENT)
+		return 0;
+	int r = torap_file_read(&file, path, RTSP_OUTAGE_STATE_SIZE_MAX, err);
+	if (r)
+		return r;
+	if (!rtsp_outage_state_decode(o, cameras, torap_bytes(file->data, file->size), now))
+		r = torap_errorf(err, -EINVAL, "%s: is damaged, or no state of torap-rtsp", path);
+	torap_buffer_unref(file);
+	return r;
+}

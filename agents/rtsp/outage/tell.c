@@ -1,0 +1,237 @@
+#include "agents/rtsp/outage/tell.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agents/rtsp/outage/mass.h"
+#include "base/log.h"
+#include "loop/app.h"
+
+enum { STEP_MS = 500 };
+
+static struct kit_place place_of(const struct rtsp_camera *c)
+{
+	return (struct kit_place){ .camera = c->address,
+		.site = c->site,
+		.recorder = c->recorder,
+		.switch_name = c->switch_name,
+		.street = c->street,
+		.region = c->region };
+}
+
+static struct kit_planned *excuse_of(const struct rtsp_agent *a, const struct rtsp_camera *c)
+{
+	const struct kit_place place = place_of(c);
+	return kit_plan_excuse(&a->plan, &place);
+}
+
+static void lost(void)
+{
+	torap_fail("RTSP-OUTBOX", "too many reports wait for the node; some are lost");
+}
+
+static void add(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *report)
+{
+	torap_info("RTSP-REPORT", "camera %s: %s %s%s%s%s", c->address, rtsp_fault_name(report->fault),
+		report->start ? "begins" : "is over", report->cause ? ", cause " : "",
+		report->cause ? rtsp_cause_name(report->cause) : "", report->excused ? "; planned" : "");
+	if (!rtsp_outbox_add(&a->outbox, c, report, torap_app_wall(), torap_app_mono()))
+		lost();
+}
+
+/* Of one camera: is it excused? */
+static void tell_one(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *report)
+{
+	const uint32_t bit = rtsp_fault_bit(report->fault);
+	const struct kit_place place = place_of(c);
+	struct rtsp_report r = *report;
+	if (r.start) {
+		r.planned = kit_plan_excuse(&a->plan, &place);
+		r.excused = r.planned && r.planned->from.us <= r.since.us;
+		r.planned = r.excused ? r.planned : NULL;
+		c->excused &= ~bit;
+		c->excused |= r.excused ? bit : 0;
+	} else if (c->excused & bit) {
+		r.excused = true;
+		r.planned = kit_plan_then(&a->plan, &place, r.since);
+		c->excused &= ~bit;
+	}
+	add(a, c, &r);
+}
+
+/* Faults that outlast what excused them. */
+static void end_excuses(struct rtsp_agent *a, struct rtsp_camera *c)
+{
+	for (int f = RTSP_OFFLINE; f < RTSP_FAULTS; f++) {
+		if (!(c->excused & rtsp_fault_bit(f)))
+			continue;
+		const struct rtsp_trouble *t = &c->health.troubles[f];
+		struct rtsp_report report = { .fault = (enum rtsp_fault)f,
+			.cause = t->cause,
+			.outcome = c->health.outcome,
+			.since = t->bad_since.wall,
+			.times = t->times };
+		tell_one(a, c, &report);
+		report.start = true;
+		tell_one(a, c, &report);
+	}
+}
+
+/* What the machine of outages asks for. */
+
+static void on_tell(void *hint, uint32_t slot, const struct rtsp_report *report)
+{
+	struct rtsp_agent *a = hint;
+	tell_one(a, a->cameras.slots[slot], report);
+}
+
+static void on_hurry(void *hint, uint32_t slot)
+{
+	struct rtsp_agent *a = hint;
+	if (slot < a->schedule.room)
+		rtsp_schedule_soon(&a->schedule, slot, torap_app_mono());
+}
+
+static struct kit_planned *on_excuse(void *hint, uint32_t slot)
+{
+	const struct rtsp_agent *a = hint;
+	return excuse_of(a, a->cameras.slots[slot]);
+}
+
+static void on_tell_mass(void *hint, const struct rtsp_mass *mass)
+{
+	static const char *const words[] = { "begins", "changes", "is over" };
+	struct rtsp_agent *a = hint;
+	const struct rtsp_outage *o = mass->outage;
+	const uint64_t number = o->number;
+	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, o->first);
+	struct rtsp_mass_note *note = c ? rtsp_mass_note_create(mass, &a->cameras) : NULL;
+	torap_notice("RTSP-OUTAGE", "%s %s: an outage of %u cameras %s, %u are dark, cause %s%s",
+		rtsp_common_name(o->common), o->name, o->members, words[mass->state], o->dark,
+		rtsp_cause_name(o->cause), o->planned ? "; planned" : "");
+	if (note && rtsp_outbox_add_mass(&a->outbox, c, &note, torap_app_wall(), torap_app_mono()))
+		return;
+	rtsp_mass_note_destroy(note);
+	if (c)
+		lost();
+	else
+		torap_warn(
+			"RTSP-OUTAGE", "the registry names none of its cameras any more; nobody hears of it");
+	rtsp_outages_taken(&a->outages, number, mass->state, false);
+}
+
+static void on_mass(void *hint, const struct rtsp_mass_note *note, bool durable)
+{
+	struct rtsp_agent *a = hint;
+	rtsp_outages_taken(&a->outages, note->outage, note->state, durable);
+}
+
+void rtsp_tell_init(struct rtsp_agent *a)
+{
+	a->outages.limits = a->config.outage;
+	a->outages.port = (struct rtsp_outages_port){ a, on_tell, on_tell_mass, on_hurry, on_excuse };
+	a->outbox.hint = a;
+	a->outbox.on_mass = on_mass;
+}
+
+/* The registry and a restart. */
+
+static int set_groups(struct rtsp_agent *a)
+{
+	const uint32_t room = a->cameras.room;
+	uint64_t *numbers = calloc((size_t)room + 1, sizeof *numbers);
+	struct rtsp_belongs *belongs = calloc((size_t)room + 1, sizeof *belongs);
+	int r = numbers && belongs ? 0 : -ENOMEM;
+	for (uint32_t i = 0; !r && i < room; i++) {
+		const struct rtsp_camera *c = a->cameras.slots[i];
+		if (!c || !c->number)
+			continue;
+		numbers[i] = c->number;
+		belongs[i] = (struct rtsp_belongs){ { [RTSP_COMMON_SWITCH] = c->switch_name,
+			[RTSP_COMMON_RECORDER] = c->recorder,
+			[RTSP_COMMON_STREET] = c->street,
+			[RTSP_COMMON_SITE] = c->site } };
+	}
+	r = r ? r : rtsp_outages_set(&a->outages, numbers, belongs, room, torap_app_mono());
+	if (r)
+		rtsp_outages_finish(&a->outages); /* It would speak of cameras that are gone. */
+	free(numbers);
+	free(belongs);
+	return r;
+}
+
+static void load(struct rtsp_agent *a)
+{
+	struct torap_error err;
+	struct rtsp_now now = { torap_app_mono(), torap_app_wall() };
+	if (rtsp_outage_state_load(&a->outages, &a->cameras, a->outages_file, now, &err))
+		torap_fail("RTSP-STATE", "%s; what it holds is found out anew", err.text);
+	a->outages_saved = a->outages.changes;
+}
+
+int rtsp_tell_rows(struct rtsp_agent *a, bool first)
+{
+	int r = set_groups(a);
+	if (r || !first || !a->outages_file)
+		return r;
+	for (uint32_t i = 0; i < a->cameras.count; i++) {
+		uint32_t slot = a->cameras.by_address[i];
+		if (a->cameras.slots[slot]->told & rtsp_fault_bit(RTSP_OFFLINE))
+			rtsp_outages_known(&a->outages, slot);
+	}
+	load(a);
+	return 0;
+}
+
+/* What happens. */
+
+void rtsp_tell(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count)
+{
+	struct rtsp_now now = { torap_app_mono(), torap_app_wall() };
+	for (unsigned i = 0; i < count; i++) {
+		const struct rtsp_report *r = &reports[i];
+		(r->start ? a->counters.starts : a->counters.ends)[r->fault]++;
+		if (r->fault == RTSP_OFFLINE && rtsp_camera_slot(c) < a->outages.room)
+			rtsp_outages_report(&a->outages, rtsp_camera_slot(c), r, now);
+		else
+			tell_one(a, c, r);
+	}
+}
+
+void rtsp_tell_well(struct rtsp_agent *a, const struct rtsp_camera *c)
+{
+	if (rtsp_camera_slot(c) < a->outages.room)
+		rtsp_outages_well(&a->outages, rtsp_camera_slot(c), torap_app_mono());
+}
+
+/* Who is not reported as offline explains nothing either. */
+void rtsp_tell_failed(struct rtsp_agent *a, const struct rtsp_camera *c, enum rtsp_outcome outcome)
+{
+	if (rtsp_camera_slot(c) < a->outages.room && !(c->profile->ignored & rtsp_fault_bit(RTSP_OFFLINE)))
+		rtsp_outages_failed(&a->outages, rtsp_camera_slot(c), outcome, torap_app_mono());
+}
+
+void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now)
+{
+	struct rtsp_now both = { now, torap_app_wall() };
+	if (!a->has_rows || now.us - a->stepped_at.us < STEP_MS * TORAP_US_PER_MS)
+		return;
+	a->stepped_at = now;
+	kit_plan_at(&a->plan, both.wall);
+	for (uint32_t i = 0; i < a->cameras.count; i++) {
+		struct rtsp_camera *c = a->cameras.slots[a->cameras.by_address[i]];
+		if (c->excused && !excuse_of(a, c))
+			end_excuses(a, c);
+	}
+	rtsp_outages_step(&a->outages, both);
+	if (!a->outages_file || a->saving_outages.active || a->outages_saved == a->outages.changes)
+		return;
+	a->outages_saved = a->outages.changes;
+	rtsp_outage_state_save(&a->saving_outages, a->loop, &a->outages, &a->cameras, a->outages_file);
+}
+
+void rtsp_tell_save(struct rtsp_agent *a)
+{
+	if (a->outages_file && a->has_rows && !a->saving_outages.active)
+		rtsp_outage_state_save(&a->saving_outages, NULL, &a->outages, &a->cameras, a->outages_file);
+}

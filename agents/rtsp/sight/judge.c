@@ -1,0 +1,322 @@
+#include "agents/rtsp/sight/judge.h"
+
+#include <math.h>
+
+enum {
+	GOOD_BEFORE_LEARNING = 3,
+	STUCK_PICTURES = 2,
+	STEPS_MAX = 4, /* luma values between neighbouring blocks of what covers a lens */
+	SAME_BEFORE_HICCUP = 3,
+	RECENT_S =
+		1200, /* so long ago "just before" reaches: two samples of a camera that is seldom sampled */
+	OTHER_LIGHT = 60,    /* luma values from usual: the hour's sharpness is not this light's */
+	SAME_LIGHT = 40,     /* luma values from the reference: what is lost now is not lost to darkness */
+	STRUCTURED_MIN = 10, /* blocks that a sharpness has to come from to be judged */
+	NIGHT_MEAN = 45,
+	FEW_REGIONS = 4, /* fewer say nothing */
+};
+
+struct bench { /* what one picture is judged by */
+	struct rtsp_verdict *out;
+	struct rtsp_sight *sight;
+	const struct rtsp_measure *m;
+	const struct rtsp_profile *profile;
+	struct rtsp_usual usual;
+	float likeness; /* of the usual likeness to the scene; 1: not compared */
+	bool suspect;   /* in known light and much unlike the scene */
+	bool unlike;    /* and nearly nothing of it is in its place: not to be learned from */
+	bool vague;     /* what is seen is different each time: neither moved nor defocused */
+};
+
+/* Of the usual likeness. */
+#define FAMILIAR          0.8f
+#define STRANGER          0.6f
+#define HALF_ALIKE        0.55f
+#define LITTLE_ALIKE      0.45f
+#define HARDLY_ALIKE      0.4f
+#define NOTHING_IN_COMMON 0.25f
+#define LIKENESS_MIN      0.75f
+#define STEADY_MIN        0.8f /* a scene that is less like itself, in any light, has no edges of its own */
+
+static bool seen_good_lately(const struct bench *b)
+{
+	const struct rtsp_history *h = &b->sight->history;
+	return h->any_good && b->m->shot.arrived.us - h->good_at.us <= (int64_t)RECENT_S * TORAP_US_PER_S;
+}
+
+static bool is_black(struct bench *b)
+{
+	if (b->m->dark < b->profile->black_dark_min)
+		return false;
+	b->out->cause = RTSP_CAUSE_BROKEN;
+	if (seen_good_lately(b) && b->sight->history.mean > NIGHT_MEAN)
+		b->out->cause = RTSP_CAUSE_MASKED;
+	else if (b->usual.count && !b->usual.foreign && b->usual.mean <= NIGHT_MEAN)
+		b->out->cause = RTSP_CAUSE_POWER; /* of the lamps, or its own infrared light */
+	return true;
+}
+
+static bool is_white(struct bench *b)
+{
+	if (b->m->bright < b->profile->white_bright_min)
+		return false;
+	b->out->cause = seen_good_lately(b) ? RTSP_CAUSE_MASKED : RTSP_CAUSE_BROKEN;
+	return true;
+}
+
+/* Flat all over and in one plane, without steps; or nearly so, where there is usually much to see. */
+static bool is_uniform(struct bench *b)
+{
+	const struct rtsp_measure *m = b->m;
+	const struct rtsp_profile *p = b->profile;
+	bool plane = m->flat >= p->uniform_flat_min && m->relief <= p->uniform_relief_max;
+	bool poorer = b->usual.count && !b->usual.foreign && b->usual.flat < p->uniform_flat_min / 2 &&
+		      m->flat >= p->uniform_flat_min - 0.05f && m->relief <= 2 * p->uniform_relief_max;
+	b->out->cause = RTSP_CAUSE_MASKED;
+	return (plane || poorer) && m->steps <= STEPS_MAX;
+}
+
+/* 90 kHz in 32 bits: what seems to be more than half a round back went ahead. */
+static bool stands_still(const struct rtsp_history *h, const struct rtsp_shot *s)
+{
+	bool pts = h->pts_known && s->pts_known && s->pts_us <= h->pts_us;
+	bool rtp = h->rtp_known && s->rtp_known && (int32_t)(s->rtp_time - h->rtp_time) <= 0;
+	return h->any && h->session == s->session && (pts || rtp);
+}
+
+static uint8_t count_changes(const struct rtsp_history *h, const struct rtsp_marks *marks)
+{
+	uint8_t least = RTSP_BLOCKS;
+	for (int k = 0; h->any && k < RTSP_SEEN; k++) {
+		uint8_t changes = 0;
+		for (int i = 0; i < RTSP_BLOCKS; i++)
+			changes += h->seen[k].blocks[i] != marks->blocks[i];
+		least = changes < least ? changes : least;
+	}
+	return least;
+}
+
+/* A live picture never comes again.  A dead one does, but encoders now and then choose another step and write it a little
+ * differently: so several of the last pictures are remembered, and one new one among old ones is no sign of life; two in
+ * succession are. */
+static void follow_changes(
+	struct rtsp_history *h, bool is_new, const struct rtsp_marks *marks, struct torap_mono now)
+{
+	bool hiccup = is_new && h->any && !h->hiccup && h->same >= SAME_BEFORE_HICCUP;
+	h->hiccup = hiccup;
+	if (!is_new) {
+		h->same += h->same < UINT16_MAX;
+		return;
+	}
+	if (!hiccup) {
+		h->changed_at = now;
+		h->same = 0;
+	}
+	h->seen[h->next] = *marks;
+	h->next = (h->next + 1) % RTSP_SEEN;
+}
+
+/* Content or timestamps that stay as they are.  Timestamps alone: a server that repeats a packet. */
+static bool is_frozen(struct bench *b)
+{
+	struct rtsp_history *h = &b->sight->history;
+	const struct rtsp_shot *s = &b->m->shot;
+	struct rtsp_verdict *out = b->out;
+	out->changed = count_changes(h, &b->m->marks);
+	h->stuck = (uint8_t)(!stands_still(h, s) ? 0 : h->stuck < UINT8_MAX ? h->stuck + 1 : UINT8_MAX);
+	follow_changes(h, !h->any || out->changed > b->profile->frozen_blocks, &b->m->marks, s->arrived);
+	out->unchanged_us = s->arrived.us - h->changed_at.us;
+	out->stuck = h->stuck >= STUCK_PICTURES;
+	h->any = true;
+	h->session = s->session;
+	h->pts_known = s->pts_known;
+	h->pts_us = s->pts_us;
+	h->rtp_known = s->rtp_known;
+	h->rtp_time = s->rtp_time;
+	return out->stuck || (h->same >= 2 && out->unchanged_us >= b->profile->frozen_after_us);
+}
+
+/* Less sharp than usual; or so blurred that hardly a block has contrast left, though the light is as usual. */
+static bool is_defocused(struct bench *b)
+{
+	const struct rtsp_measure *m = b->m;
+	const struct rtsp_usual *u = &b->usual;
+	float drop = b->profile->defocus_drop_min;
+	b->out->sharpness = b->out->sharpness_usual = m->sharpness;
+	bool soft = u->sharpness < 0.5f && u->structured < 40; /* little detail, and none of it sharp */
+	if (u->sharp < b->profile->learn_pictures || soft || b->vague)
+		return false;
+	b->out->sharpness_usual = u->sharpness;
+	bool other_light = u->foreign || fabsf(m->mean - u->mean) > OTHER_LIGHT;
+	if (other_light)
+		drop += 1; /* Night and infrared are less sharp, and this one was never seen at night. */
+	drop = fmaxf(drop, 5 * u->sharpness_spread);
+	float doubt = 8.f / (float)(m->structured + 1); /* of few blocks */
+	bool blurred = m->structured >= STRUCTURED_MIN && m->sharpness <= u->sharpness - drop - doubt;
+	bool faded = !other_light && u->structured >= 2 * STRUCTURED_MIN && m->structured < u->structured / 3;
+	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
+	b->out->cause = sudden ? RTSP_CAUSE_TAMPER : RTSP_CAUSE_BROKEN;
+	return blurred || faded;
+}
+
+/* Is this light that the camera was known in, so that what is gone is not gone for want of light? */
+static bool is_known_light(const struct bench *b, const struct rtsp_reference *r)
+{
+	bool usual = !b->usual.foreign && b->m->mean >= b->usual.mean - OTHER_LIGHT;
+	return usual || fabsf(b->m->mean - r->mean) <= SAME_LIGHT;
+}
+
+/* Edges that noise and encoder draw into an even surface are others in every light. */
+static bool is_vague(const struct bench *b)
+{
+	bool vague = false;
+	for (int i = 0; i < RTSP_SCENES; i++) {
+		const struct rtsp_reference *r = &b->sight->baseline.scenes[i];
+		if (r->count < b->profile->learn_pictures)
+			continue;
+		if (r->likeness >= STEADY_MIN)
+			return false;
+		vague = true;
+	}
+	return vague;
+}
+
+static void compare_scene(struct bench *b)
+{
+	const struct rtsp_reference *r = rtsp_baseline_reference(&b->sight->baseline, b->m);
+	struct rtsp_scene_match *match = &b->out->match;
+	b->vague = is_vague(b);
+	if (!r || r->count < b->profile->learn_pictures || b->vague)
+		return;
+	/* A vague reference, of a dark night, is like everything. */
+	float usual = fmaxf(r->likeness, LIKENESS_MIN);
+	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
+	if (match->likeness < FAMILIAR * usual) /* spares the search, nearly always */
+		rtsp_scene_compare(match, &r->scene, &b->m->scene, usual);
+	b->likeness = match->likeness / usual;
+	b->suspect = b->likeness < STRANGER && is_known_light(b, r);
+	b->unlike = b->suspect && 4 * match->in_place < match->judged;
+}
+
+/* Half of the scene is somewhere else, and what is not was hidden at most. */
+static bool is_elsewhere(const struct bench *b)
+{
+	const struct rtsp_scene_match *match = &b->out->match;
+	int visible = match->judged - match->hidden;
+	return visible >= RTSP_REGIONS_MIN && 3 * match->in_place <= visible &&
+	       (float)match->elsewhere >= b->profile->moved_elsewhere_min * (float)visible;
+}
+
+/* Nearly; else it may be dark, or blurred. */
+static bool is_all_visible(const struct rtsp_scene_match *match)
+{
+	return 4 * match->hidden < match->judged;
+}
+
+/* In known light little is as it was: a third is elsewhere, or nearly nothing is in its place; something more may seem to be when
+ * there is little in common at all.  Where little is to be seen, it has to be clear. */
+static bool is_gone(const struct bench *b)
+{
+	const struct rtsp_scene_match *match = &b->out->match;
+	float visible = (float)(match->judged - match->hidden), in_place = match->in_place;
+	bool all = is_all_visible(match);
+	if (!b->suspect || visible < FEW_REGIONS)
+		return false;
+	if (visible < RTSP_REGIONS_MIN)
+		return all && b->likeness < HARDLY_ALIKE && 4 * in_place <= visible;
+	return (b->likeness < HALF_ALIKE && 3 * match->elsewhere >= visible && in_place <= 0.45f * visible) ||
+	       (b->likeness < LITTLE_ALIKE && 2 * in_place <= visible && all) ||
+	       (b->likeness < HARDLY_ALIKE && 3 * in_place <= visible) ||
+	       in_place <= b->profile->moved_in_place_max * visible;
+}
+
+static enum rtsp_fault see(struct bench *b)
+{
+	bool frozen = is_frozen(b); /* first, for it keeps the history */
+	if (is_black(b))
+		return RTSP_BLACK;
+	if (is_white(b))
+		return RTSP_WHITE;
+	if (is_uniform(b))
+		return RTSP_UNIFORM;
+	b->out->cause = RTSP_CAUSE_BROKEN;
+	if (frozen)
+		return RTSP_FROZEN;
+	compare_scene(b);
+	bool defocused = is_defocused(b);
+	/* What is blurred is not found in its place either, but something of it is, and much of it has no edges any more. */
+	bool other = b->likeness < NOTHING_IN_COMMON && is_all_visible(&b->out->match);
+	if (is_elsewhere(b) || (is_gone(b) && (!defocused || other))) {
+		b->out->cause = RTSP_CAUSE_TAMPER;
+		return RTSP_MOVED;
+	}
+	if (defocused)
+		return RTSP_DEFOCUSED;
+	b->out->cause = RTSP_CAUSE_NONE;
+	return RTSP_GOOD;
+}
+
+static uint32_t judge_stream(
+	struct rtsp_verdict *out, const struct rtsp_shot *s, const struct rtsp_profile *p)
+{
+	uint32_t faults = 0;
+	if (s->width < p->width_min || s->height < p->height_min)
+		faults |= rtsp_fault_bit(RTSP_WRONG_SIZE);
+	if (s->rate_mhz && s->rate_mhz < p->rate_min_mhz)
+		faults |= rtsp_fault_bit(RTSP_WRONG_RATE);
+	if (s->sender_clock.us && s->arrived_wall.us) {
+		out->clock_off_us = s->sender_clock.us - s->arrived_wall.us;
+		if (p->clock_off_us_max &&
+			(out->clock_off_us > p->clock_off_us_max || out->clock_off_us < -p->clock_off_us_max))
+			faults |= rtsp_fault_bit(RTSP_WRONG_CLOCK);
+	}
+	return faults;
+}
+
+static void learn(struct bench *b)
+{
+	struct rtsp_history *h = &b->sight->history;
+	if (b->out->sight != RTSP_GOOD) {
+		h->good = 0;
+		return;
+	}
+	h->good += h->good < UINT8_MAX;
+	h->any_good = true;
+	h->good_at = b->m->shot.arrived;
+	h->mean = b->m->mean;
+	h->sharpness = b->m->sharpness;
+	if (h->good >= GOOD_BEFORE_LEARNING && !b->unlike)
+		rtsp_baseline_learn(&b->sight->baseline, b->m);
+}
+
+void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct rtsp_measure *m,
+	const struct rtsp_profile *profile)
+{
+	*out = (struct rtsp_verdict){
+		.mean = m->mean,
+		.deviation = m->deviation,
+		.noise = m->noise,
+		.dark = m->dark,
+		.bright = m->bright,
+		.flat = m->flat,
+		.relief = m->relief,
+		.steps = m->steps,
+		.width = m->shot.width,
+		.height = m->shot.height,
+		.rate_mhz = m->shot.rate_mhz,
+	};
+	struct bench b = { out, sight, m, profile,
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, false, false, false };
+	out->learning = b.usual.count < profile->learn_pictures;
+	out->sight = see(&b);
+	learn(&b);
+	out->faults = judge_stream(out, &m->shot, profile);
+	if (out->sight != RTSP_GOOD)
+		out->faults |= rtsp_fault_bit(out->sight);
+	out->faults &= ~profile->ignored;
+}
+
+void rtsp_sight_forget(struct rtsp_sight *sight)
+{
+	*sight = (struct rtsp_sight){ 0 };
+}

@@ -1,0 +1,244 @@
+/* district.h: cameras behind switches that die and come back, in seconds that nobody waits for: real health, schedule and machine of
+ * outages, with torap-rtsp's defaults: a look a minute, 200 at a time, 4 at one recorder. */
+#pragma once
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/kit/plan.h"
+#include "agents/rtsp/outage/outage.h"
+#include "agents/rtsp/schedule.h"
+
+enum { DISTRICT_MAX = 2048, DISTRICT_TOLD_MAX = 4096, DISTRICT_PERIOD_S = 60 };
+
+struct district_told { /* what would be an event */
+	char text[64]; /* "offline start 7", "switch sw-1 start", "planned switch sw-1 end" */
+	uint32_t slots[DISTRICT_MAX], others[DISTRICT_MAX];
+	uint32_t count, others_count, members, dark, before;
+	enum rtsp_cause cause;
+	int64_t at_s;
+	uint64_t number;
+	enum rtsp_mass_state state;
+};
+
+static struct district {
+	struct rtsp_outages o;
+	uint32_t count;
+	uint64_t numbers[DISTRICT_MAX];
+	struct rtsp_belongs belongs[DISTRICT_MAX];
+	struct rtsp_health health[DISTRICT_MAX];
+	enum rtsp_outcome down[DISTRICT_MAX]; /* RTSP_OUTCOME_PICTURE: it is well */
+	struct rtsp_schedule schedule;
+	int64_t busy_until_s[DISTRICT_MAX]; /* 0: nobody looks at it */
+	uint64_t looks;
+	struct kit_planned *planned[DISTRICT_MAX];
+	struct district_told *told;
+	unsigned told_count;
+	bool away;     /* the node takes nothing */
+	unsigned lost; /* so many of what is told next never get there */
+	int64_t now_s;
+} district;
+
+static inline struct rtsp_now district_now(void)
+{
+	int64_t us = district.now_s * TORAP_US_PER_S;
+	return (struct rtsp_now){ { us }, { us + 1700000000LL * TORAP_US_PER_S } };
+}
+
+static inline struct district_told *district_tell(void)
+{
+	cr_assert(district.told_count < DISTRICT_TOLD_MAX);
+	struct district_told *t = &district.told[district.told_count++];
+	memset(t, 0, sizeof *t);
+	t->at_s = district.now_s;
+	return t;
+}
+
+static inline void district_on_tell(void *hint, uint32_t slot, const struct rtsp_report *r)
+{
+	(void)hint;
+	struct district_told *t = district_tell();
+	snprintf(t->text, sizeof t->text, "offline %s %u", r->start ? "start" : "end", slot);
+	t->cause = r->cause;
+}
+
+static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
+{
+	static const char *const states[] = { "start", "change", "end" };
+	(void)hint;
+	struct district_told *t = district_tell();
+	snprintf(t->text, sizeof t->text, "%s%s %s %s", m->outage->planned ? "planned " : "",
+		rtsp_common_name(m->outage->common), m->outage->name, states[m->state]);
+	memcpy(t->slots, m->slots, m->slots_count * sizeof *m->slots);
+	memcpy(t->others, m->others, m->others_count * sizeof *m->others);
+	t->count = m->slots_count;
+	t->others_count = m->others_count;
+	t->members = m->outage->members;
+	t->dark = m->outage->dark;
+	t->before = m->outage->before;
+	t->cause = m->outage->cause;
+	t->number = m->outage->number;
+	t->state = m->state;
+}
+
+static inline void district_on_hurry(void *hint, uint32_t slot)
+{
+	(void)hint;
+	rtsp_schedule_soon(&district.schedule, slot, district_now().mono);
+}
+
+static inline struct kit_planned *district_on_excuse(void *hint, uint32_t slot)
+{
+	(void)hint;
+	struct kit_planned *p = district.planned[slot];
+	struct rtsp_now now = district_now();
+	return p && p->from.us <= now.wall.us && now.wall.us < p->until.us ? p : NULL;
+}
+
+/* Recorders by name, as numbers. */
+static inline uint32_t district_recorder(uint32_t camera)
+{
+	const char *name = district.belongs[camera].names[RTSP_COMMON_RECORDER];
+	uint32_t first = 0;
+	while (*name && strcmp(district.belongs[first].names[RTSP_COMMON_RECORDER], name) != 0)
+		first++;
+	return *name ? first : RTSP_NOBODY;
+}
+
+/* Gives the registry's rows to the machine. */
+static inline void district_set(void)
+{
+	struct rtsp_schedule *s = &district.schedule;
+	cr_assert_eq(rtsp_outages_set(&district.o, district.numbers, district.belongs, district.count,
+			     district_now().mono),
+		0);
+	rtsp_schedule_finish(s);
+	s->limits = (struct rtsp_schedule_limits){ DISTRICT_PERIOD_S * TORAP_US_PER_S, 5 * TORAP_US_PER_S,
+		60 * TORAP_US_PER_S, 200, 4 };
+	cr_assert_eq(rtsp_schedule_init(s, district.count, district.count), 0);
+	memset(district.busy_until_s, 0, sizeof district.busy_until_s);
+	for (uint32_t i = 0; i < district.count; i++)
+		if (district.numbers[i])
+			rtsp_schedule_add(s, i, district_recorder(i),
+				(double)(i * 37 % DISTRICT_PERIOD_S) / DISTRICT_PERIOD_S,
+				district_now().mono);
+}
+
+static inline void district_open(uint32_t count)
+{
+	memset(&district, 0, sizeof district);
+	district.told = calloc(DISTRICT_TOLD_MAX, sizeof *district.told);
+	cr_assert(district.told);
+	district.now_s = 1000;
+	district.count = count;
+	district.o.limits = rtsp_outage_limits_default;
+	district.o.port = (struct rtsp_outages_port){ NULL, district_on_tell, district_on_mass,
+		district_on_hurry, district_on_excuse };
+	for (uint32_t i = 0; i < count; i++) {
+		district.numbers[i] = i + 1;
+		district.belongs[i] = (struct rtsp_belongs){ { "", "", "", "site", "" } };
+	}
+}
+
+static inline void district_close(void)
+{
+	rtsp_outages_finish(&district.o);
+	rtsp_schedule_finish(&district.schedule);
+	free(district.told);
+}
+
+static inline void district_look(uint32_t i)
+{
+	struct rtsp_report reports[RTSP_REPORTS_MAX];
+	const struct rtsp_verdict good = { 0 };
+	struct rtsp_now now = district_now();
+	bool recorder = *district.belongs[i].names[RTSP_COMMON_RECORDER];
+	unsigned count;
+	district.looks++;
+	if (district.down[i] == RTSP_OUTCOME_PICTURE) {
+		rtsp_outages_well(&district.o, i, now.mono);
+		count = rtsp_health_picture(
+			&district.health[i], &good, recorder, &rtsp_profile_default, now, reports);
+	} else {
+		rtsp_outages_failed(&district.o, i, district.down[i], now.mono);
+		count = rtsp_health_failure(
+			&district.health[i], district.down[i], recorder, &rtsp_profile_default, now, reports);
+	}
+	for (unsigned k = 0; k < count; k++)
+		if (reports[k].fault == RTSP_OFFLINE)
+			rtsp_outages_report(&district.o, i, &reports[k], now);
+	rtsp_schedule_done(&district.schedule, i, district.down[i] != RTSP_OUTCOME_PICTURE,
+		rtsp_health_undecided(&district.health[i]), (uint32_t)rand() * 2u, now.mono);
+}
+
+/* How long it takes to get an answer, or none. */
+static inline int64_t district_takes(enum rtsp_outcome outcome)
+{
+	return outcome == RTSP_OUTCOME_TIMEOUT_CONNECT ? 5 : outcome == RTSP_OUTCOME_NO_ROUTE ? 3 : 1;
+}
+
+static inline void district_turns(void)
+{
+	uint32_t i;
+	for (i = 0; i < district.count; i++) {
+		if (!district.busy_until_s[i] || district.busy_until_s[i] > district.now_s)
+			continue;
+		district.busy_until_s[i] = 0;
+		district_look(i);
+	}
+	while ((i = rtsp_schedule_take(&district.schedule, district_now().mono)) != RTSP_NOBODY)
+		district.busy_until_s[i] = district.now_s + district_takes(district.down[i]);
+}
+
+static inline void district_run(int64_t seconds)
+{
+	for (int64_t end = district.now_s + seconds; district.now_s < end; district.now_s++) {
+		district_turns();
+		rtsp_outages_step(&district.o, district_now());
+		for (unsigned k = 0; k < district.told_count && !district.away; k++) {
+			if (!district.told[k].number)
+				continue;
+			rtsp_outages_taken(
+				&district.o, district.told[k].number, district.told[k].state, !district.lost);
+			district.lost -= district.lost > 0;
+			district.told[k].number = 0;
+		}
+	}
+}
+
+static inline void district_down(uint32_t from, uint32_t until, enum rtsp_outcome outcome)
+{
+	for (uint32_t i = from; i < until; i++)
+		district.down[i] = outcome;
+}
+
+static inline void district_belong(uint32_t from, uint32_t until, enum rtsp_common common, const char *name)
+{
+	for (uint32_t i = from; i < until; i++)
+		district.belongs[i].names[common] = name;
+}
+
+/* The one that was told in these words; it must be one. */
+static inline const struct district_told *district_told(const char *text)
+{
+	const struct district_told *found = NULL;
+	for (unsigned i = 0; i < district.told_count; i++) {
+		if (strcmp(district.told[i].text, text) != 0)
+			continue;
+		cr_assert(!found, "told twice: %s", text);
+		found = &district.told[i];
+	}
+	cr_assert(found, "never told: %s", text);
+	return found;
+}
+
+static inline void district_expect(unsigned count)
+{
+	if (district.told_count != count)
+		for (unsigned i = 0; i < district.told_count && i < 40; i++)
+			fprintf(stderr, "%lld s: %s, %u\n", (long long)district.told[i].at_s,
+				district.told[i].text, district.told[i].count);
+	cr_assert_eq(district.told_count, count, "told %u times, not %u", district.told_count, count);
+}

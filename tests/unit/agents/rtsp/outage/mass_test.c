@@ -1,0 +1,210 @@
+#include "agents/rtsp/outage/mass.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agents/kit/plan.h"
+#include "agents/rtsp/observe.h"
+#include "agents/rtsp/outage/outage_state.h"
+#include "base/limits.h"
+
+enum { MANY = 20000, NAME_MAX_ = 63 };
+
+static struct rtsp_cameras cameras;
+static uint32_t slots[MANY];
+static struct rtsp_outage outage = { .number = 1,
+	.common = RTSP_COMMON_SWITCH,
+	.name = (char *)"sw-1",
+	.cause = RTSP_CAUSE_NETWORK,
+	.since = { 1700000000000000 } };
+static struct rtsp_observation observation;
+
+/* Ids as long as the registry takes them. */
+static void name_cameras(uint32_t count)
+{
+	static char names[MANY][NAME_MAX_ + 1];
+	static struct kit_row rows[MANY];
+	for (uint32_t i = 0; i < count; i++) {
+		snprintf(names[i], sizeof names[i], "camera-%056u", i);
+		rows[i] = (struct kit_row){ .address = names[i],
+			.device = names[i],
+			.url = "rtsp://c/1",
+			.key_name = "",
+			.profile = "",
+			.site = "school",
+			.switch_name = "sw-1",
+			.recorder = "",
+			.street = "",
+			.mode = "" };
+	}
+	cr_assert_eq(rtsp_cameras_set(&cameras, rows, count, false, NULL, NULL), 0);
+	cr_assert_eq(strlen(cameras.slots[0]->device), NAME_MAX_);
+	for (uint32_t i = 0; i < count; i++)
+		slots[i] = i;
+}
+
+static const char *field(const char *name)
+{
+	for (size_t i = 0; i < observation.o.n_fields; i++)
+		if (strcmp(observation.o.fields[i]->name, name) == 0)
+			return observation.o.fields[i]->value;
+	return "";
+}
+
+static uint32_t words(const char *text)
+{
+	uint32_t count = *text != 0;
+	for (; *text; text++)
+		count += *text == ' ';
+	return count;
+}
+
+static struct rtsp_mass_note *note_of(enum rtsp_mass_state state, uint32_t count, uint32_t others)
+{
+	struct rtsp_mass mass = { .outage = &outage,
+		.state = state,
+		.of = count,
+		.slots = slots,
+		.slots_count = count,
+		.others = slots,
+		.others_count = others };
+	outage.members = count;
+	struct rtsp_mass_note *note = rtsp_mass_note_create(&mass, &cameras);
+	cr_assert(note);
+	rtsp_observe_mass(
+		&observation, cameras.slots[0]->address, note, (struct torap_wall){ 1800000000000000 });
+	if (note->planned)
+		rtsp_observe_excuse(&observation, note->planned);
+	return note;
+}
+
+Test(mass, five_hundred_of_the_longest_names_are_all_named)
+{
+	name_cameras(500);
+	struct rtsp_mass_note *note = note_of(RTSP_MASS_START, 500, 0);
+	cr_expect_eq(words(field("members")), 500);
+	cr_expect_str_eq(field("members_count"), "500");
+	cr_expect_str_eq(field("members_left_out"), "");
+	cr_expect_str_eq(observation.o.code, "mass_outage start");
+	cr_expect_str_eq(observation.o.zone, "switch sw-1");
+	rtsp_mass_note_destroy(note);
+	rtsp_cameras_finish(&cameras);
+}
+
+/* However many: the event fits, and who is not named is counted. */
+Test(mass, what_does_not_fit_is_counted)
+{
+	static const enum rtsp_mass_state states[] = { RTSP_MASS_START, RTSP_MASS_CHANGE, RTSP_MASS_END };
+	name_cameras(MANY);
+	for (size_t i = 0; i < 3; i++) {
+		struct rtsp_mass_note *note = note_of(states[i], MANY, MANY);
+		cr_expect_leq(torap__observation__get_packed_size(&observation.o), TORAP_EVENT_PART_SIZE_MAX);
+		const char *list = states[i] == RTSP_MASS_CHANGE ? "joined" : "members";
+		const char *rest = states[i] == RTSP_MASS_CHANGE ? "joined_left_out" : "members_left_out";
+		cr_expect_eq(words(field(list)) + (uint32_t)atoi(field(rest)), MANY);
+		rtsp_mass_note_destroy(note);
+	}
+	rtsp_cameras_finish(&cameras);
+}
+
+/* The same start without and with an excuse are two things, or the node would drop the second. */
+Test(mass, an_excuse_makes_it_another_thing)
+{
+	struct kit_planned planned = { .who = (char *)"order 5", .why = (char *)"rewiring", .refs = 1 };
+	uint8_t key[RTSP_REPEAT_KEY_SIZE];
+	name_cameras(3);
+	struct rtsp_mass_note *note = note_of(RTSP_MASS_START, 3, 0);
+	memcpy(key, observation.repeat_key, sizeof key);
+	cr_expect_eq(observation.o.n_personal, 0);
+	rtsp_mass_note_destroy(note);
+	outage.planned = &planned;
+	note = note_of(RTSP_MASS_START, 3, 0);
+	cr_expect_neq(memcmp(key, observation.repeat_key, sizeof key), 0);
+	cr_expect_str_eq(observation.o.vocabulary, "torap-rtsp-planned");
+	cr_expect_str_eq(field("planned"), "yes");
+	cr_assert_eq(observation.o.n_personal, 2);
+	cr_expect_str_eq(observation.o.personal[0]->value, "order 5");
+	cr_expect_str_eq(observation.o.personal[1]->value, "rewiring");
+	rtsp_mass_note_destroy(note);
+	cr_expect_eq(planned.refs, 1);
+	outage.planned = NULL;
+	rtsp_cameras_finish(&cameras);
+}
+
+/* What a restart must know. */
+
+static void ignore_mass(void *hint, const struct rtsp_mass *mass)
+{
+	(void)hint;
+	(void)mass;
+}
+
+static struct kit_planned *no_excuse(void *hint, uint32_t slot)
+{
+	(void)hint;
+	(void)slot;
+	return NULL;
+}
+
+static struct rtsp_outages outages_of(uint32_t count)
+{
+	struct rtsp_outages o = { .limits = rtsp_outage_limits_default,
+		.port = { .tell_mass = ignore_mass, .excuse = no_excuse } };
+	uint64_t numbers[8];
+	struct rtsp_belongs belongs[8];
+	for (uint32_t i = 0; i < count; i++) {
+		numbers[i] = cameras.slots[i]->number;
+		belongs[i] = (struct rtsp_belongs){ { "sw-1", "", "", "school", "" } };
+	}
+	cr_assert_eq(rtsp_outages_set(&o, numbers, belongs, count, (struct torap_mono){ 1 }), 0);
+	return o;
+}
+
+Test(outage_state, brings_back_what_the_node_knows)
+{
+	const struct rtsp_now now = { { 1 }, { 1800000000000000 } };
+	struct torap_writer w = { 0 };
+	name_cameras(4);
+	struct rtsp_outages before = outages_of(4);
+	struct kit_planned *planned = calloc(1, sizeof *planned);
+	planned->refs = 1;
+	planned->who = strdup("order 5");
+	planned->why = strdup("rewiring");
+	struct rtsp_outage *one =
+		rtsp_outages_restore(&before, RTSP_COMMON_SWITCH, "sw-1", planned, now.mono);
+	kit_planned_unref(planned);
+	one->cause = RTSP_CAUSE_NETWORK;
+	one->since.us = 1700000000000000;
+	one->first = cameras.slots[2]->number;
+	for (uint32_t i = 0; i < 3; i++)
+		rtsp_outages_restore_member(&before, one, i, i > 0, i == 2,
+			(struct torap_wall){ 1700000000000001 }, RTSP_CAUSE_POWER, now.mono);
+	rtsp_outage_state_encode(&before, &cameras, &w);
+
+	struct rtsp_outages after = outages_of(4);
+	cr_assert(rtsp_outage_state_decode(&after, &cameras, torap_bytes(w.data, w.size), now));
+	one = &after.list[0];
+	cr_expect_eq(one->members, 3);
+	cr_expect_eq(one->dark, 2);
+	cr_expect_eq(one->first, cameras.slots[2]->number);
+	cr_expect_eq(one->since.us, 1700000000000000);
+	cr_expect_str_eq(one->planned->who, "order 5");
+	cr_expect(one->joined && after.members[2].untold);
+	cr_expect_not(cameras.slots[0]->health.troubles[RTSP_OFFLINE].open);
+	cr_expect(cameras.slots[1]->health.troubles[RTSP_OFFLINE].open);
+	cr_expect_eq(cameras.slots[1]->health.troubles[RTSP_OFFLINE].bad_since.wall.us, 1700000000000001);
+	rtsp_outages_finish(&after);
+
+	for (size_t i = 0; i < w.size; i++) { /* whatever byte is damaged */
+		struct rtsp_outages damaged = outages_of(4);
+		w.data[i] ^= 0x40;
+		cr_expect_not(rtsp_outage_state_decode(&damaged, &cameras, torap_bytes(w.data, w.size), now));
+		w.data[i] ^= 0x40;
+		cr_expect_not(rtsp_outage_state_decode(&damaged, &cameras, torap_bytes(w.data, i), now));
+		rtsp_outages_finish(&damaged);
+	}
+	torap_writer_finish(&w);
+	rtsp_outages_finish(&before);
+	rtsp_cameras_finish(&cameras);
+}

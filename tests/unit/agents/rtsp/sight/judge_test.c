@@ -1,0 +1,227 @@
+#include "tests/unit/agents/rtsp/sight/eye.h"
+
+/* Each fault once, by its clearest form; tests/judging counts how often it is seen. */
+Test(judge, names_what_is_wrong)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 1);
+	static const struct {
+		enum rtsp_fault fault;
+		enum rtsp_cause cause;
+	} cases[] = {
+		{ RTSP_BLACK, RTSP_CAUSE_MASKED },
+		{ RTSP_WHITE, RTSP_CAUSE_MASKED },
+		{ RTSP_UNIFORM, RTSP_CAUSE_MASKED },
+		{ RTSP_DEFOCUSED, RTSP_CAUSE_TAMPER },
+		{ RTSP_MOVED, RTSP_CAUSE_TAMPER },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct eye *f = malloc(sizeof *f);
+		cr_assert(f);
+		*f = *e;
+		for (int n = 0; n < 5; n++) {
+			enum rtsp_fault fault = cases[i].fault;
+			eye_draw(f, 1, fault == RTSP_MOVED ? 50 : 0, 0);
+			if (fault == RTSP_BLACK || fault == RTSP_WHITE || fault == RTSP_UNIFORM)
+				eye_fill(f, fault == RTSP_BLACK ? 16 : fault == RTSP_WHITE ? 245 : 110);
+			if (fault == RTSP_DEFOCUSED)
+				eye_blur(f, 5);
+			eye_noise(f, 6);
+			struct rtsp_verdict v = eye_judge(f);
+			cr_expect_eq(v.sight, fault, "%s seen as %s", rtsp_fault_name(fault),
+				rtsp_fault_name(v.sight));
+			cr_expect_eq(v.faults, rtsp_fault_bit(fault));
+			cr_expect_eq(v.cause, cases[i].cause, "%s by %s", rtsp_fault_name(fault),
+				rtsp_cause_name(v.cause));
+		}
+		free(f);
+	}
+	free(e);
+}
+
+/* Less light, more light, a box that drives through, a truck over a third of the picture: all good. */
+Test(judge, lets_light_and_traffic_pass)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 2);
+	for (int n = 0; n < 60; n++) {
+		eye_draw(e, 2, 0, 0);
+		eye_dim(e, n % 3 ? 0.5f : 1, n % 5 * 10);
+		eye_box(e, n * 11 % 400 - 40, 90, 60, 30, 220);
+		if (n % 10 > 6)
+			eye_box(e, 100, 40, 120, 140, 60);
+		eye_noise(e, 8);
+		struct rtsp_verdict v = eye_judge(e);
+		cr_expect_eq(v.sight, RTSP_GOOD, "picture %d is %s", n, rtsp_fault_name(v.sight));
+	}
+	free(e);
+}
+
+/* A scene that is hardly ever like itself cannot have moved; the same one, steady, has. */
+Test(judge, does_not_judge_a_scene_without_edges_of_its_own)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 3);
+	struct rtsp_sight steady = e->sight;
+	for (int i = 0; i < RTSP_SCENES; i++)
+		e->sight.baseline.scenes[i].likeness = 0.7f;
+	eye_draw(e, 3, 50, 20);
+	cr_expect_eq(eye_judge(e).sight, RTSP_GOOD);
+	e->sight = steady;
+	eye_draw(e, 3, 50, 20);
+	cr_expect_eq(eye_judge(e).sight, RTSP_MOVED);
+	free(e);
+}
+
+/* It gets dark at once, with noise and only the middle lit: not a fault, also for a camera that never saw a night. */
+Test(judge, tolerates_the_switch_to_night)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 3);
+	for (int n = 0; n < 40; n++) {
+		eye_draw(e, 3, 0, 0);
+		for (int y = 0; y < EYE_HEIGHT; y++)
+			for (int x = 0; x < EYE_WIDTH; x++) {
+				float d = hypotf((float)(x - 160) / 160, (float)(y - 100) / 90);
+				e->luma[y][x] = (uint8_t)((float)e->luma[y][x] * 0.6f * expf(-d * d * 1.5f));
+			}
+		eye_noise(e, 14);
+		struct rtsp_verdict v = eye_judge(e);
+		cr_expect_eq(v.sight, RTSP_GOOD, "picture %d is %s", n, rtsp_fault_name(v.sight));
+	}
+	free(e);
+}
+
+/* The same picture again and again, with a clock that goes on in its corner; then it lives again. */
+Test(judge, sees_that_nothing_changes)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 4);
+	eye_draw(e, 4, 0, 0);
+	eye_noise(e, 6);
+	for (int n = 0; n < 20; n++) {
+		eye_box(e, 290, 4, 6, 8, n % 2 ? 250 : 20);
+		struct rtsp_verdict v = eye_judge(e);
+		cr_expect_eq(v.sight, n >= 6 ? RTSP_FROZEN : RTSP_GOOD, "picture %d", n);
+		cr_expect_eq(v.unchanged_us, n * 10LL * TORAP_US_PER_S);
+		cr_expect_not(v.stuck);
+	}
+	static const enum rtsp_fault after[] = { RTSP_FROZEN, RTSP_GOOD, RTSP_GOOD };
+	for (int n = 0; n < 3; n++) { /* the first may be an encoder that writes the same thing differently */
+		eye_draw(e, 4, 0, 0);
+		eye_noise(e, 6);
+		cr_expect_eq(eye_judge(e).sight, after[n], "picture %d", n);
+	}
+	free(e);
+}
+
+/* A frozen picture that is encoded a little differently every fifth time. */
+Test(judge, is_not_deceived_by_an_encoder)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 4);
+	for (int n = 0; n < 40; n++) {
+		eye_draw(e, 4, 0, 0);
+		eye_dim(e, 1, n / 5 % 2);
+		cr_expect_eq(eye_judge(e).sight, n >= 6 ? RTSP_FROZEN : RTSP_GOOD, "picture %d", n);
+	}
+	free(e);
+}
+
+/* Content changes (noise), but the server repeats its timestamps; a reconnect begins them anew. */
+Test(judge, sees_that_timestamps_stand)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 5);
+	for (int n = 0; n < 6; n++) {
+		eye_draw(e, 5, 0, 0);
+		eye_noise(e, 6);
+		e->pts_us -= 10LL * TORAP_US_PER_S; /* eye_judge() adds them */
+		struct rtsp_verdict v = eye_judge(e);
+		cr_expect_eq(v.stuck, n >= 1);
+		cr_expect_eq(v.sight, n >= 1 ? RTSP_FROZEN : RTSP_GOOD);
+	}
+	e->sight.history.session = 7;
+	cr_expect_eq(eye_judge(e).sight, RTSP_GOOD);
+	free(e);
+}
+
+/* The 32 bits of RTP's time run over every 13 hours. */
+Test(judge, follows_rtp_time_over_its_end)
+{
+	struct eye *e = eye_open();
+	uint32_t rtp = UINT32_MAX - 2000000;
+	for (int n = 0; n < 8; n++, rtp += 900000) {
+		struct rtsp_picture p;
+		struct rtsp_measure m;
+		struct rtsp_verdict v;
+		eye_draw(e, 6, 0, 0);
+		eye_noise(e, 6);
+		p.shot = (struct rtsp_shot){
+			.arrived = { n + 1 }, .session = 1, .rtp_known = true, .rtp_time = rtp
+		};
+		cr_assert(rtsp_picture_from_luma(&p, e->luma[0], EYE_WIDTH, EYE_WIDTH, EYE_HEIGHT));
+		rtsp_measure_picture(&m, &p);
+		rtsp_judge(&v, &e->sight, &m, &e->profile);
+		cr_expect_not(v.stuck, "picture %d", n);
+	}
+	free(e);
+}
+
+/* What the stream says against the profile: each beside a good picture, and not when the profile ignores it. */
+Test(judge, holds_the_stream_against_the_profile)
+{
+	struct eye *e = eye_open();
+	e->profile.width_min = 1280;
+	e->profile.rate_min_mhz = 12000;
+	for (int ignored = 0; ignored < 2; ignored++) {
+		struct rtsp_picture p;
+		struct rtsp_measure m;
+		struct rtsp_verdict v;
+		eye_draw(e, 7, 0, 0);
+		eye_noise(e, 6);
+		p.shot = (struct rtsp_shot){
+			.arrived = { 1 },
+			.arrived_wall = e->wall,
+			.sender_clock = { e->wall.us - 11LL * TORAP_US_PER_S },
+			.rate_mhz = 6000,
+		};
+		cr_assert(rtsp_picture_from_luma(&p, e->luma[0], EYE_WIDTH, EYE_WIDTH, EYE_HEIGHT));
+		rtsp_measure_picture(&m, &p);
+		if (ignored)
+			e->profile.ignored =
+				rtsp_fault_bit(RTSP_WRONG_SIZE) | rtsp_fault_bit(RTSP_WRONG_CLOCK);
+		rtsp_judge(&v, &e->sight, &m, &e->profile);
+		cr_expect_eq(v.sight, RTSP_GOOD);
+		cr_expect_eq(v.faults, rtsp_fault_bit(RTSP_WRONG_RATE) |
+					       (ignored ? 0
+							: rtsp_fault_bit(RTSP_WRONG_SIZE) |
+								       rtsp_fault_bit(RTSP_WRONG_CLOCK)));
+		cr_expect_eq(v.clock_off_us, -11LL * TORAP_US_PER_S);
+	}
+	free(e);
+}
+
+/* A camera that stays covered, and one that stays turned: what they are known by does not become that. */
+Test(judge, never_learns_from_a_faulty_picture)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 8);
+	struct rtsp_baseline before = e->sight.baseline;
+	for (int n = 0; n < 300; n++) {
+		if (n % 2)
+			eye_fill(e, 100);
+		else
+			eye_draw(e, 8, 60, 0);
+		eye_noise(e, 6);
+		cr_expect_neq(eye_judge(e).sight, RTSP_GOOD);
+	}
+	cr_expect_eq(memcmp(&before, &e->sight.baseline, sizeof before), 0);
+	rtsp_sight_forget(&e->sight);
+	for (int n = 0; n < 60; n++) {
+		eye_draw(e, 8, 60, 0);
+		eye_noise(e, 6);
+		cr_expect_eq(eye_judge(e).sight, RTSP_GOOD);
+	}
+	free(e);
+}
