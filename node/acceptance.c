@@ -234,9 +234,9 @@ static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session
 	shed(a, session, id, lane, NODE_REFUSED_BUSY, "busy");
 }
 
-static void give(struct node_acceptance *a, struct ticket *t, struct node_now now)
+static void give(struct node_acceptance *a, struct ticket *t)
 {
-	if (t->entry.writes.failed || node_batcher_add(a->parts.batcher, &t->entry, now))
+	if (t->entry.writes.failed || node_batcher_add(a->parts.batcher, &t->entry))
 		cancel(a, t, t->session, t->id, t->lane);
 }
 
@@ -256,7 +256,7 @@ static void accept_unknown(
 		return;
 	}
 	t->reported = t->entry.event != NULL;
-	give(a, t, now);
+	give(a, t);
 }
 
 /* Answers a repeat, or lets it wait for its original.  False: it is none. */
@@ -348,7 +348,7 @@ static void accept_event(
 		t->key = key;
 		t->has_key = true;
 	}
-	give(a, t, now);
+	give(a, t);
 }
 
 void node_acceptance_offer(

@@ -47,10 +47,10 @@ struct node_batcher *node_batcher_destroy(struct node_batcher *b)
 	return NULL;
 }
 
-int node_batcher_add(struct node_batcher *b, struct node_entry *entry, struct node_now now)
+int node_batcher_add(struct node_batcher *b, struct node_entry *entry)
 {
 	uint32_t lane = entry->event ? node_event_lane(entry->event) : TORAP__LANE__LANE_NORMAL;
-	return node_lane_add(&b->lanes[lane], entry, now);
+	return node_lane_add(&b->lanes[lane], entry);
 }
 
 void node_batcher_run(struct node_batcher *b, struct node_now now)

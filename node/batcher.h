@@ -67,7 +67,7 @@ struct node_batcher *node_batcher_destroy(struct node_batcher *b);
 
 /* Takes the entry into the lane of its event; without an event into the normal lane.  0, or BUSY and nothing has changed (the
  * caller keeps event and writes). */
-int node_batcher_add(struct node_batcher *b, struct node_entry *entry, struct node_now now);
+int node_batcher_add(struct node_batcher *b, struct node_entry *entry);
 
 /* Starts the rounds that can start.  Call it once a turn of the loop. */
 void node_batcher_run(struct node_batcher *b, struct node_now now);

@@ -72,7 +72,7 @@ static bool say(struct node_bus *b, struct saying *s, const struct node_own *own
 	if (!s)
 		return false;
 	s->entry.event = node_own_event(b->options.region, own, now);
-	if (s->entry.event && node_batcher_add(b->options.batcher, &s->entry, now) == 0)
+	if (s->entry.event && node_batcher_add(b->options.batcher, &s->entry) == 0)
 		return true;
 	node_event_destroy(s->entry.event);
 	torap_writer_finish(&s->entry.writes);

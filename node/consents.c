@@ -102,7 +102,7 @@ static void record(struct node_consents *c, struct known *known, const struct no
 	node_writes_put(&r->entry.writes, NODE_TABLE_CONSENTS, torap_bytes(device->id, strlen(device->id)),
 		torap_bytes(&value, 1));
 	r->entry.event = make_event(device, consent, now);
-	if (r->entry.event && node_batcher_add(c->batcher, &r->entry, now) == 0) {
+	if (r->entry.event && node_batcher_add(c->batcher, &r->entry) == 0) {
 		known->pending = true;
 		return;
 	}

@@ -114,7 +114,7 @@ void node_faults_tick(struct node_faults *f, struct node_now now)
 		return;
 	f->next = torap_mono_add_ms(now.mono, EVERY_MS);
 	due->entry = (struct node_entry){ .done = on_said, .event = make_event(f, due, now) };
-	if (!due->entry.event || node_batcher_add(f->options.batcher, &due->entry, now)) {
+	if (!due->entry.event || node_batcher_add(f->options.batcher, &due->entry)) {
 		due->entry.event = node_event_destroy(due->entry.event);
 		return;
 	}

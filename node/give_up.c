@@ -86,7 +86,7 @@ static void tell(struct node_give_up *g, size_t i, struct node_now now)
 	else
 		node_writes_delete(&s->entry.writes, NODE_TABLE_STATE, key_of(key, u));
 	s->entry.event = node_own_event(g->options.region, &own, now);
-	b->pending = s->entry.event && node_batcher_add(g->options.batcher, &s->entry, now) == 0;
+	b->pending = s->entry.event && node_batcher_add(g->options.batcher, &s->entry) == 0;
 	if (b->pending)
 		return;
 	node_event_destroy(s->entry.event);

@@ -102,7 +102,7 @@ int node_lane_open(struct node_lane *l, const struct node_batcher_options *optio
 	l->key = *options->key;
 	node_lane_round_open(l, node_lane_stream(l));
 	/* What a former process left is sealed at once: its delay has passed. */
-	l->unsealed_since.us = now.mono.us - (int64_t)options->seal_delay_ms[lane] * TORAP_US_PER_MS;
+	l->next_seal = torap_mono_add_ms(now.mono, l->unsealed.count ? 0 : options->seal_delay_ms[lane]);
 	return 0;
 }
 
@@ -117,14 +117,12 @@ void node_lane_finish(struct node_lane *l)
 	free(l->streams);
 }
 
-int node_lane_add(struct node_lane *l, struct node_entry *entry, struct node_now now)
+int node_lane_add(struct node_lane *l, struct node_entry *entry)
 {
 	if (entry->writes.failed || l->waiting.count >= node_batcher_waiting_max[l->lane]) {
 		l->counts.busy++;
 		return NODE_BATCHER_BUSY;
 	}
-	if (l->waiting_events == 0 && entry->event)
-		l->waiting_since = now.mono;
 	l->waiting_events += entry->event != NULL;
 	node_entries_push(&l->waiting, entry);
 	return 0;
@@ -142,16 +140,15 @@ static bool due_at(const struct node_lane *l, struct torap_mono *out)
 	if (l->unsealed.count == 0 && l->waiting_events == 0)
 		return false;
 	size_t many_bytes = l->options->seal_bytes ? l->options->seal_bytes : NODE_SEAL_BYTES;
-	struct torap_mono since = l->unsealed.count ? l->unsealed_since : l->waiting_since;
 	bool at_once = l->flush || l->lane == TORAP__LANE__LANE_CRITICAL;
 	bool many = l->unsealed.count + l->waiting_events >= NODE_SEAL_EVENTS ||
 		    torap_sealer_size(l->sealer) >= many_bytes;
 	if (at_once)
-		*out = since;
+		*out = (struct torap_mono){ 0 };
 	else if (many)
 		*out = round_at(l);
 	else
-		*out = torap_mono_add_ms(since, l->options->seal_delay_ms[l->lane]);
+		*out = l->next_seal;
 	return true;
 }
 
@@ -190,8 +187,6 @@ static void keep_unsealed(struct node_lane *l, struct node_entry *entry)
 	struct node_event *e = entry->event;
 	if (!e || e->seq < l->job.open_from)
 		return;
-	if (l->unsealed.count == 0)
-		l->unsealed_since = l->job.since;
 	events_push(&l->unsealed, e);
 	entry->event = NULL;
 }
@@ -303,7 +298,6 @@ static void start_round(struct node_lane *l, struct node_now now)
 	struct node_lane_job *job = &l->job;
 	*job = (struct node_lane_job){
 		.commit = { .apply = node_lane_round_apply, .done = on_done },
-		.since = l->waiting_since,
 		.started = now.mono,
 		.received_at = now.wall,
 		.seal_all = is_due(l, now) || l->renew,
@@ -320,7 +314,8 @@ static void start_round(struct node_lane *l, struct node_now now)
 		job->frees = job->commit.alone = true;
 	l->running = true;
 	l->next_round = torap_mono_add_ms(now.mono, l->options->round_spacing_ms[l->lane]);
-	l->waiting_since = now.mono; /* of those that the job had no room for */
+	if (job->seal_all)
+		l->next_seal = torap_mono_add_ms(now.mono, l->options->seal_delay_ms[l->lane]);
 	l->counts.jobs++;
 	torap_committer_submit(l->options->committer, &job->commit);
 }

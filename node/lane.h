@@ -36,7 +36,7 @@ struct node_lane_job {
 	struct node_sealed *first, *last;     /* batches to append, in order */
 	struct torap_writer writes;           /* rows of unsealed, marks, state */
 	uint64_t open_from;                   /* events from here on stay unsealed */
-	struct torap_mono since, started;     /* its first event was added; it was given to the committer */
+	struct torap_mono started;            /* when it was given to the committer */
 	unsigned limit_percent;               /* of the journal, for what is new; 0: none */
 	bool frees;                    /* it moves what is there: the room that is kept back is for this */
 	struct torap_wall received_at; /* by which retention counts, whatever date the batches bear */
@@ -53,11 +53,10 @@ struct node_lane {
 	struct torap_sign_key
 		key; /* a copy for the sealer: SIGHUP may change the process's while a round signs */
 	struct node_events unsealed; /* durable, and in the sealer's open batch */
-	struct torap_mono unsealed_since;
 	struct node_entries waiting;
 	size_t waiting_events;
-	struct torap_mono waiting_since;
 	struct torap_mono next_round; /* unless it is full or due */
+	struct torap_mono next_seal;  /* unless there are many: who comes later than this waits for nobody */
 	struct node_lane_job job;
 	bool running; /* the job is with the committer */
 	size_t job_max;
@@ -74,7 +73,7 @@ int node_lane_open(struct node_lane *l, const struct node_batcher_options *optio
 void node_lane_finish(struct node_lane *l);
 
 /* 0 or NODE_BATCHER_BUSY. */
-int node_lane_add(struct node_lane *l, struct node_entry *entry, struct node_now now);
+int node_lane_add(struct node_lane *l, struct node_entry *entry);
 void node_lane_run(struct node_lane *l, struct node_now now);
 bool node_lane_deadline(const struct node_lane *l, struct torap_mono *out);
 bool node_lane_idle(const struct node_lane *l);

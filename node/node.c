@@ -168,7 +168,7 @@ static void on_tick(uv_timer_t *tick)
 	node_faults_tick(n->faults, now);
 	node_fetch_tick(n->fetch, now);
 	for (uint32_t lane = 1; lane < TORAP_LANES; lane++)
-		node_reissue_tick(n->reissues[lane], now);
+		node_reissue_tick(n->reissues[lane]);
 	if (torap_mono_reached(n->next_second, now.mono))
 		on_second(n, now);
 	if (torap_mono_reached(n->next_heads, now.mono)) {
@@ -178,7 +178,7 @@ static void on_tick(uv_timer_t *tick)
 	if (torap_mono_reached(n->next_receipts, now.mono)) {
 		n->next_receipts = torap_mono_add_ms(now.mono, RECEIPTS_MS);
 		for (size_t i = 0; i < n->uplinks_count; i++)
-			node_uplink_receipts(n->uplinks[i], now);
+			node_uplink_receipts(n->uplinks[i]);
 	}
 }
 
@@ -195,7 +195,7 @@ static void prune_repeats(struct node *n, struct node_now now)
 		return;
 	entry->done = on_pruned;
 	node_dedup_prune(n->dedup, now.wall, &entry->writes);
-	if (entry->writes.size && node_batcher_add(n->batcher, entry, now) == 0)
+	if (entry->writes.size && node_batcher_add(n->batcher, entry) == 0)
 		return;
 	torap_writer_finish(&entry->writes);
 	free(entry);
@@ -304,7 +304,7 @@ void node_stop(struct node *n)
 	n->stage_until = torap_mono_add_ms(now.mono, DRAIN_MS);
 	node_intake_deafen(n->intake);
 	for (size_t i = 0; i < n->uplinks_count; i++)
-		node_uplink_receipts(n->uplinks[i], now);
+		node_uplink_receipts(n->uplinks[i]);
 	node_batcher_flush(n->batcher);
 }
 

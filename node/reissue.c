@@ -162,7 +162,7 @@ static void on_copied(struct node_entry *entry, enum node_entry_result result)
 	free(c);
 }
 
-static void give_waiting(struct node_reissue *r, struct node_now now)
+static void give_waiting(struct node_reissue *r)
 {
 	while (r->waiting.first) {
 		struct copy *c = calloc(1, sizeof *c);
@@ -172,7 +172,7 @@ static void give_waiting(struct node_reissue *r, struct node_now now)
 		c->entry.done = on_copied;
 		c->entry.event = e;
 		c->reissue = r;
-		if (node_batcher_add(r->options.batcher, &c->entry, now)) {
+		if (node_batcher_add(r->options.batcher, &c->entry)) {
 			free(c);
 			return; /* Busy: with the next tick. */
 		}
@@ -198,7 +198,7 @@ static void on_noted(struct node_entry *entry, enum node_entry_result result)
 }
 
 /* A piece is durable: the row moves on, or goes. */
-static void note(struct node_reissue *r, struct node_now now)
+static void note(struct node_reissue *r)
 {
 	struct node_stretch rest = r->at;
 	struct copy *c = calloc(1, sizeof *c);
@@ -208,7 +208,7 @@ static void note(struct node_reissue *r, struct node_now now)
 	c->reissue = r;
 	rest.from = r->next;
 	node_stretch_move(&rest, &c->entry.writes);
-	if (node_batcher_add(r->options.batcher, &c->entry, now)) {
+	if (node_batcher_add(r->options.batcher, &c->entry)) {
 		torap_writer_finish(&c->entry.writes);
 		free(c);
 		return;
@@ -240,8 +240,7 @@ static void on_wanted(struct node_entry *entry, enum node_entry_result result)
 }
 
 /* The rows for a stream that does not go on any more. */
-static void write_want(struct node_reissue *r, const struct node_stream *stream, uint64_t from, uint64_t told,
-	struct node_now now)
+static void write_want(struct node_reissue *r, const struct node_stream *stream, uint64_t from, uint64_t told)
 {
 	struct copy *c = calloc(1, sizeof *c);
 	if (!c)
@@ -250,7 +249,7 @@ static void write_want(struct node_reissue *r, const struct node_stream *stream,
 	c->reissue = r;
 	node_stretch_begin(
 		&stream->id, from, told == UINT64_MAX ? stream->sealed.batch_no : told - 1, &c->entry.writes);
-	if (node_batcher_add(r->options.batcher, &c->entry, now)) {
+	if (node_batcher_add(r->options.batcher, &c->entry)) {
 		torap_writer_finish(&c->entry.writes);
 		free(c);
 		return;
@@ -259,7 +258,7 @@ static void write_want(struct node_reissue *r, const struct node_stream *stream,
 }
 
 /* A want stays until the disk knows of it, whatever happens meanwhile. */
-static void settle_want(struct node_reissue *r, size_t i, struct node_now now)
+static void settle_want(struct node_reissue *r, size_t i)
 {
 	size_t count;
 	const struct node_stream *streams = node_batcher_streams(r->options.batcher, r->options.lane, &count);
@@ -275,15 +274,15 @@ static void settle_want(struct node_reissue *r, size_t i, struct node_now now)
 	else if (is_current)
 		node_batcher_new_incarnation(r->options.batcher, r->options.lane, from);
 	else
-		write_want(r, stream, from, told, now);
+		write_want(r, stream, from, told);
 }
 
-void node_reissue_tick(struct node_reissue *r, struct node_now now)
+void node_reissue_tick(struct node_reissue *r)
 {
 	if (r->stopped)
 		return;
 	for (size_t i = r->wants_count; i > 0 && !r->wanting; i--)
-		settle_want(r, i - 1, now);
+		settle_want(r, i - 1);
 	if (!r->active) {
 		if (r->look)
 			begin_piece(r);
@@ -291,7 +290,7 @@ void node_reissue_tick(struct node_reissue *r, struct node_now now)
 	}
 	if (!r->read || r->noted)
 		return;
-	give_waiting(r, now);
+	give_waiting(r);
 	if (r->waiting.first || r->pending)
 		return;
 	/* A crash must not forget them; but when there is no room for them, alarms do not wait for that. */
@@ -302,7 +301,7 @@ void node_reissue_tick(struct node_reissue *r, struct node_now now)
 		r->look = true; /* The disk was full: the whole piece again. */
 		return;
 	}
-	note(r, now);
+	note(r);
 }
 
 void node_reissue_look(struct node_reissue *r)

@@ -44,7 +44,7 @@ struct node_reissue *node_reissue_destroy(struct node_reissue *r);
 /* Of this stream everything from batch `from` on is to be told again.  Kept until the disk knows.  False: it is, or will be, already. */
 bool node_reissue_want(struct node_reissue *r, const struct torap_stream_id *stream, uint64_t from);
 /* Every 100 ms: goes on with what the row says, if it is not under way already. */
-void node_reissue_tick(struct node_reissue *r, struct node_now now);
+void node_reissue_tick(struct node_reissue *r);
 /* There may be a new row. */
 void node_reissue_look(struct node_reissue *r);
 /* Begins nothing new any more. */

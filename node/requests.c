@@ -179,8 +179,7 @@ static void on_said(struct node_entry *entry, enum node_entry_result result)
 	free(s);
 }
 
-static bool say(
-	struct node_requests *r, uint64_t request, const struct node_event_spec *spec, struct node_now now)
+static bool say(struct node_requests *r, uint64_t request, const struct node_event_spec *spec)
 {
 	struct saying *s = calloc(1, sizeof *s);
 	if (!s)
@@ -189,7 +188,7 @@ static bool say(
 	s->requests = r;
 	s->request = request;
 	s->entry.event = node_event_create(spec);
-	if (s->entry.event && node_batcher_add(r->options.batcher, &s->entry, now) == 0)
+	if (s->entry.event && node_batcher_add(r->options.batcher, &s->entry) == 0)
 		return true;
 	node_event_destroy(s->entry.event);
 	free(s);
@@ -238,7 +237,7 @@ static bool tell_access(struct node_requests *r, const struct request *q, struct
 	add_fields(&fields, &text, q, "what", "pictures");
 	spec.detail = &fields;
 	spec.count = q->alarms;
-	return say(r, q->id, &spec, now);
+	return say(r, q->id, &spec);
 }
 
 static void tell_missing(
@@ -250,7 +249,7 @@ static void tell_missing(
 	add_fields(&fields, &text, q, "reason", reason);
 	spec.detail = &fields;
 	spec.count = q->alarms;
-	if (!say(r, 0, &spec, now))
+	if (!say(r, 0, &spec))
 		torap_warn("PICTURES-MISSING",
 			"site %s: no pictures of its alarm (%s), and no room for the event that says so",
 			q->site, reason);

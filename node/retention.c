@@ -78,7 +78,7 @@ static bool tell(void *hint, const struct torap_sweep_account *account)
 	node_writes_delete(
 		&s->entry.writes, (enum node_table)TORAP_SWEEP_TABLE, torap_bytes(key, sizeof key));
 	s->entry.event = make_event(r, account);
-	if (s->entry.event && node_batcher_add(r->options.batcher, &s->entry, r->now) == 0) {
+	if (s->entry.event && node_batcher_add(r->options.batcher, &s->entry) == 0) {
 		torap_info("DELETED", "%" PRIu64 " frames of %" PRIu64 " batches, %" PRIu64 " bytes (%s)",
 			account->tally.frames, account->tally.batches, account->tally.bytes,
 			torap_sweep_reason_name(account->reason));

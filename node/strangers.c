@@ -81,7 +81,7 @@ static bool say(
 	if (!said)
 		return false;
 	said->entry.event = node_own_event(s->options.region, own, now);
-	if (said->entry.event && node_batcher_add(s->options.batcher, &said->entry, now) == 0)
+	if (said->entry.event && node_batcher_add(s->options.batcher, &said->entry) == 0)
 		return true;
 	node_event_destroy(said->entry.event);
 	torap_writer_finish(&said->entry.writes);

@@ -225,7 +225,7 @@ static bool tell(struct node_supervision *s, const struct silence *silence, cons
 		node_writes_delete(
 			&n->entry.writes, NODE_TABLE_SILENT, torap_bytes(silence->id, strlen(silence->id)));
 	n->entry.event = make_event(silence, start, n->has_subject ? n->subject : NULL, now);
-	if (n->entry.event && node_batcher_add(s->options.batcher, &n->entry, now) == 0)
+	if (n->entry.event && node_batcher_add(s->options.batcher, &n->entry) == 0)
 		return true;
 	node_event_destroy(n->entry.event);
 	torap_writer_finish(&n->entry.writes);

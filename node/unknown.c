@@ -193,7 +193,7 @@ static void report(struct node_unknown *u, struct node_account *a, struct node_n
 	r->entry.event =
 		make_event(u, a, a->count, torap_bytes(a->raw, a->raw_size), (struct torap_wall){ 0 }, now);
 	record(a, 0, now.wall, &r->entry.writes);
-	if (!r->entry.event || node_batcher_add(u->options.batcher, &r->entry, now)) {
+	if (!r->entry.event || node_batcher_add(u->options.batcher, &r->entry)) {
 		node_event_destroy(r->entry.event);
 		torap_writer_finish(&r->entry.writes);
 		free(r);
@@ -211,14 +211,14 @@ static void on_ended(struct node_entry *entry, enum node_entry_result result)
 }
 
 /* Returns whether the row's end is on its way. */
-static bool end(struct node_unknown *u, const struct node_account *a, struct node_now now)
+static bool end(struct node_unknown *u, const struct node_account *a)
 {
 	struct node_entry *entry = calloc(1, sizeof *entry);
 	if (!entry)
 		return false;
 	entry->done = on_ended;
 	node_writes_delete(&entry->writes, NODE_TABLE_UNKNOWN, key_of(a));
-	if (node_batcher_add(u->options.batcher, entry, now) == 0)
+	if (node_batcher_add(u->options.batcher, entry) == 0)
 		return true;
 	torap_writer_finish(&entry->writes);
 	free(entry);
@@ -234,7 +234,7 @@ void node_unknown_tick(struct node_unknown *u, struct node_now now)
 				torap_mono_add_ms(a->minute, NODE_UNKNOWN_MINUTE_MS), now.mono);
 			if (over && a->count) {
 				report(u, a, now);
-			} else if (over && a->pending == 0 && end(u, a, now)) {
+			} else if (over && a->pending == 0 && end(u, a)) {
 				remove_at(u, at);
 				continue;
 			}

@@ -165,7 +165,7 @@ static void record_receipts(struct node_uplink *u, struct node_carrier *c, struc
 	}
 }
 
-void node_uplink_receipts(struct node_uplink *u, struct node_now now)
+void node_uplink_receipts(struct node_uplink *u)
 {
 	struct node_entry *entry = calloc(1, sizeof *entry);
 	if (!entry)
@@ -173,7 +173,7 @@ void node_uplink_receipts(struct node_uplink *u, struct node_now now)
 	entry->done = on_written;
 	for (uint32_t lane = FIRST_LANE; lane < TORAP_LANES; lane++)
 		record_receipts(u, &u->carriers[lane], &entry->writes);
-	if (entry->writes.size == 0 || node_batcher_add(u->options.carrier.batcher, entry, now)) {
+	if (entry->writes.size == 0 || node_batcher_add(u->options.carrier.batcher, entry)) {
 		torap_writer_finish(&entry->writes);
 		free(entry);
 	}

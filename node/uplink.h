@@ -38,7 +38,7 @@ void node_uplink_rekey(struct node_uplink *u, struct node_now now); /* node_carr
 /* The broker is at another endpoint.  Needs a rekey, as another content of its key does. */
 void node_uplink_redirect(struct node_uplink *u, const char *endpoint);
 /* Every few seconds, and once before the end: writes down how far the broker has come. */
-void node_uplink_receipts(struct node_uplink *u, struct node_now now);
+void node_uplink_receipts(struct node_uplink *u);
 void node_uplink_sealed(
 	struct node_uplink *u, uint32_t lane, const struct node_sealed *s, struct node_now now);
 /* The lane has a further stream.  0 or -ENOMEM. */

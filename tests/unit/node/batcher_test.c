@@ -92,6 +92,30 @@ Test(batcher, seals_an_alarm_at_once_and_lets_others_wait_their_delay)
 	fixture_end(&f);
 }
 
+/* Whoever comes after a quiet time has nobody to wait for; whoever comes soon after it does. */
+Test(batcher, lets_the_first_after_a_quiet_time_not_wait)
+{
+	struct fixture f;
+	struct told told[3];
+	fixture_begin(&f, MAP);
+	fixture_pass(&f, 200);
+	add_normal(&f, &told[0], 0);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 1);
+	fixture_pass(&f, 50);
+	add_normal(&f, &told[1], 1);
+	fixture_settle(&f);
+	fixture_pass(&f, 149);
+	add_normal(&f, &told[2], 2);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 1);
+	fixture_pass(&f, 1);
+	fixture_settle(&f);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.batch_no, 2);
+	cr_expect_eq(fixture_stream(&f, NORMAL)->sealed.next_seq, 4);
+	fixture_end(&f);
+}
+
 Test(batcher, seals_without_delay_when_many_wait)
 {
 	struct fixture f;
@@ -188,7 +212,7 @@ Test(batcher, refuses_an_event_that_no_batch_can_hold)
 	fixture_begin(&f, MAP);
 	big.entry.event =
 		fixture_event(&f, TORAP__KIND__KIND_PANIC, TORAP__SEVERITY__SEVERITY_CRITICAL, "1", text);
-	cr_assert_eq(node_batcher_add(f.batcher, &big.entry, f.now), 0);
+	cr_assert_eq(node_batcher_add(f.batcher, &big.entry), 0);
 	add_critical(&f, &other, 2);
 	fixture_settle(&f);
 	cr_expect_eq(big.result, NODE_ENTRY_TOO_BIG);
@@ -267,7 +291,7 @@ static unsigned fill(struct fixture *f, uint32_t kind, uint8_t severity)
 	for (unsigned i = 0; i < 4096; i++) {
 		told[i] = (struct told){ .entry.done = fixture_on_told, .result = -1 };
 		told[i].entry.event = fixture_event(f, kind, severity, "1", text);
-		cr_assert_eq(node_batcher_add(f->batcher, &told[i].entry, f->now), 0);
+		cr_assert_eq(node_batcher_add(f->batcher, &told[i].entry), 0);
 		fixture_settle(f);
 		if (told[i].result == NODE_ENTRY_FULL)
 			return i;

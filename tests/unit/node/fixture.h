@@ -171,7 +171,7 @@ static inline int fixture_add(struct fixture *f, struct told *t, uint32_t kind, 
 	*t = (struct told){ .entry.done = fixture_on_told, .result = -1 };
 	snprintf(t->zone, sizeof t->zone, "%d", zone);
 	t->entry.event = fixture_event(f, kind, severity, t->zone, "");
-	int r = node_batcher_add(f->batcher, &t->entry, f->now);
+	int r = node_batcher_add(f->batcher, &t->entry);
 	if (r)
 		node_event_destroy(t->entry.event);
 	return r;

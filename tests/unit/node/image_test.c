@@ -154,7 +154,7 @@ Test(image, is_sealed_after_a_crash)
 	struct torap_error err;
 	fixture_begin(&f, 16 << 20);
 	t.entry.event = event_with(100000);
-	cr_assert_eq(node_batcher_add(f.batcher, &t.entry, f.now), 0);
+	cr_assert_eq(node_batcher_add(f.batcher, &t.entry), 0);
 	fixture_settle(&f);
 	cr_assert_eq(t.result, NODE_ENTRY_DURABLE);
 	cr_expect_eq(t.entry.seq, 1);

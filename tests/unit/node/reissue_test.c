@@ -70,7 +70,7 @@ static void tick(struct forked *k)
 {
 	node_reissue_look(k->reissue); /* As on_stream() does. */
 	fixture_pass(&k->f, 100);
-	node_reissue_tick(k->reissue, k->f.now);
+	node_reissue_tick(k->reissue);
 	uv_run(&k->loop, UV_RUN_DEFAULT);
 }
 
@@ -279,7 +279,7 @@ Test(reissue, keeps_the_personal_part_and_leaves_canaries_out)
 	fixture_add(&k.f, &canary, TORAP__KIND__KIND_CANARY_CRITICAL, TORAP__SEVERITY__SEVERITY_CRITICAL, 1);
 	alarm.entry.event = fixture_event(
 		&k.f, TORAP__KIND__KIND_PANIC, TORAP__SEVERITY__SEVERITY_CRITICAL, "2", "third floor");
-	cr_assert_eq(node_batcher_add(k.f.batcher, &alarm.entry, k.f.now), 0);
+	cr_assert_eq(node_batcher_add(k.f.batcher, &alarm.entry), 0);
 	fixture_settle(&k.f);
 	node_batcher_new_incarnation(k.f.batcher, CRITICAL, 1);
 	fixture_settle(&k.f);

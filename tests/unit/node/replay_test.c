@@ -25,7 +25,7 @@ static void begin(struct reading *r, int batches, size_t text_size)
 		struct told told = { .entry.done = fixture_on_told, .result = -1 };
 		told.entry.event = fixture_event(
 			&r->f, TORAP__KIND__KIND_PANIC, TORAP__SEVERITY__SEVERITY_CRITICAL, "1", text);
-		cr_assert_eq(node_batcher_add(r->f.batcher, &told.entry, r->f.now), 0);
+		cr_assert_eq(node_batcher_add(r->f.batcher, &told.entry), 0);
 		fixture_settle(&r->f);
 		cr_assert_eq(told.result, NODE_ENTRY_DURABLE);
 	}

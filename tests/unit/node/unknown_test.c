@@ -51,7 +51,7 @@ static void see(struct strangers *s, const char *address)
 	t->account = node_unknown_see(s->unknown, &o, &t->entry, s->f.now);
 	cr_assert_not_null(t->account);
 	t->reported = t->entry.event != NULL;
-	cr_assert_eq(node_batcher_add(s->f.batcher, &t->entry, s->f.now), 0);
+	cr_assert_eq(node_batcher_add(s->f.batcher, &t->entry), 0);
 }
 
 static void pass(struct strangers *s, int seconds)
