@@ -1,6 +1,6 @@
 #include "agents/rtsp/decode.h"
 
-#include <libavcodec/avcodec.h>
+#include <libavutil/frame.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
@@ -10,12 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/rtsp/evidence/frame.h"
+#include "agents/rtsp/frame.h"
 #include "base/log.h"
 #include "loop/app.h"
-
-_Static_assert(
-	(int)RTSP_DECODE_PADDING >= (int)AV_INPUT_BUFFER_PADDING_SIZE, "libavcodec reads beyond the end");
 
 enum {
 	LOG_PERIOD_S = 60,
@@ -66,23 +63,6 @@ void rtsp_decode_init(void)
 uint64_t rtsp_decode_complaints(void)
 {
 	return atomic_load(&complaints);
-}
-
-static AVCodecContext *open_decoder(enum rtsp_codec codec)
-{
-	const AVCodec *found = avcodec_find_decoder((enum AVCodecID)rtsp_frame_codec(codec));
-	AVCodecContext *c = found ? avcodec_alloc_context3(found) : NULL;
-	if (!c)
-		return NULL;
-	c->thread_count = 1; /* ours are the threads */
-	c->max_pixels = RTSP_PIXELS_MAX;
-	c->flags |= AV_CODEC_FLAG_LOW_DELAY;
-	c->flags2 |= AV_CODEC_FLAG2_FAST;
-	c->skip_frame = codec == RTSP_CODEC_MJPEG ? AVDISCARD_DEFAULT : AVDISCARD_NONKEY;
-	c->skip_loop_filter = AVDISCARD_ALL; /* what it smoothes is lost in the small picture anyway */
-	if (avcodec_open2(c, found, NULL) < 0)
-		avcodec_free_context(&c);
-	return c;
 }
 
 /* The luma is the first plane, a byte each, in all formats that cameras use but those of more than 8 bits. */
@@ -141,8 +121,6 @@ static bool convert(struct rtsp_picture *out, const AVFrame *f)
 
 static bool take_frame(struct rtsp_picture *out, const AVFrame *f)
 {
-	if (f->decode_error_flags || f->flags & AV_FRAME_FLAG_CORRUPT || f->width <= 0 || f->height <= 0)
-		return false;
 	if (has_luma_bytes(f->format))
 		return rtsp_picture_from_luma(out, f->data[0], f->linesize[0], f->width, f->height);
 	unsigned shift = deep_luma_shift(f->format);
@@ -151,21 +129,9 @@ static bool take_frame(struct rtsp_picture *out, const AVFrame *f)
 
 bool rtsp_decode(struct rtsp_picture *out, const struct rtsp_shot *shot, uint8_t *data, size_t size)
 {
-	AVCodecContext *c = open_decoder(shot->codec);
-	AVPacket *packet = av_packet_alloc();
-	AVFrame *frame = av_frame_alloc();
-	bool good = c && packet && frame;
-	if (good) {
-		memset(data + size, 0, RTSP_DECODE_PADDING);
-		packet->data = data;
-		packet->size = (int)size;
-		packet->flags = AV_PKT_FLAG_KEY;
-		out->shot = *shot;
-		good = avcodec_send_packet(c, packet) >= 0 && avcodec_send_packet(c, NULL) >= 0 &&
-		       avcodec_receive_frame(c, frame) >= 0 && take_frame(out, frame);
-	}
+	AVFrame *frame = rtsp_frame_decode(shot->codec, RTSP_FRAME_TO_MEASURE, data, size);
+	out->shot = *shot;
+	bool good = frame && take_frame(out, frame);
 	av_frame_free(&frame);
-	av_packet_free(&packet);
-	avcodec_free_context(&c);
 	return good;
 }

@@ -160,7 +160,7 @@ bool rtsp_pool_add(
 {
 	size_t size = take->size;
 	if (p->waiting == RTSP_LOOKS_MAX || p->bytes + size > RTSP_LOOK_BYTES_MAX ||
-		!torap_write_room(take, RTSP_DECODE_PADDING))
+		!torap_write_room(take, RTSP_FRAME_PADDING))
 		return false;
 	struct rtsp_look *l = calloc(1, sizeof *l);
 	if (!l)

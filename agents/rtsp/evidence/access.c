@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/rtsp/decode.h"
+#include "agents/rtsp/frame.h"
 #include "agents/rtsp/talk/jpeg.h"
 #include "agents/rtsp/talk/nal.h"
 
@@ -391,8 +391,8 @@ int rtsp_units_make(
 	end_last(&m);
 	free(list);
 	/* libavformat reads beyond the end. */
-	if (!m.failed && torap_write_room(&out->bytes, RTSP_DECODE_PADDING)) {
-		out->bytes.size -= RTSP_DECODE_PADDING;
+	if (!m.failed && torap_write_room(&out->bytes, RTSP_FRAME_PADDING)) {
+		out->bytes.size -= RTSP_FRAME_PADDING;
 		return 0;
 	}
 	rtsp_units_finish(out);

@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "agents/rtsp/evidence/access.h"
-#include "agents/rtsp/decode.h"
-#include "agents/rtsp/evidence/frame.h"
+#include "agents/rtsp/frame.h"
 
 enum { TIMESCALE = 90000 };
 
@@ -155,7 +154,7 @@ static bool write_key(struct torap_writer *out, const struct cutting *c, const s
 		torap_write_bytes(out, torap_bytes(c->units.sets, c->units.sets_size));
 	}
 	torap_write_bytes(out, bytes_of(c, u));
-	return torap_write_room(out, RTSP_DECODE_PADDING) != NULL;
+	return torap_write_room(out, RTSP_FRAME_PADDING) != NULL;
 }
 
 /* The first keyframe says how large it is. */
@@ -163,8 +162,9 @@ static int look_at_first(struct cutting *c)
 {
 	struct torap_writer key = { 0 };
 	int r = write_key(&key, c, c->frames[0].unit) ? 0 : -ENOMEM;
-	AVFrame *frame =
-		r ? NULL : rtsp_frame_decode(c->footage->codec, key.data, key.size - RTSP_DECODE_PADDING);
+	AVFrame *frame = r ? NULL
+			   : rtsp_frame_decode(c->footage->codec, RTSP_FRAME_TO_SHOW, key.data,
+				     key.size - RTSP_FRAME_PADDING);
 	if (!r && !frame)
 		r = RTSP_CLIP_UNDECODABLE;
 	if (frame) {
@@ -289,7 +289,7 @@ int rtsp_clip_newest(struct torap_writer *out, struct rtsp_item *item, const str
 		r = RTSP_CLIP_EMPTY;
 	if (!r) {
 		r = write_key(out, &c, key) ? 0 : -ENOMEM;
-		out->size -= r ? 0 : RTSP_DECODE_PADDING;
+		out->size -= r ? 0 : RTSP_FRAME_PADDING;
 		item->from = item->until = key->at;
 	}
 	rtsp_units_finish(&c.units);

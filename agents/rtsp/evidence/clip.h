@@ -24,6 +24,6 @@ enum rtsp_clip_answer {
 /* From the last keyframe at or before item->from (else the first after it) to item->until; fills the item's times, size, frames and gaps.  0, an
  * answer, or -ENOMEM. */
 int rtsp_clip(struct torap_writer *out, struct rtsp_item *item, const struct rtsp_footage *footage);
-/* The newest keyframe that is whole, with room for RTSP_DECODE_PADDING behind it, as rtsp_snapshot() takes it; fills item->from and until.
+/* The newest keyframe that is whole, with room for RTSP_FRAME_PADDING behind it, as rtsp_snapshot() takes it; fills item->from and until.
  * 0, RTSP_CLIP_EMPTY or -ENOMEM. */
 int rtsp_clip_newest(struct torap_writer *out, struct rtsp_item *item, const struct rtsp_footage *footage);

@@ -3,7 +3,7 @@
 #include <libavcodec/avcodec.h>
 #include <libswscale/swscale.h>
 
-#include "agents/rtsp/evidence/frame.h"
+#include "agents/rtsp/frame.h"
 
 /* Quantisers of the encoder, the best first; SIDE_MIN: smaller than this shows nothing. */
 static const int quantisers[] = { 3, 6, 12, 24 };
@@ -68,7 +68,7 @@ static bool encode(struct torap_writer *out, AVFrame *f, int quantiser, size_t m
 bool rtsp_snapshot(struct torap_writer *out, uint16_t *width, uint16_t *height, enum rtsp_codec codec,
 	uint8_t *data, size_t size, size_t most)
 {
-	AVFrame *whole = rtsp_frame_decode(codec, data, size);
+	AVFrame *whole = rtsp_frame_decode(codec, RTSP_FRAME_TO_SHOW, data, size);
 	bool good = false;
 	if (!whole)
 		return false;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "agents/rtsp/evidence/clip.h"
-#include "agents/rtsp/decode.h"
+#include "agents/rtsp/frame.h"
 #include "agents/rtsp/evidence/evidence_inside.h"
 #include "agents/rtsp/evidence/snapshot.h"
 #include "base/error.h"
@@ -157,7 +157,7 @@ static void on_picture(struct rtsp_job *job)
 static struct picture_job *make_picture(struct rtsp_evidence *e, const struct rtsp_keyframe *k)
 {
 	struct picture_job *p = calloc(1, sizeof *p);
-	uint8_t *data = p ? malloc(k->data.size + RTSP_DECODE_PADDING) : NULL;
+	uint8_t *data = p ? malloc(k->data.size + RTSP_FRAME_PADDING) : NULL;
 	if (!data) {
 		free(p);
 		return NULL;

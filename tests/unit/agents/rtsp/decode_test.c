@@ -49,7 +49,7 @@ static uint8_t *encode(const char *encoder, enum AVPixelFormat format, size_t *s
 	cr_assert_eq(avcodec_send_frame(c, f), 0);
 	cr_assert_eq(avcodec_send_frame(c, NULL), 0);
 	cr_assert_eq(avcodec_receive_packet(c, p), 0);
-	uint8_t *out = malloc((size_t)p->size + RTSP_DECODE_PADDING);
+	uint8_t *out = malloc((size_t)p->size + RTSP_FRAME_PADDING);
 	memcpy(out, p->data, (size_t)p->size);
 	*size = (size_t)p->size;
 	av_packet_free(&p);
@@ -72,7 +72,7 @@ static void check(const char *encoder, enum AVPixelFormat format, enum rtsp_code
 	cr_expect(abs(picture.luma[45][140] - 200) < 8, "%s: %d", encoder, picture.luma[45][140]);
 	/* Cut anywhere it is either refused or a picture; it never harms.  Of nothing there is none. */
 	for (size_t cut = 0; cut < size; cut += 1 + size / 40) {
-		uint8_t *part = malloc(cut + RTSP_DECODE_PADDING);
+		uint8_t *part = malloc(cut + RTSP_FRAME_PADDING);
 		memcpy(part, data, cut);
 		bool taken = rtsp_decode(&picture, &shot, part, cut);
 		cr_expect(!taken || cut > 64);
@@ -94,7 +94,7 @@ Test(decode, takes_each_codec, .timeout = 60)
 Test(decode, refuses_noise)
 {
 	static struct rtsp_picture picture;
-	uint8_t data[4096 + RTSP_DECODE_PADDING] = { 0, 0, 0, 1, 0x65 };
+	uint8_t data[4096 + RTSP_FRAME_PADDING] = { 0, 0, 0, 1, 0x65 };
 	for (size_t i = 5; i < 4096; i++)
 		data[i] = (uint8_t)(i * 7919 >> 3);
 	rtsp_decode_init();

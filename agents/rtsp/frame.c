@@ -1,9 +1,10 @@
-#include "agents/rtsp/evidence/frame.h"
+#include "agents/rtsp/frame.h"
 
 #include <libavcodec/avcodec.h>
 #include <string.h>
 
-#include "agents/rtsp/decode.h"
+_Static_assert(
+	(int)RTSP_FRAME_PADDING >= (int)AV_INPUT_BUFFER_PADDING_SIZE, "libavcodec reads beyond the end");
 
 int rtsp_frame_codec(enum rtsp_codec codec)
 {
@@ -19,15 +20,20 @@ int rtsp_frame_codec(enum rtsp_codec codec)
 	}
 }
 
-static AVCodecContext *open_decoder(enum rtsp_codec codec)
+static AVCodecContext *open_decoder(enum rtsp_codec codec, enum rtsp_frame_use use)
 {
 	const AVCodec *found = avcodec_find_decoder((enum AVCodecID)rtsp_frame_codec(codec));
 	AVCodecContext *c = found ? avcodec_alloc_context3(found) : NULL;
 	if (!c)
 		return NULL;
-	c->thread_count = 1;
-	c->max_pixels = RTSP_PIXELS_MAX;
+	c->thread_count = 1; /* ours are the threads */
+	c->max_pixels = RTSP_FRAME_PIXELS_MAX;
 	c->flags |= AV_CODEC_FLAG_LOW_DELAY;
+	if (use == RTSP_FRAME_TO_MEASURE) {
+		c->skip_frame = codec == RTSP_CODEC_MJPEG ? AVDISCARD_DEFAULT : AVDISCARD_NONKEY;
+		c->flags2 |= AV_CODEC_FLAG2_FAST;
+		c->skip_loop_filter = AVDISCARD_ALL;
+	}
 	if (avcodec_open2(c, found, NULL) < 0)
 		avcodec_free_context(&c);
 	return c;
@@ -39,14 +45,14 @@ static bool is_good(const AVFrame *f)
 	       f->height > 0 && f->width <= RTSP_PICTURE_SIDE_MAX && f->height <= RTSP_PICTURE_SIDE_MAX;
 }
 
-AVFrame *rtsp_frame_decode(enum rtsp_codec codec, uint8_t *data, size_t size)
+AVFrame *rtsp_frame_decode(enum rtsp_codec codec, enum rtsp_frame_use use, uint8_t *data, size_t size)
 {
-	AVCodecContext *c = open_decoder(codec);
+	AVCodecContext *c = open_decoder(codec, use);
 	AVPacket *packet = av_packet_alloc();
 	AVFrame *frame = av_frame_alloc();
 	bool good = c && packet && frame;
 	if (good) {
-		memset(data + size, 0, RTSP_DECODE_PADDING);
+		memset(data + size, 0, RTSP_FRAME_PADDING);
 		packet->data = data;
 		packet->size = (int)size;
 		packet->flags = AV_PKT_FLAG_KEY;
