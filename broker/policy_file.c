@@ -75,31 +75,14 @@ static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POIN
 
 /* A parse under way: what it reads, where it is in it, where complaints go. */
 struct parse {
-	const char *name;
-	struct torap_bytes text;
+	struct torap_yaml_place at;
 	struct torap_error *err;
-	char where[128]; /* of the feed, row or writer at hand: "feeds[3].rows[0]" */
+	char where[128]; /* at.where: of the feed, row or writer at hand */
 };
-
-/* Complains about `step` of what is at hand; entry -1: about the step itself. */
-__attribute__((format(printf, 4, 5))) static int refuse(
-	const struct parse *p, const char *step, int entry, const char *format, ...)
-{
-	char reason[384], where[192];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(reason, sizeof reason, format, args);
-	va_end(args);
-	if (entry < 0)
-		snprintf(where, sizeof where, "%s.%s", p->where, step);
-	else
-		snprintf(where, sizeof where, "%s.%s[%d]", p->where, step, entry);
-	return torap_yaml_refuse_text(p->err, p->name, p->text, where, "%s", reason);
-}
 
 static int no_memory(const struct parse *p)
 {
-	return torap_errorf(p->err, -ENOMEM, "%s: out of memory", p->name);
+	return torap_errorf(p->err, -ENOMEM, "%s: out of memory", p->at.name);
 }
 
 static int take_rows(struct parse *p, struct broker_policy_feed *out, const struct file_feed *in, size_t at)
@@ -110,8 +93,7 @@ static int take_rows(struct parse *p, struct broker_policy_feed *out, const stru
 	out->rows_count = in->rows_count;
 	for (unsigned i = 0; i < in->rows_count; i++) {
 		snprintf(p->where, sizeof p->where, "feeds[%zu].rows[%u]", at, i);
-		struct torap_grant_place place = { p->name, p->text, p->where };
-		int r = torap_grant_row_read(&out->rows[i], &in->rows[i], &place, p->err);
+		int r = torap_grant_row_read(&out->rows[i], &in->rows[i], &p->at, p->err);
 		if (r)
 			return r;
 	}
@@ -138,17 +120,17 @@ static int take_key(const struct parse *p, uint8_t *out, const char *in, unsigne
 	if (torap_unhex(out, TORAP_CURVE_KEY_SIZE, in))
 		return 0;
 	if (!is_public_file(in))
-		return refuse(p, "keys", (int)entry,
+		return torap_yaml_refuse_step(&p->at, "keys", (int)entry, p->err,
 			"a key is 64 hexadecimal digits in quotes, or the name of a .pub file");
 	struct torap_error why;
 	struct torap_keys keys;
-	char *path = torap_yaml_path(p->name, in);
+	char *path = torap_yaml_path(p->at.name, in);
 	if (!path)
 		return no_memory(p);
 	int r = torap_keys_load_public(&keys, path, &why);
 	free(path);
 	if (r)
-		return refuse(p, "keys", (int)entry, "%s", why.text);
+		return torap_yaml_refuse_step(&p->at, "keys", (int)entry, p->err, "%s", why.text);
 	memcpy(out, keys.curve_public, TORAP_CURVE_KEY_SIZE);
 	return 0;
 }
@@ -166,8 +148,8 @@ static int take_keys(const struct parse *p, const struct broker_policy *made, st
 			return r;
 		const struct broker_policy_feed *other = owner_of(made, out->keys[i]);
 		if (other)
-			return refuse(
-				p, "keys", (int)i, "the key is listed already, in feed %s", other->name);
+			return torap_yaml_refuse_step(&p->at, "keys", (int)i, p->err,
+				"the key is listed already, in feed %s", other->name);
 		out->keys_count++;
 	}
 	return 0;
@@ -185,23 +167,26 @@ static int take_feed(struct parse *p, struct broker_policy *made, const struct f
 	struct torap_error why;
 	snprintf(p->where, sizeof p->where, "feeds[%zu]", at);
 	if (!feed_name_valid(in->name))
-		return refuse(
-			p, "name", -1, "\"%s\" is not a feed's name: up to 63 of a-z 0-9 - _ .", in->name);
+		return torap_yaml_refuse_step(&p->at, "name", -1, p->err,
+			"\"%s\" is not a feed's name: up to 63 of a-z 0-9 - _ .", in->name);
 	if (broker_policy_find(made, in->name) >= 0)
-		return refuse(p, "name", -1, "there is a feed %s already", in->name);
+		return torap_yaml_refuse_step(
+			&p->at, "name", -1, p->err, "there is a feed %s already", in->name);
 	struct broker_policy_feed *out = &made->feeds[made->feeds_count++];
 	strcpy(out->name, in->name);
 	if (strspn(in->legal_basis, " \t\n") == strlen(in->legal_basis))
-		return refuse(p, "legal_basis", -1, "a feed needs its legal basis in words");
+		return torap_yaml_refuse_step(
+			&p->at, "legal_basis", -1, p->err, "a feed needs its legal basis in words");
 	out->legal_basis = strdup(in->legal_basis);
 	if (!out->legal_basis)
 		return no_memory(p);
 	if (torap_wall_parse(&out->from, in->from, &why))
-		return refuse(p, "from", -1, "%s", why.text);
+		return torap_yaml_refuse_step(&p->at, "from", -1, p->err, "%s", why.text);
 	if (torap_wall_parse(&out->until, in->until, &why))
-		return refuse(p, "until", -1, "%s", why.text);
+		return torap_yaml_refuse_step(&p->at, "until", -1, p->err, "%s", why.text);
 	if (out->until.us <= out->from.us)
-		return refuse(p, "until", -1, "until is not after from: the feed would never be valid");
+		return torap_yaml_refuse_step(&p->at, "until", -1, p->err,
+			"until is not after from: the feed would never be valid");
 	int r = take_keys(p, made, out, in);
 	return r ? r : take_rows(p, out, in, at);
 }
@@ -210,14 +195,15 @@ static int take_writer(struct parse *p, struct broker_policy *made, const struct
 {
 	snprintf(p->where, sizeof p->where, "writers[%zu]", at);
 	if (!torap_writer_id_valid(in->id))
-		return refuse(p, "id", -1, "\"%s\" is not a writer id: up to 31 of a-z 0-9 -", in->id);
+		return torap_yaml_refuse_step(
+			&p->at, "id", -1, p->err, "\"%s\" is not a writer id: up to 31 of a-z 0-9 -", in->id);
 	if (broker_policy_writer(made, in->id))
-		return refuse(p, "id", -1, "there is a writer %s already", in->id);
+		return torap_yaml_refuse_step(
+			&p->at, "id", -1, p->err, "there is a writer %s already", in->id);
 	struct broker_policy_writer *out = &made->writers[made->writers_count++];
 	strcpy(out->id, in->id);
-	struct torap_grant_place place = { p->name, p->text, p->where };
 	return torap_regions_read(&out->regions, &out->regions_count, in->regions, in->regions_count,
-		"regions", &place, p->err);
+		"regions", &p->at, p->err);
 }
 
 static int take_file(struct parse *p, struct broker_policy *made, const struct file *in)
@@ -245,7 +231,7 @@ static int write_digest(const struct parse *p, struct broker_policy *made)
 {
 	uint8_t digest[TORAP_DIGEST_SIZE];
 	struct torap_writer w = { 0 };
-	torap_write_bytes(&w, p->text);
+	torap_write_bytes(&w, p->at.text);
 	for (size_t i = 0; i < made->feeds_count; i++)
 		torap_write_bytes(&w,
 			torap_bytes(made->feeds[i].keys, made->feeds[i].keys_count * TORAP_CURVE_KEY_SIZE));
@@ -261,7 +247,7 @@ static int write_digest(const struct parse *p, struct broker_policy *made)
 int broker_policy_parse(
 	struct broker_policy **out, const char *name, struct torap_bytes bytes, struct torap_error *err)
 {
-	struct parse p = { .name = name, .text = bytes, .err = err };
+	struct parse p = { .at = { .name = name, .text = bytes, .where = p.where }, .err = err };
 	void *loaded = NULL;
 	int r = torap_yaml_parse(name, (const char *)bytes.data, bytes.size, &schema, &loaded, err);
 	if (r)

@@ -66,7 +66,7 @@ static int read_expected(
 	for (unsigned i = 0; i < raw->expect_count; i++) {
 		char where[32];
 		snprintf(where, sizeof where, "expect[%u]", i);
-		struct torap_grant_place at = { .name = path, .where = where };
+		struct torap_yaml_place at = { .name = path, .where = where };
 		int r = torap_grant_row_read(&c->expected[i], &raw->expect[i], &at, err);
 		if (r)
 			return r;

@@ -28,26 +28,8 @@ static const cyaml_schema_field_t fields[] = {
 const cyaml_schema_value_t torap_grant_text_schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct torap_grant_text, fields) };
 
-/* Complains about `step` of the row; entry -1: about the step itself. */
-__attribute__((format(printf, 5, 6))) static int refuse(const struct torap_grant_place *at, const char *step,
-	int entry, struct torap_error *err, const char *format, ...)
-{
-	char reason[384], where[192];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(reason, sizeof reason, format, args);
-	va_end(args);
-	if (entry < 0)
-		snprintf(where, sizeof where, "%s.%s", at->where, step);
-	else
-		snprintf(where, sizeof where, "%s.%s[%d]", at->where, step, entry);
-	if (!at->text.data)
-		return torap_yaml_refuse(err, at->name, where, "%s", reason);
-	return torap_yaml_refuse_text(err, at->name, at->text, where, "%s", reason);
-}
-
 int torap_regions_read(uint32_t **out, size_t *out_count, char *const *in, unsigned in_count,
-	const char *step, const struct torap_grant_place *at, struct torap_error *err)
+	const char *step, const struct torap_yaml_place *at, struct torap_error *err)
 {
 	if (in_count == 0)
 		return 0;
@@ -57,14 +39,14 @@ int torap_regions_read(uint32_t **out, size_t *out_count, char *const *in, unsig
 	*out_count = in_count;
 	for (unsigned i = 0; i < in_count; i++)
 		if (!torap_region_parse(&(*out)[i], in[i]))
-			return refuse(
+			return torap_yaml_refuse_step(
 				at, step, (int)i, err, "\"%s\" is not a region: 9 digits, in quotes", in[i]);
 	return 0;
 }
 
 static int read_numbers(uint16_t **out, size_t *out_count, char *const *in, unsigned in_count,
 	const char *step, const char *what, int (*number)(const char *name),
-	const struct torap_grant_place *at, struct torap_error *err)
+	const struct torap_yaml_place *at, struct torap_error *err)
 {
 	if (in_count == 0)
 		return 0;
@@ -75,19 +57,21 @@ static int read_numbers(uint16_t **out, size_t *out_count, char *const *in, unsi
 	for (unsigned i = 0; i < in_count; i++) {
 		int n = number(in[i]);
 		if (n < 0)
-			return refuse(at, step, (int)i, err, "there is no %s \"%s\"", what, in[i]);
+			return torap_yaml_refuse_step(
+				at, step, (int)i, err, "there is no %s \"%s\"", what, in[i]);
 		(*out)[i] = (uint16_t)n;
 	}
 	return 0;
 }
 
 static int read_kinds(struct torap_grant_row *out, const struct torap_grant_text *in,
-	const struct torap_grant_place *at, struct torap_error *err)
+	const struct torap_yaml_place *at, struct torap_error *err)
 {
 	struct torap_kind_set set = { .count = 0 };
 	for (unsigned i = 0; i < in->kinds_count; i++)
 		if (!torap_kind_set_add(&set, in->kinds[i]))
-			return refuse(at, "kinds", (int)i, err, "there is no kind \"%s\"", in->kinds[i]);
+			return torap_yaml_refuse_step(
+				at, "kinds", (int)i, err, "there is no kind \"%s\"", in->kinds[i]);
 	if (set.count == 0)
 		return 0;
 	out->kinds = malloc(set.count * sizeof *out->kinds);
@@ -99,25 +83,26 @@ static int read_kinds(struct torap_grant_row *out, const struct torap_grant_text
 }
 
 static int read_parts(struct torap_grant_row *out, const struct torap_grant_text *in,
-	const struct torap_grant_place *at, struct torap_error *err)
+	const struct torap_yaml_place *at, struct torap_error *err)
 {
 	for (unsigned i = 0; i < in->parts_count; i++) {
 		int part = torap_part_number(in->parts[i]);
 		if (part < TORAP__PART_KIND__PART_OPEN || part > TORAP__PART_KIND__PART_IMAGE)
-			return refuse(at, "parts", (int)i, err,
+			return torap_yaml_refuse_step(at, "parts", (int)i, err,
 				"there is no part \"%s\": open, personal, image", in->parts[i]);
 		if (out->parts[part])
-			return refuse(at, "parts", (int)i, err, "\"%s\" is listed twice", in->parts[i]);
+			return torap_yaml_refuse_step(
+				at, "parts", (int)i, err, "\"%s\" is listed twice", in->parts[i]);
 		out->parts[part] = true;
 	}
 	if (!out->parts[TORAP__PART_KIND__PART_OPEN])
-		return refuse(
+		return torap_yaml_refuse_step(
 			at, "parts", -1, err, "parts must hold open: the others mean nothing without it");
 	return 0;
 }
 
 int torap_grant_row_read(struct torap_grant_row *out, const struct torap_grant_text *in,
-	const struct torap_grant_place *at, struct torap_error *err)
+	const struct torap_yaml_place *at, struct torap_error *err)
 {
 	int r = torap_regions_read(
 		&out->regions, &out->regions_count, in->regions, in->regions_count, "regions", at, err);
@@ -132,7 +117,8 @@ int torap_grant_row_read(struct torap_grant_row *out, const struct torap_grant_t
 		return r;
 	int severity = torap_severity_number(in->severity_min);
 	if (severity < 0)
-		return refuse(at, "severity_min", -1, err, "there is no severity \"%s\"", in->severity_min);
+		return torap_yaml_refuse_step(
+			at, "severity_min", -1, err, "there is no severity \"%s\"", in->severity_min);
 	out->severity_min = (uint8_t)severity;
 	return 0;
 }

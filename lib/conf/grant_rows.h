@@ -19,16 +19,9 @@ struct torap_grant_text { /* a row as libcyaml gives it */
 };
 extern const cyaml_schema_value_t torap_grant_text_schema;
 
-/* Where a row stands, for complaints. */
-struct torap_grant_place {
-	const char *name;        /* of the file */
-	struct torap_bytes text; /* of the file; NULL: `name` is a path, and is read again */
-	const char *where;       /* "feeds[3].rows[0]" */
-};
-
 /* Into a row of zeros; torap_grant_rows_destroy() frees what is in it, also after a failure. */
 int torap_grant_row_read(struct torap_grant_row *out, const struct torap_grant_text *in,
-	const struct torap_grant_place *at, struct torap_error *err);
+	const struct torap_yaml_place *at, struct torap_error *err);
 /* A list of regions alone, as a policy's writers have it: `step` is its name below at->where. */
 int torap_regions_read(uint32_t **out, size_t *out_count, char *const *in, unsigned in_count,
-	const char *step, const struct torap_grant_place *at, struct torap_error *err);
+	const char *step, const struct torap_yaml_place *at, struct torap_error *err);

@@ -32,6 +32,16 @@ int torap_yaml_refuse(struct torap_error *err, const char *path, const char *whe
 int torap_yaml_refuse_text(struct torap_error *err, const char *name, struct torap_bytes text,
 	const char *where, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* Where a part of a file stands, for complaints about what is in it. */
+struct torap_yaml_place {
+	const char *name;        /* of the file */
+	struct torap_bytes text; /* of the file; NULL: `name` is a path, and is read again */
+	const char *where;       /* "feeds[3].rows[0]" */
+};
+/* The same about `step` below the place, or about its entry from 0; entry -1: about the step itself. */
+int torap_yaml_refuse_step(const struct torap_yaml_place *at, const char *step, int entry,
+	struct torap_error *err, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
 /* Names in a configuration file are relative to the folder of the file.  Allocated; NULL when memory ran out. */
 char *torap_yaml_path(const char *config_path, const char *name);
 

@@ -115,3 +115,20 @@ int torap_yaml_refuse(struct torap_error *err, const char *path, const char *whe
 	torap_buffer_unref(b);
 	return r;
 }
+
+int torap_yaml_refuse_step(const struct torap_yaml_place *at, const char *step, int entry,
+	struct torap_error *err, const char *format, ...)
+{
+	char reason[384], where[192];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(reason, sizeof reason, format, args);
+	va_end(args);
+	if (entry < 0)
+		snprintf(where, sizeof where, "%s.%s", at->where, step);
+	else
+		snprintf(where, sizeof where, "%s.%s[%d]", at->where, step, entry);
+	if (!at->text.data)
+		return torap_yaml_refuse(err, at->name, where, "%s", reason);
+	return torap_yaml_refuse_text(err, at->name, at->text, where, "%s", reason);
+}
