@@ -1,6 +1,5 @@
 /* The policy file: its schema, and what a schema cannot say. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

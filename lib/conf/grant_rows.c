@@ -1,7 +1,6 @@
 #include "conf/grant_rows.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
