@@ -10,7 +10,7 @@ import bench
 sys.path.insert(0, os.path.join(bench.HERE, "../judging"))
 import scenes  # noqa: E402
 
-SIZE, RATE, GOP, BITRATE_K = (1920, 1080), 25, 50, 1800
+SIZE, RATE, GOP, KBITS = (1920, 1080), 25, 50, (900, 1800)
 KEYFRAMES = 13  # so that what is looked at each 10 s comes again after 130 s: else it would be a frozen picture
 FILMS = ("street", 7, 4), ("crossing", 7, 6), ("yard", 7, 5)  # scene, its seed, noise of the sensor
 WARM = GOP  # the rate control finds its way; cut off
@@ -25,16 +25,16 @@ ENCODER = ["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-thr
 DELIMITER = b"\0\0\0\1\x09"
 
 
-def rate_of(size):
-    kbit = f"{BITRATE_K * size[0] * size[1] // (SIZE[0] * SIZE[1])}k"
+def rate_of(size, kbit):
+    kbit = f"{kbit * size[0] * size[1] // (SIZE[0] * SIZE[1])}k"
     return ["-b:v", kbit, "-maxrate", kbit, "-bufsize", kbit]
 
 
-def make(path, size, scene, seed, noise):
+def make(path, size, kbit, scene, seed, noise):
     with open(path + ".pgm", "wb") as f:
         f.write(scenes.draw(scene, seed))
     command = ["ffmpeg", "-v", "error", "-y", "-framerate", str(RATE), "-loop", "1", "-i", path + ".pgm", "-filter_complex", GRAPH % (*size, noise),
-               "-map", "[out]", "-frames:v", str(WARM + KEYFRAMES * GOP), *ENCODER, *rate_of(size), "-f", "h264", "-"]
+               "-map", "[out]", "-frames:v", str(WARM + KEYFRAMES * GOP), *ENCODER, *rate_of(size, kbit), "-f", "h264", "-"]
     film = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
     pictures = film.split(DELIMITER)[1 + WARM:]
     with open(path + ".new", "wb") as f:
@@ -43,17 +43,17 @@ def make(path, size, scene, seed, noise):
     os.rename(path + ".new", path)
 
 
-def films(size=SIZE):
-    """Paths; they are made when they are not there.  A smaller picture has a smaller rate."""
+def films(size, kbit):
+    """Paths; they are made when they are not there.  `kbit` is the rate of 1080p; a smaller picture has a smaller one."""
     folder = os.path.join(bench.BUILD, "bench", "films")
     os.makedirs(folder, exist_ok=True)
     paths = []
     for film in FILMS:
-        recipe = hashlib.sha256(repr((film, size, rate_of(size), GRAPH, ENCODER, RATE, KEYFRAMES, WARM)).encode()).hexdigest()[:12]
+        recipe = hashlib.sha256(repr((film, size, rate_of(size, kbit), GRAPH, ENCODER, RATE, KEYFRAMES, WARM)).encode()).hexdigest()[:12]
         paths.append(os.path.join(folder, f"{film[0]}-{recipe}.h264"))
         if not os.path.exists(paths[-1]):
             bench.progress(f"makes the film \"{film[0]}\"")
-            make(paths[-1], size, *film)
+            make(paths[-1], size, kbit, *film)
     return paths
 
 
