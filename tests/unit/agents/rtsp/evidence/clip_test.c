@@ -177,6 +177,62 @@ Test(clip, plays_mjpeg_whose_frames_are_whole_jpegs)
 	close_camera(&c);
 }
 
+/* Records for 3 s of 8; then something ends the clip. */
+static void check_end(enum rtsp_gap_cause why, void (*end)(struct camera *c), const char *word)
+{
+	struct camera c;
+	struct torap_writer mp4 = { 0 };
+	char gaps[256];
+	at_once = true;
+	open_camera(&c, "libx264", RTSP_CODEC_H264, 0);
+	play(&c, 40);
+	int64_t alarm = c.now_us;
+	cr_assert(rtsp_track_record(c.track, (struct torap_wall){ alarm - 2 * S },
+		(struct torap_wall){ alarm + 8 * S }, (struct torap_mono){ alarm + 8 * S }));
+	play(&c, 30);
+	end(&c);
+	cr_expect(rtsp_track_due(c.track, (struct torap_mono){ c.now_us }));
+	struct rtsp_reel *reel = rtsp_track_cut(c.track);
+	struct rtsp_item item = item_between(alarm - 2 * S, alarm + 8 * S);
+	cr_assert_eq(rtsp_clip(&mp4, &item, &reel->footage), 0);
+	cr_assert_eq(item.gaps_count, 1);
+	cr_expect_eq(item.gaps[0].cause, why);
+	cr_expect_eq(item.gaps[0].from.us, item.until.us);
+	cr_expect_eq(item.gaps[0].until.us, alarm + 8 * S);
+	cr_expect(item.until.us > alarm + 2 * S && item.until.us <= alarm + 3 * S);
+	rtsp_gaps_format(&item, gaps, sizeof gaps);
+	cr_expect(strstr(gaps, word), "%s", gaps);
+	/* The next one has nothing to do with it. */
+	cr_assert(rtsp_track_record(c.track, (struct torap_wall){ c.now_us },
+		(struct torap_wall){ c.now_us + S }, (struct torap_mono){ c.now_us + S }));
+	cr_expect_not(rtsp_track_due(c.track, (struct torap_mono){ c.now_us }));
+	rtsp_reel_destroy(reel);
+	torap_writer_finish(&mp4);
+	close_camera(&c);
+}
+
+static void is_not_held(struct camera *c)
+{
+	rtsp_track_end(c->track, RTSP_GAP_NOT_HELD);
+}
+
+static void sends_another_codec(struct camera *c)
+{
+	c->session++;
+	c->video.codec = RTSP_CODEC_H265;
+	send_packet(c, (const uint8_t *)"\x26\1other", 7, 0, true);
+}
+
+Test(clip, says_that_its_camera_is_not_held_any_more)
+{
+	check_end(RTSP_GAP_NOT_HELD, is_not_held, "(not held any more)");
+}
+
+Test(clip, says_that_its_camera_sends_something_else)
+{
+	check_end(RTSP_GAP_CODEC, sends_another_codec, "(another codec)");
+}
+
 /* Frames that lack a packet are left out, and each gap is named with its packets. */
 Test(clip, names_what_is_missing)
 {
@@ -216,7 +272,7 @@ Test(clip, goes_on_after_a_session_that_broke)
 	struct seen seen = look_at(&mp4);
 	cr_expect(seen.rising && seen.keys >= 6);
 	cr_assert_eq(item.gaps_count, 1);
-	cr_expect_eq(item.gaps[0].packets, 0);
+	cr_expect_eq(item.gaps[0].cause, RTSP_GAP_SESSION);
 	int64_t gap = item.gaps[0].until.us - item.gaps[0].from.us;
 	cr_expect(gap > 2 * S && gap < 4 * S, "%lld", (long long)gap);
 	cr_expect(seen.seconds > 7.5 && seen.seconds < 10.5, "the gap is there as time: %f", seen.seconds);
