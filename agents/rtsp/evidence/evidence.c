@@ -169,7 +169,7 @@ int rtsp_evidence_open(struct rtsp_evidence **out, struct rtsp_agent *agent, str
 		rtsp_evidence_destroy(e);
 		return r;
 	}
-	torap_notice("EVIDENCE-OPEN", "%s: %llu files of evidence, %u of whose events are not told yet",
+	torap_notice("EVIDENCE-OPEN", "%s: %llu files of evidence, %u of whose events are pending",
 		e->store.dir, (unsigned long long)e->store.files, e->teller.count);
 	rtsp_keeper_begin(&e->keeper, torap_app_mono(), torap_app_wall());
 	*out = e;

@@ -169,8 +169,9 @@ int rtsp_folder_remove(const char *path, struct torap_error *err)
 
 int rtsp_folder_move(const char *from, const char *to, struct torap_error *err)
 {
+	struct stat st;
 	/* Moved already, and its flush failed: what is left is to flush. */
-	if (rename(from, to) && !(errno == ENOENT && rtsp_folder_has(to)))
+	if (rename(from, to) && !(errno == ENOENT && lstat(to, &st) == 0 && S_ISREG(st.st_mode)))
 		return torap_errorf(err, -errno, "%s: %s", from, strerror(errno));
 	int r = torap_file_flush_folder(to, err);
 	return r ? r : torap_file_flush_folder(from, err);

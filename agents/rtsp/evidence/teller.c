@@ -122,16 +122,17 @@ void rtsp_teller_deleted(struct rtsp_teller *t, const char *name, const char *re
 	(void)add(t, RTSP_TELL_DELETED, name, reason, now);
 }
 
-/* Its time runs all the same: what waits for the node, or for its folder, is not kept for ever. */
+/* Its time runs all the same: what waits for the node, or for its folder, is not kept for ever.  When that began must be known: what was
+ * never read may be of today. */
 static void say_it_lingers(struct rtsp_teller *t, struct rtsp_tell_entry *e)
 {
 	bool is_evidence = e->what == RTSP_TELL_STORED || e->what == RTSP_TELL_DAMAGED;
-	if (e->lingers || !is_evidence || (!e->durable && e->refusals < UNWANTED))
+	if (e->lingers || !is_evidence || !e->stored.us || (!e->durable && e->refusals < UNWANTED))
 		return;
 	e->lingers = true;
 	torap_warn("EVIDENCE-LINGERS", "%s: %s; it is tried on, until its time is over", e->name,
 		e->durable ? "the node was told, and it cannot leave the folder `pending`"
-			   : "the node has refused its event for an hour");
+			   : "it could not be told for an hour");
 	t->on_lingers(t->hint, e->name, e->stored);
 }
 
@@ -164,8 +165,10 @@ static void on_settled(struct rtsp_job *job)
 {
 	struct tell_job *j = (struct tell_job *)job;
 	struct rtsp_teller *t = j->teller;
-	if (job->dropped || !t->current) {
+	if (!t->current) {
 		/* the process ends; the next one finds it marked */
+	} else if (job->dropped) {
+		put_off(t, torap_app_mono());
 	} else if (j->result < 0 && j->result != -ENOENT) {
 		torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);
 		put_off(t, torap_app_mono());
@@ -181,7 +184,11 @@ static void run_load(struct rtsp_job *job)
 {
 	struct tell_job *j = (struct tell_job *)job;
 	if (j->what != RTSP_TELL_DELETED) {
+		struct torap_error why;
 		j->result = rtsp_store_load(j->teller->store, j->name, &j->item, &j->file, &j->err);
+		if (j->result < 0 &&
+			rtsp_store_get(j->teller->store, RTSP_STAGE_PENDING, j->name, &j->item, &why))
+			j->item.stored.us = 0; /* not even its description can be read */
 		return;
 	}
 	/* Killed between moving the description and removing the file, the file is still there: that it is gone is told only when it is. */
@@ -230,12 +237,15 @@ static void on_loaded(struct rtsp_job *job)
 	struct rtsp_teller *t = j->teller;
 	struct rtsp_tell_entry *e = t->current;
 	struct torap_mono now = torap_app_mono();
-	if (job->dropped || !e) {
+	if (!e) {
 		/* the process ends */
+	} else if (job->dropped) {
+		put_off(t, now);
 	} else if (j->result == -ENOENT) {
 		drop_current(t); /* told already, or taken away by hand */
 	} else if (j->result < 0) {
 		torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);
+		e->stored = j->item.stored;
 		put_off(t, now);
 	} else if (is_durable(e, &j->item)) {
 		e->stored = j->item.stored;

@@ -37,8 +37,8 @@ struct rtsp_teller {
 	void *hint;
 	/* The event of what was stored, be it damaged meanwhile, is durable; it has left `pending`. */
 	void (*on_told)(void *hint, const char *name, struct torap_wall stored);
-	/* It stays in `pending` for a long time: the node has refused its event for an hour, or it is told and the folder does not let it
-	 * leave.  Once for each; it is tried again all the same. */
+	/* It stays in `pending` for a long time: the node has refused its event for an hour (or it cannot be read), or it is told and the folder
+	 * does not let it leave.  Once for each; it is tried again all the same. */
 	void (*on_lingers)(void *hint, const char *name, struct torap_wall stored);
 	/* private */
 	struct rtsp_tell_entry *first, **last, *current; /* current: it is off the list */
