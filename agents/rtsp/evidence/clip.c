@@ -45,13 +45,6 @@ static size_t find_begin(const struct rtsp_units *u, struct torap_wall from)
 	return begin;
 }
 
-static void add_gap(struct rtsp_item *item, struct torap_wall from, struct torap_wall until, uint32_t packets)
-{
-	if (item->gaps_count < RTSP_GAPS_MAX)
-		item->gaps[item->gaps_count] = (struct rtsp_gap){ from, until, packets };
-	item->gaps_count++;
-}
-
 /* What lacks packets is left out and named; so is what a new session sends before its first keyframe. */
 static bool choose(struct cutting *c)
 {
@@ -65,8 +58,11 @@ static bool choose(struct cutting *c)
 		broke = broke || (last && unit->session != last->session);
 		if (!is_whole(unit) || (broke && !unit->key))
 			continue;
-		if (last && (broke || unit->lost))
-			add_gap(c->item, last->at, unit->at, broke ? 0 : unit->lost);
+		if (last && broke)
+			rtsp_gap_add(c->item, &(struct rtsp_gap){ last->at, unit->at, RTSP_GAP_SESSION, 0 });
+		else if (last && unit->lost)
+			rtsp_gap_add(
+				c->item, &(struct rtsp_gap){ last->at, unit->at, RTSP_GAP_LOST, unit->lost });
 		broke = false;
 		c->frames[c->count++].unit = unit;
 		last = unit;
@@ -268,8 +264,11 @@ int rtsp_clip(struct torap_writer *out, struct rtsp_item *item, const struct rts
 	if (!r) {
 		set_pts(&c);
 		r = set_dts(&c) ? mux(&c, out) : -ENOMEM;
+		struct rtsp_gap rest = { c.frames[c.count - 1].unit->at, item->until, footage->ended, 0 };
 		item->from = c.frames[0].unit->at;
-		item->until = c.frames[c.count - 1].unit->at;
+		item->until = rest.from;
+		if (footage->ended && rest.from.us < rest.until.us)
+			rtsp_gap_add(item, &rest);
 		item->frames = (uint32_t)c.count;
 	}
 	free(c.frames);

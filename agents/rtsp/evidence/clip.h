@@ -14,6 +14,7 @@ struct rtsp_footage {
 	struct torap_bytes sets; /* what the description of the stream said of SPS and so on */
 	struct torap_bytes *spans;
 	size_t count;
+	enum rtsp_gap_cause ended; /* before its time; RTSP_GAP_LOST: not so */
 };
 
 enum rtsp_clip_answer {
@@ -21,7 +22,8 @@ enum rtsp_clip_answer {
 	RTSP_CLIP_UNDECODABLE,
 	RTSP_CLIP_UNKNOWN, /* libavformat does not take it */
 };
-/* From the last keyframe at or before item->from (else the first after it) to item->until; fills the item's times, size, frames and gaps.  0, an
+/* From the last keyframe at or before item->from (else the first after it) to item->until; fills the item's times, size, frames and gaps;
+ * what the footage ended before is a gap, too, with its cause.  0, an
  * answer, or -ENOMEM. */
 int rtsp_clip(struct torap_writer *out, struct rtsp_item *item, const struct rtsp_footage *footage);
 /* The newest keyframe that is whole, with room for RTSP_FRAME_PADDING behind it, as rtsp_snapshot() takes it; fills item->from and until.

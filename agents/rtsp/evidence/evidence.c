@@ -10,6 +10,14 @@
 #include "loop/app.h"
 #include "loop/metric.h"
 
+static const struct {
+	const char *label, *reason;
+} refusals[RTSP_REFUSALS] = {
+	[RTSP_REFUSAL_QUOTA] = { "quota", "the quota is used up" },
+	[RTSP_REFUSAL_DISK] = { "disk", "the disk is full" },
+	[RTSP_REFUSAL_FOLDER] = { "folder", "the folder cannot be written" },
+};
+
 struct rtsp_item rtsp_evidence_item(
 	const struct rtsp_camera *c, enum rtsp_media media, const struct rtsp_occasion *o)
 {
@@ -20,11 +28,15 @@ struct rtsp_item rtsp_evidence_item(
 	return item;
 }
 
-const char *rtsp_evidence_reason(int result)
+const char *rtsp_evidence_not_stored(struct rtsp_evidence *e, int result, const struct torap_error *err)
 {
-	if (result == -EDQUOT)
-		return "the quota is used up";
-	return torap_error_is_room(-result) ? "the disk is full" : "the folder cannot be written";
+	enum rtsp_refusal why = result == RTSP_STORE_OVER_QUOTA ? RTSP_REFUSAL_QUOTA
+				: torap_error_is_room(-result)  ? RTSP_REFUSAL_DISK
+								: RTSP_REFUSAL_FOLDER;
+	e->refusals[why]++;
+	if (result < 0)
+		torap_fail("EVIDENCE-FOLDER", "%s", err->text);
+	return refusals[why].reason;
 }
 
 /* Requests. */
@@ -71,6 +83,8 @@ void rtsp_evidence_gone(struct rtsp_evidence *e, struct rtsp_camera *c, bool sta
 {
 	if (!stays)
 		rtsp_wish_forget(e, c); /* what the registry does not know any more is asked for nothing */
+	/* Of a camera that stays, a clip under way is kept: it goes on with what the new session sends, or, when the camera is only sampled
+	 * from now on, ends with the next tick, which knows the new row. */
 	if (!stays || (c->track && !c->track->recording))
 		rtsp_record_forget(e, c);
 }
@@ -108,12 +122,9 @@ static void on_told(void *hint, const char *name, struct torap_wall stored)
 	(void)rtsp_keeper_add(&e->keeper, RTSP_STAGE_TOLD, name, stored);
 }
 
-static void on_unwanted(void *hint, const char *name, struct torap_wall stored)
+static void on_lingers(void *hint, const char *name, struct torap_wall stored)
 {
 	struct rtsp_evidence *e = hint;
-	torap_warn("EVIDENCE-REFUSED",
-		"%s: the node has refused its event for an hour; it is offered on, until its time is over",
-		name);
 	(void)rtsp_keeper_add(&e->keeper, RTSP_STAGE_PENDING, name, stored);
 }
 
@@ -121,7 +132,10 @@ static void on_found(void *hint, enum rtsp_stage stage, const char *name, const 
 {
 	struct rtsp_evidence *e = hint;
 	struct rtsp_occasion none = { 0 };
-	if (stage == RTSP_STAGE_TOLD)
+	/* Who asked for what is pending is not known any more: the node, if it still waits, asks again. */
+	if (!item)
+		torap_warn("EVIDENCE-STRANGE", "%s; it is left alone", name);
+	else if (stage == RTSP_STAGE_TOLD)
 		(void)rtsp_keeper_add(&e->keeper, RTSP_STAGE_TOLD, name, item->stored);
 	else if (stage == RTSP_STAGE_PENDING)
 		rtsp_teller_stored(&e->teller, name, &none, torap_app_mono());
@@ -132,7 +146,6 @@ static void on_found(void *hint, enum rtsp_stage stage, const char *name, const 
 int rtsp_evidence_open(struct rtsp_evidence **out, struct rtsp_agent *agent, struct torap_error *err)
 {
 	struct rtsp_evidence *e = calloc(1, sizeof *e);
-	uint64_t strange = 0;
 	if (!e)
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	e->agent = agent;
@@ -143,7 +156,7 @@ int rtsp_evidence_open(struct rtsp_evidence **out, struct rtsp_agent *agent, str
 		.requests = &e->requests,
 		.hint = e,
 		.on_told = on_told,
-		.on_unwanted = on_unwanted };
+		.on_lingers = on_lingers };
 	rtsp_teller_init(&e->teller);
 	e->keeper = (struct rtsp_keeper){ .jobs = &e->jobs,
 		.store = &e->store,
@@ -151,16 +164,12 @@ int rtsp_evidence_open(struct rtsp_evidence **out, struct rtsp_agent *agent, str
 		.holds = &agent->holds,
 		.keep_us = &agent->config.evidence.keep_us };
 	int r = rtsp_store_open(&e->store, agent->config.evidence.folder, err);
-	r = r ? r : rtsp_store_walk(&e->store, &strange, e, on_found, err);
+	r = r ? r : rtsp_store_walk(&e->store, e, on_found, err);
 	if (r) {
 		rtsp_evidence_destroy(e);
 		return r;
 	}
-	if (strange)
-		torap_warn("EVIDENCE-STRANGE",
-			"%s: %llu files are no descriptions of evidence; they are left alone", e->store.dir,
-			(unsigned long long)strange);
-	torap_notice("EVIDENCE-OPEN", "%s: %llu files of evidence, %u of whose events are not told yet",
+	torap_notice("EVIDENCE-OPEN", "%s: %llu files of evidence, %u of whose events are pending",
 		e->store.dir, (unsigned long long)e->store.files, e->teller.count);
 	rtsp_keeper_begin(&e->keeper, torap_app_mono(), torap_app_wall());
 	*out = e;
@@ -226,10 +235,19 @@ void rtsp_evidence_metrics(const struct rtsp_evidence *e, struct torap_writer *b
 		body, "torap_rtsp_evidence_told_total", "what", "stored", (double)t->told[RTSP_TELL_STORED]);
 	torap_metric_labelled(body, "torap_rtsp_evidence_told_total", "what", "missing",
 		(double)t->told[RTSP_TELL_MISSING]);
+	torap_metric_labelled(body, "torap_rtsp_evidence_told_total", "what", "damaged",
+		(double)t->told[RTSP_TELL_DAMAGED]);
 	torap_metric_labelled(body, "torap_rtsp_evidence_told_total", "what", "deleted",
 		(double)t->told[RTSP_TELL_DELETED]);
-	torap_metric_one(
-		body, "torap_rtsp_evidence_untold", "gauge", "Events that are not durable yet.", t->count);
+	torap_metric_one(body, "torap_rtsp_evidence_untold", "gauge", "Events that are not durable yet.",
+		t->count - t->stuck);
+	torap_metric_one(body, "torap_rtsp_evidence_stuck", "gauge",
+		"Such that are durable, and that the folder does not let go of.", t->stuck);
+	torap_metric_head(body, "torap_rtsp_evidence_not_stored_total", "counter",
+		"Pictures and clips that the folder did not take.");
+	for (unsigned i = 0; i < RTSP_REFUSALS; i++)
+		torap_metric_labelled(body, "torap_rtsp_evidence_not_stored_total", "why", refusals[i].label,
+			(double)e->refusals[i]);
 	torap_metric_one(body, "torap_rtsp_evidence_untold_lost_total", "counter",
 		"Events that there was no room for, or that tell of what is missing and were not taken for a day.",
 		(double)t->lost);

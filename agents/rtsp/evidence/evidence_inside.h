@@ -11,6 +11,8 @@
 
 struct rtsp_wish; /* wishes.c */
 
+enum rtsp_refusal { RTSP_REFUSAL_QUOTA, RTSP_REFUSAL_DISK, RTSP_REFUSAL_FOLDER, RTSP_REFUSALS };
+
 struct rtsp_evidence {
 	struct rtsp_agent *agent;
 	struct rtsp_jobs jobs;
@@ -20,6 +22,7 @@ struct rtsp_evidence {
 	struct rtsp_keeper keeper;
 	bool closing;
 	uint64_t unknown; /* cameras that were asked for and are none of ours */
+	uint64_t refusals[RTSP_REFUSALS];
 
 	struct rtsp_wish *wishes;
 	uint32_t wishes_count;
@@ -40,8 +43,8 @@ static inline const struct rtsp_evidence_config *rtsp_evidence_config_of(const s
 /* One of this camera for this occasion; digest, size and times are still to be filled. */
 struct rtsp_item rtsp_evidence_item(
 	const struct rtsp_camera *c, enum rtsp_media media, const struct rtsp_occasion *occasion);
-/* Why rtsp_store_put() failed, or that the quota is used up (-EDQUOT). */
-const char *rtsp_evidence_reason(int result);
+/* Counts and logs an answer of rtsp_store_put() that is not 0.  Returns the reason, for the event. */
+const char *rtsp_evidence_not_stored(struct rtsp_evidence *e, int result, const struct torap_error *err);
 
 /* A picture of the camera is wanted; shared with who wants one already. */
 void rtsp_wish_for(struct rtsp_evidence *e, struct rtsp_camera *c, const struct rtsp_alarm *alarm,

@@ -25,17 +25,37 @@ static uint32_t gaps_named(const struct rtsp_item *item)
 	return item->gaps_count < RTSP_GAPS_MAX ? item->gaps_count : RTSP_GAPS_MAX;
 }
 
+/* As events and descriptions have them. */
+static const char *const causes[] = {
+	[RTSP_GAP_LOST] = "packets",
+	[RTSP_GAP_SESSION] = "session broke",
+	[RTSP_GAP_NOT_HELD] = "not held any more",
+	[RTSP_GAP_CODEC] = "another codec",
+	[RTSP_GAP_SIZE] = "as large as a clip may be",
+};
+enum { CAUSES = sizeof causes / sizeof *causes };
+
+void rtsp_gap_add(struct rtsp_item *item, const struct rtsp_gap *gap)
+{
+	if (item->gaps_count < RTSP_GAPS_MAX)
+		item->gaps[item->gaps_count] = *gap;
+	else if (gap->cause >= RTSP_GAP_NOT_HELD)
+		item->gaps[RTSP_GAPS_MAX - 1] = *gap;
+	item->gaps_count++;
+}
+
 void rtsp_gaps_format(const struct rtsp_item *item, char *text, size_t size)
 {
 	size_t at = 0;
 	*text = 0;
 	for (uint32_t i = 0; i < gaps_named(item) && at < size; i++) {
-		char from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE], what[32] = "session broke";
+		char from[TORAP_WALL_TEXT_SIZE], until[TORAP_WALL_TEXT_SIZE], packets[16] = "";
 		const struct rtsp_gap *g = &item->gaps[i];
-		if (g->packets)
-			snprintf(what, sizeof what, "%" PRIu32 " packets", g->packets);
-		at += (size_t)snprintf(text + at, size - at, "%s%s/%s (%s)", i ? "; " : "",
-			torap_wall_format(g->from, from), torap_wall_format(g->until, until), what);
+		if (g->cause == RTSP_GAP_LOST)
+			snprintf(packets, sizeof packets, "%" PRIu32 " ", g->packets);
+		at += (size_t)snprintf(text + at, size - at, "%s%s/%s (%s%s)", i ? "; " : "",
+			torap_wall_format(g->from, from), torap_wall_format(g->until, until), packets,
+			causes[g->cause]);
 	}
 	if (item->gaps_count > RTSP_GAPS_MAX && at < size)
 		snprintf(text + at, size - at, "; %" PRIu32 " more", item->gaps_count - RTSP_GAPS_MAX);
@@ -67,6 +87,7 @@ static json_t *gaps_of(const struct rtsp_item *item)
 		json_t *gap = json_object();
 		set_time(gap, "from", item->gaps[i].from);
 		set_time(gap, "until", item->gaps[i].until);
+		json_object_set_new(gap, "cause", json_string(causes[item->gaps[i].cause]));
 		json_object_set_new(gap, "packets", json_integer(item->gaps[i].packets));
 		json_array_append_new(list, gap);
 	}
@@ -107,9 +128,19 @@ char *rtsp_item_write(const struct rtsp_item *item)
 	json_object_set_new(j, "gaps_count", json_integer(item->gaps_count));
 	json_object_set_new(j, "alarms", alarms_of(item));
 	json_object_set_new(j, "alarms_more", json_integer(item->alarms_more));
+	json_object_set_new(j, "told", json_integer(item->told));
 	char *text = json_dumps(j, JSON_INDENT(1));
 	json_decref(j);
 	return text;
+}
+
+/* No text within it can hold this: there a quotation mark has a backslash before it. */
+size_t rtsp_item_told_at(struct torap_bytes text)
+{
+	static const char key[] = "\"told\": ";
+	const size_t size = sizeof key - 1;
+	const uint8_t *at = memmem(text.data, text.size, key, size);
+	return at && at + size < text.data + text.size ? (size_t)(at - text.data) + size : 0;
 }
 
 /* Reading: remembers that something was wrong. */
@@ -138,6 +169,17 @@ static struct torap_wall get_time(const json_t *from, const char *key, bool *goo
 	return at;
 }
 
+static void get_cause(struct rtsp_gap *out, const json_t *gap, bool *good)
+{
+	char text[32];
+	unsigned i = 0;
+	get_text(gap, "cause", text, sizeof text, good);
+	while (i < CAUSES && strcmp(text, causes[i]) != 0)
+		i++;
+	*good = *good && i < CAUSES;
+	out->cause = *good ? (enum rtsp_gap_cause)i : RTSP_GAP_LOST;
+}
+
 static void get_lists(struct rtsp_item *out, const json_t *j, bool *good)
 {
 	const json_t *gaps = json_object_get(j, "gaps"), *alarms = json_object_get(j, "alarms");
@@ -149,6 +191,7 @@ static void get_lists(struct rtsp_item *out, const json_t *j, bool *good)
 		out->gaps[i].from = get_time(gap, "from", good);
 		out->gaps[i].until = get_time(gap, "until", good);
 		out->gaps[i].packets = (uint32_t)get_number(gap, "packets", UINT32_MAX, good);
+		get_cause(&out->gaps[i], gap, good);
 	}
 	for (size_t i = 0; *good && i < json_array_size(alarms); i++) {
 		const json_t *alarm = json_array_get(alarms, i);
@@ -184,6 +227,7 @@ int rtsp_item_read(struct rtsp_item *out, struct torap_bytes text, struct torap_
 	out->frames = (uint32_t)get_number(j, "frames", UINT32_MAX, &good);
 	get_lists(out, j, &good);
 	out->alarms_more = (uint32_t)get_number(j, "alarms_more", UINT32_MAX, &good);
+	out->told = (enum rtsp_told_of)get_number(j, "told", RTSP_TELL_COUNT - 1, &good);
 	json_decref(j);
 	return good && *out->camera ? 0
 				    : torap_errorf(err, -EBADMSG, "it does not describe a piece of evidence");

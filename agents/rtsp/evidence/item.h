@@ -29,9 +29,29 @@ struct rtsp_alarm {
 	struct torap_wall at;
 };
 
+/* Why something of the time is not in a clip.  The last three end it. */
+enum rtsp_gap_cause {
+	RTSP_GAP_LOST,     /* packets */
+	RTSP_GAP_SESSION,  /* it broke; how many packets that cost is not known */
+	RTSP_GAP_NOT_HELD, /* the camera is only sampled now */
+	RTSP_GAP_CODEC,    /* what it sends since cannot stand in the same file */
+	RTSP_GAP_SIZE,     /* as large as a clip may be */
+};
+
 struct rtsp_gap {
 	struct torap_wall from, until;
-	uint32_t packets; /* lost; 0: not known, the session broke */
+	enum rtsp_gap_cause cause;
+	uint32_t packets; /* lost */
+};
+
+/* What the node was told last.  The numbers stand in descriptions. */
+enum rtsp_told_of {
+	RTSP_TELL_NOTHING,
+	RTSP_TELL_STORED,
+	RTSP_TELL_MISSING, /* it was never there */
+	RTSP_TELL_DAMAGED, /* it was, and its file is altered or gone */
+	RTSP_TELL_DELETED,
+	RTSP_TELL_COUNT,
 };
 
 struct rtsp_item {
@@ -48,11 +68,14 @@ struct rtsp_item {
 	struct rtsp_alarm alarms[RTSP_ALARMS_MAX];
 	uint32_t alarms_count;
 	uint32_t alarms_more; /* that are not named */
+	enum rtsp_told_of told;
 };
 
 const char *rtsp_media_type(enum rtsp_media media);      /* "image/jpeg" */
 const char *rtsp_media_extension(enum rtsp_media media); /* "jpg" */
 
+/* Counts one more; names it while there is room.  One that ends the clip is named in any case: in the place of the last that is. */
+void rtsp_gap_add(struct rtsp_item *item, const struct rtsp_gap *gap);
 /* "2026-…Z/2026-…Z (12 packets); …", and how many more there are. */
 void rtsp_gaps_format(const struct rtsp_item *item, char *text, size_t size);
 /* Of which file, and for which camera and alarm: the same picture may serve two. */
@@ -60,5 +83,7 @@ char *rtsp_item_name(const struct rtsp_item *item, char text[static RTSP_ITEM_NA
 
 /* JSON, owned by the caller.  NULL: memory ran out. */
 char *rtsp_item_write(const struct rtsp_item *item);
+/* Where in such a text the digit stands that says what was told; 0: there is none. */
+size_t rtsp_item_told_at(struct torap_bytes text);
 /* 0, or a negative error: it is none. */
 int rtsp_item_read(struct rtsp_item *out, struct torap_bytes text, struct torap_error *err);

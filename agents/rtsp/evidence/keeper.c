@@ -89,7 +89,8 @@ void rtsp_keeper_look_again(struct rtsp_keeper *k)
 		k->list[i].look = (struct torap_mono){ 0 };
 }
 
-/* Looking and deleting. */
+/* Looking and deleting: two jobs, for a hold is judged on the loop, where holds are read, and the description that it is judged by lies on the
+ * disk.  One piece at a time: what is due can wait, pictures and clips that share the threads cannot. */
 
 static void let_go(struct keep_job *j, struct rtsp_kept *e, int64_t again_ms)
 {
@@ -106,7 +107,7 @@ static void let_go(struct keep_job *j, struct rtsp_kept *e, int64_t again_ms)
 static void run_remove(struct rtsp_job *job)
 {
 	struct keep_job *j = (struct keep_job *)job;
-	/* Holds that came while it waited for its turn. */
+	/* Holds that came while it waited for its turn: it is looked at anew, for what is deleted does not come back. */
 	j->result = atomic_load(&j->keeper->holds_read) != j->holds ? -EAGAIN : 0;
 	if (!j->result)
 		j->result = rtsp_store_remove(j->keeper->store, j->stage, j->name, &j->err);
@@ -138,7 +139,7 @@ static void on_removed(struct rtsp_job *job)
 static void run_look(struct rtsp_job *job)
 {
 	struct keep_job *j = (struct keep_job *)job;
-	j->result = rtsp_store_get(j->keeper->store, j->stage, j->name, &j->item, NULL, &j->err);
+	j->result = rtsp_store_get(j->keeper->store, j->stage, j->name, &j->item, &j->err);
 }
 
 static void on_looked(struct rtsp_job *job)
@@ -155,7 +156,8 @@ static void on_looked(struct rtsp_job *job)
 	k->held -= e->held;
 	e->held = hold != NULL;
 	k->held += e->held;
-	if (j->result == -ENOENT) { /* somebody took it away by hand */
+	/* Taken away by hand; or it lingered in `pending` and has left it: then it is listed once more, as told. */
+	if (j->result == -ENOENT) {
 		let_go(j, e, 0);
 	} else if (j->result) {
 		torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);

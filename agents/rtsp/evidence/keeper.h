@@ -1,6 +1,7 @@
 /* keeper.h: whose time is over?  Looks at each piece of evidence when its retention ends: what a hold holds stays and is looked at again,
  * the rest is deleted, and the node told.  Nothing is deleted while the wall clock cannot be believed (base/steady.h), nor before its
- * event is durable, unless the node refused that event so often that it will never be: of a camera whose owner withdrew his consent. */
+ * event is durable, unless the node refused that event so often that it will never be: of a camera whose owner withdrew his consent.  So
+ * that nothing escapes its end, what is told and cannot leave `pending` is deleted there. */
 #pragma once
 
 #include <stdatomic.h>
@@ -17,7 +18,7 @@ enum { RTSP_KEEPER_HELD_MS = 10 * 60 * 1000, RTSP_KEEPER_AGAIN_MS = 60 * 1000 };
 
 struct rtsp_kept {
 	char name[RTSP_ITEM_NAME_SIZE]; /* in the store; "": gone */
-	enum rtsp_stage stage;          /* TOLD; PENDING: the node refuses its event again and again */
+	enum rtsp_stage stage;          /* TOLD; PENDING: it lingers there (teller.h) */
 	struct torap_wall stored;
 	struct torap_mono look; /* not before */
 	bool held;              /* when it was last looked at */

@@ -85,19 +85,18 @@ static void run_clip(struct rtsp_job *job)
 	struct clip_job *j = (struct clip_job *)job;
 	struct torap_writer mp4 = { 0 };
 	j->answer = rtsp_clip(&mp4, &j->item, &j->reel->footage);
-	if (!j->answer && j->evidence->store.bytes + mp4.size > j->quota)
-		j->result = torap_errorf(&j->err, -EDQUOT, "the folder's quota is used up");
-	else if (!j->answer)
+	if (!j->answer)
 		j->result = rtsp_store_put(
-			&j->evidence->store, &j->item, torap_bytes(mp4.data, mp4.size), &j->err);
+			&j->evidence->store, &j->item, torap_bytes(mp4.data, mp4.size), j->quota, &j->err);
 	torap_writer_finish(&mp4);
 }
 
-static const char *clip_reason(int answer)
+static const char *clip_reason(const struct clip_job *j)
 {
-	switch (answer) {
+	switch (j->answer) {
 	case RTSP_CLIP_EMPTY:
-		return "no keyframe came in that time";
+		return j->reel->footage.ended == RTSP_GAP_NOT_HELD ? "it is not held any more"
+								   : "no keyframe came in that time";
 	case RTSP_CLIP_UNDECODABLE:
 		return "what it sends cannot be decoded";
 	case RTSP_CLIP_UNKNOWN:
@@ -115,11 +114,9 @@ static void on_clip(struct rtsp_job *job)
 	if (job->dropped || e->closing) {
 		rtsp_occasion_finish(&j->occasion, &e->requests);
 	} else if (j->answer || j->result) {
-		if (j->result)
-			torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);
-		rtsp_teller_missing(&e->teller, &j->item,
-			j->answer ? clip_reason(j->answer) : rtsp_evidence_reason(j->result), &j->occasion,
-			torap_app_mono());
+		const char *why =
+			j->answer ? clip_reason(j) : rtsp_evidence_not_stored(e, j->result, &j->err);
+		rtsp_teller_missing(&e->teller, &j->item, why, &j->occasion, torap_app_mono());
 	} else {
 		e->clips++;
 		rtsp_teller_stored(
@@ -161,13 +158,17 @@ void rtsp_recordings_tick(struct rtsp_evidence *e, struct torap_mono now)
 {
 	for (uint32_t i = 0; i < e->recordings_count;) {
 		struct rtsp_camera *c = rtsp_cameras_find(&e->agent->cameras, e->recordings[i]);
-		bool goes_on = c && c->track && c->track->recording && !rtsp_track_due(c->track, now);
-		if (goes_on) {
+		bool recording = c && c->track && c->track->recording;
+		if (recording && !c->held) /* nothing comes any more that a clip could be made of */
+			rtsp_track_end(c->track, RTSP_GAP_NOT_HELD);
+		if (recording && !rtsp_track_due(c->track, now)) {
 			i++;
 			continue;
 		}
 		e->recordings[i] = e->recordings[--e->recordings_count];
-		if (c && c->track && c->track->recording)
+		if (recording)
 			cut(e, c);
+		if (c && !c->held)
+			rtsp_record_forget(e, c); /* its share of the memory is for those that are held */
 	}
 }

@@ -1,11 +1,15 @@
-/* An entry is read from the folder (a job), offered to the node, and, when it is durable there, settled in the folder (a job): then it
- * goes. */
+/* An entry is read from the folder and compared with its digest (a job), offered to the node, and, when it is durable there, settled in the
+ * folder (a job): then it goes.
+ *
+ * Killed before the node has it: it is read and offered again.  Killed when the node has it and the folder does not know: it is offered
+ * again, and the node knows it by its repeat key, for a day.  The folder knows, and could not let it go: it is settled, and not offered. */
 #include "agents/rtsp/evidence/teller.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
@@ -20,7 +24,7 @@ struct tell_job {
 	enum rtsp_told_of what;
 	char name[RTSP_ITEM_NAME_SIZE];
 	struct rtsp_item item;
-	struct torap_writer file;
+	struct torap_buffer *file; /* NULL: not read, or damaged */
 	struct torap_wall stored;
 	int result;
 	struct torap_error err;
@@ -34,6 +38,7 @@ void rtsp_teller_init(struct rtsp_teller *t)
 static void drop(struct rtsp_teller *t, struct rtsp_tell_entry *e)
 {
 	rtsp_occasion_finish(&e->occasion, t->requests);
+	t->stuck -= e->durable;
 	free(e->item);
 	free(e);
 	t->count--;
@@ -117,13 +122,27 @@ void rtsp_teller_deleted(struct rtsp_teller *t, const char *name, const char *re
 	(void)add(t, RTSP_TELL_DELETED, name, reason, now);
 }
 
+/* Its time runs all the same: what waits for the node, or for its folder, is not kept for ever.  When that began must be known: what was
+ * never read may be of today. */
+static void say_it_lingers(struct rtsp_teller *t, struct rtsp_tell_entry *e)
+{
+	bool is_evidence = e->what == RTSP_TELL_STORED || e->what == RTSP_TELL_DAMAGED;
+	if (e->lingers || !is_evidence || !e->stored.us || (!e->durable && e->refusals < UNWANTED))
+		return;
+	e->lingers = true;
+	torap_warn("EVIDENCE-LINGERS", "%s: %s; it is tried on, until its time is over", e->name,
+		e->durable ? "the node was told, and it cannot leave the folder `pending`"
+			   : "it could not be told for an hour");
+	t->on_lingers(t->hint, e->name, e->stored);
+}
+
 /* Comes again, ever later. */
 static void put_off(struct rtsp_teller *t, struct torap_mono now)
 {
 	struct rtsp_tell_entry *e = t->current;
 	unsigned doublings = e->refusals < DOUBLINGS_MAX ? e->refusals : DOUBLINGS_MAX;
-	if (++e->refusals == UNWANTED && e->what == RTSP_TELL_STORED)
-		t->on_unwanted(t->hint, e->name, e->stored);
+	e->refusals++;
+	say_it_lingers(t, e);
 	e->again = torap_mono_add_ms(now, (int64_t)AGAIN_MS << doublings);
 	t->current = NULL;
 	if (e->what == RTSP_TELL_MISSING && now.us - e->since.us > give_up_us) {
@@ -139,69 +158,107 @@ static void put_off(struct rtsp_teller *t, struct torap_mono now)
 static void run_settle(struct rtsp_job *job)
 {
 	struct tell_job *j = (struct tell_job *)job;
-	j->result = j->what == RTSP_TELL_STORED ? rtsp_store_told(j->teller->store, j->name, &j->err)
-						: rtsp_store_forget(j->teller->store, j->name, &j->err);
+	j->result = rtsp_store_settle(j->teller->store, j->what, j->name, &j->err);
 }
 
 static void on_settled(struct rtsp_job *job)
 {
 	struct tell_job *j = (struct tell_job *)job;
 	struct rtsp_teller *t = j->teller;
-	if (!job->dropped) {
-		if (j->result) /* it is told once more after the next start, and known as a repeat */
-			torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);
-		if (j->what == RTSP_TELL_STORED)
+	if (!t->current) {
+		/* the process ends; the next one finds it marked */
+	} else if (job->dropped) {
+		put_off(t, torap_app_mono());
+	} else if (j->result < 0 && j->result != -ENOENT) {
+		torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);
+		put_off(t, torap_app_mono());
+	} else {
+		if (j->result == 0 && j->what != RTSP_TELL_DELETED)
 			t->on_told(t->hint, j->name, j->stored);
+		drop_current(t); /* -ENOENT: its time was over meanwhile, or it was taken away by hand */
 	}
-	if (t->current)
-		drop_current(t);
 	free(j);
 }
 
 static void run_load(struct rtsp_job *job)
 {
 	struct tell_job *j = (struct tell_job *)job;
-	bool stored = j->what == RTSP_TELL_STORED;
-	if (!stored) { /* of a crash in between there may be something left */
-		j->result = rtsp_store_remove(j->teller->store, RTSP_STAGE_GONE, j->name, &j->err);
-		if (j->result)
-			return;
+	if (j->what != RTSP_TELL_DELETED) {
+		struct torap_error why;
+		j->result = rtsp_store_load(j->teller->store, j->name, &j->item, &j->file, &j->err);
+		if (j->result < 0 &&
+			rtsp_store_get(j->teller->store, RTSP_STAGE_PENDING, j->name, &j->item, &why))
+			j->item.stored.us = 0; /* not even its description can be read */
+		return;
 	}
-	j->result = rtsp_store_get(j->teller->store, stored ? RTSP_STAGE_PENDING : RTSP_STAGE_GONE, j->name,
-		&j->item, NULL, &j->err);
-	if (j->result == 0 && stored && j->item.media == RTSP_SNAPSHOT)
-		j->result = rtsp_store_get(
-			j->teller->store, RTSP_STAGE_PENDING, j->name, &j->item, &j->file, &j->err);
+	/* Killed between moving the description and removing the file, the file is still there: that it is gone is told only when it is. */
+	j->result = rtsp_store_remove(j->teller->store, RTSP_STAGE_GONE, j->name, &j->err);
+	if (!j->result)
+		j->result = rtsp_store_get(j->teller->store, RTSP_STAGE_GONE, j->name, &j->item, &j->err);
+}
+
+/* What the file turned out to be decides what is told; it may be mended again before the node takes that. */
+static void decide(struct rtsp_tell_entry *e, int loaded)
+{
+	const char *why = loaded == RTSP_STORE_NO_FILE ? "its file never came, or was taken away"
+						       : "its file was altered in the folder";
+	if (e->what == RTSP_TELL_DELETED)
+		return;
+	if (loaded && e->what != RTSP_TELL_DAMAGED)
+		torap_warn("EVIDENCE-DAMAGED", "%s: %s; it is told as missing", e->name, why);
+	e->what = loaded ? RTSP_TELL_DAMAGED : RTSP_TELL_STORED;
+	snprintf(e->reason, sizeof e->reason, "%s", loaded ? why : "");
+}
+
+/* By what the folder says, the node has heard of it, be it from a process before this one. */
+static bool is_durable(const struct rtsp_tell_entry *e, const struct rtsp_item *item)
+{
+	return e->what == RTSP_TELL_DELETED
+		       ? item->told == RTSP_TELL_DELETED
+		       : item->told == RTSP_TELL_STORED || item->told == RTSP_TELL_DAMAGED;
 }
 
 static void offer(struct rtsp_teller *t, struct kit *kit, const struct rtsp_item *item,
 	struct torap_bytes picture, struct torap_mono now, struct torap_wall wall)
 {
 	struct rtsp_tell_entry *e = t->current;
-	e->stored = item->stored;
 	rtsp_telling_fill(&t->telling, e->what, item, e->reason, picture,
-		e->what == RTSP_TELL_STORED && item->stored.us ? item->stored : wall);
+		e->what == RTSP_TELL_STORED ? item->stored : wall);
 	t->offered = kit_offer(kit, &t->telling.o, (struct kit_tag){ 0, RTSP_TELLER_TAG }) == 0;
 	if (!t->offered)
 		put_off(t, now);
 }
 
+static void set_durable(struct rtsp_teller *t, struct torap_mono now);
+
 static void on_loaded(struct rtsp_job *job)
 {
 	struct tell_job *j = (struct tell_job *)job;
 	struct rtsp_teller *t = j->teller;
+	struct rtsp_tell_entry *e = t->current;
 	struct torap_mono now = torap_app_mono();
-	if (job->dropped || !t->current) {
+	if (!e) {
 		/* the process ends */
+	} else if (job->dropped) {
+		put_off(t, now);
 	} else if (j->result == -ENOENT) {
 		drop_current(t); /* told already, or taken away by hand */
-	} else if (j->result) {
+	} else if (j->result < 0) {
 		torap_fail("EVIDENCE-FOLDER", "%s", j->err.text);
+		e->stored = j->item.stored;
 		put_off(t, now);
+	} else if (is_durable(e, &j->item)) {
+		e->stored = j->item.stored;
+		e->what = j->item.told;
+		set_durable(t, now);
 	} else {
-		offer(t, j->kit, &j->item, torap_bytes(j->file.data, j->file.size), now, torap_app_wall());
+		bool picture = j->file && j->item.media == RTSP_SNAPSHOT;
+		e->stored = j->item.stored;
+		decide(e, j->result);
+		offer(t, j->kit, &j->item, picture ? torap_buffer_bytes(j->file) : torap_bytes(NULL, 0), now,
+			torap_app_wall());
 	}
-	torap_writer_finish(&j->file);
+	torap_buffer_unref(j->file);
 	free(j);
 }
 
@@ -223,6 +280,16 @@ static void add_job(struct rtsp_teller *t, void (*run)(struct rtsp_job *job),
 	rtsp_jobs_add(t->jobs, &j->job);
 }
 
+/* Nothing is offered any more, whatever the folder does; and who asked for it has it. */
+static void set_durable(struct rtsp_teller *t, struct torap_mono now)
+{
+	t->current->durable = true;
+	t->current->refusals = 0;
+	t->stuck++;
+	rtsp_occasion_finish(&t->current->occasion, t->requests);
+	add_job(t, run_settle, on_settled, NULL, now);
+}
+
 void rtsp_teller_step(struct rtsp_teller *t, struct kit *kit, struct torap_mono now, struct torap_wall wall)
 {
 	if (t->current || !kit_room(kit))
@@ -237,7 +304,9 @@ void rtsp_teller_step(struct rtsp_teller *t, struct kit *kit, struct torap_mono 
 	if (!e->next)
 		t->last = at;
 	t->current = e;
-	if (e->item)
+	if (e->durable)
+		add_job(t, run_settle, on_settled, NULL, now);
+	else if (e->item)
 		offer(t, kit, e->item, torap_bytes(NULL, 0), now, wall);
 	else
 		add_job(t, run_load, on_loaded, kit, now);
@@ -257,5 +326,5 @@ void rtsp_teller_verdict(struct rtsp_teller *t, bool taken, struct torap_mono no
 	if (t->current->item)
 		drop_current(t);
 	else
-		add_job(t, run_settle, on_settled, NULL, now);
+		set_durable(t, now);
 }

@@ -1,7 +1,8 @@
 /* teller.h: what the node has not heard of yet, one after the other until it is durable there.
  *
- * What lies in the folder is read when its turn comes, so that a day without a node costs some bytes for each.  What the node refuses
- * (its consent is over, say) lets the others pass, and comes again ever later. */
+ * What lies in the folder is read when its turn comes, so that a day without a node costs some bytes for each; a file that is not what its
+ * digest says any more is told as damaged.  What the node refuses (its consent is over, say) lets the others pass, and comes again ever
+ * later; so does what is durable and cannot be settled in the folder, without being told again. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +25,9 @@ struct rtsp_tell_entry {
 	struct rtsp_occasion occasion;
 	struct torap_wall stored; /* once it was read */
 	struct torap_mono since, again;
-	uint32_t refusals;
+	uint32_t refusals; /* of the node, or of the folder once it is durable */
+	bool durable;      /* and not settled in the folder yet */
+	bool lingers;      /* was said to */
 };
 
 struct rtsp_teller {
@@ -32,17 +35,18 @@ struct rtsp_teller {
 	struct rtsp_store *store;
 	struct rtsp_requests *requests;
 	void *hint;
-	/* The event of what was stored is durable. */
+	/* The event of what was stored, be it damaged meanwhile, is durable; it has left `pending`. */
 	void (*on_told)(void *hint, const char *name, struct torap_wall stored);
-	/* The node has refused its event for an hour; once for each.  It is offered again all the same. */
-	void (*on_unwanted)(void *hint, const char *name, struct torap_wall stored);
+	/* It stays in `pending` for a long time: the node has refused its event for an hour (or it cannot be read), or it is told and the folder
+	 * does not let it leave.  Once for each; it is tried again all the same. */
+	void (*on_lingers)(void *hint, const char *name, struct torap_wall stored);
 	/* private */
 	struct rtsp_tell_entry *first, **last, *current; /* current: it is off the list */
 	bool offered;
 	uint32_t count; /* current included */
+	uint32_t stuck; /* of these: durable */
 	struct rtsp_telling telling;
-	uint64_t told[3], refused,
-		lost; /* by rtsp_told_of; lost: no room, or missing ones that a day did not take */
+	uint64_t told[RTSP_TELL_COUNT], refused, lost; /* no room, or missing ones that a day did not take */
 };
 
 void rtsp_teller_init(struct rtsp_teller *t);

@@ -11,6 +11,7 @@
 static const char *const codes[] = {
 	[RTSP_TELL_STORED] = "evidence stored",
 	[RTSP_TELL_MISSING] = "evidence missing",
+	[RTSP_TELL_DAMAGED] = "evidence missing",
 	[RTSP_TELL_DELETED] = "evidence deleted",
 };
 

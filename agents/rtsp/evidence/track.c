@@ -52,6 +52,7 @@ static bool finish_reel(struct rtsp_reel *r, const struct rtsp_track *t)
 	r->footage = (struct rtsp_footage){ .codec = t->codec, .clock_hz = t->clock_hz, .count = r->count };
 	memcpy(r->sets, t->sets, t->sets_size);
 	r->footage.sets = torap_bytes(r->sets, t->sets_size);
+	r->footage.ended = t->ended;
 	r->footage.spans = calloc(r->count + 1, sizeof *r->footage.spans);
 	if (!r->footage.spans)
 		return false;
@@ -93,8 +94,8 @@ static void begin_session(struct rtsp_track *t, uint32_t session, const struct r
 	bool kept = t->ring.count || (t->reel && t->reel->count);
 	if (kept && (t->codec != video->codec || t->clock_hz != video->clock_hz)) {
 		rtsp_ring_finish(&t->ring);
-		if (t->reel)
-			t->end.us = INT64_MIN; /* ends with what it has, by what was known of that */
+		if (t->reel) /* by what was known of that */
+			rtsp_track_end(t, RTSP_GAP_CODEC);
 	} else {
 		note_video(t, video);
 	}
@@ -106,7 +107,7 @@ void rtsp_track_packet(struct rtsp_track *t, uint32_t session, const struct rtsp
 {
 	if (session != t->session)
 		begin_session(t, session, video);
-	if (t->reel && t->end.us == INT64_MIN)
+	if (t->reel && t->ended)
 		return; /* until it is cut */
 	if (t->codec != video->codec || t->clock_hz != video->clock_hz)
 		note_video(t, video);
@@ -120,14 +121,14 @@ void rtsp_track_packet(struct rtsp_track *t, uint32_t session, const struct rtsp
 	if (t->reel_bytes + newest->room <= RTSP_REEL_BYTES_MAX && add_chunk(t->reel, newest))
 		t->reel_bytes += newest->room;
 	else
-		t->end.us = INT64_MIN; /* long enough */
+		rtsp_track_end(t, RTSP_GAP_SIZE);
 }
 
 bool rtsp_track_record(
 	struct rtsp_track *t, struct torap_wall from, struct torap_wall until, struct torap_mono end)
 {
 	if (t->recording) {
-		if (until.us > t->until.us && t->end.us != INT64_MIN) {
+		if (until.us > t->until.us && !t->ended) {
 			t->until = until;
 			t->end = end;
 		}
@@ -142,7 +143,14 @@ bool rtsp_track_record(
 	t->from = from;
 	t->until = until;
 	t->end = end;
+	t->ended = RTSP_GAP_LOST;
 	return true;
+}
+
+void rtsp_track_end(struct rtsp_track *t, enum rtsp_gap_cause why)
+{
+	t->ended = why;
+	t->end.us = INT64_MIN;
 }
 
 bool rtsp_track_due(const struct rtsp_track *t, struct torap_mono now)

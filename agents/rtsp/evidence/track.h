@@ -37,6 +37,7 @@ struct rtsp_track {
 	uint64_t seen; /* ring.added */
 	struct torap_wall from, until;
 	struct torap_mono end;
+	enum rtsp_gap_cause ended; /* before its time; RTSP_GAP_LOST: not so */
 };
 
 /* NULL: memory ran out. */
@@ -50,6 +51,8 @@ void rtsp_track_packet(struct rtsp_track *t, uint32_t session, const struct rtsp
 /* Begins a clip, or makes the one under way end later.  False: memory ran out. */
 bool rtsp_track_record(
 	struct rtsp_track *t, struct torap_wall from, struct torap_wall until, struct torap_mono end);
+/* Ends the clip under way now, with what it has: it is due. */
+void rtsp_track_end(struct rtsp_track *t, enum rtsp_gap_cause why);
 /* Its end has come, or it holds as much as it may. */
 bool rtsp_track_due(const struct rtsp_track *t, struct torap_mono now);
 /* Ends the clip and gives what it holds; NULL: memory ran out. */

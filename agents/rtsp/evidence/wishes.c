@@ -110,11 +110,9 @@ static void run_picture(struct rtsp_job *job)
 	struct torap_writer jpeg = { 0 };
 	p->decoded = (!p->reel || find_newest(p)) && rtsp_snapshot(&jpeg, &p->item.width, &p->item.height,
 							     p->codec, p->data, p->size, p->most);
-	if (p->decoded && p->evidence->store.bytes + jpeg.size > p->quota)
-		p->result = torap_errorf(&p->err, -EDQUOT, "the folder's quota is used up");
-	else if (p->decoded)
+	if (p->decoded)
 		p->result = rtsp_store_put(
-			&p->evidence->store, &p->item, torap_bytes(jpeg.data, jpeg.size), &p->err);
+			&p->evidence->store, &p->item, torap_bytes(jpeg.data, jpeg.size), p->quota, &p->err);
 	torap_writer_finish(&jpeg);
 }
 
@@ -131,8 +129,7 @@ static void conclude(struct rtsp_evidence *e, struct rtsp_camera *c, struct pict
 		if (++w->attempts == ATTEMPTS_MAX)
 			fail_wish(e, c, w, "what it sends cannot be decoded");
 	} else if (p->result) {
-		torap_fail("EVIDENCE-FOLDER", "%s", p->err.text);
-		fail_wish(e, c, w, rtsp_evidence_reason(p->result));
+		fail_wish(e, c, w, rtsp_evidence_not_stored(e, p->result, &p->err));
 	} else {
 		e->pictures++;
 		rtsp_teller_stored(&e->teller, rtsp_item_name(&p->item, name), &w->occasion, now);

@@ -1,4 +1,5 @@
-/* jpeg.h: a JPEG out of RTP packets, which leave its head out (RFC 2435).  Pure. */
+/* jpeg.h: a JPEG out of RTP packets, which leave its head out (RFC 2435).  It has all that a JPEG has, the Huffman tables too: not every
+ * player of Motion JPEG knows those by heart.  Pure. */
 #pragma once
 
 #include <stdbool.h>

@@ -4,7 +4,6 @@
 #include <criterion/criterion.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
-#include <libavutil/opt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,175 +13,31 @@
 #include "agents/rtsp/decode.h"
 #include "agents/rtsp/evidence/snapshot.h"
 #include "agents/rtsp/evidence/track.h"
-
-enum { W = 320, H = 176, FPS = 10, GOP = 10, MTU = 600 };
-#define S ((int64_t)TORAP_US_PER_S)
-
-/* A camera: encodes grey that grows, cuts it into packets, and sends them. */
-struct camera {
-	AVCodecContext *codec;
-	AVFrame *frame;
-	AVPacket *packet;
-	enum rtsp_codec kind;
-	struct rtsp_video video;
-	struct rtsp_budget budget;
-	struct rtsp_track *track;
-	size_t most;
-	int64_t before_us, now_us;
-	uint32_t session;
-	uint16_t sequence;
-	int frames, sent, lose_every; /* packets */
-	bool swap;                    /* every second packet comes before the one before it */
-	struct rtsp_rtp kept;
-	uint8_t kept_bytes[2048], bytes[2048];
-	bool has_kept;
-};
-
-static bool at_once; /* each picture is sent when it was taken */
-
-static void open_camera(struct camera *c, const char *encoder, enum rtsp_codec kind, int b_frames)
-{
-	*c = (struct camera){
-		.kind = kind, .budget.most = 16 << 20, .most = 8 << 20, .before_us = 3 * S, .session = 1
-	};
-	av_log_set_level(AV_LOG_QUIET);
-	const AVCodec *found = avcodec_find_encoder_by_name(encoder);
-	cr_assert(found, "no encoder %s", encoder);
-	c->codec = avcodec_alloc_context3(found);
-	c->codec->width = W;
-	c->codec->height = H;
-	c->codec->pix_fmt = AV_PIX_FMT_YUV420P;
-	c->codec->time_base = (AVRational){ 1, FPS };
-	c->codec->gop_size = GOP;
-	c->codec->max_b_frames = b_frames;
-	c->codec->thread_count = 1;
-	if (kind == RTSP_CODEC_H264)
-		av_opt_set(c->codec->priv_data, "x264-params",
-			at_once ? "scenecut=0:repeat-headers=1:slices=2:rc-lookahead=0:sync-lookahead=0"
-				: "scenecut=0:repeat-headers=1:slices=2",
-			0);
-	else
-		av_opt_set(c->codec->priv_data, "x265-params",
-			"scenecut=0:repeat-headers=1:log-level=none:pools=1:bframes=0", 0);
-	cr_assert_eq(avcodec_open2(c->codec, found, NULL), 0);
-	c->frame = av_frame_alloc();
-	c->frame->width = W;
-	c->frame->height = H;
-	c->frame->format = AV_PIX_FMT_YUV420P;
-	cr_assert_eq(av_frame_get_buffer(c->frame, 0), 0);
-	c->packet = av_packet_alloc();
-	c->video.codec = kind;
-	c->video.clock_hz = 90000;
-	c->track = rtsp_track_create(&c->budget);
-	c->now_us = 1800000000 * S;
-}
-
-static void close_camera(struct camera *c)
-{
-	c->track = rtsp_track_destroy(c->track);
-	cr_expect_eq(c->budget.used, 0, "no chunk is forgotten");
-	av_frame_free(&c->frame);
-	av_packet_free(&c->packet);
-	avcodec_free_context(&c->codec);
-}
-
-static void deliver(struct camera *c, const struct rtsp_rtp *p)
-{
-	rtsp_track_packet(c->track, c->session, &c->video, p, c->most, c->before_us,
-		(struct torap_mono){ c->now_us }, (struct torap_wall){ c->now_us });
-}
-
-static void send_packet(struct camera *c, const uint8_t *data, size_t size, uint32_t time, bool marker)
-{
-	struct rtsp_rtp p = {
-		.marker = marker, .sequence = c->sequence++, .time = time, .body = torap_bytes(data, size)
-	};
-	c->sent++;
-	if (c->lose_every && c->sent % c->lose_every == 0)
-		return;
-	if (c->swap && !c->has_kept) {
-		memcpy(c->kept_bytes, data, size);
-		c->kept = p;
-		c->kept.body.data = c->kept_bytes;
-		c->has_kept = true;
-		return;
-	}
-	deliver(c, &p);
-	if (c->has_kept)
-		deliver(c, &c->kept);
-	c->has_kept = false;
-}
-
-static void send_nal(struct camera *c, const uint8_t *nal, size_t size, uint32_t time, bool last)
-{
-	bool h265 = c->kind == RTSP_CODEC_H265;
-	size_t head = h265 ? 2 : 1;
-	if (size <= MTU) {
-		send_packet(c, nal, size, time, last);
-		return;
-	}
-	unsigned type = h265 ? nal[0] >> 1 & 63 : nal[0] & 31;
-	for (size_t at = head; at < size; at += MTU) {
-		size_t part = size - at < MTU ? size - at : MTU;
-		bool begin = at == head, end = at + part == size;
-		c->bytes[0] = (uint8_t)(h265 ? (nal[0] & 0x81) | 49 << 1 : (nal[0] & 0xe0) | 28);
-		c->bytes[1] = nal[1];
-		c->bytes[head] = (uint8_t)(type | (begin ? 0x80 : 0) | (end ? 0x40 : 0));
-		memcpy(c->bytes + head + 1, nal + at, part);
-		send_packet(c, c->bytes, head + 1 + part, time, last && end);
-	}
-}
-
-/* The next start code, or the end. */
-static const uint8_t *next_start(const uint8_t *at, const uint8_t *end)
-{
-	for (; at + 3 <= end; at++)
-		if (!at[0] && !at[1] && at[2] == 1)
-			return at;
-	return end;
-}
-
-static void send_frame(struct camera *c, const AVPacket *p)
-{
-	const uint8_t *end = p->data + p->size, *at = next_start(p->data, end);
-	while (at < end) {
-		const uint8_t *nal = at + 3, *next = next_start(nal, end), *stop = next;
-		while (stop > nal && stop < end && !stop[-1])
-			stop--;
-		send_nal(c, nal, (size_t)(stop - nal), (uint32_t)(p->pts * 90000 / FPS), next == end);
-		at = next;
-	}
-}
-
-/* So many pictures, 100 ms apart. */
-static void play(struct camera *c, int frames)
-{
-	for (int i = 0; i < frames; i++) {
-		c->now_us += S / FPS;
-		cr_assert_eq(av_frame_make_writable(c->frame), 0);
-		for (int y = 0; y < H; y++)
-			for (int x = 0; x < W; x++)
-				c->frame->data[0][y * c->frame->linesize[0] + x] =
-					(uint8_t)(x * 3 + y * c->frames + rand() % 16);
-		for (int plane = 1; plane < 3; plane++)
-			for (int y = 0; y < H / 2; y++)
-				memset(c->frame->data[plane] + y * c->frame->linesize[plane], 128, W / 2);
-		c->frame->pts = c->frames++;
-		cr_assert_eq(avcodec_send_frame(c->codec, c->frame), 0);
-		while (avcodec_receive_packet(c->codec, c->packet) == 0) {
-			send_frame(c, c->packet);
-			av_packet_unref(c->packet);
-		}
-	}
-}
+#include "tests/unit/agents/rtsp/evidence/camera.h"
 
 /* The file, read again. */
 struct seen {
-	int packets, keys, decoded, width, height;
+	int packets, keys, decoded, jpegs, width, height;
 	double seconds, first_key;
 	enum AVCodecID codec;
 	bool fragmented, rising;
 };
+
+/* All that a decoder needs which knows nothing by heart. */
+static bool is_whole_jpeg(const AVPacket *p)
+{
+	unsigned quantisers = 0;
+	const uint8_t *at = p->data + 2, *end = p->data + p->size;
+	if (p->size < 4 || memcmp(p->data, "\xff\xd8", 2) != 0 || memcmp(end - 2, "\xff\xd9", 2) != 0)
+		return false;
+	bool found = false, frame = false;
+	for (; at + 4 < end && *at == 0xff && at[1] != 0xda; at += 2 + (at[2] << 8 | at[3])) {
+		quantisers += at[1] == 0xdb;
+		frame = frame || at[1] == 0xc0;
+		found = found || (at[1] == 0xc4 && memcmp(at, huffman, huffman_size) == 0);
+	}
+	return quantisers == 2 && found && frame && at[1] == 0xda;
+}
 
 static struct seen look_at(const struct torap_writer *mp4)
 {
@@ -206,6 +61,7 @@ static struct seen look_at(const struct torap_writer *mp4)
 	while (av_read_frame(in, packet) == 0) {
 		seen.packets++;
 		seen.keys += (packet->flags & AV_PKT_FLAG_KEY) != 0;
+		seen.jpegs += is_whole_jpeg(packet);
 		seen.rising = seen.rising && packet->dts > last && packet->pts >= packet->dts;
 		last = packet->dts;
 		first = packet->pts < first ? packet->pts : first;
@@ -304,6 +160,79 @@ Test(clip, plays_h265)
 	check_clip("libx265", RTSP_CODEC_H265, AV_CODEC_ID_HEVC, 0, false);
 }
 
+/* Each frame is a JPEG by itself, with its Huffman tables, which RTP does not carry. */
+Test(clip, plays_mjpeg_whose_frames_are_whole_jpegs)
+{
+	struct camera c;
+	struct rtsp_item item;
+	int answer;
+	open_camera(&c, "mjpeg", RTSP_CODEC_MJPEG, 0);
+	struct seen seen = record(&c, &item, &answer);
+	cr_assert_eq(answer, 0, "%d", answer);
+	cr_expect(seen.codec == AV_CODEC_ID_MJPEG && seen.width == W && seen.height == H);
+	cr_expect(seen.fragmented && seen.rising && item.gaps_count == 0);
+	cr_expect(seen.packets >= 48 && seen.packets == (int)item.frames, "%d", seen.packets);
+	cr_expect_eq(seen.decoded, seen.packets);
+	cr_expect_eq(seen.jpegs, seen.packets);
+	close_camera(&c);
+}
+
+/* Records for 3 s of 8; then something ends the clip. */
+static void check_end(enum rtsp_gap_cause why, void (*end)(struct camera *c), const char *word)
+{
+	struct camera c;
+	struct torap_writer mp4 = { 0 };
+	char gaps[256];
+	at_once = true;
+	open_camera(&c, "libx264", RTSP_CODEC_H264, 0);
+	play(&c, 40);
+	int64_t alarm = c.now_us;
+	cr_assert(rtsp_track_record(c.track, (struct torap_wall){ alarm - 2 * S },
+		(struct torap_wall){ alarm + 8 * S }, (struct torap_mono){ alarm + 8 * S }));
+	play(&c, 30);
+	end(&c);
+	cr_expect(rtsp_track_due(c.track, (struct torap_mono){ c.now_us }));
+	struct rtsp_reel *reel = rtsp_track_cut(c.track);
+	struct rtsp_item item = item_between(alarm - 2 * S, alarm + 8 * S);
+	cr_assert_eq(rtsp_clip(&mp4, &item, &reel->footage), 0);
+	cr_assert_eq(item.gaps_count, 1);
+	cr_expect_eq(item.gaps[0].cause, why);
+	cr_expect_eq(item.gaps[0].from.us, item.until.us);
+	cr_expect_eq(item.gaps[0].until.us, alarm + 8 * S);
+	cr_expect(item.until.us > alarm + 2 * S && item.until.us <= alarm + 3 * S);
+	rtsp_gaps_format(&item, gaps, sizeof gaps);
+	cr_expect(strstr(gaps, word), "%s", gaps);
+	/* The next one has nothing to do with it. */
+	cr_assert(rtsp_track_record(c.track, (struct torap_wall){ c.now_us },
+		(struct torap_wall){ c.now_us + S }, (struct torap_mono){ c.now_us + S }));
+	cr_expect_not(rtsp_track_due(c.track, (struct torap_mono){ c.now_us }));
+	rtsp_reel_destroy(reel);
+	torap_writer_finish(&mp4);
+	close_camera(&c);
+}
+
+static void is_not_held(struct camera *c)
+{
+	rtsp_track_end(c->track, RTSP_GAP_NOT_HELD);
+}
+
+static void sends_another_codec(struct camera *c)
+{
+	c->session++;
+	c->video.codec = RTSP_CODEC_H265;
+	send_packet(c, (const uint8_t *)"\x26\1other", 7, 0, true);
+}
+
+Test(clip, says_that_its_camera_is_not_held_any_more)
+{
+	check_end(RTSP_GAP_NOT_HELD, is_not_held, "(not held any more)");
+}
+
+Test(clip, says_that_its_camera_sends_something_else)
+{
+	check_end(RTSP_GAP_CODEC, sends_another_codec, "(another codec)");
+}
+
 /* Frames that lack a packet are left out, and each gap is named with its packets. */
 Test(clip, names_what_is_missing)
 {
@@ -343,7 +272,7 @@ Test(clip, goes_on_after_a_session_that_broke)
 	struct seen seen = look_at(&mp4);
 	cr_expect(seen.rising && seen.keys >= 6);
 	cr_assert_eq(item.gaps_count, 1);
-	cr_expect_eq(item.gaps[0].packets, 0);
+	cr_expect_eq(item.gaps[0].cause, RTSP_GAP_SESSION);
 	int64_t gap = item.gaps[0].until.us - item.gaps[0].from.us;
 	cr_expect(gap > 2 * S && gap < 4 * S, "%lld", (long long)gap);
 	cr_expect(seen.seconds > 7.5 && seen.seconds < 10.5, "the gap is there as time: %f", seen.seconds);

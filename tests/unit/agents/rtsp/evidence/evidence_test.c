@@ -1,78 +1,19 @@
-/* What evidence is, where it lies, and what a crash, a full disk and time do to it. */
+/* What evidence is, for whom, and what time does to it. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agents/rtsp/evidence/item.h"
 #include "agents/rtsp/evidence/keeper.h"
 #include "agents/rtsp/evidence/occasion.h"
 #include "agents/rtsp/evidence/requests.h"
-#include "agents/rtsp/evidence/store.h"
 #include "agents/rtsp/evidence/telling.h"
 #include "base/error.h"
 #include "loop/app.h"
-#include "tests/kit/temporary.h"
-
-static char dir[64], folder[128];
-static struct rtsp_store store;
-static struct torap_error err;
-
-static void begin(void)
-{
-	temporary_dir(dir, sizeof dir, "evidence");
-	snprintf(folder, sizeof folder, "%s/store", dir);
-	cr_assert_eq(rtsp_store_open(&store, folder, &err), 0, "%s", err.text);
-}
-
-static void finish(void)
-{
-	char command[128];
-	rtsp_store_close(&store);
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	cr_assert_eq(system(command), 0);
-}
-
-static struct rtsp_item item_of(const char *camera, uint64_t alarm)
-{
-	struct rtsp_item item = {
-		.from.us = 1800000000 * (int64_t)TORAP_US_PER_S, .width = 320, .height = 240
-	};
-	item.until = item.stored = item.from;
-	snprintf(item.camera, sizeof item.camera, "%s", camera);
-	snprintf(item.site, sizeof item.site, "school-1");
-	item.alarms_count = 1;
-	item.alarms[0] = (struct rtsp_alarm){ "node-a/critical/0000000000000001", alarm, 1, item.from };
-	return item;
-}
-
-static struct rtsp_item put(const char *camera, uint64_t alarm, const char *content)
-{
-	struct rtsp_item item = item_of(camera, alarm);
-	cr_assert_eq(rtsp_store_put(&store, &item, torap_bytes(content, strlen(content)), &err), 0, "%s",
-		err.text);
-	return item;
-}
-
-static const char *path_of(const char *format, const char *name)
-{
-	static char path[700];
-	char short_path[512];
-	snprintf(short_path, sizeof short_path, format, name, name + 2, name + 2);
-	snprintf(path, sizeof path, "%s/%s", folder, short_path);
-	return path;
-}
-
-static bool there(const char *format, const char *name)
-{
-	return access(path_of(format, name), F_OK) == 0;
-}
-#define MEDIA   "%.2s/%.62s.jpg"
-#define TOLD    "%.2s/%s.json"
-#define PENDING "pending/%s.json"
+#include "tests/unit/agents/rtsp/evidence/stored.h"
 
 Test(item, says_the_same_after_it_was_written_and_read)
 {
@@ -81,8 +22,9 @@ Test(item, says_the_same_after_it_was_written_and_read)
 	item.size = 1234567890123;
 	item.frames = 300;
 	item.gaps_count = 2;
-	item.gaps[0] = (struct rtsp_gap){ item.from, { item.from.us + 1 }, 3 };
-	item.gaps[1] = (struct rtsp_gap){ item.from, { item.from.us + 2 }, 0 };
+	item.gaps[0] = (struct rtsp_gap){ item.from, { item.from.us + 1 }, RTSP_GAP_LOST, 3 };
+	item.gaps[1] = (struct rtsp_gap){ item.from, { item.from.us + 2 }, RTSP_GAP_SESSION, 0 };
+	item.told = RTSP_TELL_DAMAGED;
 	item.alarms_count = RTSP_ALARMS_MAX;
 	item.alarms_more = 12;
 	for (int i = 1; i < RTSP_ALARMS_MAX; i++)
@@ -90,6 +32,7 @@ Test(item, says_the_same_after_it_was_written_and_read)
 	char *text = rtsp_item_write(&item);
 	cr_assert_eq(rtsp_item_read(&again, torap_bytes(text, strlen(text)), &err), 0, "%s", err.text);
 	cr_expect_eq(memcmp(&item, &again, sizeof item), 0);
+	cr_expect_eq(text[rtsp_item_told_at(torap_bytes(text, strlen(text)))], '0' + RTSP_TELL_DAMAGED);
 	/* Cut anywhere, or with something wrong in it, it is none. */
 	for (size_t i = 0; i + 2 < strlen(text); i++)
 		cr_expect_lt(rtsp_item_read(&again, torap_bytes(text, i), &err), 0);
@@ -102,135 +45,36 @@ Test(item, says_the_same_after_it_was_written_and_read)
 	rtsp_gaps_format(&item, gaps, 20);
 }
 
-Test(store, keeps_a_file_by_its_digest_and_says_whether_it_was_told, .init = begin, .fini = finish)
+/* However many packets were lost before: what ended the clip is named. */
+Test(item, names_the_gap_that_ends_a_clip)
 {
-	char name[RTSP_ITEM_NAME_SIZE];
-	struct rtsp_item item = put("cam-1", 1, "a picture"), again;
-	struct torap_writer file = { 0 };
-	rtsp_item_name(&item, name);
-	cr_expect(there(MEDIA, name) && there(PENDING, name) && !there(TOLD, name));
-	cr_assert_eq(
-		rtsp_store_get(&store, RTSP_STAGE_PENDING, name, &again, &file, &err), 0, "%s", err.text);
-	cr_expect_eq(memcmp(&item, &again, sizeof item), 0);
-	cr_expect(file.size == 9 && memcmp(file.data, "a picture", 9) == 0);
-	torap_writer_finish(&file);
-	cr_assert_eq(rtsp_store_told(&store, name, &err), 0, "%s", err.text);
-	cr_expect(there(MEDIA, name) && !there(PENDING, name) && there(TOLD, name));
-	cr_expect_eq(rtsp_store_get(&store, RTSP_STAGE_PENDING, name, &again, NULL, &err), -ENOENT);
-	cr_expect(store.files == 1 && store.bytes == 9);
-	cr_expect_eq(rtsp_store_check(folder), 0);
-	struct rtsp_store second;
-	cr_expect_eq(rtsp_store_open(&second, folder, &err), -EBUSY);
+	struct rtsp_item item = item_of("cam-1", 7);
+	struct rtsp_gap lost = { item.from, item.from, RTSP_GAP_LOST, 1 };
+	struct rtsp_gap end = { item.from, item.from, RTSP_GAP_NOT_HELD, 0 };
+	char gaps[1024];
+	for (int i = 0; i < RTSP_GAPS_MAX + 2; i++)
+		rtsp_gap_add(&item, &lost);
+	rtsp_gap_add(&item, &end);
+	cr_expect_eq(item.gaps_count, RTSP_GAPS_MAX + 3);
+	rtsp_gaps_format(&item, gaps, sizeof gaps);
+	cr_expect(strstr(gaps, "(1 packets)") && strstr(gaps, "(not held any more); 3 more"), "%s", gaps);
 }
 
-struct seen {
-	unsigned pending, told, gone;
-};
-
-static void show(void *hint, enum rtsp_stage stage, const char *name, const struct rtsp_item *item)
+/* Text of others that looks like the mark is none. */
+Test(item, has_one_place_for_what_was_told)
 {
-	struct seen *s = hint;
-	char text[RTSP_ITEM_NAME_SIZE];
-	cr_expect_str_eq(rtsp_item_name(item, text), name);
-	s->pending += stage == RTSP_STAGE_PENDING;
-	s->told += stage == RTSP_STAGE_TOLD;
-	s->gone += stage == RTSP_STAGE_GONE;
-}
-
-static struct seen reopened(void)
-{
-	struct seen seen = { 0 };
-	uint64_t strange;
-	rtsp_store_close(&store);
-	cr_assert_eq(rtsp_store_open(&store, folder, &err), 0, "%s", err.text);
-	cr_assert_eq(rtsp_store_walk(&store, &strange, &seen, show, &err), 0, "%s", err.text);
-	cr_expect_eq(strange, 0);
-	return seen;
-}
-
-static void copy(const char *from, const char *to)
-{
-	char command[2048];
-	snprintf(command, sizeof command, "cp '%s' '%s'", from, to);
-	cr_assert_eq(system(command), 0);
-}
-
-/* Killed after each step of storing and of deleting: what lies there is told, or gone, and never half of it. */
-Test(store, knows_after_a_crash_what_was_half_done, .init = begin, .fini = finish)
-{
-	char name[RTSP_ITEM_NAME_SIZE], kept[100];
-	struct rtsp_item item = put("cam-1", 1, "one");
-	rtsp_item_name(&item, name);
-	/* Described and stored, not told. */
-	struct seen seen = reopened();
-	cr_expect(seen.pending == 1 && seen.told == 0);
-	/* Described, and the file never came. */
-	unlink(path_of(MEDIA, name));
-	FILE *f = fopen(path_of("%.2s/%.62s.jpg.new", name), "w");
-	fputs("half of i", f);
-	fclose(f);
-	seen = reopened();
-	cr_expect(seen.pending == 0 && seen.told == 0);
-	cr_expect(!there("%.2s/%.62s.jpg.new", name));
-	cr_expect(store.files == 0 && store.bytes == 0);
-	/* Stored and told; then its time is over, and the node has not been told of that. */
-	put("cam-1", 1, "one");
-	cr_assert_eq(rtsp_store_told(&store, name, &err), 0);
-	seen = reopened();
-	cr_expect(seen.pending == 0 && seen.told == 1);
-	snprintf(kept, sizeof kept, "%s/kept.jpg", dir);
-	copy(path_of(MEDIA, name), kept);
-	cr_assert_eq(rtsp_store_remove(&store, RTSP_STAGE_TOLD, name, &err), 0, "%s", err.text);
-	cr_expect(!there(MEDIA, name) && !there(TOLD, name) && there("pending/%s.gone.json", name));
-	seen = reopened();
-	cr_expect(seen.gone == 1 && seen.told == 0);
-	/* Killed before the file itself went. */
-	copy(kept, path_of(MEDIA, name));
-	seen = reopened();
-	cr_expect_eq(seen.gone, 1);
-	cr_assert_eq(rtsp_store_remove(&store, RTSP_STAGE_GONE, name, &err), 0, "%s", err.text);
-	cr_expect(!there(MEDIA, name));
-	cr_assert_eq(rtsp_store_forget(&store, name, &err), 0);
-	seen = reopened();
-	cr_expect(seen.gone == 0 && store.files == 0);
-	cr_expect_eq(rtsp_store_check(folder), 0);
-}
-
-/* The same picture of two cameras, or for two alarms, lies there once, until nobody needs it any more. */
-Test(store, keeps_a_file_as_long_as_one_needs_it, .init = begin, .fini = finish)
-{
-	char one[RTSP_ITEM_NAME_SIZE], two[RTSP_ITEM_NAME_SIZE];
-	struct rtsp_item a = put("cam-1", 1, "same"), b = put("cam-1", 2, "same");
-	rtsp_item_name(&a, one);
-	rtsp_item_name(&b, two);
-	cr_expect_str_neq(one, two);
-	cr_expect(store.files == 1 && store.bytes == 4);
-	cr_assert_eq(rtsp_store_told(&store, one, &err), 0);
-	cr_assert_eq(rtsp_store_remove(&store, RTSP_STAGE_TOLD, one, &err), 0);
-	cr_expect(there(MEDIA, two));
-	cr_assert_eq(rtsp_store_told(&store, two, &err), 0);
-	put("cam-1", 2, "same"); /* asked twice: it is told already */
-	cr_expect(!there(PENDING, two));
-	cr_assert_eq(rtsp_store_remove(&store, RTSP_STAGE_TOLD, two, &err), 0);
-	cr_expect(!there(MEDIA, two));
-	cr_expect(store.files == 0 && store.bytes == 0);
-}
-
-Test(store, check_names_what_was_altered_or_taken_away, .init = begin, .fini = finish)
-{
-	char name[RTSP_ITEM_NAME_SIZE];
-	struct rtsp_item item = put("cam-1", 1, "a picture");
-	rtsp_item_name(&item, name);
-	cr_assert_eq(rtsp_store_told(&store, name, &err), 0);
-	FILE *f = fopen(path_of(MEDIA, name), "r+");
-	fputc('A', f);
-	fclose(f);
-	cr_expect_eq(rtsp_store_check(folder), 1);
-	unlink(path_of(MEDIA, name));
-	cr_expect_eq(rtsp_store_check(folder), 1);
-	unlink(path_of(TOLD, name));
-	cr_expect_eq(rtsp_store_check(folder), 0);
-	cr_expect_eq(rtsp_store_check("/nowhere"), 2);
+	struct rtsp_item item = item_of("\"told\": 9", 7), again;
+	char *text = rtsp_item_write(&item);
+	size_t at = rtsp_item_told_at(torap_bytes(text, strlen(text)));
+	cr_assert_eq(text[at], '0' + RTSP_TELL_NOTHING);
+	text[at] = '0' + RTSP_TELL_STORED;
+	cr_assert_eq(rtsp_item_read(&again, torap_bytes(text, strlen(text)), &err), 0, "%s", err.text);
+	cr_expect_eq(again.told, RTSP_TELL_STORED);
+	cr_expect_str_eq(again.camera, item.camera);
+	text[at] = '0' + RTSP_TELL_COUNT;
+	cr_expect_lt(rtsp_item_read(&again, torap_bytes(text, strlen(text)), &err), 0);
+	cr_expect_eq(rtsp_item_told_at(torap_bytes(text, at)), 0, "cut before it");
+	free(text);
 }
 
 Test(requests, are_done_when_all_is_and_known_when_they_come_again)
@@ -295,12 +139,17 @@ Test(telling, says_all_of_a_clip_with_gaps)
 		memset(item.alarms[i].stream, 'x', RTSP_STREAM_TEXT_MAX);
 	}
 	for (int i = 0; i < RTSP_GAPS_MAX; i++)
-		item.gaps[i] = (struct rtsp_gap){ { item.from.us + 1 }, { item.from.us + 2 }, UINT32_MAX };
+		item.gaps[i] = (struct rtsp_gap){ { item.from.us + 1 }, { item.from.us + 2 }, RTSP_GAP_LOST,
+			UINT32_MAX };
 	rtsp_telling_fill(&t, RTSP_TELL_DELETED, &item, "retention", torap_bytes(NULL, 0), item.from);
 	cr_expect_eq(t.o.n_fields, 16);
 	cr_expect_null(t.o.image);
 	rtsp_telling_fill(&t, RTSP_TELL_STORED, &item, "", torap_bytes("jpeg", 4), item.from);
 	cr_expect_eq(t.o.image->data.len, 4);
+	rtsp_telling_fill(
+		&t, RTSP_TELL_DAMAGED, &item, "its file was altered", torap_bytes(NULL, 0), item.from);
+	cr_expect_str_eq(t.o.code, "evidence missing");
+	cr_expect_str_eq(t.o.fields[1]->name, "digest");
 	cr_expect_lt(torap__observation__get_packed_size(&t.o), 8192);
 }
 
@@ -329,7 +178,7 @@ Test(keeper, deletes_what_is_due_and_not_held, .init = begin, .fini = finish)
 		snprintf(content, sizeof content, "%d", i);
 		struct rtsp_item item = put(camera, 1, content);
 		rtsp_item_name(&item, names[i]);
-		cr_assert_eq(rtsp_store_told(&store, names[i], &err), 0);
+		cr_assert_eq(rtsp_store_settle(&store, RTSP_TELL_STORED, names[i], &err), 0);
 		int64_t later = i == 3 ? keep_us : 0;
 		cr_assert(rtsp_keeper_add(
 			&k, RTSP_STAGE_TOLD, names[i], (struct torap_wall){ wall.us + later }));
