@@ -15,6 +15,14 @@ struct torap_error;
 
 enum { TORAP_YAML_SIZE_MAX = 4 << 20 }; /* no file that people write comes near */
 
+/* Fields of a schema: a text of 1 to `most` bytes as `char *member` of `type`; a number as `unsigned *member`.  NULL: left out. */
+#define TORAP_YAML_TEXT(key, type, member, most)                                                             \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, most)
+#define TORAP_YAML_MAY(key, type, member, most)                                                              \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1, most)
+#define TORAP_YAML_MAY_NUMBER(key, type, member)                                                             \
+	CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member)
+
 /* *out is allocated; free it with torap_yaml_free() and the same schema.  err: "node.yaml:12: unknown key "lisen" in "intake"". */
 int torap_yaml_load(
 	const char *path, const cyaml_schema_value_t *schema, void **out, struct torap_error *err);
