@@ -9,8 +9,8 @@
 #include "agents/dc09/udp.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "conf/yaml.h"
 #include "loop/app.h"
-#include "loop/http.h"
 
 enum { TICK_MS = 500 };
 
@@ -34,12 +34,12 @@ static unsigned on_offer(void *hint, struct dc09_session *s, uint64_t ticket, co
 	struct dc09_talk *t = (struct dc09_talk *)((char *)s - offsetof(struct dc09_talk, session));
 	struct kit_tag tag = { t->number, ticket };
 	unsigned count = dc09_observations(m);
-	if (kit_room(a->kit) < count)
+	if (kit_room(a->process->kit) < count)
 		return 0; /* All or none. */
 	for (unsigned i = 0; i < count; i++) {
 		dc09_observe(&a->scratch, m, i, account->code_page, now.wall);
 		/* One verdict will be missing then: the panel hears nothing and repeats. */
-		if (kit_offer(a->kit, &a->scratch.o, tag))
+		if (kit_offer(a->process->kit, &a->scratch.o, tag))
 			return i ? i + 1 : 0;
 	}
 	return count;
@@ -109,22 +109,11 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 			set->unknown_pages);
 }
 
-static void on_link(void *hint, bool up, const char *reason)
-{
-	struct dc09_agent *a = hint;
-	if (up)
-		torap_notice("DC09-NODE-UP", "the node at %s takes observations", a->config.node);
-	else if (!a->closing)
-		torap_warn("DC09-NODE-DOWN",
-			"the node at %s is away (%s); panels get no answers and will repeat", a->config.node,
-			reason);
-}
-
 /* The clock. */
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(void *agent)
 {
-	struct dc09_agent *a = timer->data;
+	struct dc09_agent *a = agent;
 	struct dc09_now now = dc09_agent_now();
 	for (uint32_t i = 0; i < a->talks.room; i++) {
 		struct dc09_talk *t = a->talks.slots[i].talk;
@@ -137,119 +126,121 @@ static void on_tick(uv_timer_t *timer)
 
 /* Begin, reload and end. */
 
-static int open_all(struct dc09_agent *a, struct torap_error *err)
+static int load(void *files, const char *path, struct torap_error *err)
 {
-	struct kit_options options = {
-		.agent = "torap-dc09",
-		.protocol = "dc09",
-		.endpoint = a->config.node,
-		.hint = a,
-		.on_verdict = on_verdict,
-		.on_rows = on_rows,
-		.on_link = on_link,
-	};
-	int r = kit_open(&a->kit, a->loop, &options, err);
-	if (!r && a->config.metrics)
-		r = torap_http_open(&a->http, a->loop, a->config.metrics, dc09_page_routes, a, err);
+	struct dc09_files *f = files;
+	int r = dc09_config_load(&f->config, path, err);
+	if (!r && f->config.keys)
+		r = dc09_keys_load(&f->keys, f->config.keys, err);
+	return r;
+}
+
+static void unload(void *files)
+{
+	struct dc09_files *f = files;
+	dc09_keys_finish(&f->keys);
+	dc09_config_finish(&f->config);
+}
+
+static int open_all(void *agent, struct kit_process *p, void *files, struct torap_error *err)
+{
+	struct dc09_agent *a = agent;
+	struct dc09_files *f = files;
+	a->process = p;
+	a->config = f->config;
+	a->keys = f->keys;
+	*f = (struct dc09_files){ 0 };
+	a->port = (struct dc09_port){ a, on_account, on_offer, on_send };
+	int r = dc09_text_load(err);
+	if (!r && dc09_talks_init(&a->talks, a->config.connections_max + a->config.datagrams_max))
+		r = torap_errorf(err, -ENOMEM, "no memory for %u connections", a->config.connections_max);
+	r = r ? r : kit_process_connect(p, &a->config.kit, err);
 	if (!r && a->config.listen_tcp)
 		r = dc09_tcp_open(&a->tcp, a, err);
 	if (!r && a->config.listen_udp)
 		r = dc09_udp_open(&a->udp, a, err);
+	if (!r)
+		torap_notice("DC09-START", "listening on TCP %s, UDP %s",
+			a->config.listen_tcp ? a->config.listen_tcp : "none",
+			a->config.listen_udp ? a->config.listen_udp : "none");
 	return r;
-}
-
-int dc09_agent_open(struct dc09_agent *a, uv_loop_t *loop, struct dc09_config *config, struct dc09_keys *keys,
-	struct torap_error *err)
-{
-	memset(a, 0, sizeof *a);
-	a->loop = loop;
-	a->config = *config;
-	a->keys = *keys;
-	*config = (struct dc09_config){ 0 };
-	*keys = (struct dc09_keys){ 0 };
-	a->port = (struct dc09_port){ a, on_account, on_offer, on_send };
-	int r = dc09_text_load(err);
-	if (r)
-		return r;
-	if (dc09_talks_init(&a->talks, a->config.connections_max + a->config.datagrams_max))
-		return torap_errorf(err, -ENOMEM, "no memory for %u connections", a->config.connections_max);
-	r = open_all(a, err);
-	if (r) {
-		dc09_agent_close(a);
-		return r;
-	}
-	uv_timer_init(loop, &a->timer);
-	a->timer.data = a;
-	a->timing = true;
-	uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
-	return 0;
-}
-
-static bool differ(const char *a, const char *b)
-{
-	return !a != !b || (a && strcmp(a, b) != 0);
 }
 
 /* What a running process cannot change: it says so, and goes on with the old. */
 static void warn_of_fixed(const struct dc09_agent *a, const struct dc09_config *config)
 {
 	const struct dc09_config *now = &a->config;
-	if (differ(now->listen_tcp, config->listen_tcp) || differ(now->listen_udp, config->listen_udp) ||
-		differ(now->node, config->node) || differ(now->metrics, config->metrics) ||
+	if (!torap_yaml_same(now->listen_tcp, config->listen_tcp) ||
+		!torap_yaml_same(now->listen_udp, config->listen_udp) ||
+		!torap_yaml_same(now->kit.node, config->kit.node) ||
+		!torap_yaml_same(now->kit.metrics, config->kit.metrics) ||
 		a->talks.room < config->connections_max + config->datagrams_max)
 		torap_warn("DC09-RESTART",
 			"%s: addresses, node and higher limits of connections hold after a restart",
-			config->path);
+			config->kit.path);
 }
 
-void dc09_agent_reload(struct dc09_agent *a)
+static int reload(void *agent, void *files, struct torap_error *err)
 {
-	struct torap_error err;
-	struct dc09_config config = { 0 };
-	struct dc09_keys keys = { 0 };
-	int r = dc09_config_load(&config, a->config.path, &err);
-	if (!r && config.keys)
-		r = dc09_keys_load(&keys, config.keys, &err);
-	if (r) {
-		torap_fail("DC09-RELOAD", "%s; the old configuration stays in force", err.text);
-		a->reloads_refused++;
-		dc09_config_finish(&config);
-		return;
+	struct dc09_agent *a = agent;
+	struct dc09_files *f = files;
+	struct dc09_keys old = a->keys;
+	(void)err; /* Nothing of it is refused. */
+	warn_of_fixed(a, &f->config);
+	a->config.limits = f->config.limits; /* sessions look here */
+	if (f->config.connections_max + f->config.datagrams_max <= a->talks.room) {
+		a->config.connections_max = f->config.connections_max;
+		a->config.datagrams_max = f->config.datagrams_max;
 	}
-	warn_of_fixed(a, &config);
-	a->config.limits = config.limits; /* sessions look here */
-	if (config.connections_max + config.datagrams_max <= a->talks.room) {
-		a->config.connections_max = config.connections_max;
-		a->config.datagrams_max = config.datagrams_max;
-	}
-	dc09_keys_finish(&a->keys);
-	a->keys = keys;
+	a->keys = f->keys;
+	f->keys = old;
 	dc09_accounts_recount(&a->accounts, &a->keys);
-	a->reloads++;
-	torap_notice("DC09-RELOADED", "%s: limits and %zu keys are in force", config.path, keys.count);
-	dc09_config_finish(&config);
+	torap_notice(
+		"DC09-RELOADED", "%s: limits and %zu keys are in force", f->config.kit.path, a->keys.count);
+	return 0;
 }
 
-void dc09_agent_close(struct dc09_agent *a)
+static void close_all(void *agent)
 {
-	a->closing = true;
+	struct dc09_agent *a = agent;
 	dc09_tcp_close(a->tcp);
 	dc09_udp_close(a->udp);
-	torap_http_close(a->http);
-	kit_close(a->kit, NULL, NULL);
-	if (a->timing)
-		uv_close((uv_handle_t *)&a->timer, NULL);
 	a->tcp = NULL;
 	a->udp = NULL;
-	a->http = NULL;
-	a->kit = NULL;
-	a->timing = false;
 }
 
-void dc09_agent_finish(struct dc09_agent *a)
+static void finish(void *agent)
 {
+	struct dc09_agent *a = agent;
 	dc09_talks_finish(&a->talks);
 	dc09_accounts_finish(&a->accounts);
 	dc09_keys_finish(&a->keys);
 	dc09_config_finish(&a->config);
 }
+
+const struct kit_agent dc09_kit_agent = {
+	.app = { .program = "torap-dc09",
+		.purpose = "receives alarm panels that speak SIA DC-09, for a node on this host",
+		.extra = "SIGHUP reads the configuration's limits and the key file again." },
+	.protocol = "dc09",
+	.log = { .start = "DC09-START",
+		.stop = "DC09-STOP",
+		.reload = "DC09-RELOAD",
+		.node_up = "DC09-NODE-UP",
+		.node_down = "DC09-NODE-DOWN",
+		.stopping = "stopping; panels that have no answer yet will repeat",
+		.takes = "observations",
+		.away = "panels get no answers and will repeat" },
+	.routes = dc09_page_routes,
+	.tick_ms = TICK_MS,
+	.files_size = sizeof(struct dc09_files),
+	.load = load,
+	.unload = unload,
+	.open = open_all,
+	.reload = reload,
+	.close = close_all,
+	.finish = finish,
+	.on_tick = on_tick,
+	.on_verdict = on_verdict,
+	.on_rows = on_rows,
+};

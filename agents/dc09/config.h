@@ -4,17 +4,16 @@
 #include <sys/socket.h>
 
 #include "agents/dc09/session.h"
+#include "agents/kit/config.h"
 
 struct torap_error;
 
 struct dc09_config {
-	char *path;       /* owned, as are all strings */
-	char *listen_tcp; /* "0.0.0.0:7500"; NULL: no TCP */
+	struct kit_config kit;
+	char *listen_tcp; /* "0.0.0.0:7500"; NULL: no TCP; owned, as are all strings */
 	char *listen_udp;
 	struct sockaddr_storage tcp, udp;
-	char *node;    /* "ipc:///run/torap/almaty.intake" */
-	char *keys;    /* file; NULL: no panel encrypts */
-	char *metrics; /* "127.0.0.1:9111"; NULL: none */
+	char *keys; /* file; NULL: no panel encrypts */
 	unsigned connections_max, datagrams_max;
 	struct dc09_limits limits;
 };

@@ -64,10 +64,6 @@ static void write_accounts(const struct dc09_agent *a, struct torap_writer *body
 	torap_metric_one(body, "torap_dc09_accounts_without_key", "gauge",
 		"Of these, such that name a key which is not in the key file.", (double)a->accounts.keyless);
 	torap_metric_one(body, "torap_dc09_keys", "gauge", "Keys in the key file.", (double)a->keys.count);
-	torap_metric_head(body, "torap_dc09_reloads_total", "counter", "Reloads of configuration and keys.");
-	torap_metric_labelled(body, "torap_dc09_reloads_total", "result", "taken", (double)a->reloads);
-	torap_metric_labelled(
-		body, "torap_dc09_reloads_total", "result", "refused", (double)a->reloads_refused);
 }
 
 static void write_page(void *hint, struct torap_writer *body)
@@ -76,7 +72,8 @@ static void write_page(void *hint, struct torap_writer *body)
 	write_frames(&a->counters, body);
 	write_talks(a, body);
 	write_accounts(a, body);
-	kit_metrics(a->kit, body);
+	kit_process_metrics(
+		a->process, body, "torap_dc09_reloads_total", "Reloads of configuration and keys.");
 }
 
 const struct torap_http_route dc09_page_routes[] = {

@@ -162,7 +162,7 @@ static struct connection *make_connection(struct dc09_tcp *t)
 	struct connection *c = calloc(1, sizeof *c);
 	if (!c)
 		return NULL;
-	if (uv_tcp_init(t->agent->loop, &c->handle)) {
+	if (uv_tcp_init(t->agent->process->loop, &c->handle)) {
 		free(c);
 		return NULL;
 	}
@@ -212,7 +212,7 @@ int dc09_tcp_open(struct dc09_tcp **out, struct dc09_agent *a, struct torap_erro
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	t->agent = a;
 	t->listener.data = t;
-	int r = uv_tcp_init(a->loop, &t->listener);
+	int r = uv_tcp_init(a->process->loop, &t->listener);
 	if (r) {
 		free(t);
 		return torap_errorf(err, r, "cannot make a socket: %s", uv_strerror(r));

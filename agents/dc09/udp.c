@@ -112,7 +112,7 @@ int dc09_udp_open(struct dc09_udp **out, struct dc09_agent *a, struct torap_erro
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	u->agent = a;
 	u->socket.data = u;
-	int r = uv_udp_init(a->loop, &u->socket);
+	int r = uv_udp_init(a->process->loop, &u->socket);
 	if (r) {
 		free(u);
 		return torap_errorf(err, r, "cannot make a socket: %s", uv_strerror(r));

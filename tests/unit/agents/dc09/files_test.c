@@ -153,7 +153,7 @@ Test(config, takes_names_relative_to_its_folder)
 	cr_assert_eq(dc09_config_load(&c, path, &err), 0, "%s", err.text);
 	char want[128];
 	snprintf(want, sizeof want, "ipc://%s/run/node.intake", dir);
-	cr_expect_str_eq(c.node, want);
+	cr_expect_str_eq(c.kit.node, want);
 	snprintf(want, sizeof want, "%s/panels.keys", dir);
 	cr_expect_str_eq(c.keys, want);
 	cr_expect_eq(c.tcp.ss_family, AF_INET);
