@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "conf/yaml.h"
 #include "loop/app.h"
-#include "loop/http.h"
 
 enum { TICK_MS = 200, AGAIN_S = 300 };
 
@@ -26,7 +25,7 @@ static bool tell(struct archive_agent *a, const struct archive_job *job, const c
 	const struct kit_tag tag = { job->camera, 0 };
 	archive_observe(
 		&a->scratch, job->address, code, &job->report, &facts, job->utc_offset_s, torap_app_wall());
-	return kit_offer(a->kit, &a->scratch.o, tag) == 0;
+	return kit_offer(a->process->kit, &a->scratch.o, tag) == 0;
 }
 
 static bool is_missing(enum archive_verdict v)
@@ -50,11 +49,11 @@ static void conclude(struct archive_agent *a, const struct archive_job *job)
 	struct archive_window w = window(a);
 	struct torap_wall now = torap_app_wall();
 	a->audits[job->outcome]++;
-	if (job->outcome == ARCHIVE_UNAUTHORISED && !job->spared && job->reload == a->reloads &&
+	if (job->outcome == ARCHIVE_UNAUTHORISED && !job->spared && job->reload == a->process->reloads &&
 		archive_refusals_add(&a->refusals, job->recorder, job->reason, now))
 		torap_warn("ARCHIVE-MEMORY", "no memory to remember that recorder %s refused our password",
 			job->recorder);
-	if (!c || a->closing)
+	if (!c || a->process->closing)
 		return;
 	c->running = false;
 	if (job->outcome == ARCHIVE_UNREACHABLE && !archive_camera_failed(c, &w, now))
@@ -107,20 +106,20 @@ static void start(struct archive_agent *a, struct archive_camera *camera)
 		camera->running = true;
 		job->done = on_job;
 		job->hint = a;
-		job->reload = a->reloads;
+		job->reload = a->process->reloads;
 		job->next = a->jobs;
 		a->jobs = job;
 		a->jobs_count++;
-		archive_job_start(job, a->loop);
+		archive_job_start(job, a->process->loop);
 	}
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(void *agent)
 {
-	struct archive_agent *a = timer->data;
+	struct archive_agent *a = agent;
 	struct archive_camera *camera;
 	/* Nothing is asked that could not be told. */
-	while (a->jobs_count < ARCHIVE_JOBS_MAX && kit_room(a->kit) > 2 * ARCHIVE_JOBS_MAX &&
+	while (a->jobs_count < ARCHIVE_JOBS_MAX && kit_room(a->process->kit) > 2 * ARCHIVE_JOBS_MAX &&
 		(camera = archive_cameras_due(&a->cameras, torap_app_wall(), is_busy, a)))
 		start(a, camera);
 }
@@ -161,108 +160,103 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 	if (strange)
 		torap_warn("ARCHIVE-STRANGE",
 			"%zu cameras name a recorder that %s does not have: they are reported as unknown",
-			strange, a->config.path);
-}
-
-static void on_link(void *hint, bool up, const char *reason)
-{
-	struct archive_agent *a = hint;
-	if (up)
-		torap_notice("ARCHIVE-NODE-UP", "the node at %s takes reports", a->config.node);
-	else if (!a->closing)
-		torap_warn("ARCHIVE-NODE-DOWN",
-			"the node at %s is away (%s); nobody is asked until it is back", a->config.node,
-			reason);
+			strange, a->config.kit.path);
 }
 
 /* Begin, reload and end. */
 
-int archive_agent_open(struct archive_agent *a, uv_loop_t *loop, struct archive_config *config,
-	struct torap_secrets *secrets, struct torap_error *err)
+static int load(void *files, const char *path, struct torap_error *err)
 {
-	memset(a, 0, sizeof *a);
-	a->loop = loop;
-	a->config = *config;
-	a->secrets = *secrets;
-	*config = (struct archive_config){ 0 };
-	*secrets = (struct torap_secrets){ 0 };
-	struct kit_options options = {
-		.agent = "torap-archive",
-		.protocol = "rtsp",
-		.endpoint = a->config.node,
-		.hint = a,
-		.on_verdict = on_verdict,
-		.on_rows = on_rows,
-		.on_link = on_link,
-	};
-	int r = kit_open(&a->kit, loop, &options, err);
-	if (!r && a->config.metrics)
-		r = torap_http_open(&a->http, loop, a->config.metrics, archive_page_routes, a, err);
-	if (r) {
-		archive_agent_close(a);
-		return r;
-	}
-	uv_timer_init(loop, &a->timer);
-	a->timer.data = a;
-	a->timing = true;
-	uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
-	return 0;
-}
-
-static int load(struct archive_config *config, struct torap_secrets *secrets,
-	const struct archive_config *now, struct torap_error *err)
-{
-	int r = archive_config_load(config, now->path, err);
-	if (r)
-		return r;
-	const struct torap_yaml_fixed fixed[] = { { "node", torap_yaml_same(now->node, config->node) },
-		{ "metrics", torap_yaml_same(now->metrics, config->metrics) } };
-	r = torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, now->path, err);
-	if (!r && config->keys)
-		r = torap_secrets_load(secrets, config->keys, err);
-	if (r)
-		archive_config_finish(config);
+	struct archive_files *f = files;
+	int r = archive_config_load(&f->config, path, err);
+	if (!r && f->config.keys)
+		r = torap_secrets_load(&f->secrets, f->config.keys, err);
 	return r;
 }
 
-void archive_agent_reload(struct archive_agent *a)
+static void unload(void *files)
 {
-	struct torap_error err;
-	struct archive_config config;
-	struct torap_secrets secrets = { 0 };
-	if (load(&config, &secrets, &a->config, &err)) {
-		torap_fail("ARCHIVE-RELOAD", "%s; the old configuration stays in force", err.text);
-		a->reloads_refused++;
-		return;
-	}
-	archive_config_finish(&a->config);
-	torap_secrets_finish(&a->secrets);
-	archive_refusals_finish(&a->refusals);
-	a->config = config;
-	a->secrets = secrets;
-	a->reloads++;
-	torap_notice("ARCHIVE-RELOADED", "%s: %zu recorders and %zu planned outages are in force",
-		config.path, config.recorders_count, config.plan.count);
+	struct archive_files *f = files;
+	torap_secrets_finish(&f->secrets);
+	archive_config_finish(&f->config);
 }
 
-void archive_agent_close(struct archive_agent *a)
+/* Each gets what the other had. */
+static void exchange(struct archive_agent *a, struct archive_files *f)
 {
-	a->closing = true;
+	struct archive_files had = { a->config, a->secrets };
+	a->config = f->config;
+	a->secrets = f->secrets;
+	*f = had;
+}
+
+static int begin(void *agent, struct kit_process *p, void *files, struct torap_error *err)
+{
+	struct archive_agent *a = agent;
+	a->process = p;
+	exchange(a, files);
+	int r = kit_process_connect(p, &a->config.kit, err);
+	if (!r)
+		torap_notice("ARCHIVE-START", "%zu recorders", a->config.recorders_count);
+	return r;
+}
+
+static int reload(void *agent, void *files, struct torap_error *err)
+{
+	struct archive_agent *a = agent;
+	struct archive_files *f = files;
+	const struct kit_config *now = &a->config.kit, *next = &f->config.kit;
+	const struct torap_yaml_fixed fixed[] = { { "node", torap_yaml_same(now->node, next->node) },
+		{ "metrics", torap_yaml_same(now->metrics, next->metrics) } };
+	int r = torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, next->path, err);
+	if (r)
+		return r;
+	exchange(a, f);
+	archive_refusals_finish(&a->refusals);
+	torap_notice("ARCHIVE-RELOADED", "%s: %zu recorders and %zu planned outages are in force",
+		a->config.kit.path, a->config.recorders_count, a->config.plan.count);
+	return 0;
+}
+
+static void stop_jobs(void *agent)
+{
+	struct archive_agent *a = agent;
 	for (struct archive_job *job = a->jobs; job; job = job->next)
 		archive_job_stop(job);
-	torap_http_close(a->http);
-	kit_close(a->kit, NULL, NULL);
-	if (a->timing)
-		uv_close((uv_handle_t *)&a->timer, NULL);
-	a->http = NULL;
-	a->kit = NULL;
-	a->timing = false;
 }
 
-void archive_agent_finish(struct archive_agent *a)
+static void finish(void *agent)
 {
+	struct archive_agent *a = agent;
 	archive_cameras_finish(&a->cameras);
 	archive_refusals_finish(&a->refusals);
 	torap_secrets_finish(&a->secrets);
 	archive_config_finish(&a->config);
 }
+
+const struct kit_agent archive_kit_agent = {
+	.app = { .program = "torap-archive",
+		.purpose = "asks recorders once a day what they keep of each camera, for a node on this host",
+		.extra = "SIGHUP reads the configuration and the key file again." },
+	.protocol = "rtsp",
+	.log = { .start = "ARCHIVE-START",
+		.stop = "ARCHIVE-STOP",
+		.reload = "ARCHIVE-RELOAD",
+		.node_up = "ARCHIVE-NODE-UP",
+		.node_down = "ARCHIVE-NODE-DOWN",
+		.stopping = "stopping; what is under way is given up, and asked again at the next start",
+		.takes = "reports",
+		.away = "nobody is asked until it is back" },
+	.routes = archive_page_routes,
+	.tick_ms = TICK_MS,
+	.files_size = sizeof(struct archive_files),
+	.load = load,
+	.unload = unload,
+	.open = begin,
+	.reload = reload,
+	.close = stop_jobs,
+	.finish = finish,
+	.on_tick = on_tick,
+	.on_verdict = on_verdict,
+	.on_rows = on_rows,
+};

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "agents/archive/audit.h"
+#include "agents/kit/config.h"
 #include "agents/kit/plan.h"
 
 struct torap_error;
@@ -28,8 +29,8 @@ struct archive_recorder {
 };
 
 struct archive_config {
-	char *path; /* owned, as are all strings */
-	char *node, *keys, *metrics;
+	struct kit_config kit;
+	char *keys;           /* file; NULL: no recorder asks who we are; owned, as are all strings */
 	char *planned;        /* file; NULL: nothing is planned */
 	struct kit_plan plan; /* what is missing then is excused */
 	int32_t utc_offset_s;

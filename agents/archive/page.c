@@ -27,12 +27,7 @@ static void write_metrics(void *hint, struct torap_writer *body)
 			archive_verdict_name((enum archive_verdict)i), (double)a->verdicts[i]);
 	torap_metric_one(body, "torap_archive_refused_total", "counter",
 		"Reports that the node did not take; they are made again.", (double)a->refused);
-	torap_metric_head(body, "torap_archive_reloads_total", "counter", "SIGHUPs.");
-	torap_metric_labelled(body, "torap_archive_reloads_total", "result", "taken", (double)a->reloads);
-	torap_metric_labelled(
-		body, "torap_archive_reloads_total", "result", "refused", (double)a->reloads_refused);
-	if (a->kit)
-		kit_metrics(a->kit, body);
+	kit_process_metrics(a->process, body, "torap_archive_reloads_total", "SIGHUPs.");
 }
 
 const struct torap_http_route archive_page_routes[] = {
