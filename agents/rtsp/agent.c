@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "agents/rtsp/decode.h"
 #include "agents/rtsp/outage/mass.h"
 #include "agents/rtsp/evidence/evidence.h"
+#include "agents/rtsp/keep.h"
 #include "agents/rtsp/page.h"
 #include "agents/rtsp/outage/tell.h"
 #include "agents/rtsp/watch.h"
@@ -16,38 +14,8 @@
 #include "base/log.h"
 #include "conf/yaml.h"
 #include "loop/app.h"
-#include "loop/http.h"
 
-enum { TICK_MS = 100, FAULTS_MS = 500, LOOKS_BUSY = RTSP_LOOKS_MAX / 4 };
-
-int rtsp_files_load(struct rtsp_files *out, const char *path, struct torap_error *err)
-{
-	struct rtsp_files f = { 0 };
-	int r = rtsp_config_load(&f.config, path, err);
-	if (!r && f.config.credentials)
-		r = rtsp_credentials_load(&f.credentials, f.config.credentials, err);
-	if (!r)
-		r = rtsp_profiles_load(&f.profiles, f.config.profiles, err);
-	if (!r)
-		r = kit_plan_load(&f.plan, f.config.planned, err);
-	if (!r && f.config.evidence.holds)
-		r = rtsp_holds_load(&f.holds, f.config.evidence.holds, err);
-	if (r) {
-		rtsp_files_finish(&f);
-		return r;
-	}
-	*out = f;
-	return 0;
-}
-
-void rtsp_files_finish(struct rtsp_files *f)
-{
-	rtsp_config_finish(&f->config);
-	rtsp_credentials_finish(&f->credentials);
-	rtsp_profiles_finish(&f->profiles);
-	kit_plan_finish(&f->plan);
-	rtsp_holds_finish(&f->holds);
-}
+enum { TICK_MS = 100, LOOKS_BUSY = RTSP_LOOKS_MAX / 4 };
 
 /* The node. */
 
@@ -121,20 +89,6 @@ static int make_schedule(struct rtsp_agent *a)
 	return 0;
 }
 
-static void load_part(struct rtsp_agent *a, enum rtsp_state_part part, const char *path)
-{
-	struct torap_error err;
-	uint32_t known, damaged;
-	struct rtsp_now now = { torap_app_mono(), torap_app_wall() };
-	if (rtsp_state_load(part, path, &a->cameras, now, &known, &damaged, &err))
-		torap_fail("RTSP-STATE", "%s; what it holds is found out anew", err.text);
-	else if (damaged)
-		torap_warn("RTSP-STATE", "%s: %u records are damaged; what they held is found out anew", path,
-			damaged);
-	else
-		torap_info("RTSP-STATE", "%s: knows %u cameras", path, known);
-}
-
 static void on_request(void *hint, const Torap__AgentRequest *request)
 {
 	const struct rtsp_agent *a = hint;
@@ -157,10 +111,8 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 		return;
 	}
 	uint32_t unknown = set_profiles(a);
-	if (!a->has_rows && a->config.state) {
-		load_part(a, RTSP_STATE_BASELINES, a->config.state);
-		load_part(a, RTSP_STATE_FAULTS, a->faults);
-	}
+	if (!a->has_rows)
+		rtsp_keep_load(a);
 	if (rtsp_tell_rows(a, !a->has_rows))
 		torap_fail("RTSP-ROWS", "no memory for what cameras have in common; outages are not found");
 	a->has_rows = true;
@@ -174,16 +126,6 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 	if (unknown)
 		torap_warn("RTSP-PROFILE",
 			"%u cameras name a profile that is not in the file; they get the default", unknown);
-}
-
-static void on_link(void *hint, bool up, const char *reason)
-{
-	struct rtsp_agent *a = hint;
-	if (up)
-		torap_notice("RTSP-NODE-UP", "the node at %s takes observations", a->config.node);
-	else if (!a->closing)
-		torap_warn("RTSP-NODE-DOWN", "the node at %s is away (%s); reports wait for it",
-			a->config.node, reason);
 }
 
 /* The clock. */
@@ -206,47 +148,6 @@ static void offer_reports(struct rtsp_agent *a, struct torap_mono now)
 	}
 }
 
-static void on_saved(struct rtsp_saving *s, int result)
-{
-	struct rtsp_agent *a = s->hint;
-	a->counters.saves += result == 0;
-	a->counters.saves_failed += result != 0;
-	if (result)
-		torap_fail("RTSP-STATE", "%s%s cannot be written: %s; the old one stays", a->config.state,
-			s->part == RTSP_STATE_FAULTS ? ".faults" : "", strerror(-result));
-}
-
-static void begin_save(
-	struct rtsp_agent *a, struct rtsp_saving *saving, enum rtsp_state_part part, const char *path)
-{
-	struct torap_error err;
-	if (!rtsp_saving_begin(saving, part, path, &err))
-		return;
-	torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
-	a->counters.saves_failed++;
-}
-
-/* What was learned now and then, open faults soon after they changed. */
-static void save(struct rtsp_agent *a, struct torap_mono now)
-{
-	if (!a->config.state || !a->has_rows)
-		return;
-	if (a->saving.active) {
-		rtsp_saving_step(&a->saving, a->loop, &a->cameras);
-	} else if (now.us - a->saved_at.us >= a->config.save_us) {
-		a->saved_at = now;
-		begin_save(a, &a->saving, RTSP_STATE_BASELINES, a->config.state);
-	}
-	if (a->saving_faults.active) {
-		rtsp_saving_step(&a->saving_faults, a->loop, &a->cameras);
-	} else if (a->changes_saved != a->outbox.changes &&
-		   now.us - a->faults_saved_at.us >= FAULTS_MS * TORAP_US_PER_MS) {
-		a->faults_saved_at = now;
-		a->changes_saved = a->outbox.changes;
-		begin_save(a, &a->saving_faults, RTSP_STATE_FAULTS, a->faults);
-	}
-}
-
 /* Nobody begins while the workers have enough to do: a camera whose keyframe they have no room for would send on for nothing. */
 static void begin_turns(struct rtsp_agent *a, struct torap_mono now)
 {
@@ -261,9 +162,9 @@ static void begin_turns(struct rtsp_agent *a, struct torap_mono now)
 	}
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(void *agent)
 {
-	struct rtsp_agent *a = timer->data;
+	struct rtsp_agent *a = agent;
 	struct torap_mono now = torap_app_mono();
 	rtsp_streams_tick(&a->streams);
 	begin_turns(a, now);
@@ -271,108 +172,89 @@ static void on_tick(uv_timer_t *timer)
 	offer_reports(a, now);
 	if (a->evidence)
 		rtsp_evidence_tick(a->evidence, now);
-	save(a, now);
+	rtsp_keep_step(a, now);
 }
 
 /* Begin, reload and end. */
 
-static int open_all(struct rtsp_agent *a, struct torap_error *err)
+static int load(void *files, const char *path, struct torap_error *err)
 {
-	struct kit_options options = {
-		.agent = "torap-rtsp",
-		.protocol = "rtsp",
-		.endpoint = a->config.node,
-		.hint = a,
-		.on_verdict = on_verdict,
-		.on_rows = on_rows,
-		.on_link = on_link,
-		.on_request = a->config.evidence.folder ? on_request : NULL,
-	};
-	int r = a->config.evidence.folder ? rtsp_evidence_open(&a->evidence, a, err) : 0;
-	r = r ? r : rtsp_pool_open(&a->pool, a->loop, a->config.workers, a, rtsp_watch_look, err);
-	r = r ? r : kit_open(&a->kit, a->loop, &options, err);
-	if (!r && a->config.metrics)
-		r = torap_http_open(&a->http, a->loop, a->config.metrics, rtsp_page_routes, a, err);
-	return r;
+	return rtsp_files_load(files, path, err);
 }
 
-int rtsp_agent_open(struct rtsp_agent *a, uv_loop_t *loop, struct rtsp_files *files, struct torap_error *err)
+static void unload(void *files)
 {
-	memset(a, 0, sizeof *a);
-	a->loop = loop;
-	a->config = files->config;
-	a->credentials = files->credentials;
-	a->profiles = files->profiles;
-	a->plan = files->plan;
-	a->holds = files->holds;
-	*files = (struct rtsp_files){ 0 };
-	a->schedule.limits = a->config.schedule;
-	a->saving.hint = a->saving_faults.hint = a;
-	a->saving.on_done = a->saving_faults.on_done = on_saved;
-	a->saved_at = torap_app_mono();
-	a->streams.loop = loop;
+	rtsp_files_finish(files);
+}
+
+/* Each gets what the other had. */
+static void exchange(struct rtsp_agent *a, struct rtsp_files *f)
+{
+	struct rtsp_files had = { a->config, a->credentials, a->profiles, a->plan, a->holds };
+	a->config = f->config;
+	a->credentials = f->credentials;
+	a->profiles = f->profiles;
+	a->plan = f->plan;
+	a->holds = f->holds;
+	*f = had;
+}
+
+static void init_streams(struct rtsp_agent *a)
+{
+	a->streams.loop = a->loop;
 	a->streams.hint = a;
 	a->streams.on_keyframe = rtsp_watch_keyframe;
 	a->streams.on_over = rtsp_watch_over;
 	a->streams.on_tick = rtsp_watch_tick;
-	rtsp_tell_init(a);
 	if (a->config.evidence.folder && a->config.evidence.clips)
 		a->streams.on_packet = rtsp_watch_packet;
+}
+
+static int open_all(void *agent, struct kit_process *p, void *files, struct torap_error *err)
+{
+	struct rtsp_agent *a = agent;
+	a->process = p;
+	a->loop = p->loop;
+	exchange(a, files);
+	a->schedule.limits = a->config.schedule;
+	init_streams(a);
+	rtsp_tell_init(a);
 	rtsp_decode_init();
+	p->on_request = a->config.evidence.folder ? on_request : NULL;
 	int r = rtsp_schedule_init(&a->schedule, 0, 0);
-	if (a->config.state && asprintf(&a->faults, "%s.faults", a->config.state) < 0) {
-		a->faults = NULL;
-		r = -ENOMEM;
-	}
-	if (a->config.state && asprintf(&a->outages_file, "%s.outages", a->config.state) < 0) {
-		a->outages_file = NULL;
-		r = -ENOMEM;
-	}
-	r = r ? torap_errorf(err, r, "out of memory") : open_all(a, err);
-	if (r) {
-		rtsp_agent_close(a);
-		return r;
-	}
-	uv_timer_init(loop, &a->timer);
-	a->timer.data = a;
-	a->timing = true;
-	uv_timer_start(&a->timer, on_tick, TICK_MS, TICK_MS);
-	return 0;
+	r = r ? r : rtsp_keep_init(a);
+	if (r)
+		return torap_errorf(err, r, "out of memory");
+	r = a->config.evidence.folder ? rtsp_evidence_open(&a->evidence, a, err) : 0;
+	r = r ? r : rtsp_pool_open(&a->pool, a->loop, a->config.workers, a, rtsp_watch_look, err);
+	r = r ? r : kit_process_connect(p, &a->config.kit, err);
+	a->kit = p->kit;
+	if (!r)
+		torap_notice("RTSP-START", "watching for the node at %s", a->config.kit.node);
+	return r;
 }
 
-static int judge_fixed(const struct rtsp_agent *a, const struct rtsp_config *now, struct torap_error *err)
+static int judge_fixed(const struct rtsp_config *now, const struct rtsp_config *next, struct torap_error *err)
 {
-	const struct rtsp_config *old = &a->config;
 	const struct torap_yaml_fixed fixed[] = {
-		{ "node", torap_yaml_same(old->node, now->node) },
-		{ "state", torap_yaml_same(old->state, now->state) },
-		{ "metrics", torap_yaml_same(old->metrics, now->metrics) },
-		{ "watch.workers", old->workers == now->workers },
-		{ "watch.mode", old->held == now->held },
-		{ "evidence", rtsp_evidence_config_fits(&old->evidence, &now->evidence) },
+		{ "node", torap_yaml_same(now->kit.node, next->kit.node) },
+		{ "state", torap_yaml_same(now->state, next->state) },
+		{ "metrics", torap_yaml_same(now->kit.metrics, next->kit.metrics) },
+		{ "watch.workers", now->workers == next->workers },
+		{ "watch.mode", now->held == next->held },
+		{ "evidence", rtsp_evidence_config_fits(&now->evidence, &next->evidence) },
 	};
-	return torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, now->path, err);
+	return torap_yaml_judge_fixed(fixed, sizeof fixed / sizeof *fixed, next->kit.path, err);
 }
 
-void rtsp_agent_reload(struct rtsp_agent *a)
+static int reload(void *agent, void *files, struct torap_error *err)
 {
-	struct torap_error err;
-	struct rtsp_files files = { 0 };
-	int r = rtsp_files_load(&files, a->config.path, &err);
-	r = r ? r : judge_fixed(a, &files.config, &err);
-	if (r) {
-		torap_fail("RTSP-RELOAD", "%s; the old configuration stays in force", err.text);
-		a->counters.reloads_refused++;
-		rtsp_files_finish(&files);
-		return;
-	}
-	struct rtsp_files old = { a->config, a->credentials, a->profiles, a->plan, a->holds };
-	a->config = files.config;
-	a->credentials = files.credentials;
-	a->profiles = files.profiles;
-	a->plan = files.plan;
-	a->holds = files.holds;
-	rtsp_files_finish(&old);
+	struct rtsp_agent *a = agent;
+	struct rtsp_files *f = files;
+	int r = judge_fixed(&a->config, &f->config, err);
+	if (r)
+		return r;
+	exchange(a, f);
 	kit_plan_at(&a->plan, torap_app_wall());
 	a->outages.limits = a->config.outage;
 	a->schedule.limits = a->config.schedule;
@@ -382,56 +264,64 @@ void rtsp_agent_reload(struct rtsp_agent *a)
 	count_keyless(a);
 	if (a->evidence)
 		rtsp_evidence_reload(a->evidence);
-	a->counters.reloads++;
 	torap_notice("RTSP-RELOADED",
-		"%s: limits, profiles, %zu credentials and %zu planned outages are in force", a->config.path,
-		a->credentials.count, a->plan.count);
+		"%s: limits, profiles, %zu credentials and %zu planned outages are in force",
+		a->config.kit.path, a->credentials.count, a->plan.count);
+	return 0;
 }
 
-static void save_last(struct rtsp_agent *a)
+/* Saves the state and says goodbye to cameras. */
+static void close_all(void *agent)
 {
-	struct torap_error err;
-	rtsp_saving_abandon(&a->saving);
-	rtsp_saving_abandon(&a->saving_faults);
-	if (!a->config.state || !a->has_rows)
-		return;
-	/* One that a thread has is as good as ours. */
-	if (!a->saving.active && rtsp_state_save(RTSP_STATE_BASELINES, a->config.state, &a->cameras, &err))
-		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
-	if (!a->saving_faults.active && rtsp_state_save(RTSP_STATE_FAULTS, a->faults, &a->cameras, &err))
-		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
-	rtsp_tell_save(a);
-}
-
-void rtsp_agent_close(struct rtsp_agent *a)
-{
-	if (a->closing)
-		return;
-	a->closing = true;
-	save_last(a);
+	struct rtsp_agent *a = agent;
+	rtsp_keep_last(a);
 	rtsp_evidence_close(a->evidence);
 	rtsp_streams_close(&a->streams);
 	rtsp_pool_close(a->pool);
-	torap_http_close(a->http);
-	kit_close(a->kit, NULL, NULL);
-	if (a->timing)
-		uv_close((uv_handle_t *)&a->timer, NULL);
 	a->pool = NULL;
-	a->http = NULL;
 	a->kit = NULL;
-	a->timing = false;
 }
 
-void rtsp_agent_finish(struct rtsp_agent *a)
+static void finish(void *agent)
 {
-	struct rtsp_files files = { a->config, a->credentials, a->profiles, a->plan, a->holds };
+	struct rtsp_agent *a = agent;
+	struct rtsp_files files = { 0 };
 	a->evidence = rtsp_evidence_destroy(a->evidence);
+	exchange(a, &files);
 	rtsp_files_finish(&files);
 	rtsp_cameras_finish(&a->cameras);
 	rtsp_schedule_finish(&a->schedule);
 	rtsp_outbox_finish(&a->outbox);
 	rtsp_outages_finish(&a->outages);
-	free(a->faults);
-	free(a->outages_file);
-	a->faults = a->outages_file = NULL;
+	rtsp_keep_finish(a);
 }
+
+const struct kit_agent rtsp_kit_agent = {
+	.app = { .program = "torap-rtsp",
+		.purpose = "watches cameras that speak RTSP, for a node on this host",
+		.extra =
+			"--check-evidence DIR computes the digests of an evidence folder anew (exit status 0: sound, 1: not, 2: it "
+			"cannot be read).\n"
+			"SIGHUP reads the configuration's limits, the profiles, the credentials and the holds again." },
+	.protocol = "rtsp",
+	.log = { .start = "RTSP-START",
+		.stop = "RTSP-STOP",
+		.reload = "RTSP-RELOAD",
+		.node_up = "RTSP-NODE-UP",
+		.node_down = "RTSP-NODE-DOWN",
+		.stopping = "stopping; what was learned is saved",
+		.takes = "observations",
+		.away = "reports wait for it" },
+	.routes = rtsp_page_routes,
+	.tick_ms = TICK_MS,
+	.files_size = sizeof(struct rtsp_files),
+	.load = load,
+	.unload = unload,
+	.open = open_all,
+	.reload = reload,
+	.close = close_all,
+	.finish = finish,
+	.on_tick = on_tick,
+	.on_verdict = on_verdict,
+	.on_rows = on_rows,
+};

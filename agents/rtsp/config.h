@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "agents/kit/config.h"
 #include "agents/rtsp/outage/outage.h"
 #include "agents/rtsp/evidence/evidence_config.h"
 #include "agents/rtsp/schedule.h"
@@ -11,13 +12,11 @@
 struct torap_error;
 
 struct rtsp_config {
-	char *path;        /* owned, as are all strings */
-	char *node;        /* "ipc:///run/torap/almaty.intake" */
-	char *credentials; /* file; NULL: no camera asks who we are */
+	struct kit_config kit;
+	char *credentials; /* file; NULL: no camera asks who we are; owned, as are all strings */
 	char *profiles;    /* file; NULL: the default */
 	char *planned;     /* file; NULL: nothing is planned */
 	char *state;       /* file; NULL: what was learned ends with the process */
-	char *metrics;     /* "127.0.0.1:9113"; NULL: none */
 	bool held;         /* cameras of which the registry does not say: else sampled */
 	enum rtsp_transport transport;
 	struct rtsp_schedule_limits schedule;

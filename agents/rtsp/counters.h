@@ -13,6 +13,5 @@ struct rtsp_counters {
 	uint64_t sights[RTSP_FAULTS];     /* pictures by what was seen: good ones too */
 	uint64_t starts[RTSP_FAULTS], ends[RTSP_FAULTS];
 	uint64_t local; /* attempts that failed for want of memory or descriptors here */
-	uint64_t reloads, reloads_refused;
 	uint64_t saves, saves_failed;
 };

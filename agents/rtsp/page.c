@@ -92,10 +92,6 @@ static void write_reports(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_head(body, "torap_rtsp_saves_total", "counter", "Saves of the state.");
 	torap_metric_labelled(body, "torap_rtsp_saves_total", "result", "good", (double)c->saves);
 	torap_metric_labelled(body, "torap_rtsp_saves_total", "result", "failed", (double)c->saves_failed);
-	torap_metric_head(body, "torap_rtsp_reloads_total", "counter", "Reloads of the files.");
-	torap_metric_labelled(body, "torap_rtsp_reloads_total", "result", "taken", (double)c->reloads);
-	torap_metric_labelled(
-		body, "torap_rtsp_reloads_total", "result", "refused", (double)c->reloads_refused);
 }
 
 static void write_metrics(void *hint, struct torap_writer *body)
@@ -108,7 +104,7 @@ static void write_metrics(void *hint, struct torap_writer *body)
 	rtsp_outage_page_metrics(a, body);
 	if (a->evidence)
 		rtsp_evidence_metrics(a->evidence, body);
-	kit_metrics(a->kit, body);
+	kit_process_metrics(a->process, body, "torap_rtsp_reloads_total", "Reloads of the files.");
 }
 
 static json_t *camera_json(const struct rtsp_camera *c, struct torap_wall now)

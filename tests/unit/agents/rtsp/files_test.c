@@ -101,7 +101,7 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		{ "node: tcp://x\n", ":1: \"tcp://x\" is no ipc:// endpoint" },
 		{ "node: ipc://x\nwatch:\n  mode: always\n", ":3: \"always\" is none of sampled, held" },
 		{ "node: ipc://x\nwatch:\n  transport: rtp\n", ":3: \"rtp\" is none of any, tcp, udp" },
-		{ "node: ipc://x\nwatch:\n  parallel: 0\n", ":3: must be 1 to 4096" },
+		{ "node: ipc://x\nwatch:\n  parallel: 0\n", ":3: watch.parallel must be 1 to 4096" },
 		{ "node: ipc://x\nlimits:\n  first: 1ms\n", ":3: must be between 100ms and 24h" },
 		{ "node: ipc://x\nevidence:\n  keep: 30d\n", ":2: " },
 		{ "node: ipc://x\nevidence:\n  folder: e\n  keep: 30\n", ":4: " },
@@ -114,7 +114,7 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		{ "node: ipc://x\nwatch:\n  retry: 2m\n  retry_max: 1m\n", ":4: is shorter than retry" },
 		{ "node: ipc://x\noutage:\n  cameras: 1\n", ":3: one camera is no outage of many" },
 		{ "node: ipc://x\noutage:\n  share: 50\n", ":3: must be more than 50" },
-		{ "node: ipc://x\noutage:\n  back: 101\n", ":3: must be 1 to 100" },
+		{ "node: ipc://x\noutage:\n  back: 101\n", ":3: outage.back must be 1 to 100" },
 		{ "node: ipc://x\noutage:\n  hold: 0s\n", ":3: must be between 100ms and 24h" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

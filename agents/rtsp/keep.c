@@ -1,0 +1,114 @@
+#include "agents/rtsp/keep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/rtsp/outage/tell.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "loop/app.h"
+
+enum { FAULTS_MS = 500 };
+
+static void on_saved(struct rtsp_saving *s, int result)
+{
+	struct rtsp_agent *a = s->hint;
+	a->counters.saves += result == 0;
+	a->counters.saves_failed += result != 0;
+	if (result)
+		torap_fail("RTSP-STATE", "%s%s cannot be written: %s; the old one stays", a->config.state,
+			s->part == RTSP_STATE_FAULTS ? ".faults" : "", strerror(-result));
+}
+
+static void begin_save(
+	struct rtsp_agent *a, struct rtsp_saving *saving, enum rtsp_state_part part, const char *path)
+{
+	struct torap_error err;
+	if (!rtsp_saving_begin(saving, part, path, &err))
+		return;
+	torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
+	a->counters.saves_failed++;
+}
+
+int rtsp_keep_init(struct rtsp_agent *a)
+{
+	const char *state = a->config.state;
+	a->saving.hint = a->saving_faults.hint = a;
+	a->saving.on_done = a->saving_faults.on_done = on_saved;
+	a->saved_at = torap_app_mono();
+	if (state && asprintf(&a->faults, "%s.faults", state) < 0) {
+		a->faults = NULL;
+		return -ENOMEM;
+	}
+	if (state && asprintf(&a->outages_file, "%s.outages", state) < 0) {
+		a->outages_file = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void load_part(struct rtsp_agent *a, enum rtsp_state_part part, const char *path)
+{
+	struct torap_error err;
+	uint32_t known, damaged;
+	struct rtsp_now now = { torap_app_mono(), torap_app_wall() };
+	if (rtsp_state_load(part, path, &a->cameras, now, &known, &damaged, &err))
+		torap_fail("RTSP-STATE", "%s; what it holds is found out anew", err.text);
+	else if (damaged)
+		torap_warn("RTSP-STATE", "%s: %u records are damaged; what they held is found out anew", path,
+			damaged);
+	else
+		torap_info("RTSP-STATE", "%s: knows %u cameras", path, known);
+}
+
+void rtsp_keep_load(struct rtsp_agent *a)
+{
+	if (!a->config.state)
+		return;
+	load_part(a, RTSP_STATE_BASELINES, a->config.state);
+	load_part(a, RTSP_STATE_FAULTS, a->faults);
+}
+
+void rtsp_keep_step(struct rtsp_agent *a, struct torap_mono now)
+{
+	if (!a->config.state || !a->has_rows)
+		return;
+	if (a->saving.active) {
+		rtsp_saving_step(&a->saving, a->loop, &a->cameras);
+	} else if (now.us - a->saved_at.us >= a->config.save_us) {
+		a->saved_at = now;
+		begin_save(a, &a->saving, RTSP_STATE_BASELINES, a->config.state);
+	}
+	if (a->saving_faults.active) {
+		rtsp_saving_step(&a->saving_faults, a->loop, &a->cameras);
+	} else if (a->changes_saved != a->outbox.changes &&
+		   now.us - a->faults_saved_at.us >= FAULTS_MS * TORAP_US_PER_MS) {
+		a->faults_saved_at = now;
+		a->changes_saved = a->outbox.changes;
+		begin_save(a, &a->saving_faults, RTSP_STATE_FAULTS, a->faults);
+	}
+}
+
+void rtsp_keep_last(struct rtsp_agent *a)
+{
+	struct torap_error err;
+	rtsp_saving_abandon(&a->saving);
+	rtsp_saving_abandon(&a->saving_faults);
+	if (!a->config.state || !a->has_rows)
+		return;
+	/* One that a thread has is as good as ours. */
+	if (!a->saving.active && rtsp_state_save(RTSP_STATE_BASELINES, a->config.state, &a->cameras, &err))
+		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
+	if (!a->saving_faults.active && rtsp_state_save(RTSP_STATE_FAULTS, a->faults, &a->cameras, &err))
+		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
+	rtsp_tell_save(a);
+}
+
+void rtsp_keep_finish(struct rtsp_agent *a)
+{
+	free(a->faults);
+	free(a->outages_file);
+	a->faults = a->outages_file = NULL;
+}
