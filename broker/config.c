@@ -1,7 +1,6 @@
 #include "broker/config.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +9,22 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "conf/keys.h"
+#include "conf/take.h"
 #include "conf/yaml.h"
 #include "loop/zsocket.h"
 #include "wire/taxonomy.h"
 
 enum {
 	CANARY_US_DEFAULT = 30 * TORAP_US_PER_S,
-	CANARY_US_MIN = 100 * TORAP_US_PER_MS, /* a canary must never become the load */
-	STORE_SIZE_MIN = 16 << 20,             /* a batch of the greatest size must fit */
+	STORE_SIZE_MIN = 16 << 20, /* a batch of the greatest size must fit */
 	CREDIT_DEFAULT = 4 << 20,
-	CREDIT_MIN = 64 << 10,
-	CREDIT_MAX = 16 << 20, /* of each lane of each upstream: what may wait in our memory */
 };
+/* A canary must never become the load. */
+static const struct torap_range canary_range = { 100 * TORAP_US_PER_MS, INT64_MAX,
+	"canary is less than 100ms" };
+/* Of each lane of each upstream: what may wait in our memory. */
+static const struct torap_range credit_range = { 64 << 10, 16 << 20,
+	"credit is not between 64KiB and 16MiB" };
 
 struct raw_upstream {
 	char *name, *endpoint, *key, *feed, *credit;
@@ -40,40 +43,36 @@ struct file {
 };
 
 static const cyaml_schema_field_t upstream_fields[] = {
-	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct raw_upstream, name, 1, 256),
-	CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct raw_upstream, endpoint, 1, 255),
-	CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct raw_upstream, key, 1, 4095),
-	CYAML_FIELD_STRING_PTR(
-		"feed", CYAML_FLAG_POINTER, struct raw_upstream, feed, 1, BROKER_FEED_NAME_MAX),
-	CYAML_FIELD_STRING_PTR(
-		"credit", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_upstream, credit, 1, 32),
+	TORAP_YAML_TEXT("name", struct raw_upstream, name, 256),
+	TORAP_YAML_TEXT("endpoint", struct raw_upstream, endpoint, 255),
+	TORAP_YAML_TEXT("key", struct raw_upstream, key, 4095),
+	TORAP_YAML_TEXT("feed", struct raw_upstream, feed, BROKER_FEED_NAME_MAX),
+	TORAP_YAML_MAY("credit", struct raw_upstream, credit, 32),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t upstream_schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct raw_upstream, upstream_fields) };
 
 static const cyaml_schema_field_t door_fields[] = {
-	CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct raw_door, endpoint, 1, 256),
-	CYAML_FIELD_STRING_PTR("keys", CYAML_FLAG_POINTER, struct raw_door, keys, 1, 4095),
+	TORAP_YAML_TEXT("endpoint", struct raw_door, endpoint, 256),
+	TORAP_YAML_TEXT("keys", struct raw_door, keys, 4095),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t door_schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct raw_door, door_fields) };
 
 static const cyaml_schema_field_t fields[] = {
-	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct file, name, 1, 256),
-	CYAML_FIELD_STRING_PTR("region", CYAML_FLAG_POINTER, struct file, region, 1, 256),
-	CYAML_FIELD_STRING_PTR("keys", CYAML_FLAG_POINTER, struct file, keys, 1, 4096),
-	CYAML_FIELD_STRING_PTR("trust", CYAML_FLAG_POINTER, struct file, trust, 1, 4096),
-	CYAML_FIELD_STRING_PTR("root", CYAML_FLAG_POINTER, struct file, root, 1, 4096),
-	CYAML_FIELD_STRING_PTR("store", CYAML_FLAG_POINTER, struct file, store, 1, 4096),
-	CYAML_FIELD_STRING_PTR("store_size", CYAML_FLAG_POINTER, struct file, store_size, 1, 64),
-	CYAML_FIELD_STRING_PTR("listen", CYAML_FLAG_POINTER, struct file, listen, 1, 256),
-	CYAML_FIELD_STRING_PTR("policy", CYAML_FLAG_POINTER, struct file, policy, 1, 4096),
-	CYAML_FIELD_STRING_PTR(
-		"metrics", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, metrics, 1, 256),
-	CYAML_FIELD_STRING_PTR(
-		"canary", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, canary, 1, 64),
+	TORAP_YAML_TEXT("name", struct file, name, 256),
+	TORAP_YAML_TEXT("region", struct file, region, 256),
+	TORAP_YAML_TEXT("keys", struct file, keys, 4096),
+	TORAP_YAML_TEXT("trust", struct file, trust, 4096),
+	TORAP_YAML_TEXT("root", struct file, root, 4096),
+	TORAP_YAML_TEXT("store", struct file, store, 4096),
+	TORAP_YAML_TEXT("store_size", struct file, store_size, 64),
+	TORAP_YAML_TEXT("listen", struct file, listen, 256),
+	TORAP_YAML_TEXT("policy", struct file, policy, 4096),
+	TORAP_YAML_MAY("metrics", struct file, metrics, 256),
+	TORAP_YAML_MAY("canary", struct file, canary, 64),
 	CYAML_FIELD_SEQUENCE("upstream", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, upstream,
 		&upstream_schema, 0, BROKER_UPSTREAMS_MAX),
 	CYAML_FIELD_SEQUENCE("also_listen", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
@@ -94,111 +93,75 @@ static int judge(struct broker_config *c, const char *path, const struct file *f
 	if (torap_size_parse(&c->store_size, f->store_size, NULL) || c->store_size < STORE_SIZE_MIN)
 		return torap_yaml_refuse(err, path, "store_size",
 			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->store_size);
-	c->canary_us = CANARY_US_DEFAULT;
 	struct torap_error why;
 	if (torap_zsocket_check_listen(f->listen, &why))
 		return torap_yaml_refuse(err, path, "listen", "%s", why.text);
-	if (f->canary && torap_duration_parse(&c->canary_us, f->canary, &why))
-		return torap_yaml_refuse(err, path, "canary", "%s", why.text);
-	if (c->canary_us < CANARY_US_MIN)
-		return torap_yaml_refuse(err, path, "canary", "\"%s\" is less than 100ms", f->canary);
 	return 0;
 }
 
-static bool take_texts(struct broker_config *c, const char *path, const struct file *f)
+static void take_texts(struct torap_taking *t, struct broker_config *c, const struct file *f)
 {
-	c->path = strdup(path);
-	c->keys = torap_yaml_path(path, f->keys);
-	c->trust = torap_yaml_path(path, f->trust);
-	c->root = torap_yaml_path(path, f->root);
-	c->store = torap_yaml_path(path, f->store);
-	c->policy = torap_yaml_path(path, f->policy);
-	c->listen = strdup(f->listen);
-	c->metrics = f->metrics ? strdup(f->metrics) : NULL;
-	return c->path && c->keys && c->trust && c->root && c->store && c->policy && c->listen &&
-	       (c->metrics || !f->metrics);
+	c->canary_us = CANARY_US_DEFAULT;
+	torap_take_duration(t, &c->canary_us, f->canary, &canary_range, "canary");
+	torap_take_text(t, &c->path, t->path);
+	torap_take_path(t, &c->keys, f->keys);
+	torap_take_path(t, &c->trust, f->trust);
+	torap_take_path(t, &c->root, f->root);
+	torap_take_path(t, &c->store, f->store);
+	torap_take_path(t, &c->policy, f->policy);
+	torap_take_text(t, &c->listen, f->listen);
+	torap_take_text(t, &c->metrics, f->metrics);
 }
 
-/* Where a complaint about an upstream points to. */
-struct place {
-	const char *path;
-	unsigned index;
-	struct torap_error *err;
-};
-
-__attribute__((format(printf, 3, 4))) static int refuse_upstream(
-	const struct place *at, const char *key, const char *format, ...)
+static int judge_upstream(const struct broker_config *c, const struct raw_upstream *raw,
+	const struct torap_yaml_place *at, struct torap_error *err)
 {
-	char where[48], reason[300];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(reason, sizeof reason, format, args);
-	va_end(args);
-	snprintf(where, sizeof where, "upstream[%u].%s", at->index, key);
-	return torap_yaml_refuse(at->err, at->path, where, "%s", reason);
-}
-
-static int judge_upstream(const struct broker_config *c, const struct raw_upstream *raw, uint64_t *credit,
-	const struct place *at)
-{
-	struct torap_error why;
 	if (!torap_writer_id_valid(raw->name))
-		return refuse_upstream(
-			at, "name", "\"%.64s\" is not a writer id: up to 31 of a-z 0-9 -", raw->name);
+		return torap_yaml_refuse_step(at, "name", -1, err,
+			"\"%.64s\" is not a writer id: up to 31 of a-z 0-9 -", raw->name);
 	if (strcmp(raw->name, c->name) == 0)
-		return refuse_upstream(at, "name", "%s is this broker itself", raw->name);
+		return torap_yaml_refuse_step(at, "name", -1, err, "%s is this broker itself", raw->name);
 	for (size_t i = 0; i < c->upstreams_count; i++)
 		if (strcmp(raw->name, c->upstreams[i].peer.name) == 0)
-			return refuse_upstream(at, "name", "%s is there twice", raw->name);
+			return torap_yaml_refuse_step(at, "name", -1, err, "%s is there twice", raw->name);
 	for (size_t i = 0; i < c->upstreams_count; i++)
 		if (strcmp(raw->endpoint, c->upstreams[i].peer.endpoint) == 0)
-			return refuse_upstream(at, "endpoint", "%.200s is that of %s", raw->endpoint,
-				c->upstreams[i].peer.name);
+			return torap_yaml_refuse_step(at, "endpoint", -1, err, "%.200s is that of %s",
+				raw->endpoint, c->upstreams[i].peer.name);
 	if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(raw->endpoint, NULL))
-		return refuse_upstream(at, "endpoint",
+		return torap_yaml_refuse_step(at, "endpoint", -1, err,
 			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
-	*credit = CREDIT_DEFAULT;
-	if (raw->credit && torap_size_parse(credit, raw->credit, &why))
-		return refuse_upstream(at, "credit", "%s", why.text);
-	if (*credit < CREDIT_MIN || *credit > CREDIT_MAX)
-		return refuse_upstream(at, "credit", "\"%s\" is not between 64KiB and 16MiB", raw->credit);
 	return 0;
 }
 
-static int take_upstream(struct broker_config *c, const struct raw_upstream *raw, const struct place *at)
+static void take_upstream(
+	struct torap_taking *t, struct broker_config *c, const struct raw_upstream *raw, unsigned index)
 {
-	uint64_t credit;
-	int r = judge_upstream(c, raw, &credit, at);
-	if (r)
-		return r;
-	struct torap_keys keys;
-	char *path = torap_yaml_path(at->path, raw->key);
-	r = path ? torap_keys_load_public(&keys, path, at->err) : -ENOMEM;
-	free(path);
-	if (r)
-		return r == -ENOMEM ? torap_errorf(at->err, r, "%s: out of memory", at->path) : r;
+	char where[32], credit[48];
+	struct torap_keys keys = { 0 };
+	snprintf(where, sizeof where, "upstream[%u]", index);
+	snprintf(credit, sizeof credit, "%s.credit", where);
+	t->failed =
+		judge_upstream(c, raw, &(struct torap_yaml_place){ .name = t->path, .where = where }, t->err);
 	struct broker_upstream_config *u = &c->upstreams[c->upstreams_count++];
-	*u = (struct broker_upstream_config){ .credit_bytes = credit, .feed = strdup(raw->feed) };
-	u->peer.name = strdup(raw->name);
-	u->peer.endpoint = strdup(raw->endpoint);
+	u->credit_bytes = CREDIT_DEFAULT;
+	torap_take_size(t, &u->credit_bytes, raw->credit, &credit_range, credit);
+	torap_take_public_keys(t, &keys, raw->key);
+	torap_take_text(t, &u->peer.name, raw->name);
+	torap_take_text(t, &u->peer.endpoint, raw->endpoint);
+	torap_take_text(t, &u->feed, raw->feed);
 	memcpy(u->peer.key, keys.curve_public, sizeof u->peer.key);
-	return u->peer.name && u->peer.endpoint && u->feed
-		       ? 0
-		       : torap_errorf(at->err, -ENOMEM, "%s: out of memory", at->path);
 }
 
-static int take_upstreams(
-	struct broker_config *c, const char *path, const struct file *f, struct torap_error *err)
+static void take_upstreams(struct torap_taking *t, struct broker_config *c, const struct file *f)
 {
+	if (t->failed)
+		return;
 	c->upstreams = calloc(f->upstream_count + 1, sizeof *c->upstreams);
 	if (!c->upstreams)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	for (unsigned i = 0; i < f->upstream_count; i++) {
-		int r = take_upstream(c, &f->upstream[i], &(struct place){ path, i, err });
-		if (r)
-			return r;
-	}
-	return 0;
+		t->failed = torap_errorf(t->err, -ENOMEM, "%s: out of memory", t->path);
+	for (unsigned i = 0; i < f->upstream_count && !t->failed; i++)
+		take_upstream(t, c, &f->upstream[i], i);
 }
 
 static bool is_listed(const struct broker_config *c, const char *endpoint)
@@ -209,26 +172,24 @@ static bool is_listed(const struct broker_config *c, const char *endpoint)
 	return strcmp(c->listen, endpoint) == 0;
 }
 
-static int take_doors(
-	struct broker_config *c, const char *path, const struct file *f, struct torap_error *err)
+static void take_doors(struct torap_taking *t, struct broker_config *c, const struct file *f)
 {
-	for (unsigned i = 0; i < f->also_listen_count; i++) {
+	for (unsigned i = 0; i < f->also_listen_count && !t->failed; i++) {
 		const struct raw_door *raw = &f->also_listen[i];
 		char where[48];
 		snprintf(where, sizeof where, "also_listen[%u].endpoint", i);
 		struct torap_error why;
 		if (torap_zsocket_check_listen(raw->endpoint, &why))
-			return torap_yaml_refuse(err, path, where, "%s", why.text);
-		if (is_listed(c, raw->endpoint))
-			return torap_yaml_refuse(
-				err, path, where, "%.200s is there twice: one key each", raw->endpoint);
+			t->failed = torap_yaml_refuse(t->err, t->path, where, "%s", why.text);
+		else if (is_listed(c, raw->endpoint))
+			t->failed = torap_yaml_refuse(
+				t->err, t->path, where, "%.200s is there twice: one key each", raw->endpoint);
+		if (t->failed)
+			return;
 		struct broker_door_config *d = &c->doors[c->doors_count++];
-		d->endpoint = strdup(raw->endpoint);
-		d->keys = torap_yaml_path(path, raw->keys);
-		if (!d->endpoint || !d->keys)
-			return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+		torap_take_text(t, &d->endpoint, raw->endpoint);
+		torap_take_path(t, &d->keys, raw->keys);
 	}
-	return 0;
 }
 
 int broker_config_load(struct broker_config *out, const char *path, struct torap_error *err)
@@ -238,17 +199,14 @@ int broker_config_load(struct broker_config *out, const char *path, struct torap
 	if (r)
 		return r;
 	struct broker_config c = { 0 };
-	r = judge(&c, path, loaded, err);
-	if (!r && !take_texts(&c, path, loaded))
-		r = torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	if (!r)
-		r = take_doors(&c, path, loaded, err);
-	if (!r)
-		r = take_upstreams(&c, path, loaded, err);
+	struct torap_taking t = { path, err, judge(&c, path, loaded, err) };
+	take_texts(&t, &c, loaded);
+	take_doors(&t, &c, loaded);
+	take_upstreams(&t, &c, loaded);
 	torap_yaml_free(&schema, loaded);
-	if (r) {
+	if (t.failed) {
 		broker_config_finish(&c);
-		return r;
+		return t.failed;
 	}
 	*out = c;
 	return 0;

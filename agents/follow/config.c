@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/size.h"
 #include "conf/grant_rows.h"
+#include "conf/take.h"
 #include "conf/yaml.h"
 #include "loop/zsocket.h"
 
-enum { CREDIT_DEFAULT = 4 << 20, CREDIT_MIN = 64 << 10 };
+enum { CREDIT_DEFAULT = 4 << 20 };
+static const struct torap_range credit_range = { 64 << 10, INT64_MAX, "credit is less than 64KiB" };
 
 /* The file as libcyaml gives it. */
 struct raw_broker {
@@ -27,142 +28,102 @@ struct raw_config {
 };
 
 static const cyaml_schema_field_t broker_fields[] = {
-	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct raw_broker, name, 1, 63),
-	CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct raw_broker, endpoint, 1, 255),
-	CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct raw_broker, key, 1, 4095),
+	TORAP_YAML_TEXT("name", struct raw_broker, name, 63),
+	TORAP_YAML_TEXT("endpoint", struct raw_broker, endpoint, 255),
+	TORAP_YAML_TEXT("key", struct raw_broker, key, 4095),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t broker = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct raw_broker, broker_fields) };
 
 static const cyaml_schema_field_t config_fields[] = {
-	CYAML_FIELD_STRING_PTR("feed", CYAML_FLAG_POINTER, struct raw_config, feed, 1, FOLLOW_FEED_NAME_MAX),
-	CYAML_FIELD_STRING_PTR("keys", CYAML_FLAG_POINTER, struct raw_config, keys, 1, 4095),
-	CYAML_FIELD_STRING_PTR("root", CYAML_FLAG_POINTER, struct raw_config, root, 1, 4095),
-	CYAML_FIELD_STRING_PTR("dir", CYAML_FLAG_POINTER, struct raw_config, dir, 1, 4095),
-	CYAML_FIELD_STRING_PTR("dir_size", CYAML_FLAG_POINTER, struct raw_config, dir_size, 1, 32),
+	TORAP_YAML_TEXT("feed", struct raw_config, feed, FOLLOW_FEED_NAME_MAX),
+	TORAP_YAML_TEXT("keys", struct raw_config, keys, 4095),
+	TORAP_YAML_TEXT("root", struct raw_config, root, 4095),
+	TORAP_YAML_TEXT("dir", struct raw_config, dir, 4095),
+	TORAP_YAML_TEXT("dir_size", struct raw_config, dir_size, 32),
 	CYAML_FIELD_SEQUENCE(
 		"brokers", CYAML_FLAG_POINTER, struct raw_config, brokers, &broker, 1, FOLLOW_BROKERS_MAX),
 	CYAML_FIELD_SEQUENCE("expect", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, expect,
 		&torap_grant_text_schema, 1, TORAP_GRANT_ROWS_MAX),
-	CYAML_FIELD_STRING_PTR(
-		"credit", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, credit, 1, 32),
-	CYAML_FIELD_STRING_PTR(
-		"metrics", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, metrics, 1, 255),
+	TORAP_YAML_MAY("credit", struct raw_config, credit, 32),
+	TORAP_YAML_MAY("metrics", struct raw_config, metrics, 255),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_POINTER, struct raw_config, config_fields) };
 
-static int read_expected(
-	struct follow_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
+static void take_expected(struct torap_taking *t, struct follow_config *c, const struct raw_config *raw)
 {
-	if (!raw->expect_count)
-		return 0;
+	if (t->failed || !raw->expect_count)
+		return;
 	c->expected = calloc(raw->expect_count, sizeof *c->expected);
-	if (!c->expected)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	if (!c->expected) {
+		t->failed = torap_errorf(t->err, -ENOMEM, "%s: out of memory", t->path);
+		return;
+	}
 	c->expected_count = raw->expect_count;
-	for (unsigned i = 0; i < raw->expect_count; i++) {
+	for (unsigned i = 0; i < raw->expect_count && !t->failed; i++) {
 		char where[32];
 		snprintf(where, sizeof where, "expect[%u]", i);
-		struct torap_yaml_place at = { .name = path, .where = where };
-		int r = torap_grant_row_read(&c->expected[i], &raw->expect[i], &at, err);
-		if (r)
-			return r;
+		struct torap_yaml_place at = { .name = t->path, .where = where };
+		t->failed = torap_grant_row_read(&c->expected[i], &raw->expect[i], &at, t->err);
 	}
-	return 0;
 }
 
-/* The public half of a key file that the configuration names. */
-static int read_public(
-	struct torap_keys *out, const char *config_path, const char *name, struct torap_error *err)
+static void take_broker(
+	struct torap_taking *t, struct torap_zlink_peer *b, const struct raw_broker *raw, unsigned index)
 {
-	char *path = torap_yaml_path(config_path, name);
-	if (!path)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", config_path);
-	int r = torap_keys_load_public(out, path, err);
-	free(path);
-	return r;
+	struct torap_keys keys = { 0 };
+	char where[48];
+	snprintf(where, sizeof where, "brokers[%u].endpoint", index);
+	if (torap_zsocket_check(raw->endpoint, NULL))
+		t->failed = torap_yaml_refuse(t->err, t->path, where,
+			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
+	torap_take_public_keys(t, &keys, raw->key);
+	torap_take_text(t, &b->name, raw->name);
+	torap_take_text(t, &b->endpoint, raw->endpoint);
+	memcpy(b->key, keys.curve_public, sizeof b->key);
 }
 
-static int read_brokers(
-	struct follow_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
+static void take_brokers(struct torap_taking *t, struct follow_config *c, const struct raw_config *raw)
 {
+	if (t->failed)
+		return;
 	c->brokers = calloc(raw->brokers_count, sizeof *c->brokers);
 	if (!c->brokers)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	for (unsigned i = 0; i < raw->brokers_count; i++) {
-		struct torap_keys keys;
-		char where[48];
-		snprintf(where, sizeof where, "brokers[%u].endpoint", i);
-		if (torap_zsocket_check(raw->brokers[i].endpoint, NULL))
-			return torap_yaml_refuse(err, path, where,
-				"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400",
-				raw->brokers[i].endpoint);
-		int r = read_public(&keys, path, raw->brokers[i].key, err);
-		if (r)
-			return r;
-		struct torap_zlink_peer *b = &c->brokers[c->brokers_count++];
-		memcpy(b->key, keys.curve_public, sizeof b->key);
-		b->name = strdup(raw->brokers[i].name);
-		b->endpoint = strdup(raw->brokers[i].endpoint);
-		if (!b->name || !b->endpoint)
-			return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	}
-	return 0;
+		t->failed = torap_errorf(t->err, -ENOMEM, "%s: out of memory", t->path);
+	for (unsigned i = 0; i < raw->brokers_count && !t->failed; i++)
+		take_broker(t, &c->brokers[c->brokers_count++], &raw->brokers[i], i);
 }
 
-static int read_keys(
-	struct follow_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
+static void take_keys(struct torap_taking *t, struct follow_config *c, const struct raw_config *raw)
 {
-	char *keys_path = torap_yaml_path(path, raw->keys);
-	if (!keys_path)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	int r = torap_keys_load(&c->keys, keys_path, err);
+	struct torap_keys root = { 0 };
+	char *keys_path = NULL;
+	torap_take_path(t, &keys_path, raw->keys);
+	if (!t->failed)
+		t->failed = torap_keys_load(&c->keys, keys_path, t->err);
 	free(keys_path);
-	if (r)
-		return r;
-
-	struct torap_keys root;
-	r = read_public(&root, path, raw->root, err);
-	if (!r)
-		memcpy(c->root, root.sign.public, sizeof c->root);
-	return r;
-}
-
-static int read_sizes(
-	struct follow_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
-{
-	struct torap_error why;
-	if (torap_size_parse(&c->dir_bytes, raw->dir_size, &why))
-		return torap_yaml_refuse(err, path, "dir_size", "%s", why.text);
-	c->credit_bytes = CREDIT_DEFAULT;
-	if (raw->credit && torap_size_parse(&c->credit_bytes, raw->credit, &why))
-		return torap_yaml_refuse(err, path, "credit", "%s", why.text);
-	if (c->credit_bytes < CREDIT_MIN)
-		return torap_yaml_refuse(err, path, "credit", "less than 64KiB");
-	return 0;
+	torap_take_public_keys(t, &root, raw->root);
+	memcpy(c->root, root.sign.public, sizeof c->root);
 }
 
 static int convert(
 	struct follow_config *c, const struct raw_config *raw, const char *path, struct torap_error *err)
 {
-	c->path = strdup(path);
-	c->feed = strdup(raw->feed);
-	c->dir = torap_yaml_path(path, raw->dir);
-	c->metrics = raw->metrics ? strdup(raw->metrics) : NULL;
-	if (!c->path || !c->feed || !c->dir || (raw->metrics && !c->metrics))
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-
-	int r = read_sizes(c, raw, path, err);
-	if (!r)
-		r = read_keys(c, raw, path, err);
-	if (!r)
-		r = read_brokers(c, raw, path, err);
-	if (!r)
-		r = read_expected(c, raw, path, err);
-	return r;
+	struct torap_taking t = { path, err, 0 };
+	torap_take_text(&t, &c->path, path);
+	torap_take_text(&t, &c->feed, raw->feed);
+	torap_take_path(&t, &c->dir, raw->dir);
+	torap_take_text(&t, &c->metrics, raw->metrics);
+	torap_take_size(&t, &c->dir_bytes, raw->dir_size, NULL, "dir_size");
+	c->credit_bytes = CREDIT_DEFAULT;
+	torap_take_size(&t, &c->credit_bytes, raw->credit, &credit_range, "credit");
+	take_keys(&t, c, raw);
+	take_brokers(&t, c, raw);
+	take_expected(&t, c, raw);
+	return t.failed;
 }
 
 int follow_config_load(struct follow_config **out, const char *path, struct torap_error *err)
