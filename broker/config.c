@@ -137,15 +137,15 @@ static int judge_upstream(const struct broker_config *c, const struct raw_upstre
 static void take_upstream(
 	struct torap_taking *t, struct broker_config *c, const struct raw_upstream *raw, unsigned index)
 {
-	char where[32], credit[48];
+	char where[32];
 	struct torap_keys keys = { 0 };
 	snprintf(where, sizeof where, "upstream[%u]", index);
-	snprintf(credit, sizeof credit, "%s.credit", where);
 	t->failed =
 		judge_upstream(c, raw, &(struct torap_yaml_place){ .name = t->path, .where = where }, t->err);
 	struct broker_upstream_config *u = &c->upstreams[c->upstreams_count++];
 	u->credit_bytes = CREDIT_DEFAULT;
-	torap_take_size(t, &u->credit_bytes, raw->credit, &credit_range, credit);
+	torap_take_size(t, &u->credit_bytes, raw->credit, &credit_range,
+		torap_yaml_at("upstream", index, "credit").text);
 	torap_take_public_keys(t, &keys, raw->key);
 	torap_take_text(t, &u->peer.name, raw->name);
 	torap_take_text(t, &u->peer.endpoint, raw->endpoint);
@@ -176,14 +176,13 @@ static void take_doors(struct torap_taking *t, struct broker_config *c, const st
 {
 	for (unsigned i = 0; i < f->also_listen_count && !t->failed; i++) {
 		const struct raw_door *raw = &f->also_listen[i];
-		char where[48];
-		snprintf(where, sizeof where, "also_listen[%u].endpoint", i);
+		struct torap_yaml_step where = torap_yaml_at("also_listen", i, "endpoint");
 		struct torap_error why;
 		if (torap_zsocket_check_listen(raw->endpoint, &why))
-			t->failed = torap_yaml_refuse(t->err, t->path, where, "%s", why.text);
+			t->failed = torap_yaml_refuse(t->err, t->path, where.text, "%s", why.text);
 		else if (is_listed(c, raw->endpoint))
-			t->failed = torap_yaml_refuse(
-				t->err, t->path, where, "%.200s is there twice: one key each", raw->endpoint);
+			t->failed = torap_yaml_refuse(t->err, t->path, where.text,
+				"%.200s is there twice: one key each", raw->endpoint);
 		if (t->failed)
 			return;
 		struct broker_door_config *d = &c->doors[c->doors_count++];

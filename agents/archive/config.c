@@ -75,18 +75,6 @@ static const cyaml_schema_field_t config_fields[] = {
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_POINTER, struct raw_config, config_fields) };
 
-/* Where in the file something stands: "recorders[3].folder". */
-struct place {
-	char text[96];
-};
-
-static struct place at(const char *list, size_t i, const char *key)
-{
-	struct place p;
-	snprintf(p.text, sizeof p.text, "%s[%zu].%s", list, i, key);
-	return p;
-}
-
 /* In units of our own, `least` to `most` of them. */
 static void take_time(struct torap_taking *t, uint32_t *out, int64_t unit_us, const char *text, int64_t least,
 	int64_t most, const char *where)
@@ -154,13 +142,14 @@ static void take_profile(
 	out->demand = usual;
 	torap_take_text(t, &out->name, raw->name);
 	if (!t->failed && raw->share && *raw->share > 100)
-		t->failed = torap_yaml_refuse(t->err, t->path, at("profiles", i, "share").text,
+		t->failed = torap_yaml_refuse(t->err, t->path, torap_yaml_at("profiles", i, "share").text,
 			"share is a percentage of a day, 0 to 100");
 	if (raw->share)
 		out->demand.share_percent = *raw->share;
 	take_time(t, &out->demand.term_days, (int64_t)DAY_S * TORAP_US_PER_S, raw->term, 1,
-		ARCHIVE_TERM_DAYS_MAX, at("profiles", i, "term").text);
-	take_time(t, &out->demand.gap_s, TORAP_US_PER_S, raw->gap, 0, 3600, at("profiles", i, "gap").text);
+		ARCHIVE_TERM_DAYS_MAX, torap_yaml_at("profiles", i, "term").text);
+	take_time(t, &out->demand.gap_s, TORAP_US_PER_S, raw->gap, 0, 3600,
+		torap_yaml_at("profiles", i, "gap").text);
 }
 
 static void *take_room(struct torap_taking *t, size_t count, size_t size)
@@ -185,10 +174,11 @@ static void take_profiles(struct torap_taking *t, struct archive_config *c, cons
 		const struct archive_profile *same = archive_config_profile(c, name);
 		bool is_default = strcmp(name, "default") == 0;
 		if (same && !(is_default && i == 0)) {
-			t->failed = torap_yaml_refuse(t->err, t->path, at("profiles", i, "name").text,
-				is_default ? "\"default\" must be the first"
-					   : "the profile \"%s\" stands there twice",
-				name);
+			t->failed =
+				torap_yaml_refuse(t->err, t->path, torap_yaml_at("profiles", i, "name").text,
+					is_default ? "\"default\" must be the first"
+						   : "the profile \"%s\" stands there twice",
+					name);
 			return;
 		}
 		if (!is_default)
@@ -203,16 +193,17 @@ static int judge_recorder(const struct raw_recorder *raw, size_t i, const char *
 {
 	struct torap_error why;
 	if (!raw->onvif == !raw->folder)
-		return torap_yaml_refuse(err, path, at("recorders", i, "name").text,
+		return torap_yaml_refuse(err, path, torap_yaml_at("recorders", i, "name").text,
 			"a recorder has either onvif: or folder:, so that it can be asked");
 	if (raw->onvif && !soap_url_valid(raw->onvif))
-		return torap_yaml_refuse(err, path, at("recorders", i, "onvif").text,
+		return torap_yaml_refuse(err, path, torap_yaml_at("recorders", i, "onvif").text,
 			"no address such as http://10.0.0.9/onvif/device_service, without user and password");
 	if (raw->onvif && (raw->pattern || raw->length))
-		return torap_yaml_refuse(err, path, at("recorders", i, "pattern").text,
+		return torap_yaml_refuse(err, path, torap_yaml_at("recorders", i, "pattern").text,
 			"pattern and length belong to a folder");
 	if (raw->pattern && archive_pattern_check(raw->pattern, &why))
-		return torap_yaml_refuse(err, path, at("recorders", i, "pattern").text, "%s", why.text);
+		return torap_yaml_refuse(
+			err, path, torap_yaml_at("recorders", i, "pattern").text, "%s", why.text);
 	return 0;
 }
 
@@ -221,8 +212,8 @@ static void take_recorder(
 {
 	t->failed = judge_recorder(raw, i, t->path, t->err);
 	out->length_s = 600;
-	take_time(
-		t, &out->length_s, TORAP_US_PER_S, raw->length, 1, DAY_S, at("recorders", i, "length").text);
+	take_time(t, &out->length_s, TORAP_US_PER_S, raw->length, 1, DAY_S,
+		torap_yaml_at("recorders", i, "length").text);
 	torap_take_text(t, &out->name, raw->name);
 	torap_take_text(t, &out->url, raw->onvif);
 	torap_take_text(t, &out->key, raw->key);

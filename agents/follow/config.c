@@ -75,11 +75,10 @@ static void take_broker(
 	struct torap_taking *t, struct torap_zlink_peer *b, const struct raw_broker *raw, unsigned index)
 {
 	struct torap_keys keys = { 0 };
-	char where[48];
-	snprintf(where, sizeof where, "brokers[%u].endpoint", index);
 	if (torap_zsocket_check(raw->endpoint, NULL))
-		t->failed = torap_yaml_refuse(t->err, t->path, where,
-			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
+		t->failed =
+			torap_yaml_refuse(t->err, t->path, torap_yaml_at("brokers", index, "endpoint").text,
+				"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
 	torap_take_public_keys(t, &keys, raw->key);
 	torap_take_text(t, &b->name, raw->name);
 	torap_take_text(t, &b->endpoint, raw->endpoint);

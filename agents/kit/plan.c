@@ -1,12 +1,11 @@
 #include "agents/kit/plan.h"
 
-#include <cyaml/cyaml.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "conf/take.h"
 #include "conf/yaml.h"
 #include "wire/taxonomy.h"
 
@@ -21,9 +20,8 @@ struct raw_plan {
 	unsigned outages_count;
 };
 
-#define OPTIONAL      (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
-#define SCOPE(key, m) CYAML_FIELD_STRING_PTR(key, OPTIONAL, struct raw_outage, m, 1, TEXT_MAX)
-#define NEEDED(key)   CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER, struct raw_outage, key, 1, TEXT_MAX)
+#define SCOPE(key, m) TORAP_YAML_MAY(key, struct raw_outage, m, TEXT_MAX)
+#define NEEDED(key)   TORAP_YAML_TEXT(#key, struct raw_outage, key, TEXT_MAX)
 
 static const cyaml_schema_field_t outage_fields[] = {
 	SCOPE("camera", camera),
@@ -80,71 +78,61 @@ bool kit_planned_concerns(const struct kit_planned *p, const struct kit_place *p
 	       (!p->in_region || (place->region && torap_region_covers(p->region, place->region)));
 }
 
-struct place { /* "outages[3].until" */
-	char text[48];
-};
-
-static struct place at(size_t i, const char *key)
-{
-	struct place p;
-	snprintf(p.text, sizeof p.text, "outages[%zu].%s", i, key);
-	return p;
-}
-
-static bool copy(char **out, const char *text)
-{
-	*out = text ? strdup(text) : NULL;
-	return !text || *out;
-}
-
-static bool copy_texts(struct kit_planned *out, const struct raw_outage *raw)
-{
-	return copy(&out->camera, raw->camera) && copy(&out->site, raw->site) &&
-	       copy(&out->recorder, raw->recorder) && copy(&out->switch_name, raw->switch_name) &&
-	       copy(&out->street, raw->street) && copy(&out->who, raw->who) && copy(&out->why, raw->why);
-}
-
-static int read_outage(struct kit_planned *out, const struct raw_outage *raw, size_t i, const char *path,
+static int judge_outage(struct kit_planned *out, const struct raw_outage *raw, size_t i, const char *path,
 	struct torap_error *err)
 {
+	static const char list[] = "outages";
 	struct torap_error why;
 	if (!raw->camera && !raw->site && !raw->recorder && !raw->switch_name && !raw->street && !raw->region)
-		return torap_yaml_refuse(err, path, at(i, "from").text,
+		return torap_yaml_refuse(err, path, torap_yaml_at(list, i, "from").text,
 			"an outage names a camera, a switch, a recorder, a street, a site or a region");
 	if (torap_wall_parse(&out->from, raw->from, &why))
-		return torap_yaml_refuse(err, path, at(i, "from").text, "%s", why.text);
+		return torap_yaml_refuse(err, path, torap_yaml_at(list, i, "from").text, "%s", why.text);
 	if (torap_wall_parse(&out->until, raw->until, &why))
-		return torap_yaml_refuse(err, path, at(i, "until").text, "%s", why.text);
+		return torap_yaml_refuse(err, path, torap_yaml_at(list, i, "until").text, "%s", why.text);
 	if (out->from.us >= out->until.us)
-		return torap_yaml_refuse(err, path, at(i, "until").text, "it ends before it begins");
+		return torap_yaml_refuse(
+			err, path, torap_yaml_at(list, i, "until").text, "it ends before it begins");
 	if (raw->region) {
 		if (strlen(raw->region) != REGION_DIGITS ||
 			strspn(raw->region, "0123456789") != REGION_DIGITS)
-			return torap_yaml_refuse(err, path, at(i, "region").text,
+			return torap_yaml_refuse(err, path, torap_yaml_at(list, i, "region").text,
 				"\"%s\" is no KATO code of 9 digits", raw->region);
 		out->in_region = true;
 		out->region = (uint32_t)strtoul(raw->region, NULL, 10);
 	}
-	return copy_texts(out, raw) ? 0 : torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	return 0;
+}
+
+static void take_outage(
+	struct torap_taking *t, struct kit_planned *out, const struct raw_outage *raw, size_t i)
+{
+	t->failed = judge_outage(out, raw, i, t->path, t->err);
+	torap_take_text(t, &out->camera, raw->camera);
+	torap_take_text(t, &out->site, raw->site);
+	torap_take_text(t, &out->recorder, raw->recorder);
+	torap_take_text(t, &out->switch_name, raw->switch_name);
+	torap_take_text(t, &out->street, raw->street);
+	torap_take_text(t, &out->who, raw->who);
+	torap_take_text(t, &out->why, raw->why);
 }
 
 static int take(struct kit_plan *out, const struct raw_plan *raw, const char *path, struct torap_error *err)
 {
+	struct torap_taking t = { path, err, 0 };
 	out->list = calloc(raw->outages_count + 1, sizeof *out->list);
 	out->active = calloc(raw->outages_count + 1, sizeof *out->active);
 	if (!out->list || !out->active)
 		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	for (size_t i = 0; i < raw->outages_count; i++) {
+	for (size_t i = 0; i < raw->outages_count && !t.failed; i++) {
 		struct kit_planned *p = calloc(1, sizeof *p);
 		if (!p)
 			return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 		p->refs = 1;
 		out->list[out->count++] = p;
-		int r = read_outage(p, &raw->outages[i], i, path, err);
-		if (r)
-			return r;
+		take_outage(&t, p, &raw->outages[i], i);
 	}
-	return 0;
+	return t.failed;
 }
 
 int kit_plan_load(struct kit_plan *out, const char *path, struct torap_error *err)

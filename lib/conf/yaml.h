@@ -40,6 +40,12 @@ int torap_yaml_refuse(struct torap_error *err, const char *path, const char *whe
 int torap_yaml_refuse_text(struct torap_error *err, const char *name, struct torap_bytes text,
 	const char *where, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* `where` of a key of an entry: "outages[3].until"; use `.text` at once. */
+struct torap_yaml_step {
+	char text[96];
+};
+struct torap_yaml_step torap_yaml_at(const char *list, size_t entry, const char *key);
+
 /* Where a part of a file stands, for complaints about what is in it. */
 struct torap_yaml_place {
 	const char *name;        /* of the file */

@@ -116,6 +116,13 @@ int torap_yaml_refuse(struct torap_error *err, const char *path, const char *whe
 	return r;
 }
 
+struct torap_yaml_step torap_yaml_at(const char *list, size_t entry, const char *key)
+{
+	struct torap_yaml_step s;
+	snprintf(s.text, sizeof s.text, "%s[%zu].%s", list, entry, key);
+	return s;
+}
+
 int torap_yaml_refuse_step(const struct torap_yaml_place *at, const char *step, int entry,
 	struct torap_error *err, const char *format, ...)
 {
