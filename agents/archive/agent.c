@@ -25,7 +25,7 @@ static bool tell(struct archive_agent *a, const struct archive_job *job, const c
 	const struct kit_tag tag = { job->camera, 0 };
 	archive_observe(
 		&a->scratch, job->address, code, &job->report, &facts, job->utc_offset_s, torap_app_wall());
-	return kit_offer(a->process->kit, &a->scratch.o, tag) == 0;
+	return kit_offer(a->kit, &a->scratch.o, tag) == 0;
 }
 
 static bool is_missing(enum archive_verdict v)
@@ -119,7 +119,7 @@ static void on_tick(void *agent)
 	struct archive_agent *a = agent;
 	struct archive_camera *camera;
 	/* Nothing is asked that could not be told. */
-	while (a->jobs_count < ARCHIVE_JOBS_MAX && kit_room(a->process->kit) > 2 * ARCHIVE_JOBS_MAX &&
+	while (a->jobs_count < ARCHIVE_JOBS_MAX && kit_room(a->kit) > 2 * ARCHIVE_JOBS_MAX &&
 		(camera = archive_cameras_due(&a->cameras, torap_app_wall(), is_busy, a)))
 		start(a, camera);
 }
@@ -196,6 +196,7 @@ static int begin(void *agent, struct kit_process *p, void *files, struct torap_e
 	a->process = p;
 	exchange(a, files);
 	int r = kit_process_connect(p, &a->config.kit, err);
+	a->kit = p->kit;
 	if (!r)
 		torap_notice("ARCHIVE-START", "%zu recorders", a->config.recorders_count);
 	return r;

@@ -36,6 +36,7 @@ struct archive_agent {
 	struct archive_config config;
 	struct torap_secrets secrets;
 	struct archive_cameras cameras;
+	struct kit *kit;          /* the process's */
 	struct archive_job *jobs; /* that run */
 	size_t jobs_count;
 	struct archive_refusals refusals; /* since the last reload */

@@ -114,18 +114,26 @@ Test(taking, refuses_what_is_out_of_its_range_with_the_line)
 /* A second wrong value, and good ones behind the first. */
 Test(taking, remembers_its_first_complaint_and_takes_nothing_more)
 {
+	static const char *const words[] = { "none", "held", NULL };
 	struct torap_taking t = begin();
-	char *text = NULL;
-	unsigned number = 1, nine = 9;
+	struct torap_keys keys;
+	char *text = NULL, *file = NULL;
+	unsigned number = 1, nine = 9, three = 3, word = 0;
 	int64_t us = 1;
+	uint64_t bytes = 1;
 	torap_take_number(&t, &number, &nine, 4, "second");
 	int first = t.failed;
 	torap_take_duration(&t, &us, "soon", NULL, "third");
 	torap_take_duration(&t, &us, "1s", NULL, "third");
+	torap_take_number(&t, &number, &three, 4, "third");
+	torap_take_size(&t, &bytes, "1MiB", NULL, "third");
+	torap_take_word(&t, &word, "held", words, "third");
 	torap_take_text(&t, &text, "a");
+	torap_take_path(&t, &file, "a");
+	torap_take_public_keys(&t, &keys, "nobody.pub");
 	cr_expect_eq(t.failed, first);
 	cr_expect(strstr(err.text, "a.yaml:2: second must be 1 to 4"), "%s", err.text);
-	cr_expect_eq(us, 1);
-	cr_expect_null(text);
+	cr_expect(us == 1 && number == 1 && bytes == 1 && word == 0);
+	cr_expect(!text && !file);
 	end();
 }
