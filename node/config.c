@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "base/time.h"
+#include "conf/take.h"
 #include "conf/yaml.h"
 #include "loop/zsocket.h"
 #include "node/batcher.h"
@@ -20,15 +21,19 @@
 
 enum {
 	CANARY_US_DEFAULT = 30 * TORAP_US_PER_S,
-	CANARY_US_MIN = 100 * TORAP_US_PER_MS, /* a canary must never become the load */
 	SEAL_NORMAL_MS = 200,
 	SEAL_BULK_MS = 1000,
-	SEAL_MS_MAX = 60 * 1000,
 	RATE_MAX = 1000 * 1000,      /* in any unit */
 	JOURNAL_SIZE_MIN = 16 << 20, /* a batch of the greatest size must fit */
 	ENDPOINT_MAX = 256,
 };
 static const char ipc[] = "ipc://";
+/* A canary must never become the load. */
+static const struct torap_range canary_range = { 100 * TORAP_US_PER_MS, INT64_MAX,
+	"canary is less than 100ms" };
+static const struct torap_range seal_range = { 0, 60 * (int64_t)TORAP_US_PER_S,
+	"the delay is more than 60s" };
+static const struct torap_range lag_range = { TORAP_US_PER_S, INT64_MAX, "lag_max is less than 1s" };
 
 enum broker_kind { KIND_REQUIRED, KIND_BEST_EFFORT };
 
@@ -57,16 +62,12 @@ struct file {
 
 static const cyaml_strval_t kinds[] = { { "required", KIND_REQUIRED }, { "best_effort", KIND_BEST_EFFORT } };
 
-#define TEXT(key, type, member, most) CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, most)
-#define OPTIONAL_TEXT(key, type, member, most)                                                               \
-	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1, most)
-
 static const cyaml_schema_field_t broker_fields[] = {
-	TEXT("name", struct file_broker, name, 63),
-	TEXT("endpoint", struct file_broker, endpoint, ENDPOINT_MAX),
-	TEXT("key", struct file_broker, key, 4096),
-	OPTIONAL_TEXT("rate", struct file_broker, rate, 64),
-	OPTIONAL_TEXT("lag_max", struct file_broker, lag_max, 64),
+	TORAP_YAML_TEXT("name", struct file_broker, name, 63),
+	TORAP_YAML_TEXT("endpoint", struct file_broker, endpoint, ENDPOINT_MAX),
+	TORAP_YAML_TEXT("key", struct file_broker, key, 4096),
+	TORAP_YAML_MAY("rate", struct file_broker, rate, 64),
+	TORAP_YAML_MAY("lag_max", struct file_broker, lag_max, 64),
 	CYAML_FIELD_ENUM("kind", CYAML_FLAG_STRICT, struct file_broker, kind, kinds, 2),
 	CYAML_FIELD_END,
 };
@@ -74,42 +75,42 @@ static const cyaml_schema_value_t broker_schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct file_broker, broker_fields) };
 
 static const cyaml_schema_field_t seal_fields[] = {
-	OPTIONAL_TEXT("normal", struct file_seal, normal, 64),
-	OPTIONAL_TEXT("bulk", struct file_seal, bulk, 64),
+	TORAP_YAML_MAY("normal", struct file_seal, normal, 64),
+	TORAP_YAML_MAY("bulk", struct file_seal, bulk, 64),
 	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t marks_fields[] = {
-	OPTIONAL_TEXT("bulk", struct file_marks, bulk, 64),
-	OPTIONAL_TEXT("normal", struct file_marks, normal, 64),
+	TORAP_YAML_MAY("bulk", struct file_marks, bulk, 64),
+	TORAP_YAML_MAY("normal", struct file_marks, normal, 64),
 	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t pattern_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 64) };
 
 static const cyaml_schema_field_t pictures_fields[] = {
-	OPTIONAL_TEXT("severity", struct node_pictures_file, severity, 64),
-	OPTIONAL_TEXT("interval", struct node_pictures_file, interval, 64),
+	TORAP_YAML_MAY("severity", struct node_pictures_file, severity, 64),
+	TORAP_YAML_MAY("interval", struct node_pictures_file, interval, 64),
 	CYAML_FIELD_SEQUENCE("kinds", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct node_pictures_file,
 		kinds, &pattern_schema, 0, 256),
 	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t fields[] = {
-	TEXT("name", struct file, name, 256),
-	TEXT("region", struct file, region, 256),
-	TEXT("keys", struct file, keys, 4096),
-	TEXT("trust", struct file, trust, 4096),
-	TEXT("root", struct file, root, 4096),
-	TEXT("journal", struct file, journal, 4096),
-	TEXT("journal_size", struct file, journal_size, 64),
-	TEXT("intake", struct file, intake, 4096),
-	TEXT("sites", struct file, sites, 4096),
-	TEXT("devices", struct file, devices, 4096),
-	TEXT("mapping", struct file, mapping, 4096),
-	OPTIONAL_TEXT("metrics", struct file, metrics, 256),
-	OPTIONAL_TEXT("canary", struct file, canary, 64),
-	OPTIONAL_TEXT("keep", struct file, keep, 64),
+	TORAP_YAML_TEXT("name", struct file, name, 256),
+	TORAP_YAML_TEXT("region", struct file, region, 256),
+	TORAP_YAML_TEXT("keys", struct file, keys, 4096),
+	TORAP_YAML_TEXT("trust", struct file, trust, 4096),
+	TORAP_YAML_TEXT("root", struct file, root, 4096),
+	TORAP_YAML_TEXT("journal", struct file, journal, 4096),
+	TORAP_YAML_TEXT("journal_size", struct file, journal_size, 64),
+	TORAP_YAML_TEXT("intake", struct file, intake, 4096),
+	TORAP_YAML_TEXT("sites", struct file, sites, 4096),
+	TORAP_YAML_TEXT("devices", struct file, devices, 4096),
+	TORAP_YAML_TEXT("mapping", struct file, mapping, 4096),
+	TORAP_YAML_MAY("metrics", struct file, metrics, 256),
+	TORAP_YAML_MAY("canary", struct file, canary, 64),
+	TORAP_YAML_MAY("keep", struct file, keep, 64),
 	CYAML_FIELD_SEQUENCE(
 		"brokers", CYAML_FLAG_POINTER, struct file, brokers, &broker_schema, 1, NODE_BROKERS_MAX),
 	CYAML_FIELD_MAPPING_PTR(
@@ -122,38 +123,17 @@ static const cyaml_schema_field_t fields[] = {
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, fields) };
 
-static int judge_delay(
-	uint32_t *out_ms, const char *path, const char *where, const char *text, struct torap_error *err)
+static void take_times(struct torap_taking *t, struct node_config *c, const struct file *f)
 {
-	int64_t us;
-	struct torap_error why;
-	if (!text)
-		return 0;
-	if (torap_duration_parse(&us, text, &why))
-		return torap_yaml_refuse(err, path, where, "%s", why.text);
-	if (us < 0 || us > (int64_t)SEAL_MS_MAX * TORAP_US_PER_MS)
-		return torap_yaml_refuse(err, path, where, "\"%s\" is more than 60s", text);
-	*out_ms = (uint32_t)(us / TORAP_US_PER_MS);
-	return 0;
-}
-
-static int judge_times(struct node_config *c, const struct file *f, struct torap_error *err)
-{
-	struct torap_error why;
+	int64_t normal_us = SEAL_NORMAL_MS * TORAP_US_PER_MS, bulk_us = SEAL_BULK_MS * TORAP_US_PER_MS;
 	c->canary_us = CANARY_US_DEFAULT;
-	if (f->canary && torap_duration_parse(&c->canary_us, f->canary, &why))
-		return torap_yaml_refuse(err, c->path, "canary", "%s", why.text);
-	if (c->canary_us < CANARY_US_MIN)
-		return torap_yaml_refuse(err, c->path, "canary", "\"%s\" is less than 100ms", f->canary);
-	c->seal_delay_ms[TORAP__LANE__LANE_NORMAL] = SEAL_NORMAL_MS;
-	c->seal_delay_ms[TORAP__LANE__LANE_BULK] = SEAL_BULK_MS;
-	if (!f->seal)
-		return 0;
-	int r = judge_delay(
-		&c->seal_delay_ms[TORAP__LANE__LANE_NORMAL], c->path, "seal.normal", f->seal->normal, err);
-	return r ? r
-		 : judge_delay(&c->seal_delay_ms[TORAP__LANE__LANE_BULK], c->path, "seal.bulk", f->seal->bulk,
-			   err);
+	torap_take_duration(t, &c->canary_us, f->canary, &canary_range, "canary");
+	if (f->seal) {
+		torap_take_duration(t, &normal_us, f->seal->normal, &seal_range, "seal.normal");
+		torap_take_duration(t, &bulk_us, f->seal->bulk, &seal_range, "seal.bulk");
+	}
+	c->seal_delay_ms[TORAP__LANE__LANE_NORMAL] = (uint32_t)(normal_us / TORAP_US_PER_MS);
+	c->seal_delay_ms[TORAP__LANE__LANE_BULK] = (uint32_t)(bulk_us / TORAP_US_PER_MS);
 }
 
 static int judge_keep(struct node_config *c, const struct file *f, struct torap_error *err)
@@ -240,55 +220,39 @@ static int judge_rate(
 	return 0;
 }
 
-static int judge_lag(int64_t *out_us, const char *path, const char *where, const struct file_broker *in,
-	struct torap_error *err)
-{
-	struct torap_error why;
-	if (!in->lag_max)
-		return 0;
-	if (in->kind == KIND_REQUIRED)
-		return torap_yaml_refuse(
-			err, path, where, "a required broker is never given up; lag_max is of best_effort");
-	if (torap_duration_parse(out_us, in->lag_max, &why))
-		return torap_yaml_refuse(err, path, where, "%s", why.text);
-	if (*out_us < TORAP_US_PER_S)
-		return torap_yaml_refuse(err, path, where, "\"%s\" is less than 1s", in->lag_max);
-	return 0;
-}
-
 static int judge_broker(struct node_config *c, const struct file *f, size_t i, struct torap_error *err)
 {
-	char where[32];
 	const struct file_broker *in = &f->brokers[i];
-	snprintf(where, sizeof where, "brokers[%zu].name", i);
 	for (size_t before = 0; before < i; before++)
 		if (strcmp(f->brokers[before].name, in->name) == 0)
-			return torap_yaml_refuse(
-				err, c->path, where, "broker \"%s\" is named twice", in->name);
-	snprintf(where, sizeof where, "brokers[%zu].endpoint", i);
+			return torap_yaml_refuse(err, c->path, torap_yaml_at("brokers", i, "name").text,
+				"broker \"%s\" is named twice", in->name);
+	struct torap_yaml_step endpoint = torap_yaml_at("brokers", i, "endpoint");
 	for (size_t before = 0; before < i; before++)
 		if (strcmp(f->brokers[before].endpoint, in->endpoint) == 0)
-			return torap_yaml_refuse(err, c->path, where, "%s is that of \"%s\"", in->endpoint,
-				f->brokers[before].name);
+			return torap_yaml_refuse(err, c->path, endpoint.text, "%s is that of \"%s\"",
+				in->endpoint, f->brokers[before].name);
 	if (strncmp(in->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(in->endpoint, NULL))
-		return torap_yaml_refuse(err, c->path, where, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
-	snprintf(where, sizeof where, "brokers[%zu].rate", i);
-	int64_t lag_max_us = 0;
-	int r = judge_rate(c, in, where, err);
-	snprintf(where, sizeof where, "brokers[%zu].lag_max", i);
-	if (r == 0)
-		r = judge_lag(&lag_max_us, c->path, where, in, err);
-	if (r)
-		return r;
+		return torap_yaml_refuse(
+			err, c->path, endpoint.text, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
+	int r = judge_rate(c, in, torap_yaml_at("brokers", i, "rate").text, err);
+	if (r == 0 && in->lag_max && in->kind == KIND_REQUIRED)
+		r = torap_yaml_refuse(err, c->path, torap_yaml_at("brokers", i, "lag_max").text,
+			"a required broker is never given up; lag_max is of best_effort");
+	return r;
+}
+
+static void take_broker(struct torap_taking *t, struct node_config *c, const struct file *f, size_t i)
+{
+	const struct file_broker *in = &f->brokers[i];
+	t->failed = judge_broker(c, f, i, t->err);
 	struct node_config_broker *out = &c->brokers[c->brokers_count++];
 	out->required = in->kind == KIND_REQUIRED;
-	out->lag_max_us = lag_max_us;
-	out->name = strdup(in->name);
-	out->endpoint = strdup(in->endpoint);
-	out->key = torap_yaml_path(c->path, in->key);
-	return out->name && out->endpoint && out->key
-		       ? 0
-		       : torap_errorf(err, -ENOMEM, "%s: out of memory", c->path);
+	torap_take_duration(
+		t, &out->lag_max_us, in->lag_max, &lag_range, torap_yaml_at("brokers", i, "lag_max").text);
+	torap_take_text(t, &out->name, in->name);
+	torap_take_text(t, &out->endpoint, in->endpoint);
+	torap_take_path(t, &out->key, in->key);
 }
 
 /* "ipc://DIR/NAME", with the path against the folder of the file. */
@@ -312,32 +276,37 @@ static int judge(struct node_config *c, const struct file *f, struct torap_error
 	if (torap_size_parse(&c->journal_size, f->journal_size, NULL) || c->journal_size < JOURNAL_SIZE_MIN)
 		return torap_yaml_refuse(err, c->path, "journal_size",
 			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->journal_size);
-	int r = judge_times(c, f, err);
-	if (r == 0)
-		r = judge_keep(c, f, err);
+	int r = judge_keep(c, f, err);
 	if (r == 0)
 		r = judge_marks(c, f, err);
 	if (r == 0)
 		r = node_pictures_judge(&c->pictures, f->pictures, c->path, err);
-	if (r == 0)
-		r = judge_intake(c, f, err);
-	for (size_t i = 0; i < f->brokers_count && r == 0; i++)
-		r = judge_broker(c, f, i, err);
-	return r;
+	return r == 0 ? judge_intake(c, f, err) : r;
 }
 
-static bool take_paths(struct node_config *c, const struct file *f)
+static void take_paths(struct torap_taking *t, struct node_config *c, const struct file *f)
 {
-	c->keys = torap_yaml_path(c->path, f->keys);
-	c->trust = torap_yaml_path(c->path, f->trust);
-	c->root = torap_yaml_path(c->path, f->root);
-	c->journal = torap_yaml_path(c->path, f->journal);
-	c->sites = torap_yaml_path(c->path, f->sites);
-	c->devices = torap_yaml_path(c->path, f->devices);
-	c->mapping = torap_yaml_path(c->path, f->mapping);
-	c->metrics = f->metrics ? strdup(f->metrics) : NULL;
-	return c->keys && c->trust && c->root && c->journal && c->sites && c->devices && c->mapping &&
-	       (c->metrics || !f->metrics);
+	torap_take_text(t, &c->path, t->path);
+	torap_take_path(t, &c->keys, f->keys);
+	torap_take_path(t, &c->trust, f->trust);
+	torap_take_path(t, &c->root, f->root);
+	torap_take_path(t, &c->journal, f->journal);
+	torap_take_path(t, &c->sites, f->sites);
+	torap_take_path(t, &c->devices, f->devices);
+	torap_take_path(t, &c->mapping, f->mapping);
+	torap_take_text(t, &c->metrics, f->metrics);
+}
+
+static int take(struct node_config *c, const struct file *f, const char *path, struct torap_error *err)
+{
+	struct torap_taking t = { path, err, 0 };
+	take_paths(&t, c, f);
+	if (!t.failed)
+		t.failed = judge(c, f, err);
+	take_times(&t, c, f);
+	for (size_t i = 0; i < f->brokers_count && !t.failed; i++)
+		take_broker(&t, c, f, i);
+	return t.failed;
 }
 
 int node_config_load(struct node_config *out, const char *path, struct torap_error *err)
@@ -346,11 +315,8 @@ int node_config_load(struct node_config *out, const char *path, struct torap_err
 	int r = torap_yaml_load(path, &schema, &file, err);
 	if (r)
 		return r;
-	struct node_config c = { .path = strdup(path) };
-	if (!c.path || !take_paths(&c, file))
-		r = torap_errorf(err, -ENOMEM, "%s: out of memory", path);
-	else
-		r = judge(&c, file, err);
+	struct node_config c = { 0 };
+	r = take(&c, file, path, err);
 	torap_yaml_free(&schema, file);
 	if (r)
 		node_config_finish(&c);
