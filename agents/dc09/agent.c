@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "agents/dc09/page.h"
 #include "agents/dc09/tcp.h"
