@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,13 +31,7 @@ struct ticket {
 	uint8_t subject[TORAP_SUBJECT_SIZE];
 	struct node_account *account; /* of an unknown device */
 	size_t image_size;
-	struct wish *wish; /* owned; NULL: nobody is to be asked */
-};
-
-/* An alarm whose site has cameras. */
-struct wish {
-	struct node_alarm alarm;
-	char site[NODE_REGISTRY_ID_MAX + 1];
+	struct node_wish *wish; /* owned; NULL: nobody is to be asked */
 };
 
 struct node_acceptance {
@@ -153,9 +146,8 @@ static void make_wish(struct node_acceptance *a, struct ticket *t)
 {
 	size_t count;
 	const struct node_stream *streams = node_batcher_streams(a->parts.batcher, t->lane, &count);
-	t->wish->alarm.stream = streams[count - 1].id;
-	t->wish->alarm.seq = t->entry.seq;
-	node_requests_alarm(a->parts.requests, t->wish->site, &t->wish->alarm);
+	node_requests_alarm(a->parts.requests, t->wish, &streams[count - 1].id, t->entry.seq);
+	t->wish = NULL;
 }
 
 static void on_durable(struct node_acceptance *a, struct ticket *t)
@@ -185,6 +177,13 @@ static void on_refused(struct node_acceptance *a, struct ticket *t, enum node_en
 	answer_followers(a, t, why, reason);
 }
 
+static void finish(struct ticket *t)
+{
+	if (t->wish)
+		node_requests_no_alarm(t->acceptance->parts.requests, t->wish);
+	free(t);
+}
+
 static void on_done(struct node_entry *entry, enum node_entry_result result)
 {
 	struct ticket *t = (struct ticket *)entry;
@@ -200,8 +199,7 @@ static void on_done(struct node_entry *entry, enum node_entry_result result)
 	} else {
 		on_refused(a, t, result);
 	}
-	free(t->wish);
-	free(t);
+	finish(t);
 }
 
 static struct ticket *make_ticket(struct node_acceptance *a, uint64_t session, uint64_t id, uint32_t lane)
@@ -228,8 +226,7 @@ static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session
 		node_event_destroy(t->entry.event);
 		torap_writer_finish(&t->entry.writes);
 		a->images_waiting -= t->image_size;
-		free(t->wish);
-		free(t);
+		finish(t);
 	}
 	shed(a, session, id, lane, NODE_REFUSED_BUSY, "busy");
 }
@@ -308,13 +305,9 @@ static bool note_wish(struct node_acceptance *a, struct ticket *t)
 	if (!a->parts.requests ||
 		!node_requests_want(a->parts.requests, j->device->site, &j->spec.class, j->spec.state))
 		return true;
-	t->wish = calloc(1, sizeof *t->wish);
-	if (!t->wish)
-		return false;
-	t->wish->alarm.kind = j->spec.class.kind;
-	t->wish->alarm.at = j->spec.received_at;
-	snprintf(t->wish->site, sizeof t->wish->site, "%s", j->device->site->id);
-	return true;
+	t->wish = node_requests_wish(
+		a->parts.requests, j->device->site->id, j->spec.class.kind, j->spec.received_at, &t->entry);
+	return t->wish != NULL;
 }
 
 static void accept_event(

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "node/lane.h"
@@ -59,6 +60,11 @@ void node_lane_round_begin_stream(struct node_lane *l)
 	node_lane_round_open(l, &job->stream);
 }
 
+static const struct node_stream *stream_of(const struct node_lane *l)
+{
+	return l->job.begins_stream ? &l->job.stream : node_lane_stream(l);
+}
+
 /* Closes the open batch into the job.  The first to be closed holds all that was unsealed, so their rows go. */
 static void seal(struct node_lane *l)
 {
@@ -67,7 +73,7 @@ static void seal(struct node_lane *l)
 	struct torap_error err;
 	if (torap_sealer_seal(l->sealer, job->received_at, &batch, &err))
 		node_lane_die(l, err.text);
-	const struct node_stream *stream = job->begins_stream ? &job->stream : node_lane_stream(l);
+	const struct node_stream *stream = stream_of(l);
 	struct node_sealed *s = node_sealed_create(&batch, job->last ? &job->last->mark : &stream->sealed);
 	if (!s)
 		node_lane_die(l, "out of memory");
@@ -126,10 +132,26 @@ static void write_unsealed_rows(struct node_lane *l)
 	torap_writer_finish(&row);
 }
 
+/* Rows that tell where their event stands. */
+static void fill_in_places(struct node_lane *l)
+{
+	for (struct node_entry *e = l->job.entries.first; e; e = e->next) {
+		if (!e->place_at)
+			continue;
+		struct torap_kv_key place = { .size = 0 };
+		torap_kv_key_u8(&place, (uint8_t)l->lane);
+		torap_kv_key_u64(&place, stream_of(l)->id.incarnation);
+		torap_kv_key_u64(&place, e->event->seq);
+		assert(place.size == NODE_ENTRY_PLACE_SIZE && e->place_at + place.size <= e->writes.size);
+		memcpy(e->writes.data + e->place_at, place.data, place.size);
+	}
+}
+
 static void make(struct node_lane *l)
 {
 	struct node_lane_job *job = &l->job;
 	number_all(l);
+	fill_in_places(l);
 	if (job->seal_all && torap_sealer_count(l->sealer))
 		seal(l);
 	job->open_from = torap_sealer_next_seq(l->sealer) - torap_sealer_count(l->sealer);

@@ -326,7 +326,7 @@ static int create_reissues(struct node *n, struct torap_error *err)
 	return r;
 }
 
-static int create_acceptance(struct node *n, struct torap_error *err)
+static int create_acceptance(struct node *n, struct node_now now, struct torap_error *err)
 {
 	struct node_acceptance_parts parts = {
 		.batcher = n->batcher,
@@ -338,6 +338,7 @@ static int create_acceptance(struct node *n, struct torap_error *err)
 	};
 	struct node_requests_options requests = {
 		.batcher = n->batcher,
+		.writer = n->config->name,
 		.pictures = &n->config->pictures,
 		.send = send_request,
 		.send_to = send_request_to,
@@ -356,6 +357,9 @@ static int create_acceptance(struct node *n, struct torap_error *err)
 		return r;
 	node_requests_registry(n->requests, n->rules.registry);
 	parts.requests = n->requests;
+	r = node_requests_load(n->requests, n->kv, now, err);
+	if (r)
+		return r;
 	r = node_acceptance_create(&n->acceptance, &parts, on_verdict, n, err);
 	if (r)
 		return r;
@@ -465,7 +469,7 @@ int node_parts_create(struct node *n, struct node_now now, struct torap_error *e
 	if (r == 0)
 		r = create_reissues(n, err);
 	if (r == 0)
-		r = create_acceptance(n, err);
+		r = create_acceptance(n, now, err);
 	if (r == 0)
 		r = open_uplinks(n, now, err);
 	if (r == 0)

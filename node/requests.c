@@ -1,6 +1,8 @@
-/* A site that had an alarm has a place until its interval is over; a place with alarms that nobody was asked for stands on the list of
- * those that wait.  A request is made of it when its time comes: first as an event, then as a message. */
-#include "node/requests.h"
+/* An alarm of a site with cameras goes to the disk with a row, and waits at the place of its site.  When its time comes a request is made: its
+ * event takes the rows of its alarms away and brings that of the request, then it is sent, and again after each hello.  It is over when an
+ * agent has done it, or when the event that says that nobody has is durable; its row goes, and then its slot is free.  Alarms that wait too
+ * long go with an event that says so.  What finds no room on the disk stays what it was, and is tried again. */
+#include "node/requests_inside.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,53 +14,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "node/batcher.h"
-#include "node/consent.h"
 #include "node/registry.h"
-#include "proto/event.pb-c.h"
+#include "node/request_pack.h"
 
-enum { BUCKETS = 1024, SHED_EVERY_MS = 60 * 1000 };
-
-struct place {
-	struct place *next, *next_waiting;
-	char site[NODE_REGISTRY_ID_MAX + 1];
-	struct node_alarm last;
-	uint32_t alarms;   /* that nobody was asked for yet; 0: it does not wait */
-	bool asked, fresh; /* fresh: `since` is not told yet */
-	struct torap_mono asked_at, since;
-};
-
-struct request {
-	uint64_t id; /* 0: free */
-	struct torap_mono made;
-	bool durable, sent;
-	struct torap_buffer *body;
-	struct torap_class class;
-	char site[NODE_REGISTRY_ID_MAX + 1];
-	struct node_alarm alarm;
-	uint32_t alarms, cameras, left_out; /* left_out: beyond what a request holds */
-};
-
-struct node_requests {
-	struct node_requests_options options;
-	const struct node_registry *registry;
-	struct place *buckets[BUCKETS];
-	size_t places;
-	struct place *waiting; /* in no order that matters */
-	struct request list[NODE_REQUESTS_MAX];
-	uint64_t next_id;
-	double tokens;
-	struct torap_mono filled_at, next_sweep, next_shed;
-	uint64_t shed_told;
-	struct node_requests_counts counts;
-};
-
-/* An event of ours on its way to the disk. */
-struct saying {
-	struct node_entry entry;
-	struct node_requests *requests;
-	uint64_t request; /* 0: nothing is to be sent */
-};
+enum { SHED_EVERY_MS = 60 * 1000, SWEEP_MS = 1000 };
 
 int node_requests_create(
 	struct node_requests **out, const struct node_requests_options *options, struct torap_error *err)
@@ -68,29 +27,18 @@ int node_requests_create(
 		return torap_errorf(err, -ENOMEM, "requests: out of memory");
 	r->options = *options;
 	r->tokens = NODE_REQUESTS_BURST;
+	r->next_row = 1;
 	/* An agent that outlives us knows our former numbers. */
 	randombytes_buf(&r->next_id, sizeof r->next_id);
 	*out = r;
 	return 0;
 }
 
-static void free_request(struct node_requests *r, struct request *q)
-{
-	torap_buffer_unref(q->body);
-	*q = (struct request){ 0 };
-	r->counts.waiting--;
-}
-
 struct node_requests *node_requests_destroy(struct node_requests *r)
 {
 	if (!r)
 		return NULL;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct place *p = r->buckets[i], *next; p; p = next) {
-			next = p->next;
-			free(p);
-		}
-	}
+	node_places_finish(&r->places);
 	for (size_t i = 0; i < NODE_REQUESTS_MAX; i++)
 		torap_buffer_unref(r->list[i].body);
 	free(r);
@@ -102,6 +50,8 @@ void node_requests_registry(struct node_requests *r, const struct node_registry 
 	r->registry = registry;
 }
 
+/* Alarms. */
+
 bool node_requests_want(const struct node_requests *r, const struct node_site *site,
 	const struct torap_class *class, uint32_t state)
 {
@@ -109,221 +59,124 @@ bool node_requests_want(const struct node_requests *r, const struct node_site *s
 	       node_pictures_want(r->options.pictures, class->kind, class->severity, state);
 }
 
-static struct place **bucket_of(struct node_requests *r, const char *site)
+static bool has_room_for_row(struct node_requests *r, const char *site)
 {
-	uint32_t h = 2166136261u;
-	for (const char *p = site; *p; p++)
-		h = (h ^ (uint8_t)*p) * 16777619u;
-	return &r->buckets[h % BUCKETS];
+	const struct node_place *p = node_places_find(&r->places, site);
+	bool here = p ? p->unasked.rows < NODE_REQUESTS_SITE_ROWS : r->places.count < NODE_REQUESTS_SITES;
+	return here && r->places.rows < NODE_REQUESTS_ROWS;
 }
 
-static struct place *place_of(struct node_requests *r, const char *site)
+struct node_wish *node_requests_wish(struct node_requests *r, const char *site, uint32_t kind,
+	struct torap_wall at, struct node_entry *entry)
 {
-	struct place **bucket = bucket_of(r, site);
-	for (struct place *p = *bucket; p; p = p->next)
-		if (strcmp(p->site, site) == 0)
-			return p;
-	struct place *p = r->places < NODE_REQUESTS_SITES ? calloc(1, sizeof *p) : NULL;
-	if (!p)
+	struct node_wish *wish = calloc(1, sizeof *wish);
+	if (!wish)
 		return NULL;
-	snprintf(p->site, sizeof p->site, "%s", site);
-	p->next = *bucket;
-	*bucket = p;
-	r->places++;
-	return p;
+	snprintf(wish->site, sizeof wish->site, "%s", site);
+	wish->alarm.kind = kind;
+	wish->alarm.at = at;
+	if (has_room_for_row(r, site)) {
+		wish->row = r->next_row++;
+		r->places.rows++;
+		node_request_rows_wish(entry, wish);
+	}
+	return wish;
 }
 
-void node_requests_alarm(struct node_requests *r, const char *site, const struct node_alarm *alarm)
+void node_requests_alarm(
+	struct node_requests *r, struct node_wish *take, const struct torap_stream_id *stream, uint64_t seq)
 {
-	struct place *p = place_of(r, site);
+	struct node_place *p = node_places_make(&r->places, take->site);
+	take->alarm.stream = *stream;
+	take->alarm.seq = seq;
 	r->counts.alarms++;
-	if (!p) {
-		r->counts.shed++;
+	if (p) {
+		node_places_add(&r->places, p, take);
 		return;
 	}
-	p->last = *alarm;
-	if (p->alarms++) {
-		r->counts.shared++;
-		return;
-	}
-	p->fresh = true;
-	p->next_waiting = r->waiting;
-	r->waiting = p;
+	r->counts.shed++; /* Its row stays: the next start tells of it. */
+	node_places_forget(&r->places, take);
 }
 
-/* Events. */
-
-static void send(struct node_requests *r, struct request *q)
+void node_requests_no_alarm(struct node_requests *r, struct node_wish *take)
 {
-	q->durable = true;
-	q->sent = r->options.send(r->options.hint, q->body) > 0;
-}
-
-static struct request *find(struct node_requests *r, uint64_t id)
-{
-	struct request *q = &r->list[id % NODE_REQUESTS_MAX];
-	return q->id == id && id ? q : NULL;
-}
-
-static void on_said(struct node_entry *entry, enum node_entry_result result)
-{
-	struct saying *s = (struct saying *)entry;
-	struct node_requests *r = s->requests;
-	struct request *q = find(r, s->request);
-	if (q && result == NODE_ENTRY_DURABLE) {
-		send(r, q);
-	} else if (q) { /* What nobody may know of must not happen. */
-		r->counts.shed += q->alarms;
-		free_request(r, q);
-	}
-	free(s);
-}
-
-static bool say(struct node_requests *r, uint64_t request, const struct node_event_spec *spec)
-{
-	struct saying *s = calloc(1, sizeof *s);
-	if (!s)
-		return false;
-	s->entry.done = on_said;
-	s->requests = r;
-	s->request = request;
-	s->entry.event = node_event_create(spec);
-	if (s->entry.event && node_batcher_add(r->options.batcher, &s->entry) == 0)
-		return true;
-	node_event_destroy(s->entry.event);
-	free(s);
-	return false;
-}
-
-static struct node_event_spec spec_of(const struct request *q, uint32_t kind, struct node_now now)
-{
-	struct node_event_spec spec = { .class = q->class,
-		.state = TORAP__STATE__STATE_PULSE,
-		.site = q->site,
-		.received_at = now.wall,
-		.occurred_at = now.wall,
-		.clock_known = now.clock_known,
-		.clock_offset_ms = now.clock_offset_ms };
-	spec.class.kind = (uint16_t)kind;
-	spec.class.severity = (uint8_t)torap_kind_severity(kind);
-	return spec;
-}
-
-struct alarm_text {
-	char text[TORAP_STREAM_TEXT_SIZE + 24], cameras[16], left_out[16];
-};
-
-static void add_fields(struct node_fields *f, struct alarm_text *t, const struct request *q, const char *what,
-	const char *word)
-{
-	char stream[TORAP_STREAM_TEXT_SIZE];
-	snprintf(t->text, sizeof t->text, "%s %" PRIu64, torap_stream_id_format(&q->alarm.stream, stream),
-		q->alarm.seq);
-	snprintf(t->cameras, sizeof t->cameras, "%" PRIu32, q->cameras);
-	node_fields_add(f, what, word);
-	node_fields_add(f, "cameras", t->cameras);
-	snprintf(t->left_out, sizeof t->left_out, "%" PRIu32, q->left_out);
-	if (q->left_out)
-		node_fields_add(f, "cameras_left_out", t->left_out);
-	node_fields_add(f, "alarm", t->text);
-	node_fields_add(f, "alarm_kind", torap_kind_name(q->alarm.kind));
-}
-
-static bool tell_access(struct node_requests *r, const struct request *q, struct node_now now)
-{
-	struct node_event_spec spec = spec_of(q, TORAP__KIND__KIND_ACCESS, now);
-	struct node_fields fields = { .count = 0 };
-	struct alarm_text text;
-	add_fields(&fields, &text, q, "what", "pictures");
-	spec.detail = &fields;
-	spec.count = q->alarms;
-	return say(r, q->id, &spec);
-}
-
-static void tell_missing(
-	struct node_requests *r, const struct request *q, const char *reason, struct node_now now)
-{
-	struct node_event_spec spec = spec_of(q, TORAP__KIND__KIND_EVIDENCE_MISSING, now);
-	struct node_fields fields = { .count = 0 };
-	struct alarm_text text;
-	add_fields(&fields, &text, q, "reason", reason);
-	spec.detail = &fields;
-	spec.count = q->alarms;
-	if (!say(r, 0, &spec))
-		torap_warn("PICTURES-MISSING",
-			"site %s: no pictures of its alarm (%s), and no room for the event that says so",
-			q->site, reason);
+	node_places_forget(&r->places, take);
 }
 
 /* Requests. */
 
-static bool may_be_asked(const struct node_device *camera, struct node_now now)
+static struct node_request request_of(
+	const struct node_place *p, const struct node_site *site, struct node_now now)
 {
-	return node_consent_allows(node_consent_at(camera, now.wall)) &&
-	       (!camera->camera.term.us || now.wall.us < camera->camera.term.us);
-}
-
-static struct torap_buffer *pack(struct request *q, const struct node_site *site, struct node_now now)
-{
-	char *addresses[NODE_REQUESTS_CAMERAS];
-	char stream[TORAP_STREAM_TEXT_SIZE];
-	Torap__AgentRequest message = TORAP__AGENT_REQUEST__INIT;
-	q->left_out = 0;
-	for (uint32_t i = 0; i < site->cameras_count; i++) {
-		if (!may_be_asked(site->cameras[i], now))
-			continue;
-		if (message.n_addresses < NODE_REQUESTS_CAMERAS)
-			addresses[message.n_addresses++] = (char *)site->cameras[i]->address;
-		else
-			q->left_out++;
-	}
-	q->cameras = (uint32_t)message.n_addresses;
-	message.id = q->id;
-	message.site = (char *)q->site;
-	message.alarm_stream = torap_stream_id_format(&q->alarm.stream, stream);
-	message.alarm_seq = q->alarm.seq;
-	message.alarm_kind = q->alarm.kind;
-	message.alarm_at_us = q->alarm.at.us;
-	message.alarms = q->alarms;
-	message.addresses = addresses;
-	struct torap_buffer *body = torap_buffer_create(torap__agent_request__get_packed_size(&message));
-	if (body)
-		torap__agent_request__pack(&message, body->data);
-	return body;
-}
-
-static struct request request_of(const struct place *p, const struct node_site *site, struct node_now now)
-{
-	struct request q = { .made = now.mono, .alarm = p->last, .alarms = p->alarms };
+	struct node_request q = { .alarm = p->unasked.last, .alarms = p->unasked.count, .made = now.wall };
 	memcpy(q.site, p->site, sizeof q.site);
 	q.class = (struct torap_class){ .region = site->region, .facility = site->facility };
+	q.cameras = site->cameras_count;
 	return q;
 }
 
+/* Nobody is there to be asked, or to be told of.  False: there is no room now. */
+static bool drop(struct node_requests *r, struct node_place *p)
+{
+	struct node_saying *s = node_saying_begin(r, 0);
+	if (!s)
+		return false;
+	node_saying_add_alarms(s, p);
+	if (!node_saying_rows(s))
+		return false;
+	s->unasked = node_place_take(p);
+	return true;
+}
+
 /* False: there is no room now. */
-static bool ask(struct node_requests *r, struct place *p, struct node_now now)
+static bool ask(struct node_requests *r, struct node_place *p, struct node_now now)
 {
 	const struct node_site *site = node_registry_site(r->registry, p->site);
 	if (!site || !site->cameras_count)
-		return true; /* a reload took them away */
+		return drop(r, p); /* a reload took them away */
 	if (++r->next_id == 0)
 		r->next_id = 1;
-	struct request *q = &r->list[r->next_id % NODE_REQUESTS_MAX];
-	if (q->id)
+	struct node_request_slot *q = &r->list[r->next_id % NODE_REQUESTS_MAX];
+	if (q->asked.id)
 		return false;
-	*q = request_of(p, site, now);
-	q->id = r->next_id;
+	struct node_request_slot made = { .asked = request_of(p, site, now), .made = now.mono };
+	made.asked.id = r->next_id;
+	made.body = node_request_pack(&made.asked, site, now);
+	if (made.body && !made.asked.cameras) { /* none that may be looked at now */
+		torap_buffer_unref(made.body);
+		return drop(r, p);
+	}
+	struct node_saying *s = made.body ? node_saying_begin(r, made.asked.id) : NULL;
+	if (s) {
+		node_request_rows_put(&s->entry.writes, &made.asked);
+		node_saying_add_alarms(s, p);
+	}
+	if (!s || !node_saying_tell(s, node_request_access(&made.asked, now))) {
+		torap_buffer_unref(made.body);
+		return false;
+	}
+	s->unasked = node_place_take(p);
+	*q = made;
 	r->counts.waiting++;
-	q->body = pack(q, site, now);
-	if (!q->body || (q->cameras && !tell_access(r, q, now))) {
-		free_request(r, q);
+	return true;
+}
+
+/* Too late.  False: there is no room now. */
+static bool shed(struct node_requests *r, struct node_place *p, struct node_now now)
+{
+	const struct node_site *site = node_registry_site(r->registry, p->site);
+	if (!site || !site->cameras_count)
+		return drop(r, p);
+	struct node_request q = request_of(p, site, now);
+	struct node_saying *s = node_saying_begin(r, 0);
+	if (!s)
 		return false;
-	}
-	if (!q->cameras) { /* none that may be looked at now */
-		free_request(r, q);
-		return true;
-	}
-	r->counts.asked++;
+	s->shed = true;
+	node_saying_add_alarms(s, p);
+	const char *reason = p->unasked.restored ? "too late" : "too many at once";
+	if (!node_saying_tell(s, node_request_missing(&q, reason, now)))
+		return false;
+	s->unasked = node_place_take(p);
 	return true;
 }
 
@@ -336,41 +189,32 @@ static void refill(struct node_requests *r, struct torap_mono now)
 }
 
 /* True: it does not wait any more. */
-static bool serve(struct node_requests *r, struct place *p, struct node_now now)
+static bool serve(struct node_requests *r, struct node_place *p, struct node_now now)
 {
+	int64_t interval_us = r->options.pictures->interval_us;
 	if (p->fresh) {
-		p->since = now.mono;
+		p->unasked.since = now.mono;
 		p->fresh = false;
 	}
-	if (p->asked && now.mono.us - p->asked_at.us < r->options.pictures->interval_us)
+	if (!torap_mono_reached(p->pause_until, now.mono))
 		return false;
-	if (r->tokens >= 1 && ask(r, p, now)) {
-		r->tokens--;
-		p->asked = true;
-		p->asked_at = now.mono;
-		p->alarms = 0;
-		return true;
-	}
 	/* Its time may have begun with the interval of the one before. */
-	if (now.mono.us - p->since.us <
-		r->options.pictures->interval_us + NODE_REQUESTS_YOUNG_MS * (int64_t)TORAP_US_PER_MS)
+	if (now.mono.us - p->unasked.since.us >=
+		interval_us + NODE_REQUESTS_YOUNG_MS * (int64_t)TORAP_US_PER_MS)
+		return shed(r, p, now);
+	if ((p->asked && now.mono.us - p->asked_at.us < interval_us) || r->tokens < 1 || !ask(r, p, now))
 		return false;
-	const struct node_site *site = node_registry_site(r->registry, p->site);
-	if (site) {
-		struct request q = request_of(p, site, now);
-		q.cameras = site->cameras_count;
-		tell_missing(r, &q, "too many at once", now);
-	}
-	r->counts.shed += p->alarms;
-	p->alarms = 0;
+	r->tokens--;
+	p->asked = true;
+	p->asked_at = now.mono;
 	return true;
 }
 
 static void serve_all(struct node_requests *r, bool fresh_only, struct node_now now)
 {
 	refill(r, now.mono);
-	for (struct place **at = &r->waiting; *at && (!fresh_only || (*at)->fresh);) {
-		struct place *p = *at;
+	for (struct node_place **at = &r->places.waiting; *at && (!fresh_only || (*at)->fresh);) {
+		struct node_place *p = *at;
 		if (serve(r, p, now))
 			*at = p->next_waiting;
 		else
@@ -380,60 +224,73 @@ static void serve_all(struct node_requests *r, bool fresh_only, struct node_now 
 
 void node_requests_run(struct node_requests *r, struct node_now now)
 {
-	if (r->waiting && r->waiting->fresh) /* What has just come stands first. */
+	r->seen = now.mono;
+	if (r->places.waiting && r->places.waiting->fresh) /* What has just come stands first. */
 		serve_all(r, true, now);
+}
+
+static bool is_young(const struct node_request_slot *q, struct node_now now)
+{
+	return now.mono.us - q->made.us <= NODE_REQUESTS_YOUNG_MS * (int64_t)TORAP_US_PER_MS;
 }
 
 void node_requests_agent(struct node_requests *r, uint64_t session, struct node_now now)
 {
 	for (size_t i = 0; i < NODE_REQUESTS_MAX; i++) {
-		struct request *q = &r->list[i];
-		if (!q->durable ||
-			now.mono.us - q->made.us > NODE_REQUESTS_YOUNG_MS * (int64_t)TORAP_US_PER_MS)
+		struct node_request_slot *q = &r->list[i];
+		if (!q->durable || q->over || q->leaving || !q->body || !is_young(q, now))
 			continue;
 		r->options.send_to(r->options.hint, session, q->body);
 		q->sent = true;
 	}
 }
 
+/* Its row goes.  What finds no room is tried again. */
+static void leave(struct node_requests *r, struct node_request_slot *q)
+{
+	struct node_saying *s = node_saying_begin(r, q->asked.id);
+	if (!s)
+		return;
+	node_request_rows_gone(&s->entry.writes, q->asked.id);
+	q->leaving = node_saying_rows(s);
+}
+
+/* It goes with the event that says why there are no pictures. */
+static void give_up(struct node_requests *r, struct node_request_slot *q, struct node_now now)
+{
+	const char *reason = node_request_may_be_heard(q) ? "no answer" : "no agent";
+	struct node_saying *s = node_saying_begin(r, q->asked.id);
+	if (!s)
+		return;
+	node_request_rows_gone(&s->entry.writes, q->asked.id);
+	q->leaving = node_saying_tell(s, node_request_missing(&q->asked, reason, now));
+}
+
 void node_requests_done(struct node_requests *r, uint64_t id)
 {
-	struct request *q = find(r, id);
-	if (!q || !q->durable)
+	struct node_request_slot *q = node_requests_find(r, id);
+	if (!q || !q->durable || q->over)
 		return;
-	r->counts.done++;
-	free_request(r, q);
+	q->over = true;
+	if (!q->leaving)
+		leave(r, q);
 }
 
 /* Time. */
 
-static void give_up_old(struct node_requests *r, struct node_now now)
+static void end_old(struct node_requests *r, struct node_now now)
 {
 	for (size_t i = 0; i < NODE_REQUESTS_MAX; i++) {
-		struct request *q = &r->list[i];
-		int64_t most_ms = q->sent ? NODE_REQUESTS_OLD_MS : NODE_REQUESTS_YOUNG_MS;
-		if (!q->durable || now.mono.us - q->made.us <= most_ms * TORAP_US_PER_MS)
+		struct node_request_slot *q = &r->list[i];
+		if (!q->durable || q->leaving)
 			continue;
-		r->counts.unheard += !q->sent;
-		r->counts.unanswered += q->sent;
-		tell_missing(r, q, q->sent ? "no answer" : "no agent", now);
-		free_request(r, q);
-	}
-}
-
-static void forget_places(struct node_requests *r, struct node_now now)
-{
-	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct place **at = &r->buckets[i]; *at;) {
-			struct place *p = *at;
-			if (p->alarms || now.mono.us - p->asked_at.us < r->options.pictures->interval_us) {
-				at = &p->next;
-				continue;
-			}
-			*at = p->next;
-			free(p);
-			r->places--;
-		}
+		int64_t most_ms =
+			node_request_may_be_heard(q) ? NODE_REQUESTS_OLD_MS : NODE_REQUESTS_YOUNG_MS;
+		if (q->over)
+			leave(r, q);
+		else if (now.mono.us - q->made.us > most_ms * TORAP_US_PER_MS &&
+			 torap_mono_reached(q->kept_until, now.mono))
+			give_up(r, q, now);
 	}
 }
 
@@ -444,7 +301,7 @@ static void tell_shed(struct node_requests *r, struct node_now now)
 		return;
 	torap_warn("PICTURES-SHED",
 		"%" PRIu64
-		" alarms have no pictures: too many sites had alarms at once, or there was no room",
+		" alarms have no pictures: too many sites had alarms at once, or the node was away",
 		r->counts.shed - r->shed_told);
 	r->shed_told = r->counts.shed;
 	r->next_shed = torap_mono_add_ms(now.mono, SHED_EVERY_MS);
@@ -452,15 +309,15 @@ static void tell_shed(struct node_requests *r, struct node_now now)
 
 void node_requests_tick(struct node_requests *r, struct node_now now)
 {
-	if (r->waiting)
+	r->seen = now.mono;
+	if (r->places.waiting)
 		serve_all(r, false, now);
 	if (!torap_mono_reached(r->next_sweep, now.mono))
 		return;
-	r->next_sweep = torap_mono_add_ms(now.mono, 1000);
-	if (r->counts.waiting)
-		give_up_old(r, now);
-	if (r->places)
-		forget_places(r, now);
+	r->next_sweep = torap_mono_add_ms(now.mono, SWEEP_MS);
+	end_old(r, now);
+	if (r->places.count)
+		node_places_sweep(&r->places, r->options.pictures->interval_us, now.mono);
 	tell_shed(r, now);
 }
 

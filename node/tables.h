@@ -9,6 +9,7 @@
  *     unknown   protocol, NUL, address                       observations since the last event about it (u32), since (u64)
  *     receipts  broker, NUL, stream as text                  next batch that the broker wants (u64); may be behind
  *     marks     lane (u8), incarnation (u64), batch (u64)    bytes, events and age up to this batch (stream.h)
+ *     requests  what, number (u64)                           alarms that nobody was asked for yet, requests that nobody has done (request_rows.h)
  *     state     text                                         "incarnation/critical"…, "clean", "clock", "stranger/STREAM", "given-up/BROKER";
  *                                                            and reissue_rows.h */
 #pragma once
@@ -28,11 +29,12 @@ enum node_table {
 	NODE_TABLE_RECEIPTS,
 	NODE_TABLE_MARKS,
 	NODE_TABLE_STATE,
+	NODE_TABLE_REQUESTS,
 };
 
 #define NODE_TABLE_NAMES                                                                                     \
 	TORAP_JOURNAL_TABLE_NAMES, "unsealed", "repeats", "silent", "subjects", "consents", "unknown",       \
-		"receipts", "marks", "state", NULL
+		"receipts", "marks", "state", "requests", NULL
 
 /* Shows every row of a table to `each`, which returns 0 to go on; anything else it returns refuses the table.  For the start: it blocks. */
 int node_table_read(struct torap_kv *kv, enum node_table table,

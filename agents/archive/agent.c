@@ -10,7 +10,7 @@
 #include "conf/yaml.h"
 #include "loop/app.h"
 
-enum { TICK_MS = 200, AGAIN_S = 300 };
+enum { TICK_MS = 200 };
 
 static struct archive_window window(const struct archive_agent *a)
 {
@@ -38,11 +38,6 @@ static bool report(struct archive_agent *a, const struct archive_job *job)
 	return tell(a, job, NULL) && (!is_missing(job->report.verdict) || tell(a, job, "not_kept"));
 }
 
-static void ask_again(struct archive_camera *c)
-{
-	c->next.us = torap_app_wall().us + (int64_t)AGAIN_S * TORAP_US_PER_S;
-}
-
 static void conclude(struct archive_agent *a, const struct archive_job *job)
 {
 	struct archive_camera *c = archive_cameras_find(&a->cameras, job->camera);
@@ -64,7 +59,7 @@ static void conclude(struct archive_agent *a, const struct archive_job *job)
 		torap_info("ARCHIVE-UNKNOWN", "camera %s at recorder %s: %s: %s", job->address, job->recorder,
 			archive_outcome_name(job->outcome), job->reason);
 	if (!report(a, job))
-		ask_again(c); /* The node is away, or busy. */
+		archive_camera_again(c, ARCHIVE_AGAIN_S, now); /* The node is away, or busy. */
 }
 
 static void on_job(void *hint, struct archive_job *job)
@@ -96,7 +91,7 @@ static void start(struct archive_agent *a, struct archive_camera *camera)
 		archive_refusals_find(&a->refusals, camera->recorder, torap_app_wall());
 	int r = archive_job_create(&job, camera, &a->config, &a->secrets, torap_app_wall(), &err);
 	if (r == -ENOMEM) {
-		ask_again(camera);
+		archive_camera_again(camera, ARCHIVE_AGAIN_S, torap_app_wall());
 	} else if (r || refusal) {
 		archive_job_unknown(
 			job, r ? ARCHIVE_BROKEN : ARCHIVE_UNAUTHORISED, r ? err.text : refusal->reason);
@@ -114,10 +109,20 @@ static void start(struct archive_agent *a, struct archive_camera *camera)
 	}
 }
 
+static void tell_refused(struct archive_agent *a)
+{
+	uint64_t count = archive_answers_untold(&a->answers, torap_app_mono());
+	if (count)
+		torap_warn("ARCHIVE-REFUSED",
+			"the node refuses %llu reports for good, such as that of %s; the next ones are those of tomorrow",
+			(unsigned long long)count, a->answers.last);
+}
+
 static void on_tick(void *agent)
 {
 	struct archive_agent *a = agent;
 	struct archive_camera *camera;
+	tell_refused(a);
 	/* Nothing is asked that could not be told. */
 	while (a->jobs_count < ARCHIVE_JOBS_MAX && kit_room(a->kit) > 2 * ARCHIVE_JOBS_MAX &&
 		(camera = archive_cameras_due(&a->cameras, torap_app_wall(), is_busy, a)))
@@ -129,16 +134,16 @@ static void on_tick(void *agent)
 static void on_verdict(void *hint, struct kit_tag tag, enum kit_verdict verdict, const char *reason)
 {
 	struct archive_agent *a = hint;
+	uint64_t lost = kit_counters(a->kit)->lost; /* It grew: nothing was heard of the node. */
+	bool by_node = lost == a->lost;
+	a->lost = lost;
 	if (kit_taken(verdict))
 		return;
 	struct archive_camera *c = archive_cameras_find(&a->cameras, tag.who);
-	a->refused++;
 	if (!c || c->running)
 		return;
-	torap_info("ARCHIVE-REFUSED",
-		"the node did not take the report of camera %s: %s; it is made again in %d s", c->address,
-		reason, AGAIN_S);
-	ask_again(c);
+	torap_info("ARCHIVE-NOT-TAKEN", "the report of camera %s was not taken: %s", c->address, reason);
+	archive_answers_refused(&a->answers, c, reason, by_node, torap_app_wall());
 }
 
 static void on_rows(void *hint, const struct kit_row *rows, size_t count)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agents/archive/answers.h"
 #include "agents/archive/audit.h"
 #include "agents/archive/cameras.h"
 #include "agents/archive/config.h"
@@ -42,7 +43,8 @@ struct archive_agent {
 	struct archive_refusals refusals; /* since the last reload */
 	struct archive_observation scratch;
 	uint64_t audits[ARCHIVE_OUTCOMES], verdicts[ARCHIVE_VERDICTS];
-	uint64_t refused; /* reports that the node did not take */
+	struct archive_answers answers;
+	uint64_t lost; /* kit_counters.lost when the last verdict came */
 };
 
 extern const struct kit_agent archive_kit_agent; /* of a struct archive_agent of zeros */

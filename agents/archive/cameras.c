@@ -145,12 +145,17 @@ void archive_camera_done(struct archive_camera *c, const struct archive_window *
 	c->next = moment_after(c, w, now);
 }
 
+void archive_camera_again(struct archive_camera *c, int seconds, struct torap_wall now)
+{
+	c->next.us = now.us + (int64_t)seconds * TORAP_US_PER_S;
+}
+
 bool archive_camera_failed(struct archive_camera *c, const struct archive_window *w, struct torap_wall now)
 {
 	if (++c->tries >= ARCHIVE_TRIES) {
 		archive_camera_done(c, w, now);
 		return true;
 	}
-	c->next.us = now.us + (int64_t)ARCHIVE_RETRY_S * TORAP_US_PER_S;
+	archive_camera_again(c, ARCHIVE_RETRY_S, now);
 	return false;
 }

@@ -51,5 +51,7 @@ struct archive_camera *archive_cameras_find(struct archive_cameras *c, uint64_t 
 
 /* It was asked: until tomorrow. */
 void archive_camera_done(struct archive_camera *c, const struct archive_window *w, struct torap_wall now);
+/* What was asked could not be told: once more, so much later. */
+void archive_camera_again(struct archive_camera *c, int seconds, struct torap_wall now);
 /* It did not answer.  True: this was the last try of the day, and it is done. */
 bool archive_camera_failed(struct archive_camera *c, const struct archive_window *w, struct torap_wall now);

@@ -25,8 +25,11 @@ static void write_metrics(void *hint, struct torap_writer *body)
 	for (unsigned i = 0; i < ARCHIVE_VERDICTS; i++)
 		torap_metric_labelled(body, "torap_archive_verdicts_total", "verdict",
 			archive_verdict_name((enum archive_verdict)i), (double)a->verdicts[i]);
-	torap_metric_one(body, "torap_archive_refused_total", "counter",
-		"Reports that the node did not take; they are made again.", (double)a->refused);
+	torap_metric_head(body, "torap_archive_refused_total", "counter",
+		"Reports that the node did not take; until: soon made again, or refused for good until tomorrow.");
+	torap_metric_labelled(body, "torap_archive_refused_total", "until", "soon", (double)a->answers.later);
+	torap_metric_labelled(
+		body, "torap_archive_refused_total", "until", "tomorrow", (double)a->answers.never);
 	kit_process_metrics(a->process, body, "torap_archive_reloads_total", "SIGHUPs.");
 }
 
