@@ -1,5 +1,5 @@
 /* outage.h: cameras that fail together for one cause become one report.  Stands between health, which says of each camera when it goes
- * offline and is back, and what is told.  No I/O, no clock.
+ * offline and is back, and what is told.  No I/O, no clock.  Inside: the cameras (members.c), and each outage (course.h).
  *
  *     FREE --offline--> HELD --nothing explains it, or the hold is over--> TOLD (by itself) --back--> FREE
  *                       HELD --a group explains it--> IN (an outage) --back--> FREE (and was in it) --offline--> IN
