@@ -187,7 +187,11 @@ void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_
 void rtsp_course_join(
 	struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_member *m, struct torap_mono now)
 {
-	outage->members += m->outage != rtsp_course_place(o, outage);
+	if (m->outage != rtsp_course_place(o, outage)) {
+		if (m->outage != RTSP_NO_OUTAGE)
+			o->list[m->outage].members--;
+		outage->members++;
+	}
 	outage->dark++;
 	m->outage = rtsp_course_place(o, outage);
 	m->state = RTSP_MEMBER_IN;

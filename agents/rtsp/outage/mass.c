@@ -119,6 +119,14 @@ static void write_fields(struct writing *w, const struct rtsp_mass *m)
 		add_end(w, m);
 }
 
+static void write_zone(struct rtsp_mass_note *note, const struct rtsp_outage *o)
+{
+	const bool all = o->common == RTSP_COMMON_ALL, silent = o->kind == RTSP_OUTCOME_PICTURE;
+	snprintf(note->zone, sizeof note->zone, "%s%s%s%s%s%s", rtsp_common_name(o->common), all ? "" : " ",
+		all ? "" : o->name, silent ? "" : " ", silent ? "" : rtsp_outcome_name(o->kind),
+		o->planned ? " planned" : "");
+}
+
 struct rtsp_mass_note *rtsp_mass_note_create(const struct rtsp_mass *mass, const struct rtsp_cameras *cameras)
 {
 	struct rtsp_mass_note *note = calloc(1, sizeof *note);
@@ -130,11 +138,7 @@ struct rtsp_mass_note *rtsp_mass_note_create(const struct rtsp_mass *mass, const
 	note->since = mass->outage->since;
 	note->planned = kit_planned_ref(mass->outage->planned);
 	snprintf(note->code, sizeof note->code, "mass_outage %s", states[mass->state]);
-	if (mass->outage->common == RTSP_COMMON_ALL)
-		snprintf(note->zone, sizeof note->zone, "all");
-	else
-		snprintf(note->zone, sizeof note->zone, "%s %s", rtsp_common_name(mass->outage->common),
-			mass->outage->name);
+	write_zone(note, mass->outage);
 	write_fields(&w, mass);
 	if (!w.failed)
 		return note;

@@ -18,6 +18,7 @@ struct district_told { /* what would be an event */
 	uint32_t slots[DISTRICT_MAX], others[DISTRICT_MAX];
 	uint32_t count, others_count, members, dark, before;
 	enum rtsp_cause cause;
+	enum rtsp_outcome kind;
 	int64_t at_s;
 	uint64_t number;
 	enum rtsp_mass_state state;
@@ -79,6 +80,7 @@ static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
 	t->dark = m->outage->dark;
 	t->before = m->outage->before;
 	t->cause = m->outage->cause;
+	t->kind = m->outage->kind;
 	t->number = m->outage->number;
 	t->state = m->state;
 }

@@ -132,6 +132,43 @@ Test(mass, an_excuse_makes_it_another_thing)
 	rtsp_cameras_finish(&cameras);
 }
 
+static void expect_zone(const char *name, enum rtsp_outcome kind, const char *zone)
+{
+	outage.name = (char *)name;
+	outage.kind = kind;
+	struct rtsp_mass_note *note = note_of(RTSP_MASS_START, 3, 0);
+	cr_expect_str_eq(observation.o.zone, zone);
+	rtsp_mass_note_destroy(note);
+	outage.name = (char *)"sw-1";
+	outage.kind = RTSP_OUTCOME_PICTURE;
+}
+
+/* A start and its end belong together by camera, kind and zone: what one group has at a time by silence, by wrong answers and by plan, is told
+ * apart there; with the longest names, too. */
+Test(mass, each_kind_of_an_outage_of_one_group_has_a_zone_of_its_own)
+{
+	struct kit_planned planned = { .who = (char *)"order 5", .why = (char *)"rewiring", .refs = 1 };
+	char longest[NAME_MAX_ + 1], expected[128];
+	memset(longest, 'x', NAME_MAX_);
+	longest[NAME_MAX_] = 0;
+	name_cameras(3);
+	expect_zone("sw-1", RTSP_OUTCOME_PICTURE, "switch sw-1");
+	expect_zone("sw-1", RTSP_OUTCOME_UNAUTHORISED, "switch sw-1 unauthorised");
+	outage.planned = &planned;
+	expect_zone("sw-1", RTSP_OUTCOME_PICTURE, "switch sw-1 planned");
+	outage.common = RTSP_COMMON_RECORDER;
+	for (int kind = RTSP_OUTCOME_PICTURE + 1; kind < RTSP_OUTCOMES; kind++) {
+		snprintf(expected, sizeof expected, "recorder %s %s planned", longest,
+			rtsp_outcome_name((enum rtsp_outcome)kind));
+		expect_zone(longest, (enum rtsp_outcome)kind, expected);
+	}
+	outage.common = RTSP_COMMON_ALL;
+	expect_zone("all", RTSP_OUTCOME_NOT_FOUND, "all not_found planned");
+	outage.common = RTSP_COMMON_SWITCH;
+	outage.planned = NULL;
+	rtsp_cameras_finish(&cameras);
+}
+
 /* What a restart must know. */
 
 static void ignore_mass(void *hint, const struct rtsp_mass *mass)

@@ -215,6 +215,39 @@ Test(outage, who_answers_wrongly_is_not_explained_by_silence, .fini = district_c
 	district_told("offline start 19");
 }
 
+/* A password was changed for some, and then the switch dies for the others: two causes.  One of the first is silent, too, later, and counts where it is
+ * then. */
+Test(outage, two_kinds_of_one_group_are_two, .fini = district_close)
+{
+	district_open(40);
+	district_belong(0, 20, RTSP_COMMON_SWITCH, "sw-1");
+	district_set();
+	district_run(120);
+	district_down(0, 17, RTSP_OUTCOME_UNAUTHORISED);
+	district_run(200);
+	district_expect(1);
+	district_down(17, 20, DEAD);
+	district_run(200);
+	district_expect(2);
+	cr_expect_eq(district.told[0].kind, RTSP_OUTCOME_UNAUTHORISED);
+	cr_expect_eq(district.told[0].count, 17);
+	cr_expect_eq(district.told[1].kind, RTSP_OUTCOME_PICTURE);
+	cr_expect_eq(district.told[1].count, 3);
+	district_down(0, 1, WELL);
+	district_run(150);
+	district_down(0, 1, DEAD);
+	district_run(150);
+	district.told_count = 0;
+	district_down(0, 20, WELL);
+	district_run(300);
+	district_expect(2);
+	uint32_t first = district.told[0].kind == RTSP_OUTCOME_UNAUTHORISED ? 0 : 1;
+	cr_expect_eq(district.told[first].members, 16);
+	cr_expect_eq(district.told[first].count, 16);
+	cr_expect_eq(district.told[1 - first].members, 4);
+	cr_expect_eq(district.told[1 - first].count, 4);
+}
+
 /* What was dark for long before says nothing about the switch, and stays what it was. */
 Test(outage, who_was_told_before_is_not_counted, .fini = district_close)
 {
