@@ -13,6 +13,7 @@
 #include "link/pulse.h"
 #include "loop/zloop.h"
 #include "loop/zsocket.h"
+#include "node/consent.h"
 #include "node/offer.h"
 #include "node/registry.h"
 #include "proto/session.pb-c.h"
@@ -147,6 +148,8 @@ static void set_camera(Torap__AgentRows__Row *row, const struct node_device *d)
 	row->recording = (char *)d->recording;
 	row->street = (char *)d->street;
 	row->region = d->site->region;
+	row->facility = d->site->facility;
+	row->private_owner = node_consent_needed(d);
 	row->device = (char *)d->id;
 }
 

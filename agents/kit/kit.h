@@ -50,6 +50,8 @@ struct kit_row {
 	const char *device; /* its id in the registry */
 	int64_t since_us;   /* in service since; 0: long ago */
 	int64_t aimed_us;   /* turned on purpose then, the last time; 0: never */
+	uint16_t facility;  /* of its site: with the region its events' class; 0: not known */
+	bool private_owner; /* it needs its owner's consent: no event of another device may name it */
 };
 
 struct kit_options {          /* strings are copied */

@@ -53,7 +53,9 @@ struct kit_row *kit_rows_list(const struct kit_rows *r)
 				.region = row->region,
 				.device = row->device,
 				.since_us = row->since_us,
-				.aimed_us = row->aimed_us };
+				.aimed_us = row->aimed_us,
+				.facility = (uint16_t)row->facility,
+				.private_owner = row->private_owner };
 		}
 	}
 	return list;

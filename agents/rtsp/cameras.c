@@ -72,6 +72,8 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 	c->street = put(&at, row->street);
 	c->device = put(&at, *row->device ? row->device : row->address);
 	c->region = row->region;
+	c->facility = row->facility;
+	c->private_owner = row->private_owner;
 	c->held = *row->mode ? strcmp(row->mode, "held") == 0 : held;
 	c->supervision_s = row->supervision_s;
 	c->term.us = row->term_us;

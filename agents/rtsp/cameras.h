@@ -29,6 +29,8 @@ struct rtsp_camera {
 	char *text;      /* owned: all strings below */
 	const char *address, *url, *profile_name, *key_name, *site, *switch_name, *recorder, *street, *device;
 	uint32_t region;                    /* KATO */
+	uint16_t facility;                  /* with the region its events' class */
+	bool private_owner;                 /* no event of another device may name it */
 	const struct rtsp_profile *profile; /* of the profiles in force */
 	bool held, seen;
 	uint32_t supervision_s;

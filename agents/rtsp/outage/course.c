@@ -5,217 +5,120 @@
 
 #include "agents/kit/plan.h"
 #include "agents/rtsp/outage/explain.h"
+#include "agents/rtsp/outage/share.h"
 
 enum { HURRY_AGAIN_S = 10, LIST_FIRST = 8 };
 
-uint32_t rtsp_course_place(const struct rtsp_outages *o, const struct rtsp_outage *outage)
-{
-	return (uint32_t)(outage - o->list);
-}
-
-bool rtsp_course_is_open(const struct rtsp_outage *outage)
-{
-	return outage->number && !outage->ended;
-}
-
-/* Of one that has ended its members are free again. */
-static bool may_speak_for(const struct rtsp_outages *o, uint32_t i, uint32_t place)
-{
-	const struct rtsp_outage *outage = &o->list[place];
-	return o->members[i].number &&
-	       (o->members[i].outage == place || (outage->ended && outage->group != RTSP_NO_GROUP &&
-							 o->groups.of[i][outage->common] == outage->group));
-}
-
-/* In whose name it is told, when the camera that it was is gone: any other. */
-void rtsp_course_choose_first(struct rtsp_outages *o, uint32_t place)
-{
-	struct rtsp_outage *outage = &o->list[place];
-	uint64_t other = 0;
-	for (uint32_t i = 0; i < o->room; i++) {
-		if (!may_speak_for(o, i, place))
-			continue;
-		if (o->members[i].number == outage->first)
-			return;
-		other = other ? other : o->members[i].number;
-	}
-	outage->first = other ? other : outage->first;
-}
-
-struct rtsp_outage *rtsp_course_new(struct rtsp_outages *o, enum rtsp_common common, const char *name)
+struct rtsp_outage *rtsp_course_new(struct rtsp_outages *o, enum rtsp_common common, const char *name,
+	enum rtsp_outcome kind, bool excused)
 {
 	uint32_t place = 0;
-	while (place < o->list_room && o->list[place].number)
+	while (place < o->list_room && o->list[place])
 		place++;
 	if (place == o->list_room) {
 		uint32_t room = o->list_room ? 2 * o->list_room : LIST_FIRST;
-		struct rtsp_outage *list = reallocarray(o->list, room, sizeof *list);
+		struct rtsp_outage **list = reallocarray(o->list, room, sizeof *list);
 		if (!list)
 			return NULL;
 		memset(list + o->list_room, 0, (room - o->list_room) * sizeof *list);
 		o->list = list;
 		o->list_room = room;
 	}
+	struct rtsp_outage *outage = calloc(1, sizeof *outage);
 	char *copy = strdup(name);
-	if (!copy)
+	if (!outage || !copy) {
+		free(outage);
+		free(copy);
 		return NULL;
-	o->list[place] = (struct rtsp_outage){ .number = ++o->numbers,
-		.common = common,
+	}
+	*outage = (struct rtsp_outage){ .common = common,
 		.name = copy,
-		.group = rtsp_groups_find(&o->groups, common, name) };
-	return &o->list[place];
+		.group = rtsp_groups_find(&o->groups, common, name),
+		.kind = kind,
+		.excused = excused };
+	return o->list[place] = outage;
 }
 
-static void drop(struct rtsp_outage *outage)
+void rtsp_course_release(struct rtsp_outages *o, struct rtsp_outage *outage)
 {
+	uint32_t place = 0;
+	if (outage->shares)
+		return;
+	while (o->list[place] != outage)
+		place++;
+	o->list[place] = NULL;
 	free(outage->name);
-	kit_planned_unref(outage->planned);
-	*outage = (struct rtsp_outage){ 0 };
+	free(outage);
 }
 
-static enum rtsp_outcome usual_outcome(const struct rtsp_outages *o, const uint32_t *slots, uint32_t count)
-{
-	uint32_t times[RTSP_OUTCOMES] = { 0 };
-	unsigned usual = 0;
-	for (uint32_t i = 0; i < count; i++)
-		if (++times[o->members[slots[i]].reported] > times[usual])
-			usual = o->members[slots[i]].reported;
-	return (enum rtsp_outcome)usual;
-}
-
-static bool is_flapping(const struct rtsp_outages *o, const uint32_t *slots, uint32_t count)
-{
-	uint32_t flapping = 0;
-	for (uint32_t i = 0; i < count; i++)
-		flapping += o->members[slots[i]].flapping;
-	return 2 * flapping > count;
-}
-
-static void tell(struct rtsp_outages *o, struct rtsp_outage *outage, enum rtsp_mass_state state,
-	uint32_t count, uint32_t others)
-{
-	const uint32_t *slots = o->scratch;
-	const struct rtsp_mass mass = {
-		.outage = outage,
-		.state = state,
-		.outcome = state == RTSP_MASS_START ? usual_outcome(o, slots, count) : 0,
-		.of = outage->group == RTSP_NO_GROUP ? outage->members : o->groups.list[outage->group].count,
-		.flapping = state == RTSP_MASS_START && is_flapping(o, slots, count),
-		.slots = slots,
-		.slots_count = count,
-		.others = o->scratch + o->room,
-		.others_count = others,
-	};
-	outage->pending |= state != RTSP_MASS_END;
-	outage->joined = outage->left = false;
-	o->changes++;
-	o->port.tell_mass(o->port.hint, &mass);
-}
-
-void rtsp_course_start(struct rtsp_outages *o, struct rtsp_outage *outage)
-{
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < o->room; i++)
-		if (o->members[i].outage == rtsp_course_place(o, outage))
-			o->scratch[count++] = i;
-	o->starts[outage->planned != NULL]++;
-	tell(o, outage, RTSP_MASS_START, count, 0);
-}
-
-static void tell_change(struct rtsp_outages *o, struct rtsp_outage *outage)
-{
-	uint32_t joined = 0, left = 0;
-	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = &o->members[i];
-		if (m->outage != rtsp_course_place(o, outage) || !m->untold)
-			continue;
-		m->untold = false;
-		if (m->state == RTSP_MEMBER_IN)
-			o->scratch[joined++] = i;
-		else
-			o->scratch[o->room + left++] = i;
-	}
-	if (joined || left)
-		tell(o, outage, RTSP_MASS_CHANGE, joined, left);
-}
-
-/* Who stays dark is held again, and so explained by a smaller group, or told by itself. */
-static void end(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_now now)
-{
-	uint32_t place = rtsp_course_place(o, outage), all = 0, dark = 0;
-	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = &o->members[i];
-		if (m->outage != place)
-			continue;
-		m->outage = RTSP_NO_OUTAGE;
-		m->untold = false;
-		o->scratch[all++] = i;
-		if (m->state != RTSP_MEMBER_IN)
-			continue;
-		o->scratch[o->room + dark++] = i;
-		m->state = RTSP_MEMBER_HELD;
-		m->deadline = now.mono;
-		if (!m->failures)
-			continue; /* not tried since a restart */
-		m->reported = m->outcome;
-		m->cause =
-			rtsp_health_cause(m->outcome, o->groups.of[i][RTSP_COMMON_RECORDER] != RTSP_NO_GROUP);
-	}
-	outage->ended = true;
-	o->ends[outage->planned != NULL]++;
-	tell(o, outage, RTSP_MASS_END, all, dark);
-}
-
-void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_state state, bool durable)
-{
-	for (uint32_t i = 0; i < o->list_room; i++) {
-		struct rtsp_outage *outage = &o->list[i];
-		if (outage->number != number)
-			continue;
-		o->changes++;
-		/* The camera in whose name it was is gone from the registry, or there was no room. */
-		outage->untold = !durable && state != RTSP_MASS_CHANGE;
-		if (state == RTSP_MASS_END && durable) {
-			drop(outage);
-			return;
-		}
-		outage->pending = false;
-		outage->durable |= durable;
-	}
-}
-
-void rtsp_course_join(
-	struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_member *m, struct torap_mono now)
-{
-	if (m->outage != rtsp_course_place(o, outage)) {
-		if (m->outage != RTSP_NO_OUTAGE)
-			o->list[m->outage].members--;
-		outage->members++;
-	}
-	outage->dark++;
-	m->outage = rtsp_course_place(o, outage);
-	m->state = RTSP_MEMBER_IN;
-	m->untold = true;
-	if (!outage->joined)
-		outage->joined_at = now;
-	outage->joined = true;
-	o->swallowed++;
-	o->changes++;
-}
-
-struct rtsp_outage *rtsp_course_of(struct rtsp_outages *o, uint32_t slot)
+struct rtsp_outage *rtsp_course_of(const struct rtsp_outages *o, uint32_t slot)
 {
 	const struct rtsp_member *m = &o->members[slot];
 	struct rtsp_outage *best = NULL;
 	for (uint32_t i = 0; i < o->list_room; i++) {
-		struct rtsp_outage *outage = &o->list[i];
-		if (rtsp_course_is_open(outage) && outage->group != RTSP_NO_GROUP &&
+		struct rtsp_outage *outage = o->list[i];
+		if (outage && outage->open && !outage->over && outage->group != RTSP_NO_GROUP &&
 			outage->group == o->groups.of[slot][outage->common] &&
-			outage->kind == rtsp_explain_kind(m) && (outage->planned != NULL) == m->excused &&
+			outage->kind == rtsp_explain_kind(m) && outage->excused == m->excused &&
 			(!best || outage->common < best->common))
 			best = outage;
 	}
 	return best;
+}
+
+/* The camera's share, made if it is the first of its audience.  What begins with the outage is told at once, later ones may not be alone. */
+static struct rtsp_share *share_of(
+	struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, struct torap_mono now)
+{
+	const uint64_t audience = o->members[slot].audience;
+	struct rtsp_share *share = NULL;
+	bool late = false;
+	for (uint32_t i = 0; i < o->shares_room && !share; i++) {
+		if (!rtsp_share_is_open(&o->shares[i]) || o->shares[i].outage != outage)
+			continue;
+		late |= !o->shares[i].untold;
+		if (o->shares[i].audience == audience)
+			share = &o->shares[i];
+	}
+	if (share)
+		return share;
+	struct kit_planned *planned =
+		outage->excused ? kit_planned_ref(o->port.excuse(o->port.hint, slot)) : NULL;
+	if (outage->excused && !planned)
+		return NULL;
+	share = rtsp_share_new(o, outage, audience, planned);
+	if (share && late)
+		share->due.us = now.us + o->limits.join_us;
+	return share;
+}
+
+bool rtsp_course_join(
+	struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, struct torap_mono now)
+{
+	struct rtsp_member *m = &o->members[slot];
+	struct rtsp_share *share = share_of(o, outage, slot, now);
+	if (!share)
+		return false;
+	if (m->share != rtsp_share_place(o, share)) {
+		if (m->share != RTSP_NO_SHARE)
+			rtsp_course_forget(o, m, now);
+		share->members++;
+		outage->members++;
+	}
+	share->dark++;
+	outage->dark++;
+	m->share = rtsp_share_place(o, share);
+	m->state = RTSP_MEMBER_IN;
+	m->untold = true;
+	/* What was told once stays: it is what two tellings of one start have in common. */
+	if (share->untold && (!share->since.us || m->since.us < share->since.us))
+		share->since = m->since;
+	if (!share->joined)
+		share->joined_at = now;
+	share->joined = true;
+	o->swallowed++;
+	o->changes++;
+	return true;
 }
 
 static void hurry_dark(struct rtsp_outages *o, struct rtsp_outage *outage, struct torap_mono now)
@@ -224,114 +127,140 @@ static void hurry_dark(struct rtsp_outages *o, struct rtsp_outage *outage, struc
 		return;
 	outage->hurried_at = now;
 	for (uint32_t i = 0; i < o->room; i++)
-		if (o->members[i].state == RTSP_MEMBER_IN &&
-			o->members[i].outage == rtsp_course_place(o, outage))
+		if (o->members[i].state == RTSP_MEMBER_IN && o->shares[o->members[i].share].outage == outage)
 			o->port.hurry(o->port.hint, i);
 }
 
-void rtsp_course_leave(struct rtsp_outages *o, uint32_t slot, struct torap_mono now)
+void rtsp_course_back(struct rtsp_outages *o, uint32_t slot, struct torap_mono now)
 {
 	struct rtsp_member *m = &o->members[slot];
-	struct rtsp_outage *outage = &o->list[m->outage];
+	struct rtsp_share *share = &o->shares[m->share];
 	m->state = RTSP_MEMBER_FREE;
 	m->untold = true;
-	outage->dark--;
-	outage->left = true;
-	outage->left_at = now;
+	share->dark--;
+	share->left = true;
+	share->outage->dark--;
+	share->outage->left_at = now;
 	o->swallowed++;
 	o->changes++;
-	hurry_dark(o, outage, now);
+	hurry_dark(o, share->outage, now);
+}
+
+void rtsp_course_forget(struct rtsp_outages *o, const struct rtsp_member *m, struct torap_mono now)
+{
+	struct rtsp_share *share = &o->shares[m->share];
+	bool dark = m->state == RTSP_MEMBER_IN;
+	share->members--;
+	share->dark -= dark;
+	share->outage->members--;
+	share->outage->dark -= dark;
+	share->outage->left_at = now;
+	o->changes++;
 }
 
 /* What was planned is over, or taken back, while they are dark. */
-static bool outlasts_its_plan(struct rtsp_outages *o, const struct rtsp_outage *outage)
+static bool outlasts_its_plan(struct rtsp_outages *o, const struct rtsp_share *share)
 {
-	if (!outage->planned)
+	if (!share->outage->excused)
 		return false;
 	for (uint32_t i = 0; i < o->room; i++)
 		if (o->members[i].state == RTSP_MEMBER_IN &&
-			o->members[i].outage == rtsp_course_place(o, outage) &&
-			!o->port.excuse(o->port.hint, i))
+			o->members[i].share == rtsp_share_place(o, share) && !o->port.excuse(o->port.hint, i))
 			return true;
 	return false;
 }
 
-static bool has_somebody(const struct rtsp_outages *o, uint32_t place)
+bool rtsp_course_step(struct rtsp_outages *o, struct rtsp_share *share, struct rtsp_now now)
 {
-	for (uint32_t i = 0; i < o->room; i++)
-		if (o->members[i].number == o->list[place].first && may_speak_for(o, i, place))
-			return true;
-	return false;
-}
-
-/* Its start or end did not get through.  The lists of an end are gone by then. */
-static void tell_again(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_now now)
-{
-	uint32_t place = rtsp_course_place(o, outage);
-	if (!outage->untold || !torap_mono_reached(outage->again, now.mono))
-		return;
-	rtsp_course_choose_first(o, place);
-	outage->again.us = now.mono.us + o->limits.join_us;
-	if (!has_somebody(o, place)) {
-		if (outage->ended)
-			drop(outage);
-		return;
-	}
-	outage->untold = false;
-	if (outage->ended)
-		tell(o, outage, RTSP_MASS_END, 0, 0);
-	else
-		rtsp_course_start(o, outage);
-}
-
-void rtsp_course_step(struct rtsp_outages *o, struct rtsp_outage *outage, struct rtsp_now now)
-{
-	tell_again(o, outage, now);
-	if (!rtsp_course_is_open(outage))
-		return;
+	if (!share->number)
+		return false;
+	bool told = rtsp_share_due(o, share, now);
+	if (!rtsp_share_is_open(share))
+		return told;
+	struct rtsp_outage *outage = share->outage;
 	bool settled = outage->left_at.us && now.mono.us - outage->left_at.us >= o->limits.settle_us;
 	bool few = outage->dark < o->limits.cameras ||
 		   (float)outage->dark <= (1 - o->limits.back) * (float)outage->members;
-	if (!outage->dark || (few && settled) || outlasts_its_plan(o, outage))
-		end(o, outage, now);
-	else if (!outage->pending &&
-		 ((outage->joined && now.mono.us - outage->joined_at.us >= o->limits.join_us) ||
-			 (outage->left && settled)))
-		tell_change(o, outage);
+	outage->over |= few && settled;
+	if (!share->dark || outage->over || outlasts_its_plan(o, share)) {
+		rtsp_share_end(o, share, now);
+		return true;
+	}
+	bool due = (share->joined && now.mono.us - share->joined_at.us >= o->limits.join_us) ||
+		   (share->left && settled);
+	if (due && !share->pending && !share->untold) {
+		rtsp_share_change(o, share);
+		return true;
+	}
+	return told;
 }
 
 /* A restart. */
 
-struct rtsp_outage *rtsp_outages_restore(struct rtsp_outages *o, enum rtsp_common common, const char *name,
-	struct kit_planned *planned, struct torap_mono now)
+static struct rtsp_outage *restored(struct rtsp_outages *o, const struct rtsp_outage *like)
 {
-	struct rtsp_outage *outage = rtsp_course_new(o, common, name);
+	struct rtsp_outage *outage = NULL;
+	for (uint32_t i = 0; i < o->list_room && !outage; i++) {
+		struct rtsp_outage *one = o->list[i];
+		if (one && one->common == like->common && one->kind == like->kind &&
+			one->excused == like->excused && one->began.us == like->began.us &&
+			strcmp(one->name, like->name) == 0)
+			outage = one;
+	}
+	if (!outage)
+		outage = rtsp_course_new(o, like->common, like->name, like->kind, like->excused);
 	if (!outage)
 		return NULL;
-	outage->planned = kit_planned_ref(planned);
-	outage->durable = true;
-	outage->left_at = now;
+	outage->cause = like->cause;
+	outage->began = like->began;
+	outage->before = like->before;
 	return outage;
 }
 
-void rtsp_outages_restored(struct rtsp_outages *o, struct rtsp_outage *outage)
+struct rtsp_share *rtsp_outages_restore(
+	struct rtsp_outages *o, const struct rtsp_share *like, struct torap_mono now)
 {
-	rtsp_course_choose_first(o, rtsp_course_place(o, outage));
+	struct rtsp_outage *outage = restored(o, like->outage);
+	if (!outage)
+		return NULL;
+	struct rtsp_share *share = rtsp_share_new(o, outage, like->audience, kit_planned_ref(like->planned));
+	if (!share) {
+		rtsp_course_release(o, outage);
+		return NULL;
+	}
+	share->since = like->since;
+	share->first = like->first;
+	share->durable = true;
+	share->ended = share->untold = like->ended;
+	share->members = like->members;
+	outage->members += like->members;
+	outage->open -= like->ended;
+	outage->left_at = now;
+	return share;
 }
 
-void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, bool dark,
-	bool untold, struct torap_wall since, enum rtsp_cause cause, struct torap_mono now)
+void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
+	const struct rtsp_member *like, struct torap_mono now)
 {
 	struct rtsp_member *m = &o->members[slot];
-	m->outage = rtsp_course_place(o, outage);
-	m->state = dark ? RTSP_MEMBER_IN : RTSP_MEMBER_FREE;
-	m->since = since;
-	m->cause = cause;
+	const bool dark = like->state == RTSP_MEMBER_IN, untold = like->untold;
+	m->since = like->since;
+	m->cause = like->cause;
+	m->reported = like->reported;
+	if (m->audience != share->audience) {
+		m->state = dark ? RTSP_MEMBER_HELD : RTSP_MEMBER_FREE;
+		m->deadline = now;
+		return;
+	}
+	m->share = rtsp_share_place(o, share);
+	m->state = like->state;
 	m->untold = untold;
-	outage->members++;
-	outage->dark += dark;
+	share->members++;
+	share->dark += dark;
+	share->outage->members++;
+	share->outage->dark += dark;
 	if (untold && dark)
-		outage->joined_at = now;
-	outage->joined |= untold && dark;
-	outage->left |= untold && !dark;
+		share->joined_at = now;
+	share->joined |= untold && dark;
+	share->left |= untold && !dark;
 }

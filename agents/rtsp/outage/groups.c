@@ -1,6 +1,7 @@
 #include "agents/rtsp/outage/groups.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,17 @@ enum rtsp_common rtsp_common_parse(const char *name)
 	while (i < RTSP_COMMONS && strcmp(names[i], name) != 0)
 		i++;
 	return (enum rtsp_common)i;
+}
+
+uint64_t rtsp_audience(uint32_t region, uint16_t facility, bool private_owner, const char *address)
+{
+	uint8_t digest[crypto_generichash_BYTES_MIN];
+	uint64_t number;
+	if (!private_owner)
+		return (uint64_t)region << 16 | facility;
+	crypto_generichash(digest, sizeof digest, (const uint8_t *)address, strlen(address), NULL, 0);
+	memcpy(&number, digest, sizeof number);
+	return number | UINT64_C(1) << 63;
 }
 
 struct order {

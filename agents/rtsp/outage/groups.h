@@ -2,6 +2,7 @@
  * network.  Pure. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The most specific first. */
@@ -23,7 +24,13 @@ enum { RTSP_NO_GROUP = UINT32_MAX };
 /* What a camera belongs to, by its slot; "" where that is not known, NULL where there is no camera. */
 struct rtsp_belongs {
 	const char *names[RTSP_COMMONS]; /* that of RTSP_COMMON_ALL is not looked at */
+	uint64_t audience;               /* rtsp_audience() */
 };
+
+/* Who may read of a camera, as a number that a restart does not change: cameras of one audience may be named in one event.  An event goes by its class, so
+ * they are of one region and facility; and what needs an owner's consent is left out by itself when that is withdrawn, so such a camera is
+ * an audience of its own. */
+uint64_t rtsp_audience(uint32_t region, uint16_t facility, bool private_owner, const char *address);
 
 struct rtsp_group {
 	enum rtsp_common common;

@@ -73,14 +73,14 @@ static void add_start(struct writing *w, const struct rtsp_mass *m)
 	add_text(w, "outcome", rtsp_outcome_name(m->outcome));
 	if (m->flapping)
 		add_text(w, "flapping", "yes");
-	if (m->outage->before)
-		add_count(w, "told_before", m->outage->before);
+	if (m->share->outage->before)
+		add_count(w, "told_before", m->share->outage->before);
 	add_list(w, "members", "members_left_out", m->slots, m->slots_count, LIST_SIZE_MAX);
 }
 
 static void add_change(struct writing *w, const struct rtsp_mass *m)
 {
-	add_count(w, "dark", m->outage->dark);
+	add_count(w, "dark", m->share->dark);
 	if (m->slots_count) {
 		add_count(w, "joined_count", m->slots_count);
 		add_list(w, "joined", "joined_left_out", m->slots, m->slots_count, LIST_SIZE_MAX / 2);
@@ -102,14 +102,16 @@ static void add_end(struct writing *w, const struct rtsp_mass *m)
 
 static void write_fields(struct writing *w, const struct rtsp_mass *m)
 {
-	const struct rtsp_outage *o = m->outage;
+	const struct rtsp_outage *o = m->share->outage;
 	char text[TORAP_WALL_TEXT_SIZE];
 	add_text(w, "common", rtsp_common_name(o->common));
 	if (o->common != RTSP_COMMON_ALL)
 		add_text(w, "name", o->name);
 	add_text(w, "cause", rtsp_cause_name(o->cause));
-	add_text(w, "since", torap_wall_format(o->since, text));
-	add_count(w, "members_count", o->members);
+	add_text(w, "since", torap_wall_format(m->share->since, text));
+	add_text(w, "began", torap_wall_format(o->began, text));
+	add_count(w, "members_count", m->share->members);
+	add_count(w, "total", o->members);
 	add_count(w, "of", m->of);
 	if (m->state == RTSP_MASS_START)
 		add_start(w, m);
@@ -124,7 +126,7 @@ static void write_zone(struct rtsp_mass_note *note, const struct rtsp_outage *o)
 	const bool all = o->common == RTSP_COMMON_ALL, silent = o->kind == RTSP_OUTCOME_PICTURE;
 	snprintf(note->zone, sizeof note->zone, "%s%s%s%s%s%s", rtsp_common_name(o->common), all ? "" : " ",
 		all ? "" : o->name, silent ? "" : " ", silent ? "" : rtsp_outcome_name(o->kind),
-		o->planned ? " planned" : "");
+		o->excused ? " planned" : "");
 }
 
 struct rtsp_mass_note *rtsp_mass_note_create(const struct rtsp_mass *mass, const struct rtsp_cameras *cameras)
@@ -133,12 +135,12 @@ struct rtsp_mass_note *rtsp_mass_note_create(const struct rtsp_mass *mass, const
 	struct writing w = { note, cameras, false };
 	if (!note)
 		return NULL;
-	note->outage = mass->outage->number;
+	note->share = mass->share->number;
 	note->state = mass->state;
-	note->since = mass->outage->since;
-	note->planned = kit_planned_ref(mass->outage->planned);
+	note->since = mass->share->since;
+	note->planned = kit_planned_ref(mass->share->planned);
 	snprintf(note->code, sizeof note->code, "mass_outage %s", states[mass->state]);
-	write_zone(note, mass->outage);
+	write_zone(note, mass->share->outage);
 	write_fields(&w, mass);
 	if (!w.failed)
 		return note;

@@ -8,7 +8,7 @@ struct rtsp_cameras;
 enum { RTSP_MASS_FIELDS_MAX = 16 };
 
 struct rtsp_mass_note {
-	uint64_t outage;
+	uint64_t share;
 	enum rtsp_mass_state state;
 	struct torap_wall since;
 	struct kit_planned *planned; /* a reference; NULL: it is not excused */

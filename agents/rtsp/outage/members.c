@@ -9,28 +9,38 @@
 #include "agents/rtsp/outage/explain.h"
 #include "agents/rtsp/outage/outage.h"
 
-static void leave_group(struct rtsp_outages *o, const struct rtsp_member *gone, struct torap_mono now)
+/* The site that it stands at is of another region or facility now: what is told of it goes to others. */
+static void change_audience(
+	struct rtsp_outages *o, struct rtsp_member *m, uint64_t audience, struct torap_mono now)
 {
-	if (gone->outage == RTSP_NO_OUTAGE)
+	if (m->audience == audience)
 		return;
-	struct rtsp_outage *outage = &o->list[gone->outage];
-	outage->members--;
-	outage->dark -= gone->state == RTSP_MEMBER_IN;
-	outage->left_at = now;
-	o->changes++;
+	m->audience = audience;
+	if (m->share == RTSP_NO_SHARE)
+		return;
+	rtsp_course_forget(o, m, now);
+	m->share = RTSP_NO_SHARE;
+	m->untold = false;
+	if (m->state != RTSP_MEMBER_IN)
+		return;
+	m->state = RTSP_MEMBER_HELD;
+	m->deadline = now;
 }
 
 static void move_members(struct rtsp_outages *o, struct rtsp_member *fresh, const uint64_t *numbers,
-	uint32_t room, struct torap_mono now)
+	const struct rtsp_belongs *belongs, uint32_t room, struct torap_mono now)
 {
+	for (uint32_t i = 0; i < o->room; i++)
+		if (o->members[i].share != RTSP_NO_SHARE && (i >= room || numbers[i] != o->members[i].number))
+			rtsp_course_forget(o, &o->members[i], now);
 	for (uint32_t i = 0; i < room; i++) {
 		bool stays = i < o->room && numbers[i] && o->members[i].number == numbers[i];
 		fresh[i] = stays ? o->members[i]
-				 : (struct rtsp_member){ .number = numbers[i], .outage = RTSP_NO_OUTAGE };
+				 : (struct rtsp_member){ .number = numbers[i],
+					   .audience = belongs[i].audience,
+					   .share = RTSP_NO_SHARE };
+		change_audience(o, &fresh[i], belongs[i].audience, now);
 	}
-	for (uint32_t i = 0; i < o->room; i++)
-		if (i >= room || numbers[i] != o->members[i].number)
-			leave_group(o, &o->members[i], now);
 }
 
 int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const struct rtsp_belongs *belongs,
@@ -49,7 +59,7 @@ int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const stru
 		rtsp_groups_finish(&groups);
 		return -ENOMEM;
 	}
-	move_members(o, members, numbers, room, now);
+	move_members(o, members, numbers, belongs, room, now);
 	rtsp_groups_finish(&o->groups);
 	free(o->members);
 	free(o->scratch);
@@ -59,24 +69,26 @@ int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const stru
 	o->scratch = scratch;
 	o->explaining = explaining;
 	o->room = room;
-	for (uint32_t i = 0; i < o->list_room; i++) {
-		if (!o->list[i].number)
-			continue;
-		o->list[i].group = rtsp_groups_find(&o->groups, o->list[i].common, o->list[i].name);
-		rtsp_course_choose_first(o, i);
-	}
+	for (uint32_t i = 0; i < o->list_room; i++)
+		if (o->list[i])
+			o->list[i]->group =
+				rtsp_groups_find(&o->groups, o->list[i]->common, o->list[i]->name);
 	return 0;
 }
 
 void rtsp_outages_finish(struct rtsp_outages *o)
 {
+	for (uint32_t i = 0; i < o->shares_room; i++)
+		kit_planned_unref(o->shares[i].planned);
 	for (uint32_t i = 0; i < o->list_room; i++) {
-		free(o->list[i].name);
-		kit_planned_unref(o->list[i].planned);
+		if (o->list[i])
+			free(o->list[i]->name);
+		free(o->list[i]);
 	}
 	rtsp_groups_finish(&o->groups);
 	rtsp_explaining_destroy(o->explaining);
 	free(o->list);
+	free(o->shares);
 	free(o->members);
 	free(o->scratch);
 	*o = (struct rtsp_outages){ .limits = o->limits, .port = o->port };

@@ -4,8 +4,9 @@
 #include "agents/rtsp/outage/course.h"
 #include "agents/rtsp/outage/decide.h"
 #include "agents/rtsp/outage/explain.h"
+#include "agents/rtsp/outage/share.h"
 
-enum { FORMED_MAX = 32 };
+enum { FORMED_MAX = 32, TOLD_MAX = 64 /* in a step: each looks at all cameras */ };
 
 const struct rtsp_outage_limits rtsp_outage_limits_default = {
 	.cameras = 3,
@@ -37,48 +38,66 @@ static void tell_alone(struct rtsp_outages *o, uint32_t slot)
 	o->port.tell(o->port.hint, slot, &report);
 }
 
+static struct rtsp_outage *new_outage(struct rtsp_outages *o, const struct rtsp_group *g,
+	const struct rtsp_member *one, const struct rtsp_explanation *e)
+{
+	struct rtsp_outage *outage =
+		rtsp_course_new(o, g->common, g->name, rtsp_explain_kind(one), one->excused);
+	if (!outage)
+		return NULL;
+	outage->before = e->before;
+	outage->began = one->since;
+	return outage;
+}
+
 /* False: they are too few yet, or there is no memory. */
-static bool form(struct rtsp_outages *o, uint32_t group, const struct rtsp_member *one, struct rtsp_now now)
+static bool form(struct rtsp_outages *o, uint32_t group, uint32_t one, struct rtsp_now now)
 {
 	const struct rtsp_group *g = &o->groups.list[group];
-	const enum rtsp_outcome kind = rtsp_explain_kind(one);
-	const bool excused = one->excused;
+	const enum rtsp_outcome kind = rtsp_explain_kind(&o->members[one]);
+	const bool excused = o->members[one].excused;
 	const struct rtsp_explanation e = rtsp_explain(o, group, kind, excused);
 	struct rtsp_outage *outage =
-		e.held >= o->limits.cameras ? rtsp_course_new(o, g->common, g->name) : NULL;
+		e.held >= o->limits.cameras ? new_outage(o, g, &o->members[one], &e) : NULL;
 	if (!outage)
 		return false;
-	outage->kind = kind;
-	outage->before = e.before;
-	outage->since = one->since;
+	uint32_t count = 0;
 	for (uint32_t i = 0; i < g->count; i++) {
-		struct rtsp_member *m = &o->members[g->members[i]];
-		if (m->state != RTSP_MEMBER_HELD || !rtsp_explain_fits(m, kind, excused))
+		const struct rtsp_member *m = &o->members[g->members[i]];
+		if (m->state != RTSP_MEMBER_HELD || !rtsp_explain_fits(m, kind, excused) ||
+			!rtsp_course_join(o, outage, g->members[i], now.mono))
 			continue;
-		o->scratch[outage->members] = g->members[i];
-		rtsp_course_join(o, outage, m, now.mono);
-		m->untold = false;
-		if (m->since.us < outage->since.us)
-			outage->since = m->since;
+		o->scratch[count++] = g->members[i];
+		if (m->since.us < outage->began.us)
+			outage->began = m->since;
 	}
-	uint32_t first = rtsp_decide_first(o, o->scratch, outage->members, o->scratch + o->room);
-	outage->first = o->members[first].number;
+	if (!count) {
+		rtsp_course_release(o, outage);
+		return false;
+	}
+	uint32_t first = rtsp_decide_first(o, o->scratch, count, o->scratch + o->room);
 	outage->cause = rtsp_decide_cause(g->common, kind, o->members[first].cause);
-	if (excused)
-		outage->planned = kit_planned_ref(o->port.excuse(o->port.hint, first));
-	rtsp_course_start(o, outage);
+	o->starts[excused]++;
 	rtsp_explaining_forget(o->explaining);
-	return true;
+	return o->members[one].state == RTSP_MEMBER_IN;
+}
+
+static bool join_open(struct rtsp_outages *o, uint32_t slot, struct rtsp_now now)
+{
+	struct rtsp_outage *outage = rtsp_course_of(o, slot);
+	return outage && rtsp_course_join(o, outage, slot, now.mono);
 }
 
 /* True: an outage was made of it. */
 static bool decide(struct rtsp_outages *o, uint32_t slot, bool now_or_never, struct rtsp_now now)
 {
 	uint32_t group;
+	if (join_open(o, slot, now))
+		return false;
 	enum rtsp_decision decision = rtsp_decide(o, slot, now_or_never, now.mono, &group);
 	if (decision == RTSP_DECIDE_WAIT)
 		return false;
-	if (decision == RTSP_DECIDE_GROUP && form(o, group, &o->members[slot], now))
+	if (decision == RTSP_DECIDE_GROUP && form(o, group, slot, now))
 		return true;
 	tell_alone(o, slot);
 	return false;
@@ -97,10 +116,7 @@ static void take_start(
 	if (!m->failures)
 		rtsp_outages_failed(o, slot, report->outcome, now.mono);
 	look_for_excuse(o, slot);
-	struct rtsp_outage *outage = rtsp_course_of(o, slot);
-	if (outage)
-		rtsp_course_join(o, outage, m, now.mono);
-	else if (!o->limits.cameras)
+	if (!join_open(o, slot, now) && !o->limits.cameras)
 		tell_alone(o, slot);
 }
 
@@ -117,7 +133,7 @@ void rtsp_outages_report(
 		decide(o, slot, true, now);
 	}
 	if (m->state == RTSP_MEMBER_IN) {
-		rtsp_course_leave(o, slot, now.mono);
+		rtsp_course_back(o, slot, now.mono);
 		return;
 	}
 	m->state = RTSP_MEMBER_FREE;
@@ -161,8 +177,9 @@ static void decide_all(struct rtsp_outages *o, enum rtsp_outcome kind, unsigned 
 
 void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now)
 {
-	for (uint32_t i = 0; i < o->list_room; i++)
-		rtsp_course_step(o, &o->list[i], now);
+	unsigned told = 0;
+	for (uint32_t i = 0; i < o->shares_room && told < TOLD_MAX; i++)
+		told += rtsp_course_step(o, &o->shares[i], now);
 	if (!o->room)
 		return;
 	rtsp_explaining_forget(o->explaining);
@@ -175,4 +192,6 @@ void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now)
 			hurry(o, (enum rtsp_outcome)kind, now.mono);
 		decide_all(o, (enum rtsp_outcome)kind, &formed, now);
 	}
+	for (uint32_t i = 0; i < o->shares_room && told < TOLD_MAX; i++)
+		told += rtsp_share_due(o, &o->shares[i], now);
 }

@@ -1,5 +1,6 @@
 /* outage.h: cameras that fail together for one cause become one report.  Stands between health, which says of each camera when it goes
- * offline and is back, and what is told.  No I/O, no clock.  Inside: the cameras (members.c), and each outage (course.h).
+ * offline and is back, and what is told.  No I/O, no clock.  Inside: the cameras (members.c), each outage
+ * (course.h), and what is told of it (share.h).
  *
  *     FREE --offline--> HELD --nothing explains it, or the hold is over--> TOLD (by itself) --back--> FREE
  *                       HELD --a group explains it--> IN (an outage) --back--> FREE (and was in it) --offline--> IN
@@ -9,6 +10,10 @@
  * these had failed (explain.h).  A camera whose groups cannot explain it any more is told at once; a hold is never longer than `hold`.  As
  * soon as a camera failed twice some others of its groups are looked at, and all of a group that explains it: so a dead switch is known
  * within seconds, not within a period.
+ *
+ * Who may read of one camera may not read of each: an outage is told to each audience (groups.h) in a report of its own, which names the cameras of
+ * that one only, its share.  What explains an outage, and when it is over, is decided for all shares together; one of which nobody is dark any
+ * more ends before the others.
  *
  * Cameras that answer, and wrongly (a password, a path), are never counted with such that are silent, nor excused ones with others.
  *
@@ -31,14 +36,15 @@ struct rtsp_outage_limits {
 };
 extern const struct rtsp_outage_limits rtsp_outage_limits_default;
 
-enum { RTSP_NO_OUTAGE = UINT32_MAX };
+enum { RTSP_NO_SHARE = UINT32_MAX };
 
 struct rtsp_member {     /* a camera */
 	uint64_t number; /* 0: no camera has this slot */
+	uint64_t audience;
 	enum { RTSP_MEMBER_FREE, RTSP_MEMBER_HELD, RTSP_MEMBER_TOLD, RTSP_MEMBER_IN } state;
-	uint32_t outage; /* that it is or was in: place in the list; RTSP_NO_OUTAGE */
-	bool untold;     /* it joined or left that since the outage was last told of */
-	bool excused;    /* as of this step: something is planned */
+	uint32_t share; /* that it is or was in: place in the list; RTSP_NO_SHARE */
+	bool untold;    /* it joined or left that since it was last told of */
+	bool excused;   /* as of this step: something is planned */
 	uint8_t failures;
 	struct torap_mono failing_since; /* if failures */
 	struct torap_mono well_at;       /* 0: never */
@@ -51,32 +57,43 @@ struct rtsp_member {     /* a camera */
 	bool flapping;
 };
 
-struct rtsp_outage {
-	uint64_t number; /* never used twice; 0: this place in the list is free */
+struct rtsp_outage { /* one cause */
 	enum rtsp_common common;
 	char *name; /* owned */
 	uint32_t group;
-	enum rtsp_outcome kind;      /* rtsp_outcome_kind() */
-	struct kit_planned *planned; /* a reference; NULL: it is not excused */
-	uint64_t first;              /* number of the camera in whose name it is told */
+	enum rtsp_outcome kind; /* rtsp_outcome_kind() */
+	bool excused;
 	enum rtsp_cause cause;
+	struct torap_wall began;
+	uint32_t members, dark, before;        /* before: of the group, told by themselves when it began */
+	uint32_t shares, open;                 /* how many; of these, not ended */
+	bool over;                             /* all of them end */
+	struct torap_mono left_at, hurried_at; /* the last came back; dark ones were last hurried */
+};
+
+/* The cameras of an outage that one report may name, for they have one audience. */
+struct rtsp_share {
+	uint64_t number; /* never used twice; 0: this place in the list is free */
+	struct rtsp_outage *outage;
+	uint64_t audience;
+	struct kit_planned *planned; /* a reference; NULL: it is not excused */
+	uint64_t first;              /* number of the camera in whose name it is told; 0: not chosen yet */
 	struct torap_wall since;
-	uint32_t members, dark, before; /* before: of the group, told by themselves when it began */
-	bool joined, left;              /* somebody, untold */
-	struct torap_mono joined_at, left_at,
-		hurried_at;      /* the first untold; the last; dark ones were last hurried */
-	bool pending;            /* its start or a change is on its way */
-	bool durable;            /* the node knows of it */
-	bool ended;              /* its end is on its way */
-	bool untold;             /* its start or its end did not get through: it is told again */
-	struct torap_mono again; /* not before */
+	uint32_t members, dark;
+	bool joined, left;           /* somebody, untold */
+	struct torap_mono joined_at; /* the first untold */
+	bool pending;                /* its start or a change is on its way */
+	bool durable;                /* the node knows of it */
+	bool ended;                  /* its end is on its way */
+	bool untold;                 /* its start or its end is to be told, or told again */
+	struct torap_mono due;       /* not before */
 };
 
 enum rtsp_mass_state { RTSP_MASS_START, RTSP_MASS_CHANGE, RTSP_MASS_END };
 
-/* What is told of an outage; valid during the call. */
+/* What is told of a share; valid during the call. */
 struct rtsp_mass {
-	const struct rtsp_outage *outage;
+	const struct rtsp_share *share;
 	enum rtsp_mass_state state;
 	enum rtsp_outcome outcome; /* of most of them */
 	uint32_t of;               /* how many the group has */
@@ -102,8 +119,10 @@ struct rtsp_outages {
 	struct rtsp_groups groups;
 	struct rtsp_member *members; /* owned, by slot; `room` of them */
 	uint32_t room;
-	struct rtsp_outage *list; /* owned */
+	struct rtsp_outage **list; /* owned, as they are; NULL: a free place */
 	uint32_t list_room;
+	struct rtsp_share *shares; /* owned */
+	uint32_t shares_room;
 	uint64_t numbers, changes;          /* changes: of what a restart must know */
 	uint32_t *scratch;                  /* owned: slots, twice `room` */
 	struct rtsp_explaining *explaining; /* owned: explain.h */
@@ -128,15 +147,14 @@ void rtsp_outages_report(
 void rtsp_outages_known(struct rtsp_outages *o, uint32_t slot);
 /* Decides what can be decided now.  Twice a second. */
 void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now);
-/* What was told of the outage is durable, or was given up. */
+/* What was told of the share is durable, or was given up. */
 void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_state state, bool durable);
 uint32_t rtsp_outages_held(const struct rtsp_outages *o); /* reports */
 
-/* For a restart: puts an outage in that the node knows, without members; NULL: no memory.  Takes a reference of `planned`. */
-struct rtsp_outage *rtsp_outages_restore(struct rtsp_outages *o, enum rtsp_common common, const char *name,
-	struct kit_planned *planned, struct torap_mono now);
-/* Then each of its members; of a dark one since when and why. */
-void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, bool dark,
-	bool untold, struct torap_wall since, enum rtsp_cause cause, struct torap_mono now);
-/* When all are in. */
-void rtsp_outages_restored(struct rtsp_outages *o, struct rtsp_outage *outage);
+/* For a restart: puts a share in that the node knows, without members; of an outage that is in already when that is the same.  NULL: no
+ * memory.  Takes references of what `like` has; of its outage common, name, kind, excused, cause, began, before are looked at. */
+struct rtsp_share *rtsp_outages_restore(
+	struct rtsp_outages *o, const struct rtsp_share *like, struct torap_mono now);
+/* Then each of its members, as that was.  Who has another audience now is not in it any more. */
+void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
+	const struct rtsp_member *like, struct torap_mono now);

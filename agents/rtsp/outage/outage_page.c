@@ -12,9 +12,10 @@ void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *b
 	const struct rtsp_outages *o = &a->outages;
 	uint32_t open[2] = { 0 }, dark = 0;
 	for (uint32_t i = 0; i < o->list_room; i++) {
-		bool is_open = o->list[i].number && !o->list[i].ended;
-		open[o->list[i].planned != NULL] += is_open;
-		dark += is_open ? o->list[i].dark : 0;
+		if (!o->list[i] || !o->list[i]->open)
+			continue;
+		open[o->list[i]->excused]++;
+		dark += o->list[i]->dark;
 	}
 	torap_metric_head(body, "torap_rtsp_outages", "gauge", "Outages of many that are open.");
 	for (unsigned i = 0; i < 2; i++)
@@ -36,24 +37,26 @@ void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *b
 		(double)a->plan.active_count);
 }
 
-static json_t *outage_json(const struct rtsp_agent *a, uint32_t place)
+static json_t *share_json(const struct rtsp_agent *a, uint32_t place)
 {
 	const struct rtsp_outages *o = &a->outages;
-	const struct rtsp_outage *outage = &o->list[place];
+	const struct rtsp_share *share = &o->shares[place];
+	const struct rtsp_outage *outage = share->outage;
 	char text[TORAP_WALL_TEXT_SIZE];
 	json_t *json = json_object(), *members = json_object();
 	for (uint32_t i = 0; i < o->room; i++)
-		if (o->members[i].number && o->members[i].outage == place)
+		if (o->members[i].number && o->members[i].share == place)
 			json_object_set_new(members, a->cameras.slots[i]->address,
 				json_string(o->members[i].state == RTSP_MEMBER_IN ? "dark" : "back"));
 	json_object_set_new(json, "common", json_string(rtsp_common_name(outage->common)));
 	json_object_set_new(json, "name", json_string(outage->name));
-	json_object_set_new(json, "state", json_string(outage->ended ? "over" : "open"));
-	json_object_set_new(json, "since", json_string(torap_wall_format(outage->since, text)));
+	json_object_set_new(json, "state", json_string(share->ended ? "over" : "open"));
+	json_object_set_new(json, "since", json_string(torap_wall_format(share->since, text)));
 	json_object_set_new(json, "cause", json_string(rtsp_cause_name(outage->cause)));
-	json_object_set_new(json, "planned", json_boolean(outage->planned));
-	json_object_set_new(json, "dark", json_integer(outage->dark));
-	json_object_set_new(json, "durable", json_boolean(outage->durable));
+	json_object_set_new(json, "planned", json_boolean(outage->excused));
+	json_object_set_new(json, "dark", json_integer(share->dark));
+	json_object_set_new(json, "total", json_integer(outage->members));
+	json_object_set_new(json, "durable", json_boolean(share->durable));
 	json_object_set_new(json, "members", members);
 	return json;
 }
@@ -61,10 +64,10 @@ static json_t *outage_json(const struct rtsp_agent *a, uint32_t place)
 void rtsp_outage_page_list(void *hint, struct torap_writer *body)
 {
 	const struct rtsp_agent *a = hint;
-	for (uint32_t i = 0; i < a->outages.list_room; i++) {
-		if (!a->outages.list[i].number)
+	for (uint32_t i = 0; i < a->outages.shares_room; i++) {
+		if (!a->outages.shares[i].number)
 			continue;
-		json_t *json = outage_json(a, i);
+		json_t *json = share_json(a, i);
 		char *line = json_dumps(json, JSON_COMPACT);
 		if (line) {
 			torap_write_bytes(body, torap_bytes(line, strlen(line)));

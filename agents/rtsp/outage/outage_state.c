@@ -12,7 +12,7 @@
 #include "conf/file.h"
 
 enum { DIGEST = 16, TEXT_MAX = 255, DARK = 1, UNTOLD = 2 /* flags of a member */ };
-static const char magic[] = "torap-rtsp outages 1\n";
+static const char magic[] = "torap-rtsp outages 2\n";
 
 /* Writing. */
 
@@ -27,37 +27,41 @@ static void write_members(const struct rtsp_outages *o, const struct rtsp_camera
 {
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < o->room; i++)
-		count += o->members[i].number && o->members[i].outage == place;
+		count += o->members[i].number && o->members[i].share == place;
 	torap_write_u32(w, count);
 	for (uint32_t i = 0; i < o->room; i++) {
 		const struct rtsp_member *m = &o->members[i];
-		if (!m->number || m->outage != place)
+		if (!m->number || m->share != place)
 			continue;
 		write_text(w, cameras->slots[i]->address);
 		torap_write_u8(w, (m->state == RTSP_MEMBER_IN ? DARK : 0) | (m->untold ? UNTOLD : 0));
 		torap_write_u64(w, (uint64_t)m->since.us);
 		torap_write_u8(w, (uint8_t)m->cause);
+		torap_write_u8(w, (uint8_t)m->reported);
 	}
 }
 
-static void write_outage(const struct rtsp_outages *o, const struct rtsp_cameras *cameras, uint32_t place,
+static void write_share(const struct rtsp_outages *o, const struct rtsp_cameras *cameras, uint32_t place,
 	struct torap_writer *w)
 {
-	const struct rtsp_outage *outage = &o->list[place];
-	const struct rtsp_camera *first = rtsp_cameras_find(cameras, outage->first);
+	const struct rtsp_share *share = &o->shares[place];
+	const struct rtsp_outage *outage = share->outage;
+	const struct rtsp_camera *first = rtsp_cameras_find(cameras, share->first);
 	torap_write_u8(w, (uint8_t)outage->common);
 	write_text(w, outage->name);
 	torap_write_u8(w, (uint8_t)outage->cause);
 	torap_write_u8(w, (uint8_t)outage->kind);
-	torap_write_u64(w, (uint64_t)outage->since.us);
-	write_text(w, first ? first->address : "");
+	torap_write_u64(w, (uint64_t)outage->began.us);
 	torap_write_u32(w, outage->before);
-	torap_write_u8(w, outage->ended);
-	torap_write_u32(w, outage->ended ? outage->members : 0);
-	torap_write_u8(w, outage->planned != NULL);
-	if (outage->planned) {
-		write_text(w, outage->planned->who);
-		write_text(w, outage->planned->why);
+	torap_write_u64(w, share->audience);
+	torap_write_u64(w, (uint64_t)share->since.us);
+	write_text(w, first ? first->address : "");
+	torap_write_u8(w, share->ended);
+	torap_write_u32(w, share->ended ? share->members : 0);
+	torap_write_u8(w, outage->excused);
+	if (outage->excused) {
+		write_text(w, share->planned ? share->planned->who : "");
+		write_text(w, share->planned ? share->planned->why : "");
 	}
 	write_members(o, cameras, place, w);
 }
@@ -67,9 +71,9 @@ void rtsp_outage_state_encode(
 {
 	struct torap_writer body = { 0 };
 	uint8_t digest[DIGEST];
-	for (uint32_t i = 0; i < o->list_room; i++)
-		if (o->list[i].number && o->list[i].durable)
-			write_outage(o, cameras, i, &body);
+	for (uint32_t i = 0; i < o->shares_room; i++)
+		if (o->shares[i].number && o->shares[i].durable)
+			write_share(o, cameras, i, &body);
 	crypto_generichash(digest, DIGEST, body.data, body.size, NULL, 0);
 	torap_write_bytes(w, torap_bytes(magic, strlen(magic)));
 	torap_write_bytes(w, torap_bytes(digest, DIGEST));
@@ -97,8 +101,6 @@ static void read_text(struct torap_reader *r, char *out)
 static struct kit_planned *read_planned(struct torap_reader *r)
 {
 	char who[TEXT_MAX + 1], why[TEXT_MAX + 1];
-	if (!torap_read_u8(r))
-		return NULL;
 	read_text(r, who);
 	read_text(r, why);
 	struct kit_planned *p = r->failed ? NULL : calloc(1, sizeof *p);
@@ -110,66 +112,69 @@ static struct kit_planned *read_planned(struct torap_reader *r)
 	return p->who && p->why ? p : kit_planned_unref(p);
 }
 
-static void read_member(struct rtsp_outages *o, struct rtsp_outage *outage,
-	const struct rtsp_cameras *cameras, struct torap_reader *r, struct rtsp_now now)
+static void read_member(struct rtsp_outages *o, struct rtsp_share *share, const struct rtsp_cameras *cameras,
+	struct torap_reader *r, struct rtsp_now now)
 {
 	char address[TEXT_MAX + 1];
 	read_text(r, address);
 	unsigned flags = torap_read_u8(r);
-	bool dark = flags & DARK;
-	struct torap_wall since = { (int64_t)torap_read_u64(r) };
-	unsigned cause = torap_read_u8(r);
-	r->failed |= cause >= RTSP_CAUSES || since.us < 0;
+	int64_t since = (int64_t)torap_read_u64(r);
+	unsigned cause = torap_read_u8(r), outcome = torap_read_u8(r);
+	r->failed |= cause >= RTSP_CAUSES || outcome >= RTSP_OUTCOMES || since < 0;
 	struct rtsp_camera *c = r->failed ? NULL : rtsp_cameras_named(cameras, address);
 	if (!c)
 		return;
 	uint32_t slot = rtsp_camera_slot(c);
-	if (slot >= o->room || o->members[slot].outage != RTSP_NO_OUTAGE)
+	if (slot >= o->room || o->members[slot].share != RTSP_NO_SHARE)
 		return;
-	rtsp_outages_restore_member(
-		o, outage, slot, dark, flags & UNTOLD, since, (enum rtsp_cause)cause, now.mono);
-	if (!dark)
+	const struct rtsp_member like = { .state = flags & DARK ? RTSP_MEMBER_IN : RTSP_MEMBER_FREE,
+		.untold = flags & UNTOLD,
+		.since = { since },
+		.cause = (enum rtsp_cause)cause,
+		.reported = (enum rtsp_outcome)outcome };
+	rtsp_outages_restore_member(o, share, slot, &like, now.mono);
+	if (!(flags & DARK))
 		return;
 	struct rtsp_trouble *t = &c->health.troubles[RTSP_OFFLINE];
 	*t = (struct rtsp_trouble){ .open = true,
 		.starts = 1,
 		.times = 1,
-		.bad_since = { now.mono, since },
+		.bad_since = { now.mono, like.since },
 		.window = now.mono,
 		.cause = (enum rtsp_cause)cause };
 }
 
-static bool read_outage(struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_reader *r,
+static bool read_share(struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_reader *r,
 	struct rtsp_now now)
 {
 	char name[TEXT_MAX + 1], first[TEXT_MAX + 1];
+	struct rtsp_outage outage = { .name = name };
+	struct rtsp_share like = { .outage = &outage };
 	unsigned common = torap_read_u8(r);
 	read_text(r, name);
 	unsigned cause = torap_read_u8(r), kind = torap_read_u8(r);
-	int64_t since = (int64_t)torap_read_u64(r);
+	outage.began.us = (int64_t)torap_read_u64(r);
+	outage.before = torap_read_u32(r);
+	like.audience = torap_read_u64(r);
+	like.since.us = (int64_t)torap_read_u64(r);
 	read_text(r, first);
-	uint32_t before = torap_read_u32(r);
-	bool ended = torap_read_u8(r);
-	uint32_t ended_members = torap_read_u32(r);
-	struct kit_planned *planned = read_planned(r);
+	like.ended = torap_read_u8(r);
+	like.members = torap_read_u32(r);
+	outage.excused = torap_read_u8(r);
+	like.planned = outage.excused ? read_planned(r) : NULL;
 	uint32_t count = torap_read_u32(r);
-	r->failed |= common >= RTSP_COMMONS || cause >= RTSP_CAUSES || kind >= RTSP_OUTCOMES || since < 0;
-	struct rtsp_outage *outage =
-		r->failed ? NULL : rtsp_outages_restore(o, (enum rtsp_common)common, name, planned, now.mono);
-	kit_planned_unref(planned);
-	if (!outage)
-		return false;
+	r->failed |= common >= RTSP_COMMONS || cause >= RTSP_CAUSES || kind >= RTSP_OUTCOMES ||
+		     outage.began.us < 0 || like.since.us < 0;
+	outage.common = (enum rtsp_common)common;
+	outage.cause = (enum rtsp_cause)cause;
+	outage.kind = (enum rtsp_outcome)kind;
 	const struct rtsp_camera *camera = rtsp_cameras_named(cameras, first);
-	outage->cause = (enum rtsp_cause)cause;
-	outage->kind = (enum rtsp_outcome)kind;
-	outage->since.us = since;
-	outage->first = camera ? camera->number : 0;
-	outage->before = before;
-	outage->members = ended ? ended_members : 0;
-	for (uint32_t i = 0; i < count && !r->failed; i++)
-		read_member(o, outage, cameras, r, now);
-	rtsp_outages_restored(o, outage);
-	return !r->failed;
+	like.first = camera ? camera->number : 0;
+	struct rtsp_share *share = r->failed ? NULL : rtsp_outages_restore(o, &like, now.mono);
+	kit_planned_unref(like.planned);
+	for (uint32_t i = 0; share && i < count && !r->failed; i++)
+		read_member(o, share, cameras, r, now);
+	return share && !r->failed;
 }
 
 bool rtsp_outage_state_decode(struct rtsp_outages *o, const struct rtsp_cameras *cameras,
@@ -184,7 +189,7 @@ bool rtsp_outage_state_decode(struct rtsp_outages *o, const struct rtsp_cameras 
 	if (memcmp(found, digest.data, DIGEST) != 0)
 		return false;
 	while (!torap_read_end(&r))
-		if (!read_outage(o, cameras, &r, now))
+		if (!read_share(o, cameras, &r, now))
 			return false;
 	return true;
 }

@@ -102,13 +102,15 @@ static void on_tell_mass(void *hint, const struct rtsp_mass *mass)
 {
 	static const char *const words[] = { "begins", "changes", "is over" };
 	struct rtsp_agent *a = hint;
-	const struct rtsp_outage *o = mass->outage;
-	const uint64_t number = o->number;
-	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, o->first);
+	const struct rtsp_share *share = mass->share;
+	const struct rtsp_outage *o = share->outage;
+	const uint64_t number = share->number;
+	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, share->first);
 	struct rtsp_mass_note *note = c ? rtsp_mass_note_create(mass, &a->cameras) : NULL;
-	torap_notice("RTSP-OUTAGE", "%s %s: an outage of %u cameras %s, %u are dark, cause %s%s",
-		rtsp_common_name(o->common), o->name, o->members, words[mass->state], o->dark,
-		rtsp_cause_name(o->cause), o->planned ? "; planned" : "");
+	torap_notice("RTSP-OUTAGE",
+		"%s %s: an outage of %u cameras %s for %u of them, of which %u are dark; cause %s%s",
+		rtsp_common_name(o->common), o->name, o->members, words[mass->state], share->members,
+		share->dark, rtsp_cause_name(o->cause), o->excused ? "; planned" : "");
 	if (note && rtsp_outbox_add_mass(&a->outbox, c, &note, torap_app_wall(), torap_app_mono()))
 		return;
 	rtsp_mass_note_destroy(note);
@@ -123,7 +125,7 @@ static void on_tell_mass(void *hint, const struct rtsp_mass *mass)
 static void on_mass(void *hint, const struct rtsp_mass_note *note, bool durable)
 {
 	struct rtsp_agent *a = hint;
-	rtsp_outages_taken(&a->outages, note->outage, note->state, durable);
+	rtsp_outages_taken(&a->outages, note->share, note->state, durable);
 }
 
 void rtsp_tell_init(struct rtsp_agent *a)
@@ -147,10 +149,11 @@ static int set_groups(struct rtsp_agent *a)
 		if (!c || !c->number)
 			continue;
 		numbers[i] = c->number;
-		belongs[i] = (struct rtsp_belongs){ { [RTSP_COMMON_SWITCH] = c->switch_name,
-			[RTSP_COMMON_RECORDER] = c->recorder,
-			[RTSP_COMMON_STREET] = c->street,
-			[RTSP_COMMON_SITE] = c->site } };
+		belongs[i] = (struct rtsp_belongs){ .names = { [RTSP_COMMON_SWITCH] = c->switch_name,
+							    [RTSP_COMMON_RECORDER] = c->recorder,
+							    [RTSP_COMMON_STREET] = c->street,
+							    [RTSP_COMMON_SITE] = c->site },
+			.audience = rtsp_audience(c->region, c->facility, c->private_owner, c->address) };
 	}
 	r = r ? r : rtsp_outages_set(&a->outages, numbers, belongs, room, torap_app_mono());
 	if (r)

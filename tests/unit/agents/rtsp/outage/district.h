@@ -16,7 +16,9 @@ enum { DISTRICT_MAX = 2048, DISTRICT_TOLD_MAX = 4096, DISTRICT_PERIOD_S = 60 };
 struct district_told { /* what would be an event */
 	char text[64]; /* "offline start 7", "switch sw-1 start", "planned switch sw-1 end" */
 	uint32_t slots[DISTRICT_MAX], others[DISTRICT_MAX];
-	uint32_t count, others_count, members, dark, before;
+	uint32_t count, others_count, members, dark, before, total, first;
+	uint64_t audience;
+	struct torap_wall since, began;
 	enum rtsp_cause cause;
 	enum rtsp_outcome kind;
 	int64_t at_s;
@@ -70,18 +72,23 @@ static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
 	static const char *const states[] = { "start", "change", "end" };
 	(void)hint;
 	struct district_told *t = district_tell();
-	snprintf(t->text, sizeof t->text, "%s%s %s %s", m->outage->planned ? "planned " : "",
-		rtsp_common_name(m->outage->common), m->outage->name, states[m->state]);
+	snprintf(t->text, sizeof t->text, "%s%s %s %s", m->share->outage->excused ? "planned " : "",
+		rtsp_common_name(m->share->outage->common), m->share->outage->name, states[m->state]);
 	memcpy(t->slots, m->slots, m->slots_count * sizeof *m->slots);
 	memcpy(t->others, m->others, m->others_count * sizeof *m->others);
 	t->count = m->slots_count;
 	t->others_count = m->others_count;
-	t->members = m->outage->members;
-	t->dark = m->outage->dark;
-	t->before = m->outage->before;
-	t->cause = m->outage->cause;
-	t->kind = m->outage->kind;
-	t->number = m->outage->number;
+	t->members = m->share->members;
+	t->dark = m->share->dark;
+	t->before = m->share->outage->before;
+	t->cause = m->share->outage->cause;
+	t->kind = m->share->outage->kind;
+	t->total = m->share->outage->members;
+	t->audience = m->share->audience;
+	t->first = (uint32_t)m->share->first - 1;
+	t->since = m->share->since;
+	t->began = m->share->outage->began;
+	t->number = m->share->number;
 	t->state = m->state;
 }
 
@@ -140,7 +147,7 @@ static inline void district_open(uint32_t count)
 		district_on_hurry, district_on_excuse };
 	for (uint32_t i = 0; i < count; i++) {
 		district.numbers[i] = i + 1;
-		district.belongs[i] = (struct rtsp_belongs){ { "", "", "", "site", "" } };
+		district.belongs[i] = (struct rtsp_belongs){ .names = { "", "", "", "site", "" } };
 	}
 }
 

@@ -13,11 +13,11 @@ enum { MANY = 20000, NAME_MAX_ = 63 };
 
 static struct rtsp_cameras cameras;
 static uint32_t slots[MANY];
-static struct rtsp_outage outage = { .number = 1,
-	.common = RTSP_COMMON_SWITCH,
+static struct rtsp_outage outage = { .common = RTSP_COMMON_SWITCH,
 	.name = (char *)"sw-1",
 	.cause = RTSP_CAUSE_NETWORK,
-	.since = { 1700000000000000 } };
+	.began = { 1700000000000000 } };
+static struct rtsp_share share = { .number = 1, .outage = &outage, .since = { 1700000000000000 } };
 static struct rtsp_observation observation;
 
 /* Ids as long as the registry takes them. */
@@ -62,14 +62,14 @@ static uint32_t words(const char *text)
 
 static struct rtsp_mass_note *note_of(enum rtsp_mass_state state, uint32_t count, uint32_t others)
 {
-	struct rtsp_mass mass = { .outage = &outage,
+	struct rtsp_mass mass = { .share = &share,
 		.state = state,
 		.of = count,
 		.slots = slots,
 		.slots_count = count,
 		.others = slots,
 		.others_count = others };
-	outage.members = count;
+	outage.members = share.members = count;
 	struct rtsp_mass_note *note = rtsp_mass_note_create(&mass, &cameras);
 	cr_assert(note);
 	rtsp_observe_mass(
@@ -118,7 +118,8 @@ Test(mass, an_excuse_makes_it_another_thing)
 	memcpy(key, observation.repeat_key, sizeof key);
 	cr_expect_eq(observation.o.n_personal, 0);
 	rtsp_mass_note_destroy(note);
-	outage.planned = &planned;
+	share.planned = &planned;
+	outage.excused = true;
 	note = note_of(RTSP_MASS_START, 3, 0);
 	cr_expect_neq(memcmp(key, observation.repeat_key, sizeof key), 0);
 	cr_expect_str_eq(observation.o.vocabulary, "torap-rtsp-planned");
@@ -128,7 +129,8 @@ Test(mass, an_excuse_makes_it_another_thing)
 	cr_expect_str_eq(observation.o.personal[1]->value, "rewiring");
 	rtsp_mass_note_destroy(note);
 	cr_expect_eq(planned.refs, 1);
-	outage.planned = NULL;
+	share.planned = NULL;
+	outage.excused = false;
 	rtsp_cameras_finish(&cameras);
 }
 
@@ -154,7 +156,8 @@ Test(mass, each_kind_of_an_outage_of_one_group_has_a_zone_of_its_own)
 	name_cameras(3);
 	expect_zone("sw-1", RTSP_OUTCOME_PICTURE, "switch sw-1");
 	expect_zone("sw-1", RTSP_OUTCOME_UNAUTHORISED, "switch sw-1 unauthorised");
-	outage.planned = &planned;
+	share.planned = &planned;
+	outage.excused = true;
 	expect_zone("sw-1", RTSP_OUTCOME_PICTURE, "switch sw-1 planned");
 	outage.common = RTSP_COMMON_RECORDER;
 	for (int kind = RTSP_OUTCOME_PICTURE + 1; kind < RTSP_OUTCOMES; kind++) {
@@ -165,16 +168,21 @@ Test(mass, each_kind_of_an_outage_of_one_group_has_a_zone_of_its_own)
 	outage.common = RTSP_COMMON_ALL;
 	expect_zone("all", RTSP_OUTCOME_NOT_FOUND, "all not_found planned");
 	outage.common = RTSP_COMMON_SWITCH;
-	outage.planned = NULL;
+	share.planned = NULL;
+	outage.excused = false;
 	rtsp_cameras_finish(&cameras);
 }
 
 /* What a restart must know. */
 
-static void ignore_mass(void *hint, const struct rtsp_mass *mass)
+static uint64_t audiences[8];
+static uint32_t told_starts[8], told_count;
+
+static void note_start(void *hint, const struct rtsp_mass *mass)
 {
 	(void)hint;
-	(void)mass;
+	for (uint32_t i = 0; mass->state == RTSP_MASS_START && i < mass->slots_count; i++)
+		told_starts[told_count++] = mass->slots[i];
 }
 
 static struct kit_planned *no_excuse(void *hint, uint32_t slot)
@@ -184,57 +192,97 @@ static struct kit_planned *no_excuse(void *hint, uint32_t slot)
 	return NULL;
 }
 
+static void no_hurry(void *hint, uint32_t slot)
+{
+	(void)hint;
+	(void)slot;
+}
+
 static struct rtsp_outages outages_of(uint32_t count)
 {
 	struct rtsp_outages o = { .limits = rtsp_outage_limits_default,
-		.port = { .tell_mass = ignore_mass, .excuse = no_excuse } };
+		.port = { .tell_mass = note_start, .excuse = no_excuse, .hurry = no_hurry } };
 	uint64_t numbers[8];
 	struct rtsp_belongs belongs[8];
 	for (uint32_t i = 0; i < count; i++) {
 		numbers[i] = cameras.slots[i]->number;
-		belongs[i] = (struct rtsp_belongs){ { "sw-1", "", "", "school", "" } };
+		belongs[i] = (struct rtsp_belongs){ .names = { "sw-1", "", "", "school", "" },
+			.audience = audiences[i] };
 	}
 	cr_assert_eq(rtsp_outages_set(&o, numbers, belongs, count, (struct torap_mono){ 1 }), 0);
 	return o;
 }
 
+/* Cameras from … until - 1, the first of them back, the last untold. */
+static struct rtsp_share *restore(struct rtsp_outages *o, struct rtsp_outage *like,
+	struct kit_planned *planned, uint32_t from, uint32_t until)
+{
+	const struct rtsp_share share_like = { .outage = like,
+		.audience = audiences[from],
+		.planned = planned,
+		.since = { 1700000000000001 },
+		.first = cameras.slots[until - 1]->number };
+	struct rtsp_share *one = rtsp_outages_restore(o, &share_like, (struct torap_mono){ 1 });
+	for (uint32_t i = from; i < until; i++) {
+		const struct rtsp_member member = { .state = i > from ? RTSP_MEMBER_IN : RTSP_MEMBER_FREE,
+			.untold = i == until - 1,
+			.since = { 1700000000000002 },
+			.cause = RTSP_CAUSE_POWER,
+			.reported = RTSP_OUTCOME_NO_ROUTE };
+		rtsp_outages_restore_member(o, one, i, &member, (struct torap_mono){ 1 });
+	}
+	return one;
+}
+
 Test(outage_state, brings_back_what_the_node_knows)
 {
 	const struct rtsp_now now = { { 1 }, { 1800000000000000 } };
+	struct rtsp_outage like = { .common = RTSP_COMMON_SWITCH,
+		.name = (char *)"sw-1",
+		.kind = RTSP_OUTCOME_PICTURE,
+		.excused = true,
+		.cause = RTSP_CAUSE_NETWORK,
+		.began = { 1700000000000000 },
+		.before = 1 };
+	struct kit_planned planned = { .who = (char *)"order 5", .why = (char *)"rewiring", .refs = 1 };
 	struct torap_writer w = { 0 };
-	name_cameras(4);
-	struct rtsp_outages before = outages_of(4);
-	struct kit_planned *planned = calloc(1, sizeof *planned);
-	planned->refs = 1;
-	planned->who = strdup("order 5");
-	planned->why = strdup("rewiring");
-	struct rtsp_outage *one =
-		rtsp_outages_restore(&before, RTSP_COMMON_SWITCH, "sw-1", planned, now.mono);
-	kit_planned_unref(planned);
-	one->cause = RTSP_CAUSE_NETWORK;
-	one->since.us = 1700000000000000;
-	one->first = cameras.slots[2]->number;
-	for (uint32_t i = 0; i < 3; i++)
-		rtsp_outages_restore_member(&before, one, i, i > 0, i == 2,
-			(struct torap_wall){ 1700000000000001 }, RTSP_CAUSE_POWER, now.mono);
+	name_cameras(7);
+	for (uint32_t i = 0; i < 7; i++)
+		audiences[i] = i < 4 ? 7 : 8;
+	struct rtsp_outages before = outages_of(7);
+	restore(&before, &like, &planned, 0, 3);
+	restore(&before, &like, NULL, 4, 7);
+	cr_assert_eq(before.shares[0].outage, before.shares[1].outage, "two reports, one outage");
 	rtsp_outage_state_encode(&before, &cameras, &w);
 
-	struct rtsp_outages after = outages_of(4);
+	audiences[5] = 9; /* its site is of another region since */
+	struct rtsp_outages after = outages_of(7);
 	cr_assert(rtsp_outage_state_decode(&after, &cameras, torap_bytes(w.data, w.size), now));
-	one = &after.list[0];
+	const struct rtsp_share *one = &after.shares[0], *two = &after.shares[1];
 	cr_expect_eq(one->members, 3);
 	cr_expect_eq(one->dark, 2);
+	cr_expect_eq(one->audience, 7);
 	cr_expect_eq(one->first, cameras.slots[2]->number);
-	cr_expect_eq(one->since.us, 1700000000000000);
+	cr_expect_eq(one->since.us, 1700000000000001);
 	cr_expect_str_eq(one->planned->who, "order 5");
-	cr_expect(one->joined && after.members[2].untold);
+	cr_expect(one->durable && !one->untold && one->joined && after.members[2].untold);
+	cr_expect_eq(one->outage, two->outage);
+	cr_expect_eq(one->outage->began.us, 1700000000000000);
+	cr_expect_eq(one->outage->cause, RTSP_CAUSE_NETWORK);
+	cr_expect_eq(one->outage->before, 1);
+	cr_expect_eq(one->outage->members, 5);
+	cr_expect_eq(one->outage->dark, 3);
+	cr_expect_eq(two->members, 2);
+	cr_expect_eq(after.members[5].share, RTSP_NO_SHARE);
+	cr_expect_eq(after.members[5].state, RTSP_MEMBER_HELD, "it is told to those who may read of it now");
+	cr_expect_eq(after.members[5].reported, RTSP_OUTCOME_NO_ROUTE);
 	cr_expect_not(cameras.slots[0]->health.troubles[RTSP_OFFLINE].open);
 	cr_expect(cameras.slots[1]->health.troubles[RTSP_OFFLINE].open);
-	cr_expect_eq(cameras.slots[1]->health.troubles[RTSP_OFFLINE].bad_since.wall.us, 1700000000000001);
+	cr_expect_eq(cameras.slots[1]->health.troubles[RTSP_OFFLINE].bad_since.wall.us, 1700000000000002);
 	rtsp_outages_finish(&after);
 
 	for (size_t i = 0; i < w.size; i++) { /* whatever byte is damaged */
-		struct rtsp_outages damaged = outages_of(4);
+		struct rtsp_outages damaged = outages_of(7);
 		w.data[i] ^= 0x40;
 		cr_expect_not(rtsp_outage_state_decode(&damaged, &cameras, torap_bytes(w.data, w.size), now));
 		w.data[i] ^= 0x40;
@@ -243,5 +291,39 @@ Test(outage_state, brings_back_what_the_node_knows)
 	}
 	torap_writer_finish(&w);
 	rtsp_outages_finish(&before);
+	rtsp_cameras_finish(&cameras);
+}
+
+/* Killed when the node had the report of one region, and not yet that of the other. */
+Test(outage_state, who_has_not_heard_of_it_before_a_restart_hears_of_it_after)
+{
+	struct rtsp_now now = { { 1 }, { 1800000000000000 } };
+	struct rtsp_outage like = { .common = RTSP_COMMON_SWITCH, .name = (char *)"sw-1", .began = { 5 } };
+	struct torap_writer w = { 0 };
+	name_cameras(6);
+	for (uint32_t i = 0; i < 6; i++)
+		audiences[i] = i < 3 ? 7 : 8;
+	struct rtsp_outages before = outages_of(6);
+	restore(&before, &like, NULL, 0, 3);
+	restore(&before, &like, NULL, 3, 6)->durable = false;
+	rtsp_outage_state_encode(&before, &cameras, &w);
+	rtsp_outages_finish(&before);
+
+	struct rtsp_outages after = outages_of(6);
+	cr_assert(rtsp_outage_state_decode(&after, &cameras, torap_bytes(w.data, w.size), now));
+	const struct rtsp_report report = { .fault = RTSP_OFFLINE,
+		.start = true,
+		.cause = RTSP_CAUSE_NETWORK,
+		.outcome = RTSP_OUTCOME_NO_ROUTE,
+		.since = { 9 } };
+	for (uint32_t i = 4; i < 6; i++)
+		rtsp_outages_report(&after, i, &report, now);
+	for (; now.mono.us < 40 * TORAP_US_PER_S; now.mono.us += TORAP_US_PER_S)
+		rtsp_outages_step(&after, now);
+	cr_assert_eq(told_count, 2, "told were %u", told_count);
+	cr_expect(told_starts[0] == 4 && told_starts[1] == 5);
+	cr_expect_eq(after.shares[1].outage, after.shares[0].outage);
+	torap_writer_finish(&w);
+	rtsp_outages_finish(&after);
 	rtsp_cameras_finish(&cameras);
 }

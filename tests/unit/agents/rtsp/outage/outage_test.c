@@ -441,16 +441,17 @@ Test(outage, survives_a_change_of_the_registry, .fini = district_close)
 	district_expect(1);
 	for (uint32_t i = 0; i < 5; i++) {
 		district.numbers[i] = 0;
-		district.belongs[i] = (struct rtsp_belongs){ { NULL } };
+		district.belongs[i] = (struct rtsp_belongs){ .names = { NULL } };
 	}
 	district_belong(5, 6, RTSP_COMMON_SWITCH, "sw-2");
 	district_set();
-	cr_expect_eq(district.o.list[0].dark, 15);
-	cr_expect_geq(district.o.list[0].first, 6, "it is told in the name of one that is still there");
+	cr_expect_eq(district.o.shares[0].dark, 15);
 	district_down(0, 20, WELL);
 	district_run(300);
 	district_expect(2);
 	cr_expect_eq(district_told("switch sw-1 end")->count, 15);
+	cr_expect_geq(
+		district_told("switch sw-1 end")->first, 5, "it is told in the name of one that is gone");
 }
 
 /* The camera in whose name it is told leaves the registry before the node has it. */
@@ -466,7 +467,7 @@ Test(outage, what_did_not_get_through_is_told_again, .fini = district_close)
 	cr_assert_eq(district.told_count, 2);
 	cr_expect_str_eq(district.told[1].text, "switch sw-1 start");
 	cr_expect_eq(district.told[1].count, 20);
-	cr_expect(district.o.list[0].durable);
+	cr_expect(district.o.shares[0].durable);
 	district.lost = 1;
 	district_down(0, 20, WELL);
 	district_run(300);
@@ -474,7 +475,7 @@ Test(outage, what_did_not_get_through_is_told_again, .fini = district_close)
 	cr_expect_str_eq(district.told[2].text, "switch sw-1 end");
 	cr_expect_str_eq(district.told[3].text, "switch sw-1 end");
 	cr_expect_eq(district.told[3].members, 20, "how many they were is known still");
-	cr_expect_eq(district.o.list[0].number, 0);
+	cr_expect_eq(district.o.shares[0].number, 0);
 }
 
 Test(outage, none_is_told_of_when_that_is_configured, .fini = district_close)
@@ -520,6 +521,7 @@ Test(outage, unrelated_faults_are_told_each_by_itself, .fini = district_close)
 	cr_expect_eq(balance, 0);
 	cr_expect_eq(rtsp_outages_held(&district.o), 0);
 	cr_expect_leq(district.o.list_room, 8);
+	cr_expect_leq(district.o.shares_room, 8);
 	cr_expect_leq(
 		district.looks, 1024 * 15000 / 60 * 2, "%llu looks", (unsigned long long)district.looks);
 }
