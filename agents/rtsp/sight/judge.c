@@ -122,6 +122,7 @@ static bool is_frozen(struct bench *b)
 	struct rtsp_history *h = &b->sight->history;
 	const struct rtsp_shot *s = &b->m->shot;
 	struct rtsp_verdict *out = b->out;
+	out->first = !h->any;
 	out->changed = count_changes(h, &b->m->marks);
 	h->stuck = (uint8_t)(!stands_still(h, s) ? 0 : h->stuck < UINT8_MAX ? h->stuck + 1 : UINT8_MAX);
 	follow_changes(h, !h->any || out->changed > b->profile->frozen_blocks, &b->m->marks, s->arrived);

@@ -16,6 +16,7 @@ struct rtsp_verdict {
 	enum rtsp_cause cause; /* of `sight` */
 	bool learning;         /* the baseline is too young: defocused and moved are not judged */
 	bool stuck;            /* frozen: its timestamps do not advance either */
+	bool first;            /* nothing was seen before it that it could be compared with */
 
 	/* Measurements: what a report tells. */
 	float mean, deviation, noise, dark, bright, flat, relief, steps;
