@@ -14,7 +14,7 @@ enum rtsp_decision {
 enum rtsp_decision rtsp_decide(const struct rtsp_outages *o, uint32_t slot, bool now_or_never,
 	struct torap_mono now, uint32_t *group);
 
-/* In whose name they are told: a camera of the site that has most of them, for that site's class is the event's.  `times`: room for a
+/* In whose name they are told: a camera of the site that has most of them.  `times`: room for a
  * number for each slot. */
 uint32_t rtsp_decide_first(
 	const struct rtsp_outages *o, const uint32_t *slots, uint32_t count, uint32_t *times);
