@@ -62,7 +62,7 @@ struct torap_buffer *node_request_pack(
 	char stream[TORAP_STREAM_TEXT_SIZE];
 	Torap__AgentRequest message = TORAP__AGENT_REQUEST__INIT;
 	q->left_out = 0;
-	for (uint32_t i = 0; i < site->cameras_count; i++) {
+	for (uint32_t i = 0; site && i < site->cameras_count; i++) {
 		if (!may_be_asked(site->cameras[i], now))
 			continue;
 		if (message.n_addresses < NODE_REQUESTS_CAMERAS)

@@ -12,6 +12,7 @@ struct node_event *node_request_access(const struct node_request *q, struct node
 /* That there are no pictures.  NULL: memory ran out. */
 struct node_event *node_request_missing(
 	const struct node_request *q, const char *reason, struct node_now now);
-/* Names the site's cameras that may be asked now, and writes into the request how many they are.  NULL: memory ran out. */
+/* Names the site's cameras that may be asked now, and writes into the request how many they are.  `site` NULL: none, so that an agent which
+ * knows the request says when it is done, and one that does not looks at nothing.  NULL: memory ran out. */
 struct torap_buffer *node_request_pack(
 	struct node_request *q, const struct node_site *site, struct node_now now);

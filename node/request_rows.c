@@ -82,6 +82,7 @@ void node_request_rows_put(struct torap_writer *writes, const struct node_reques
 	torap_write_u32(&value, request->cameras);
 	torap_write_u32(&value, request->left_out);
 	torap_write_u64(&value, (uint64_t)request->made.us);
+	torap_write_u8(&value, request->sent);
 	write_alarm(&value, request->site, &request->alarm);
 	put(writes, OF_REQUEST, request->id, &value);
 }
@@ -109,6 +110,7 @@ static bool read_request(const struct node_request_rows_reader *to, uint64_t id,
 	request.cameras = torap_read_u32(r);
 	request.left_out = torap_read_u32(r);
 	request.made.us = (int64_t)torap_read_u64(r);
+	request.sent = torap_read_u8(r);
 	if (!id || !read_alarm(r, to->writer, request.site, &request.alarm))
 		return false;
 	to->on_request(to->hint, &request);

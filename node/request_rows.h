@@ -1,12 +1,13 @@
 /* request_rows.h: what the disk knows of pictures that alarms ask for: rows of the table `requests`.  Private to requests.
  *
  *     'a', number (u64)   an alarm that nobody was asked for yet: kind, at, site, lane, incarnation, number of its event
- *     'r', id (u64)       a request that nobody has done yet: region, facility, alarms, cameras, cameras left out, made, then as an alarm
+ *     'r', id (u64)       a request that nobody has done yet: region, facility, alarms, cameras, cameras left out, made, sent (u8), then as an alarm
  *
  * An alarm's row is written in the transaction of its event, and goes in that of the event which says what became of it: `access`, with
  * which the request's row comes, or `evidence_missing`.  A request's row goes when an agent has done it, or with its `evidence_missing`. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct node_request {
 	struct node_alarm alarm;            /* the last of `alarms` */
 	uint32_t alarms, cameras, left_out; /* left_out: cameras beyond what a request holds */
 	struct torap_wall made;
+	bool sent; /* an agent may have taken it */
 };
 
 /* The row of an alarm whose event is that of the entry: stream and number are filled in when it has them. */

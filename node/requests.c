@@ -238,10 +238,10 @@ void node_requests_agent(struct node_requests *r, uint64_t session, struct node_
 {
 	for (size_t i = 0; i < NODE_REQUESTS_MAX; i++) {
 		struct node_request_slot *q = &r->list[i];
-		if (!q->durable || q->over || q->leaving || !q->body || !is_young(q, now))
+		if (!q->durable || q->over || q->leaving || !q->body || !(q->before || is_young(q, now)))
 			continue;
 		r->options.send_to(r->options.hint, session, q->body);
-		q->sent = true;
+		node_request_slot_sent(r, q);
 	}
 }
 
@@ -258,7 +258,7 @@ static void leave(struct node_requests *r, struct node_request_slot *q)
 /* It goes with the event that says why there are no pictures. */
 static void give_up(struct node_requests *r, struct node_request_slot *q, struct node_now now)
 {
-	const char *reason = node_request_may_be_heard(q) ? "no answer" : "no agent";
+	const char *reason = q->asked.sent ? "no answer" : "no agent";
 	struct node_saying *s = node_saying_begin(r, q->asked.id);
 	if (!s)
 		return;
@@ -284,8 +284,7 @@ static void end_old(struct node_requests *r, struct node_now now)
 		struct node_request_slot *q = &r->list[i];
 		if (!q->durable || q->leaving)
 			continue;
-		int64_t most_ms =
-			node_request_may_be_heard(q) ? NODE_REQUESTS_OLD_MS : NODE_REQUESTS_YOUNG_MS;
+		int64_t most_ms = q->asked.sent ? NODE_REQUESTS_OLD_MS : NODE_REQUESTS_YOUNG_MS;
 		if (q->over)
 			leave(r, q);
 		else if (now.mono.us - q->made.us > most_ms * TORAP_US_PER_MS &&

@@ -5,8 +5,8 @@
  * NODE_REQUESTS_YOUNG_MS is too old to be asked for.  A request is itself an event (`access`), and leaves when that is durable.  It stays for
  * agents that come, or come back, until one of them says that it is done, or it is old: then an `evidence_missing` event says so.
  *
- * Killed at any moment, the next start goes on (request_rows.h): an alarm that nobody was asked for waits on, a request that nobody has
- * done is sent again under its id, by which an agent knows what it has taken already.  Both keep the age that they have. */
+ * Killed at any moment, the next start goes on (request_rows.h): an alarm that nobody was asked for waits on, a request that no agent has
+ * heard is sent under its id, of one that was sent agents are only asked whether it is done.  All keep the age that they have. */
 #pragma once
 
 #include <stddef.h>

@@ -12,10 +12,11 @@ struct node_request_slot {
 	struct node_request asked; /* .id 0: free */
 	struct torap_mono made;
 	struct torap_mono kept_until; /* a start gives agents that have it time to come back */
-	bool durable, sent, restored; /* restored: whether an agent has heard of it is not known */
-	bool over;                    /* done */
-	bool leaving;                 /* its row is on its way off the disk */
-	struct torap_buffer *body;    /* NULL: none of the cameras may be asked any more */
+	bool durable;
+	bool before;  /* a former process has sent it: agents are only asked whether it is done */
+	bool over;    /* done */
+	bool leaving; /* its row is on its way off the disk */
+	struct torap_buffer *body; /* NULL: none of the cameras may be asked any more */
 };
 
 struct node_requests {
@@ -48,12 +49,8 @@ static inline struct node_request_slot *node_requests_find(struct node_requests 
 	return q->asked.id == id && id ? q : NULL;
 }
 
-/* An agent may have taken it. */
-static inline bool node_request_may_be_heard(const struct node_request_slot *q)
-{
-	return q->sent || q->restored;
-}
-
+/* It has been sent: its row says so from now on, so that a kill does not make an agent look twice. */
+void node_request_slot_sent(struct node_requests *r, struct node_request_slot *q);
 /* NULL: memory ran out. */
 struct node_saying *node_saying_begin(struct node_requests *r, uint64_t request);
 /* The rows of the alarms that wait at the place go with it. */

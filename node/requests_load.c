@@ -66,12 +66,14 @@ static void on_request(void *hint, const struct node_request *request)
 		node_request_rows_gone(&l->writes, request->id);
 		return;
 	}
-	*q = (struct node_request_slot){ .asked = *request, .durable = true, .restored = true };
+	*q = (struct node_request_slot){ .asked = *request, .durable = true, .before = request->sent };
 	q->made = mono_of(l->now, request->made);
-	q->kept_until = torap_mono_add_ms(l->now.mono, NODE_REQUESTS_YOUNG_MS);
 	struct node_request today = *request; /* Consent may have ended since. */
-	q->body = site ? node_request_pack(&today, site, l->now) : NULL;
-	if (!today.cameras || !site)
+	if (q->before)
+		q->kept_until = torap_mono_add_ms(l->now.mono, NODE_REQUESTS_YOUNG_MS);
+	if (q->before || site)
+		q->body = node_request_pack(&today, q->before ? NULL : site, l->now);
+	if (!q->before && !today.cameras)
 		q->body = (torap_buffer_unref(q->body), NULL);
 	r->counts.waiting++;
 	r->counts.restored++;

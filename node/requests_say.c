@@ -15,6 +15,16 @@ static void free_request(struct node_requests *r, struct node_request_slot *q)
 	*q = (struct node_request_slot){ 0 };
 }
 
+void node_request_slot_sent(struct node_requests *r, struct node_request_slot *q)
+{
+	struct node_saying *s = q->asked.sent ? NULL : node_saying_begin(r, 0);
+	q->asked.sent = true;
+	if (!s)
+		return;
+	node_request_rows_put(&s->entry.writes, &q->asked);
+	(void)node_saying_rows(s); /* Without it an agent that is killed, too, may look twice. */
+}
+
 static void on_access(struct node_requests *r, struct node_request_slot *q, bool durable)
 {
 	if (!durable) { /* What nobody may know of must not happen. */
@@ -24,7 +34,8 @@ static void on_access(struct node_requests *r, struct node_request_slot *q, bool
 	r->counts.asked++;
 	r->counts.shared += q->asked.alarms - 1;
 	q->durable = true;
-	q->sent = r->options.send(r->options.hint, q->body) > 0;
+	if (r->options.send(r->options.hint, q->body) > 0)
+		node_request_slot_sent(r, q);
 }
 
 static void on_row_gone(struct node_requests *r, struct node_request_slot *q, bool durable)
@@ -34,7 +45,7 @@ static void on_row_gone(struct node_requests *r, struct node_request_slot *q, bo
 		return;
 	if (q->over)
 		r->counts.done++;
-	else if (node_request_may_be_heard(q))
+	else if (q->asked.sent)
 		r->counts.unanswered++;
 	else
 		r->counts.unheard++;

@@ -387,10 +387,12 @@ Test(requests, are_sent_again_after_a_kill_until_they_are_done)
 	cr_expect_eq(d.last->alarm_seq, alarm.entry.seq);
 	cr_expect_str_eq(d.last->alarm_stream, alarm.place);
 	cr_expect_eq(d.last->n_addresses, 2);
+	fixture_settle(&d.f);
 	kill_and_start(&d, 3);
 	node_requests_agent(d.requests, 77, d.f.now);
 	cr_expect_eq(d.sent_to, 1);
 	cr_expect_eq(d.last->id, id);
+	cr_expect_eq(d.last->n_addresses, 0, "who does not know it looks at nothing");
 	/* Its interval is that of before. */
 	alarm_at(&d, "school-1", 9);
 	pass(&d, 15);
@@ -421,19 +423,37 @@ Test(requests, are_told_as_missing_when_the_node_was_away_too_long)
 	kill_and_start(&d, 600);
 	pass(&d, 1);
 	cr_expect_eq(node_requests_counts(d.requests).shed, 1);
-	cr_expect_eq(normal_events(&d), 2, "the request, and that it is too late for the other alarm");
+	cr_expect_eq(node_requests_counts(d.requests).unheard, 1);
+	cr_expect_eq(normal_events(&d), 3,
+		"the request, that nobody heard it, and that it is too late for the other alarm");
 	node_requests_agent(d.requests, 77, d.f.now);
 	cr_expect_eq(d.sent + d.sent_to, 0);
-	pass(&d, 100);
-	cr_expect_eq(node_requests_counts(d.requests).waiting, 1, "an agent may still say that it is done");
-	pass(&d, 30);
-	cr_expect_eq(node_requests_counts(d.requests).waiting, 0);
-	cr_expect_eq(node_requests_counts(d.requests).unanswered, 1);
-	cr_expect_eq(normal_events(&d), 3);
 	kill_and_start(&d, 1);
 	pass(&d, 200);
 	cr_expect_eq(node_requests_counts(d.requests).restored, 0);
 	cr_expect_eq(normal_events(&d), 3, "once");
+	end(&d);
+}
+
+/* An agent has it, and may have done it while the node was away: it has time to say so, and nobody looks anew. */
+Test(requests, that_an_agent_has_wait_for_it_after_a_start)
+{
+	struct desk d;
+	struct alarm alarm;
+	begin(&d);
+	real_alarm(&d, &alarm);
+	pass(&d, 1);
+	cr_assert_eq(d.sent, 1);
+	kill_and_start(&d, 600);
+	pass(&d, 100);
+	cr_expect_eq(node_requests_counts(d.requests).waiting, 1);
+	node_requests_agent(d.requests, 77, d.f.now);
+	cr_assert_eq(d.sent_to, 1);
+	cr_expect_eq(d.last->n_addresses, 0);
+	pass(&d, 30);
+	cr_expect_eq(node_requests_counts(d.requests).waiting, 0);
+	cr_expect_eq(node_requests_counts(d.requests).unanswered, 1);
+	cr_expect_eq(normal_events(&d), 2);
 	end(&d);
 }
 
