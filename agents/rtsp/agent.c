@@ -4,11 +4,11 @@
 #include <math.h>
 
 #include "agents/rtsp/decode.h"
-#include "agents/rtsp/outage/mass.h"
 #include "agents/rtsp/evidence/evidence.h"
 #include "agents/rtsp/keep.h"
-#include "agents/rtsp/page.h"
+#include "agents/rtsp/outage/mass.h"
 #include "agents/rtsp/outage/tell.h"
+#include "agents/rtsp/page.h"
 #include "agents/rtsp/watch.h"
 #include "base/error.h"
 #include "base/log.h"

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 
 #include "agents/kit/config.h"
-#include "agents/rtsp/outage/outage.h"
 #include "agents/rtsp/evidence/evidence_config.h"
+#include "agents/rtsp/outage/outage.h"
 #include "agents/rtsp/schedule.h"
 #include "agents/rtsp/talk/session.h"
 

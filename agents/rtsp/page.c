@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "agents/rtsp/decode.h"
-#include "agents/rtsp/outage/outage_page.h"
 #include "agents/rtsp/evidence/evidence.h"
+#include "agents/rtsp/outage/outage_page.h"
 #include "loop/app.h"
 #include "loop/metric.h"
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/rtsp/outage/tell.h"
 #include "agents/rtsp/evidence/evidence.h"
+#include "agents/rtsp/outage/tell.h"
 #include "base/log.h"
 #include "loop/app.h"
 

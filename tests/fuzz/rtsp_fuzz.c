@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "agents/rtsp/evidence/access.h"
-#include "agents/rtsp/talk/session.h"
 #include "agents/rtsp/evidence/track.h"
+#include "agents/rtsp/talk/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agents/rtsp/talk/assembly.h"
 #include "agents/rtsp/evidence/ring.h"
+#include "agents/rtsp/talk/assembly.h"
 #include "base/bytes.h"
 
 enum { RTSP_FOOTAGE_PACKETS_MAX = 1 << 18, RTSP_FOOTAGE_SPANS_MAX = 1 << 14 };

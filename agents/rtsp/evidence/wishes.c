@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "agents/rtsp/evidence/clip.h"
-#include "agents/rtsp/frame.h"
 #include "agents/rtsp/evidence/evidence_inside.h"
 #include "agents/rtsp/evidence/snapshot.h"
+#include "agents/rtsp/frame.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"

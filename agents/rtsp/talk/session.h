@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agents/rtsp/sight/fault.h"
 #include "agents/rtsp/talk/assembly.h"
 #include "agents/rtsp/talk/digest.h"
-#include "agents/rtsp/sight/fault.h"
 #include "agents/rtsp/talk/sdp.h"
 #include "agents/rtsp/talk/url.h"
 #include "base/time.h"

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/rtsp/evidence/access.h"
 #include "agents/rtsp/decode.h"
+#include "agents/rtsp/evidence/access.h"
 #include "agents/rtsp/evidence/snapshot.h"
 #include "agents/rtsp/evidence/track.h"
 #include "tests/unit/agents/rtsp/evidence/camera.h"
