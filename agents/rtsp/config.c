@@ -161,7 +161,8 @@ static int take(
 		take_limits(&t, &c->limits, raw->limits);
 	if (raw->outage)
 		take_outage(&t, &c->outage, raw->outage);
-	return t.failed ? t.failed : rtsp_evidence_config_take(&c->evidence, raw->evidence, path, err);
+	rtsp_evidence_config_take(&c->evidence, raw->evidence, &t);
+	return t.failed;
 }
 
 int rtsp_config_load(struct rtsp_config *out, const char *path, struct torap_error *err)

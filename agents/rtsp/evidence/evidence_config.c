@@ -1,103 +1,59 @@
 #include "agents/rtsp/evidence/evidence_config.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/error.h"
 #include "base/limits.h"
-#include "base/size.h"
 #include "base/time.h"
+#include "conf/take.h"
 #include "conf/yaml.h"
 
 enum { NAME_MAX_SIZE = 4095 };
-static const int64_t day_us = 86400 * (int64_t)TORAP_US_PER_S;
-
-#define OPTIONAL(key, member, most)                                                                          \
-	CYAML_FIELD_STRING_PTR(                                                                              \
-		key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct rtsp_evidence_file, member, 1, most)
+static const int64_t second_us = TORAP_US_PER_S, day_us = 86400 * (int64_t)TORAP_US_PER_S;
 
 const cyaml_schema_field_t rtsp_evidence_fields[] = {
-	CYAML_FIELD_STRING_PTR(
-		"folder", CYAML_FLAG_POINTER, struct rtsp_evidence_file, folder, 1, NAME_MAX_SIZE),
-	OPTIONAL("holds", holds, NAME_MAX_SIZE),
-	OPTIONAL("keep", keep, 32),
-	OPTIONAL("quota", quota, 32),
-	OPTIONAL("snapshot_max", snapshot_max, 32),
-	OPTIONAL("clips", clips, 32),
-	OPTIONAL("before", before, 32),
-	OPTIONAL("after", after, 32),
-	OPTIONAL("memory", memory, 32),
+	TORAP_YAML_TEXT("folder", struct rtsp_evidence_file, folder, NAME_MAX_SIZE),
+	TORAP_YAML_MAY("holds", struct rtsp_evidence_file, holds, NAME_MAX_SIZE),
+	TORAP_YAML_MAY("keep", struct rtsp_evidence_file, keep, 32),
+	TORAP_YAML_MAY("quota", struct rtsp_evidence_file, quota, 32),
+	TORAP_YAML_MAY("snapshot_max", struct rtsp_evidence_file, snapshot_max, 32),
+	TORAP_YAML_MAY("clips", struct rtsp_evidence_file, clips, 32),
+	TORAP_YAML_MAY("before", struct rtsp_evidence_file, before, 32),
+	TORAP_YAML_MAY("after", struct rtsp_evidence_file, after, 32),
+	TORAP_YAML_MAY("memory", struct rtsp_evidence_file, memory, 32),
 	CYAML_FIELD_END,
 };
 
-/* Remembers the first complaint. */
-struct taking {
-	const char *path;
-	struct torap_error *err;
-	int failed;
-};
-
-static void take_duration(struct taking *t, int64_t *out, const char *text, int64_t least, int64_t most,
-	const char *where, const char *range)
+void rtsp_evidence_config_take(
+	struct rtsp_evidence_config *out, const struct rtsp_evidence_file *file, struct torap_taking *t)
 {
-	struct torap_error reason;
-	if (t->failed || !text)
-		return;
-	if (torap_duration_parse(out, text, &reason))
-		t->failed = torap_yaml_refuse(t->err, t->path, where, "%s", reason.text);
-	else if (*out < least || *out > most)
-		t->failed = torap_yaml_refuse(t->err, t->path, where, "must be between %s", range);
-}
-
-static void take_size(struct taking *t, uint64_t *out, const char *text, uint64_t least, uint64_t most,
-	const char *where, const char *range)
-{
-	struct torap_error reason;
-	if (t->failed || !text)
-		return;
-	if (torap_size_parse(out, text, &reason))
-		t->failed = torap_yaml_refuse(t->err, t->path, where, "%s", reason.text);
-	else if (*out < least || *out > most)
-		t->failed = torap_yaml_refuse(t->err, t->path, where, "must be between %s", range);
-}
-
-int rtsp_evidence_config_take(struct rtsp_evidence_config *out, const struct rtsp_evidence_file *file,
-	const char *path, struct torap_error *err)
-{
-	struct taking t = { path, err, 0 };
-	uint64_t snapshot_max = 1 << 20, memory = 64 << 20;
+	static const char *const clips_of[] = { "held", "none", NULL };
+	const struct torap_range keep = { second_us, 3650 * day_us, "must be between 1s and 3650d" },
+				 before = { second_us, 60 * second_us, "must be between 1s and 60s" },
+				 after = { second_us, 120 * second_us, "must be between 1s and 120s" },
+				 quota = { 1 << 20, (int64_t)1 << 50, "must be between 1MiB and 1PiB" },
+				 snapshot = { 16 << 10, TORAP_OBSERVATION_IMAGE_MAX,
+					 "must be between 16KiB and 8MiB - 1KiB" },
+				 memory = { 4 << 20, (int64_t)1 << 40, "must be between 4MiB and 1TiB" };
+	uint64_t snapshot_bytes = 1 << 20, memory_bytes = 64 << 20;
+	unsigned clips = 0;
 	*out = (struct rtsp_evidence_config){ .keep_us = 30 * day_us,
 		.quota = (uint64_t)20 << 30,
-		.clips = true,
-		.before_us = 10 * TORAP_US_PER_S,
-		.after_us = 20 * TORAP_US_PER_S };
+		.before_us = 10 * second_us,
+		.after_us = 20 * second_us };
 	if (!file)
-		return 0;
-	take_duration(&t, &out->keep_us, file->keep, TORAP_US_PER_S, 3650 * day_us, "evidence.keep",
-		"1s and 3650d");
-	take_duration(&t, &out->before_us, file->before, TORAP_US_PER_S, 60 * (int64_t)TORAP_US_PER_S,
-		"evidence.before", "1s and 60s");
-	take_duration(&t, &out->after_us, file->after, TORAP_US_PER_S, 120 * (int64_t)TORAP_US_PER_S,
-		"evidence.after", "1s and 120s");
-	take_size(
-		&t, &out->quota, file->quota, 1 << 20, (uint64_t)1 << 50, "evidence.quota", "1MiB and 1PiB");
-	take_size(&t, &snapshot_max, file->snapshot_max, 16 << 10, TORAP_OBSERVATION_IMAGE_MAX,
-		"evidence.snapshot_max", "16KiB and 8MiB - 1KiB");
-	take_size(&t, &memory, file->memory, 4 << 20, (uint64_t)1 << 40, "evidence.memory", "4MiB and 1TiB");
-	if (!t.failed && file->clips && strcmp(file->clips, "held") != 0 && strcmp(file->clips, "none") != 0)
-		t.failed = torap_yaml_refuse(
-			err, path, "evidence.clips", "\"%s\" is none of held, none", file->clips);
-	if (t.failed)
-		return t.failed;
-	out->clips = !file->clips || strcmp(file->clips, "held") == 0;
-	out->snapshot_max = (size_t)snapshot_max;
-	out->memory = (size_t)memory;
-	out->folder = torap_yaml_path(path, file->folder);
-	out->holds = file->holds ? torap_yaml_path(path, file->holds) : NULL;
-	return out->folder && (out->holds || !file->holds)
-		       ? 0
-		       : torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+		return;
+	torap_take_duration(t, &out->keep_us, file->keep, &keep, "evidence.keep");
+	torap_take_duration(t, &out->before_us, file->before, &before, "evidence.before");
+	torap_take_duration(t, &out->after_us, file->after, &after, "evidence.after");
+	torap_take_size(t, &out->quota, file->quota, &quota, "evidence.quota");
+	torap_take_size(t, &snapshot_bytes, file->snapshot_max, &snapshot, "evidence.snapshot_max");
+	torap_take_size(t, &memory_bytes, file->memory, &memory, "evidence.memory");
+	torap_take_word(t, &clips, file->clips, clips_of, "evidence.clips");
+	torap_take_path(t, &out->folder, file->folder);
+	torap_take_path(t, &out->holds, file->holds);
+	out->clips = clips == 0;
+	out->snapshot_max = (size_t)snapshot_bytes;
+	out->memory = (size_t)memory_bytes;
 }
 
 void rtsp_evidence_config_finish(struct rtsp_evidence_config *c)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct torap_error;
+struct torap_taking;
 
 struct rtsp_evidence_config {
 	char *folder; /* owned; NULL: no evidence is made, and the node asks nobody here */
@@ -24,9 +24,9 @@ struct rtsp_evidence_file { /* as libcyaml gives it */
 };
 extern const cyaml_schema_field_t rtsp_evidence_fields[];
 
-/* `file` NULL: none.  0, or a negative error with file, line and reason. */
-int rtsp_evidence_config_take(struct rtsp_evidence_config *out, const struct rtsp_evidence_file *file,
-	const char *path, struct torap_error *err);
+/* `file` NULL: none.  Complaints are the taking's. */
+void rtsp_evidence_config_take(
+	struct rtsp_evidence_config *out, const struct rtsp_evidence_file *file, struct torap_taking *t);
 void rtsp_evidence_config_finish(struct rtsp_evidence_config *c);
 /* What a reload may change: holds, keep, quota, snapshot_max. */
 bool rtsp_evidence_config_fits(
