@@ -13,7 +13,8 @@ enum {
 	SAME_LIGHT = 40,     /* luma values from the reference: what is lost now is not lost to darkness */
 	STRUCTURED_MIN = 10, /* blocks that a sharpness has to come from to be judged */
 	NIGHT_MEAN = 45,
-	FEW_REGIONS = 4, /* fewer say nothing */
+	FEW_REGIONS = 4,     /* fewer say nothing */
+	SHIFTED_REGIONS = 8, /* with fewer, a scene may be one line */
 };
 
 struct bench { /* what one picture is judged by */
@@ -23,20 +24,26 @@ struct bench { /* what one picture is judged by */
 	const struct rtsp_profile *profile;
 	struct rtsp_usual usual;
 	float likeness; /* of the usual likeness to the scene; 1: not compared */
-	bool suspect;   /* in known light and much unlike the scene */
-	bool unlike;    /* and nearly nothing of it is in its place: not to be learned from */
-	bool vague;     /* what is seen is different each time: neither moved nor defocused */
+	float usual_likeness;
+	bool suspect; /* in known light and much unlike the scene */
+	bool unlike;  /* and nearly nothing of it is in its place: not to be learned from */
+	bool vague;   /* what is seen is different each time: neither moved nor defocused */
 };
 
 /* Of the usual likeness. */
-#define FAMILIAR          0.8f
+#define FAMILIAR          0.87f
 #define STRANGER          0.6f
 #define HALF_ALIKE        0.55f
 #define LITTLE_ALIKE      0.45f
 #define HARDLY_ALIKE      0.4f
 #define NOTHING_IN_COMMON 0.25f
-#define LIKENESS_MIN      0.75f
-#define STEADY_MIN        0.8f /* a scene that is less like itself, in any light, has no edges of its own */
+#define SHIFTED_MIN       0.6f
+#define SHIFTED_GAIN      0.2f
+#define SHIFTED_GAIN_MIN  0.1f
+
+#define LIKENESS_MIN 0.75f
+#define STEADY_MIN   0.8f /* a scene that is less like itself, in any light, has no edges of its own */
+#define CLEAR_MIN    0.9f /* sharpness that no blurred lens leaves, where there is as much to see as usual */
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -194,6 +201,7 @@ static void compare_scene(struct bench *b)
 	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
 	if (match->likeness < FAMILIAR * usual) /* spares the search, nearly always */
 		rtsp_scene_compare(match, &r->scene, &b->m->scene, usual);
+	b->usual_likeness = usual;
 	b->likeness = match->likeness / usual;
 	b->suspect = b->likeness < STRANGER && is_known_light(b, r);
 	b->unlike = b->suspect && 4 * match->in_place < match->judged;
@@ -206,6 +214,17 @@ static bool is_elsewhere(const struct bench *b)
 	int visible = match->judged - match->hidden;
 	return visible >= RTSP_REGIONS_MIN && 3 * match->in_place <= visible &&
 	       (float)match->elsewhere >= b->profile->moved_elsewhere_min * (float)visible;
+}
+
+/* The scene as a whole, what is left of it, is clearly likest somewhere else, though not half of its regions are: bars and bricks are
+ * alike in many places.  Where a lorry hides a part, a line may seem to fit better elsewhere along itself: hardly, and few regions. */
+static bool is_shifted(const struct bench *b)
+{
+	const struct rtsp_scene_match *match = &b->out->match;
+	int visible = match->judged - match->hidden;
+	float gain = (match->shifted - match->unshifted) / b->usual_likeness;
+	return visible >= SHIFTED_REGIONS && match->shifted >= SHIFTED_MIN * b->usual_likeness &&
+	       (gain >= SHIFTED_GAIN || (gain >= SHIFTED_GAIN_MIN && 5 * match->elsewhere >= 2 * visible));
 }
 
 /* Nearly; else it may be dark, or blurred. */
@@ -231,6 +250,14 @@ static bool is_gone(const struct bench *b)
 	       in_place <= b->profile->moved_in_place_max * visible;
 }
 
+/* What is blurred is not found in its place either; but something of it is, much of it has no edges any more, and none is sharp. */
+static bool is_other(const struct bench *b)
+{
+	const struct rtsp_measure *m = b->m;
+	bool clear = m->sharpness >= CLEAR_MIN && (float)m->structured >= b->usual.structured;
+	return is_all_visible(&b->out->match) && (b->likeness < NOTHING_IN_COMMON || clear);
+}
+
 static enum rtsp_fault see(struct bench *b)
 {
 	bool frozen = is_frozen(b); /* first, for it keeps the history */
@@ -245,9 +272,7 @@ static enum rtsp_fault see(struct bench *b)
 		return RTSP_FROZEN;
 	compare_scene(b);
 	bool defocused = is_defocused(b);
-	/* What is blurred is not found in its place either, but something of it is, and much of it has no edges any more. */
-	bool other = b->likeness < NOTHING_IN_COMMON && is_all_visible(&b->out->match);
-	if (is_elsewhere(b) || (is_gone(b) && (!defocused || other))) {
+	if (is_elsewhere(b) || is_shifted(b) || (is_gone(b) && (!defocused || is_other(b)))) {
 		b->out->cause = RTSP_CAUSE_TAMPER;
 		return RTSP_MOVED;
 	}
@@ -307,7 +332,7 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.rate_mhz = m->shot.rate_mhz,
 	};
 	struct bench b = { out, sight, m, profile,
-		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, false, false, false };
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, 1, false, false, false };
 	out->learning = b.usual.count < profile->learn_pictures;
 	out->sight = see(&b);
 	learn(&b);

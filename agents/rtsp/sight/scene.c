@@ -75,39 +75,106 @@ static int multiply(struct rtsp_cell a, struct rtsp_cell b)
 	return a.along * b.along + a.across * b.across + a.there * b.there;
 }
 
-/* How alike are a region of the reference and what is seen `right` and `down` of it?  What lies outside the picture is left out;
- * 0 when that is too much of it. */
-static float compare_region(
-	const struct rtsp_scene *reference, const struct rtsp_scene *seen, int region, int right, int down)
+/* What the cells above and left of each corner weigh, so that any rectangle's weight is known at once. */
+struct weights {
+	int until[ROWS + 1][COLUMNS + 1];
+};
+
+struct rectangle { /* of cells; `bottom` and `right` are beyond it */
+	int top, left, bottom, right;
+};
+
+static void weigh(struct weights *out, const struct rtsp_scene *scene)
+{
+	memset(out->until[0], 0, sizeof out->until[0]);
+	for (int r = 0; r < ROWS; r++) {
+		int row = 0;
+		out->until[r + 1][0] = 0;
+		for (int c = 0; c < COLUMNS; c++) {
+			struct rtsp_cell a = scene->cells[r * COLUMNS + c];
+			row += multiply(a, a);
+			out->until[r + 1][c + 1] = out->until[r][c + 1] + row;
+		}
+	}
+}
+
+static int weight_of(const struct weights *w, struct rectangle in, int right, int down)
+{
+	return w->until[in.bottom + down][in.right + right] - w->until[in.top + down][in.right + right] -
+	       w->until[in.bottom + down][in.left + right] + w->until[in.top + down][in.left + right];
+}
+
+static struct rectangle region_of(int region)
 {
 	int top = region / RTSP_REGION_COLUMNS * REGION_HEIGHT;
 	int left = region % RTSP_REGION_COLUMNS * REGION_WIDTH;
-	int product = 0, own = 0, other = 0, outside = 0;
-	for (int r = top; r < top + REGION_HEIGHT; r++)
-		for (int c = left; c < left + REGION_WIDTH; c++) {
-			struct rtsp_cell a = reference->cells[r * COLUMNS + c];
-			if (r + down < 0 || r + down >= ROWS || c + right < 0 || c + right >= COLUMNS) {
-				outside += multiply(a, a);
-				continue;
-			}
-			struct rtsp_cell b = seen->cells[(r + down) * COLUMNS + c + right];
-			product += multiply(a, b);
-			own += multiply(a, a);
-			other += multiply(b, b);
-		}
-	if (!own || !other || outside > own)
+	return (struct rectangle){ top, left, top + REGION_HEIGHT, left + REGION_WIDTH };
+}
+
+/* The part of it that is still in the picture `right` and `down` of where it was. */
+static struct rectangle still_inside(struct rectangle in, int right, int down)
+{
+	in.top = in.top + down < 0 ? -down : in.top;
+	in.left = in.left + right < 0 ? -right : in.left;
+	in.bottom = in.bottom + down > ROWS ? ROWS - down : in.bottom;
+	in.right = in.right + right > COLUMNS ? COLUMNS - right : in.right;
+	return in;
+}
+
+struct pair { /* of scenes that are compared */
+	const struct rtsp_scene *reference, *seen;
+	struct weights own, other;
+};
+
+struct sums {
+	int product, own, other, outside;
+};
+
+static void add(struct sums *to, struct sums s)
+{
+	to->product += s.product;
+	to->own += s.own;
+	to->other += s.other;
+	to->outside += s.outside;
+}
+
+/* A part of the reference against what is seen `right` and `down` of it; nothing of that may lie outside the picture. */
+static struct sums compare(const struct pair *p, struct rectangle in, int right, int down)
+{
+	struct sums s = { 0, weight_of(&p->own, in, 0, 0), weight_of(&p->other, in, right, down), 0 };
+	for (int r = in.top; r < in.bottom; r++) {
+		const struct rtsp_cell *a = &p->reference->cells[r * COLUMNS];
+		const struct rtsp_cell *b = &p->seen->cells[(r + down) * COLUMNS + right];
+		for (int c = in.left; c < in.right; c++)
+			s.product += multiply(a[c], b[c]);
+	}
+	return s;
+}
+
+/* What lies outside the picture is left out. */
+static struct sums compare_region(const struct pair *p, int region, int right, int down)
+{
+	struct rectangle whole = region_of(region), in = still_inside(whole, right, down);
+	struct sums s = compare(p, in, right, down);
+	s.outside = weight_of(&p->own, whole, 0, 0) - s.own;
+	return s;
+}
+
+/* 0 also when too much lies outside. */
+static float likeness_of(struct sums s)
+{
+	if (!s.own || !s.other || s.outside > s.own)
 		return 0;
-	return (float)product / sqrtf((float)own * (float)other);
+	return (float)s.product / sqrtf((float)s.own * (float)s.other);
 }
 
 /* Has this region enough to be recognised by? */
 static bool has_structure(const struct rtsp_scene *scene, int region)
 {
-	int top = region / RTSP_REGION_COLUMNS * REGION_HEIGHT;
-	int left = region % RTSP_REGION_COLUMNS * REGION_WIDTH;
+	struct rectangle in = region_of(region);
 	int strong = 0;
-	for (int r = top; r < top + REGION_HEIGHT; r++)
-		for (int c = left; c < left + REGION_WIDTH; c++) {
+	for (int r = in.top; r < in.bottom; r++)
+		for (int c = in.left; c < in.right; c++) {
 			struct rtsp_cell a = scene->cells[r * COLUMNS + c];
 			strong += multiply(a, a) > 35 * 35;
 		}
@@ -138,16 +205,37 @@ struct place {
 	int right, down;
 };
 
-/* The best other place. */
-static struct place find_region(const struct rtsp_scene *reference, const struct rtsp_scene *seen, int region)
+/* What all regions have in common with each other place. */
+struct places {
+	struct sums sums[2 * REACH_DOWN + 1][2 * REACH_RIGHT + 1];
+};
+
+/* The best other place of a region. */
+static struct place find_region(const struct pair *p, int region, struct places *all)
 {
 	struct place best = { 0, 0, 0 };
 	for (int down = -REACH_DOWN; down <= REACH_DOWN; down++)
 		for (int right = -REACH_RIGHT; right <= REACH_RIGHT; right++) {
 			if (!right && !down)
 				continue;
-			float l = compare_region(reference, seen, region, right, down);
+			struct sums s = compare_region(p, region, right, down);
+			add(&all->sums[down + REACH_DOWN][right + REACH_RIGHT], s);
+			float l = likeness_of(s);
 			if (l > best.likeness)
+				best = (struct place){ l, right, down };
+		}
+	return best;
+}
+
+/* The best other place of all of them together, of those that leave two thirds in view. */
+static struct place find_all(const struct places *all)
+{
+	struct place best = { 0, 0, 0 };
+	for (int down = -REACH_DOWN; down <= REACH_DOWN; down++)
+		for (int right = -REACH_RIGHT; right <= REACH_RIGHT; right++) {
+			struct sums s = all->sums[down + REACH_DOWN][right + REACH_RIGHT];
+			float l = likeness_of(s);
+			if (l > best.likeness && 2 * s.outside <= s.own)
 				best = (struct place){ l, right, down };
 		}
 	return best;
@@ -156,30 +244,37 @@ static struct place find_region(const struct rtsp_scene *reference, const struct
 void rtsp_scene_compare(struct rtsp_scene_match *out, const struct rtsp_scene *reference,
 	const struct rtsp_scene *seen, float usual)
 {
-	uint8_t votes[2 * REACH_DOWN + 1][2 * REACH_RIGHT + 1] = { { 0 } }, most = 0;
+	struct pair p = { .reference = reference, .seen = seen };
+	struct places all = { 0 };
+	bool judged[RTSP_REGIONS];
+	weigh(&p.own, reference);
+	weigh(&p.other, seen);
 	*out = (struct rtsp_scene_match){ .likeness = rtsp_scene_likeness(reference, seen) };
 	for (int region = 0; region < RTSP_REGIONS; region++) {
-		if (!has_structure(reference, region))
+		judged[region] = has_structure(reference, region);
+		if (!judged[region])
 			continue;
 		out->judged++;
-		float here = compare_region(reference, seen, region, 0, 0);
-		struct place best = find_region(reference, seen, region);
-		if (best.likeness >= elsewhere_min && best.likeness - here >= gain_min) {
+		float here = likeness_of(compare_region(&p, region, 0, 0));
+		struct place best = find_region(&p, region, &all);
+		if (best.likeness >= elsewhere_min && best.likeness - here >= gain_min)
 			out->elsewhere++;
-			uint8_t *vote = &votes[best.down + REACH_DOWN][best.right + REACH_RIGHT];
-			if (++*vote > most) {
-				most = *vote;
-				out->right = (int8_t)best.right;
-				out->down = (int8_t)best.down;
-			}
-		} else if (here >= in_place_min * usual) {
+		else if (here >= in_place_min * usual)
 			out->in_place++;
-		} else if (!has_structure(seen, region)) {
+		else if (!has_structure(seen, region))
 			out->hidden++;
-		} else {
+		else
 			out->lost++;
-		}
 	}
+	struct place best = find_all(&all);
+	struct sums here = { 0 };
+	for (int region = 0; region < RTSP_REGIONS; region++)
+		if (judged[region])
+			add(&here, compare(&p, still_inside(region_of(region), best.right, best.down), 0, 0));
+	out->right = (int8_t)best.right;
+	out->down = (int8_t)best.down;
+	out->shifted = best.likeness;
+	out->unshifted = likeness_of(here);
 }
 
 /* Eight bits cannot hold a hundredth of a step, so some cells take whole steps, others none: `turn`, 0 to 255, decides. */

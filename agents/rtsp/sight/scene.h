@@ -36,7 +36,9 @@ struct rtsp_scene_match {
 	uint8_t in_place;   /* found where they were */
 	uint8_t elsewhere;  /* found, and clearly better, at another place */
 	uint8_t lost;       /* something else is there, and they are nowhere */
-	int8_t right, down; /* the commonest displacement of those elsewhere, in cells */
+	int8_t right, down; /* the other place where all of them together are likest, in cells */
+	float shifted;      /* how alike they are there, what is still inside the picture */
+	float unshifted;    /* and how alike the same is where it was */
 };
 
 /* `noise` is the measure's. */

@@ -57,6 +57,100 @@ Test(judge, lets_light_and_traffic_pass)
 	free(e);
 }
 
+/* Upright bars, which look the same when they are tilted, and a few things between them. */
+static void draw_bars(struct eye *e, int down)
+{
+	static const int levels[] = { 170, 225, 60, 120, 80 };
+	for (int i = 0; i < 5; i++)
+		eye_box(e, i * 80 - 40, 0, 80, EYE_HEIGHT, levels[i]);
+	eye_box(e, 0, 50 - down, 120, 6, 100);
+	eye_box(e, 200, 120 - down, 60, 24, 200);
+	eye_box(e, 140, 150 - down, 60, 6, 150);
+}
+
+/* Most regions seem to be in their place after the tilt, and the rest is not half of them: only all together tell.  A lorry that hides
+ * a third of the same scene is none. */
+Test(judge, sees_a_tilt_of_what_looks_alike)
+{
+	struct eye *e = eye_open();
+	for (int i = 0; i < 40; i++) {
+		draw_bars(e, 0);
+		eye_noise(e, 6);
+		cr_assert_eq(eye_judge(e).sight, RTSP_GOOD);
+	}
+	struct rtsp_sight known = e->sight;
+	draw_bars(e, 27);
+	eye_noise(e, 6);
+	struct rtsp_verdict v = eye_judge(e);
+	cr_expect_eq(v.sight, RTSP_MOVED, "tilted is %s", rtsp_fault_name(v.sight));
+	cr_expect_eq(v.match.right, 0);
+	cr_expect_eq(v.match.down, -3);
+	for (int x = 0; x < 200; x += 40) {
+		e->sight = known;
+		draw_bars(e, 0);
+		eye_box(e, x, 40, 110, 120, 100);
+		eye_noise(e, 6);
+		v = eye_judge(e);
+		cr_expect_eq(v.sight, RTSP_GOOD, "a lorry at %d is %s", x, rtsp_fault_name(v.sight));
+	}
+	free(e);
+}
+
+/* A line that a lorry hides in part fits better elsewhere along itself, and has not moved. */
+Test(judge, knows_that_a_line_fits_everywhere_along_itself)
+{
+	struct eye *e = eye_open();
+	struct rtsp_sight known = { 0 };
+	for (int i = 0; i < 40 + 8; i++) {
+		bool lorry = i >= 40;
+		if (lorry)
+			e->sight = known;
+		eye_fill(e, 110);
+		for (int x = lorry ? 60 + (i - 40) * 10 : 0; x < EYE_WIDTH; x++)
+			eye_box(e, x, 130 - x / 3, 1, 24, 200);
+		eye_noise(e, 6);
+		struct rtsp_verdict v = eye_judge(e);
+		cr_expect_eq(v.sight, RTSP_GOOD, "picture %d is %s", i, rtsp_fault_name(v.sight));
+		if (!lorry)
+			known = e->sight;
+	}
+	free(e);
+}
+
+/* A fence and six boxes: much finer than the other scene that has the boxes, too. */
+static void draw_fence(struct eye *e, bool other)
+{
+	eye_fill(e, 150);
+	if (other)
+		eye_draw(e, 12, 0, 0);
+	for (int x = 0; !other && x < EYE_WIDTH; x += 12)
+		eye_box(e, x, 100, 4, 80, x / 12 % 2 ? 20 : 240);
+	for (int i = 0; i < 6; i++)
+		eye_box(e, i * 54 + 8, 16, 24, 24, i % 2 ? 30 : 220);
+}
+
+/* Another scene that has less fine detail is not a blur: as much is to be seen in it, and clearly. */
+Test(judge, tells_a_softer_scene_from_a_blur)
+{
+	struct eye *e = eye_open();
+	for (int i = 0; i < 40; i++) {
+		draw_fence(e, false);
+		eye_noise(e, 6);
+		cr_assert_eq(eye_judge(e).sight, RTSP_GOOD);
+	}
+	draw_fence(e, true);
+	eye_noise(e, 6);
+	struct rtsp_verdict v = eye_judge(e);
+	cr_expect_leq(v.sharpness, v.sharpness_usual - 1.3f);
+	cr_expect_eq(v.sight, RTSP_MOVED, "the other is %s", rtsp_fault_name(v.sight));
+	draw_fence(e, false);
+	eye_blur(e, 4);
+	eye_noise(e, 6);
+	v = eye_judge(e);
+	cr_expect_eq(v.sight, RTSP_DEFOCUSED, "the blur is %s", rtsp_fault_name(v.sight));
+	free(e);
+}
+
 /* A scene that is hardly ever like itself cannot have moved; the same one, steady, has. */
 Test(judge, does_not_judge_a_scene_without_edges_of_its_own)
 {

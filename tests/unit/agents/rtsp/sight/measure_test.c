@@ -92,12 +92,14 @@ Test(scene, is_found_where_it_went)
 		rtsp_scene_compare(&match, &reference, &m.scene, 1);
 		cr_expect_geq(match.likeness, 0.8, "seed %u: %f", seed, match.likeness);
 		cr_expect_geq(match.in_place, match.judged - 1);
+		cr_expect_leq(match.shifted, match.unshifted);
 		eye_draw(e, seed, 50, 20); /* 5 and 2 cells: content goes left and up */
 		m = measure(e);
 		rtsp_scene_compare(&match, &reference, &m.scene, 1);
 		cr_expect_eq(match.right, -5, "seed %u: %d", seed, match.right);
 		cr_expect_eq(match.down, -2, "seed %u: %d", seed, match.down);
 		cr_expect_geq(match.elsewhere, match.judged / 2);
+		cr_expect_geq(match.shifted, match.unshifted + 0.4f, "seed %u", seed);
 		free(e);
 	}
 }
