@@ -420,13 +420,13 @@ void node_intake_verdict(
 	s->verdicts[s->verdicts_count++] = (struct verdict){ id, reason, (uint8_t)word };
 }
 
-static void send_request(struct node_intake *i, struct session *s, struct torap_buffer *body)
+/* False: it is silent or away, and hears it with its next hello. */
+static bool send_request(struct node_intake *i, struct session *s, struct torap_buffer *body)
 {
 	struct node_now now;
 	i->options.now(i->options.hint, &now);
-	/* One that does not take it now is silent or away, and hears it with its next hello. */
-	(void)send_session(
-		i, s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_REQUEST, torap_buffer_ref(body), true, now);
+	return send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_REQUEST, torap_buffer_ref(body), true,
+		       now) == 0;
 }
 
 unsigned node_intake_request(struct node_intake *i, const char *protocol, struct torap_buffer *body)
@@ -436,17 +436,15 @@ unsigned node_intake_request(struct node_intake *i, const char *protocol, struct
 		struct session *s = &i->sessions[n];
 		if (!s->number || !s->ready || strcmp(s->protocol, protocol) != 0)
 			continue;
-		send_request(i, s, body);
-		count++;
+		count += send_request(i, s, body);
 	}
 	return count;
 }
 
-void node_intake_request_to(struct node_intake *i, uint64_t session, struct torap_buffer *body)
+bool node_intake_request_to(struct node_intake *i, uint64_t session, struct torap_buffer *body)
 {
 	struct session *s = find_number(i, session);
-	if (s)
-		send_request(i, s, body);
+	return s && send_request(i, s, body);
 }
 
 static struct torap_buffer *pack_verdicts(const struct verdict *verdicts, size_t count)

@@ -52,9 +52,9 @@ void node_intake_registry(struct node_intake *i, const struct node_registry *reg
 /* A session that is gone is no failure: the device will repeat.  `reason` is a constant. */
 void node_intake_verdict(
 	struct node_intake *i, uint64_t session, uint64_t id, Torap__Verdict__Word word, const char *reason);
-/* An AgentRequest for all agents of the protocol that take requests and have their rows: how many those are.  Or for one. */
+/* An AgentRequest for all agents of the protocol that take requests and have their rows: how many took it.  Or for one: did it? */
 unsigned node_intake_request(struct node_intake *i, const char *protocol, struct torap_buffer *body);
-void node_intake_request_to(struct node_intake *i, uint64_t session, struct torap_buffer *body);
+bool node_intake_request_to(struct node_intake *i, uint64_t session, struct torap_buffer *body);
 /* Sends what was gathered.  Once a turn of the loop. */
 void node_intake_flush(struct node_intake *i);
 /* Heartbeats, and sessions that have died.  Every 100 ms. */

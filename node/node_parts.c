@@ -105,11 +105,10 @@ static unsigned send_request(void *hint, struct torap_buffer *body)
 	return n->intake ? node_intake_request(n->intake, "rtsp", body) : 0;
 }
 
-static void send_request_to(void *hint, uint64_t session, struct torap_buffer *body)
+static bool send_request_to(void *hint, uint64_t session, struct torap_buffer *body)
 {
 	const struct node *n = hint;
-	if (n->intake)
-		node_intake_request_to(n->intake, session, body);
+	return n->intake && node_intake_request_to(n->intake, session, body);
 }
 
 static void on_agent(void *hint, uint64_t session)

@@ -43,7 +43,8 @@ int node_owner_check(struct torap_kv *kv, const char *dir, const char *writer, s
 
 int node_owner_check_dir(const char *dir, const char *writer, struct torap_error *err)
 {
-	static const char *const tables[] = { NODE_TABLE_NAMES };
+	/* Not all of the node's: a journal may be older than some of them. */
+	static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, NULL };
 	struct torap_kv_options options = { .tables = tables, .read_only = true };
 	struct torap_kv *kv = NULL;
 	char *file;

@@ -240,8 +240,8 @@ void node_requests_agent(struct node_requests *r, uint64_t session, struct node_
 		struct node_request_slot *q = &r->list[i];
 		if (!q->durable || q->over || q->leaving || !q->body || !(q->before || is_young(q, now)))
 			continue;
-		r->options.send_to(r->options.hint, session, q->body);
-		node_request_slot_sent(r, q);
+		if (r->options.send_to(r->options.hint, session, q->body))
+			node_request_slot_sent(r, q);
 	}
 }
 

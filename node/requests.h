@@ -43,10 +43,10 @@ struct node_requests_options {
 	struct node_batcher *batcher;
 	const char *writer;                   /* id in the trust file */
 	const struct node_pictures *pictures; /* borrowed; may change its contents between calls */
-	/* Sends to all agents of cameras that are connected: how many those are.  The body is borrowed. */
+	/* Sends to all agents of cameras that are connected: how many took it.  The body is borrowed. */
 	unsigned (*send)(void *hint, struct torap_buffer *body);
-	/* To one of them. */
-	void (*send_to)(void *hint, uint64_t session, struct torap_buffer *body);
+	/* To one of them: did it? */
+	bool (*send_to)(void *hint, uint64_t session, struct torap_buffer *body);
 	void *hint;
 };
 

@@ -229,6 +229,7 @@ static void stop_jobs(void *agent)
 	struct archive_agent *a = agent;
 	for (struct archive_job *job = a->jobs; job; job = job->next)
 		archive_job_stop(job);
+	a->kit = NULL; /* Jobs that end later must not tell it. */
 }
 
 static void finish(void *agent)

@@ -138,7 +138,8 @@ static void on_ready(void *hint, int zmq_events)
 			++*l->owner.strange;
 		if (r)
 			continue;
-		*l->owner.strange += !on_message(l, &m);
+		if (!on_message(l, &m))
+			++*l->owner.strange;
 		torap_zmessage_finish(&m);
 	}
 }

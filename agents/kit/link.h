@@ -49,7 +49,8 @@ int kit_link_open(struct kit_link *l, const char *endpoint, struct torap_error *
 void kit_link_close(struct kit_link *l, void (*on_closed)(void *hint));
 
 bool kit_link_up(const struct kit_link *l);
-/* False: there is no connection that takes it.  After one or several, and before the turn ends, say kit_link_sent(). */
+/* False: there is no connection that takes it.  After what must not wait for a silence to be noticed, and before the turn ends, say
+ * kit_link_sent(); not from within a kit_ function, for that may give verdicts. */
 bool kit_link_send(struct kit_link *l, uint32_t type, struct torap_buffer *body);
 /* How sending went, for the dialler. */
 void kit_link_sent(struct kit_link *l, bool sent);

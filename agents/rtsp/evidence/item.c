@@ -173,6 +173,10 @@ static void get_cause(struct rtsp_gap *out, const json_t *gap, bool *good)
 {
 	char text[32];
 	unsigned i = 0;
+	if (!json_object_get(gap, "cause")) { /* written before gaps had one */
+		out->cause = RTSP_GAP_LOST;
+		return;
+	}
 	get_text(gap, "cause", text, sizeof text, good);
 	while (i < CAUSES && strcmp(text, causes[i]) != 0)
 		i++;
@@ -227,7 +231,8 @@ int rtsp_item_read(struct rtsp_item *out, struct torap_bytes text, struct torap_
 	out->frames = (uint32_t)get_number(j, "frames", UINT32_MAX, &good);
 	get_lists(out, j, &good);
 	out->alarms_more = (uint32_t)get_number(j, "alarms_more", UINT32_MAX, &good);
-	out->told = (enum rtsp_told_of)get_number(j, "told", RTSP_TELL_COUNT - 1, &good);
+	if (json_object_get(j, "told")) /* not in those that were written before it was noted */
+		out->told = (enum rtsp_told_of)get_number(j, "told", RTSP_TELL_COUNT - 1, &good);
 	json_decref(j);
 	return good && *out->camera ? 0
 				    : torap_errorf(err, -EBADMSG, "it does not describe a piece of evidence");

@@ -201,13 +201,15 @@ void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_
 		if (share->number != number)
 			continue;
 		o->changes++;
-		/* The camera in whose name it was is gone from the registry, or there was no room. */
-		share->untold = !durable && state != RTSP_MASS_CHANGE;
+		/* If not: the camera in whose name it was is gone from the registry, or there was no room.  What came before its end
+		 * says nothing of the end. */
+		if (state != RTSP_MASS_CHANGE && (state == RTSP_MASS_END) == share->ended)
+			share->untold = !durable;
 		if (state == RTSP_MASS_END && durable) {
 			drop(o, share);
 			return;
 		}
-		share->pending = false;
+		share->pending &= state == RTSP_MASS_END;
 		share->durable |= durable;
 	}
 }
@@ -217,7 +219,9 @@ bool rtsp_share_due(struct rtsp_outages *o, struct rtsp_share *share, struct rts
 	if (!share->untold || !torap_mono_reached(share->due, now.mono))
 		return false;
 	share->due.us = now.mono.us + o->limits.join_us;
-	if (!choose_first(o, share)) {
+	bool unknown =
+		share->ended && !share->durable && !share->pending; /* The node never heard that it began. */
+	if (unknown || !choose_first(o, share)) {
 		if (share->ended)
 			drop(o, share);
 		return false;

@@ -117,10 +117,11 @@ static struct rtsp_report *report(struct rtsp_report *out, enum rtsp_fault fault
 }
 
 /* A picture that may be the old one still, for what was seen before a restart is forgotten: it ends nothing. */
-static bool may_be_frozen(const struct rtsp_verdict *v)
+static bool may_be_frozen(const struct rtsp_verdict *v, const struct rtsp_profile *profile)
 {
 	bool nothing = v->sight == RTSP_BLACK || v->sight == RTSP_WHITE || v->sight == RTSP_UNIFORM;
-	return !nothing && (v->first || v->unchanged_us > 0);
+	return !nothing && !(profile->ignored & rtsp_fault_bit(RTSP_FROZEN)) &&
+	       (v->first || v->unchanged_us > 0);
 }
 
 unsigned rtsp_health_picture(struct rtsp_health *h, const struct rtsp_verdict *verdict, bool recorder,
@@ -136,7 +137,7 @@ unsigned rtsp_health_picture(struct rtsp_health *h, const struct rtsp_verdict *v
 				t->cause = cause_of(i, verdict, recorder);
 			struct patience patience = { profile->start_pictures, profile->start_after_us };
 			changes = is_starting(t, patience, profile, now);
-		} else if (i == RTSP_FROZEN && t->open && may_be_frozen(verdict)) {
+		} else if (i == RTSP_FROZEN && t->open && may_be_frozen(verdict, profile)) {
 			changes = false;
 		} else {
 			changes = is_ending(t, profile, now);

@@ -14,6 +14,7 @@ struct desk {
 	struct node_registry *registry;
 	struct node_requests *requests;
 	unsigned agents, sent, sent_to;
+	bool deaf; /* what is sent to one of them does not get there */
 	Torap__AgentRequest *last; /* owned */
 };
 
@@ -46,12 +47,13 @@ static unsigned on_send(void *hint, struct torap_buffer *body)
 	return d->agents;
 }
 
-static void on_send_to(void *hint, uint64_t session, struct torap_buffer *body)
+static bool on_send_to(void *hint, uint64_t session, struct torap_buffer *body)
 {
 	struct desk *d = hint;
 	cr_expect_eq(session, 77);
 	d->sent_to++;
 	take(d, body);
+	return !d->deaf;
 }
 
 static void open_requests(struct desk *d)
@@ -381,6 +383,11 @@ Test(requests, are_sent_again_after_a_kill_until_they_are_done)
 	kill_and_start(&d, 3);
 	pass(&d, 5);
 	cr_expect_eq(d.sent + d.sent_to, 0, "nobody is there");
+	d.deaf = true;
+	node_requests_agent(d.requests, 77, d.f.now);
+	fixture_settle(&d.f);
+	kill_and_start(&d, 3);
+	d.deaf = false;
 	node_requests_agent(d.requests, 77, d.f.now);
 	cr_expect_eq(d.sent_to, 1);
 	cr_expect_eq(d.last->id, id, "by which an agent knows it");

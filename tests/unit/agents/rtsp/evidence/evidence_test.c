@@ -1,6 +1,7 @@
 /* What evidence is, for whom, and what time does to it. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,25 @@ Test(item, has_one_place_for_what_was_told)
 	text[at] = '0' + RTSP_TELL_COUNT;
 	cr_expect_lt(rtsp_item_read(&again, torap_bytes(text, strlen(text)), &err), 0);
 	cr_expect_eq(rtsp_item_told_at(torap_bytes(text, at)), 0, "cut before it");
+	free(text);
+}
+
+/* A description from before gaps had a cause and what was told was noted. */
+Test(item, is_read_without_what_older_ones_lack)
+{
+	struct rtsp_item item = item_of("c", 1), again;
+	char *text = rtsp_item_write(&item);
+	json_t *old = json_loads(text, 0, NULL), *gap;
+	size_t i;
+	json_object_del(old, "told");
+	json_array_foreach(json_object_get(old, "gaps"), i, gap) json_object_del(gap, "cause");
+	char *older = json_dumps(old, 0);
+	cr_assert_eq(rtsp_item_read(&again, torap_bytes(older, strlen(older)), &err), 0, "%s", err.text);
+	cr_expect_eq(again.told, RTSP_TELL_NOTHING);
+	cr_expect_eq(again.gaps_count, item.gaps_count);
+	cr_expect_eq(again.gaps[0].cause, RTSP_GAP_LOST);
+	json_decref(old);
+	free(older);
 	free(text);
 }
 

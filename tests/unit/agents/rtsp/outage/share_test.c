@@ -181,6 +181,47 @@ Test(share, only_what_did_not_get_through_is_told_again, .fini = district_close)
 	cr_expect_null(district.o.list[0]);
 }
 
+/* The end found no room, and what was told before it comes back later, taken or not: the end is told again all the same. */
+Test(share, an_end_is_not_forgotten_for_what_came_before_it, .fini = district_close)
+{
+	for (int taken = 0; taken < 2; taken++) {
+		open_switch(20, 20);
+		district_down(0, 20, DEAD);
+		district_run(200);
+		district_expect(1);
+		uint64_t number = district.o.shares[0].number;
+		district.lost = 1;
+		district_down(0, 20, WELL);
+		while (!district.o.shares[0].ended)
+			district_run(1);
+		rtsp_outages_taken(&district.o, number, RTSP_MASS_CHANGE, taken);
+		district_run(300);
+		district_expect(3);
+		cr_expect_null(district.o.list[0]);
+		if (!taken)
+			district_close();
+	}
+}
+
+/* The node heard neither of the begin nor of the end, and nobody may speak of it twice. */
+Test(share, one_that_the_node_never_heard_of_has_no_end, .fini = district_close)
+{
+	open_switch(20, 20);
+	district.away = true;
+	district_down(0, 20, DEAD);
+	district_run(200);
+	uint64_t number = district.o.shares[0].number;
+	district_down(0, 20, WELL);
+	district_run(300);
+	cr_assert(district.o.shares[0].ended);
+	unsigned told = district.told_count;
+	rtsp_outages_taken(&district.o, number, RTSP_MASS_START, false);
+	rtsp_outages_taken(&district.o, number, RTSP_MASS_END, false);
+	district_run(300);
+	cr_expect_eq(district.told_count, told);
+	cr_expect_null(district.o.list[0]);
+}
+
 /* A site is of another region from now on. */
 Test(share, who_changes_the_audience_is_told_to_the_new_one, .fini = district_close)
 {

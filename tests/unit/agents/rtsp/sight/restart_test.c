@@ -41,6 +41,23 @@ Test(restart, a_picture_that_stays_frozen_is_told_once)
 	free(e);
 }
 
+/* Nobody wants to hear of frozen pictures any more: what is open ends. */
+Test(restart, a_frozen_picture_that_is_ignored_ends)
+{
+	struct rtsp_report reports[RTSP_REPORTS_MAX];
+	struct rtsp_health h = { 0 };
+	struct eye *e = eye_open();
+	eye_learn(e, 1);
+	for (int i = 0; i < 20; i++)
+		look(e, &h, reports);
+	cr_assert_eq(rtsp_health_open(&h), rtsp_fault_bit(RTSP_FROZEN));
+	e->profile.ignored |= rtsp_fault_bit(RTSP_FROZEN);
+	for (int i = 0; i < 5; i++)
+		look(e, &h, reports);
+	cr_expect_eq(rtsp_health_open(&h), 0);
+	free(e);
+}
+
 /* It went black meanwhile: that is no frozen picture, whatever came before. */
 Test(restart, a_frozen_picture_that_becomes_black_is_black)
 {
