@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agents/kit/plan.h"
+#include "agents/rtsp/outage/groups.h"
 #include "agents/rtsp/outage/mass.h"
 
 enum { ROOM_FIRST = 256, AGAIN_MS = 5000 };
@@ -96,6 +97,13 @@ static void finish_one(struct rtsp_outbox *b, struct rtsp_camera *camera, uint64
 		b->first++;
 }
 
+/* It would go by the class of the camera of now: to an audience that may not read of the others. */
+static bool is_for_others(const struct rtsp_told *t, const struct rtsp_camera *c)
+{
+	return t->mass &&
+	       t->mass->audience != rtsp_audience(c->region, c->facility, c->private_owner, c->address);
+}
+
 struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t *from,
 	uint64_t *number, struct torap_mono now)
 {
@@ -107,7 +115,7 @@ struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_came
 		struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
 		if (t->done || t->offered)
 			continue;
-		if (!camera || now.us - t->since.us > give_up_us) {
+		if (!camera || is_for_others(t, camera) || now.us - t->since.us > give_up_us) {
 			b->lost += camera != NULL;
 			finish_one(b, camera, n, false);
 		} else if (camera->told_first == n && torap_mono_reached(t->again, now)) {

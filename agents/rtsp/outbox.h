@@ -32,7 +32,7 @@ struct rtsp_outbox {
 	uint64_t lost;        /* no room, or a day old */
 	uint64_t changes;     /* of what is durable: cameras' `told` */
 	void *hint;
-	/* What was told of an outage is durable, or was given up; not NULL when such is added. */
+	/* What was told of an outage is durable, or was given up (its camera is gone, or another audience's now); not NULL when such is added. */
 	void (*on_mass)(void *hint, const struct rtsp_mass_note *mass, bool durable);
 };
 

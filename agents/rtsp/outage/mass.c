@@ -136,6 +136,7 @@ struct rtsp_mass_note *rtsp_mass_note_create(const struct rtsp_mass *mass, const
 	if (!note)
 		return NULL;
 	note->share = mass->share->number;
+	note->audience = mass->share->audience;
 	note->state = mass->state;
 	note->since = mass->share->since;
 	note->planned = kit_planned_ref(mass->share->planned);

@@ -9,6 +9,7 @@ enum { RTSP_MASS_FIELDS_MAX = 16 };
 
 struct rtsp_mass_note {
 	uint64_t share;
+	uint64_t audience; /* who may read of its cameras */
 	enum rtsp_mass_state state;
 	struct torap_wall since;
 	struct kit_planned *planned; /* a reference; NULL: it is not excused */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "agents/rtsp/observe.h"
+#include "agents/rtsp/outage/groups.h"
+#include "agents/rtsp/outage/mass.h"
 #include "agents/rtsp/outbox.h"
 #include "agents/rtsp/schedule.h"
 
@@ -102,6 +104,31 @@ static void add(struct rtsp_camera *c, enum rtsp_fault fault, bool start)
 }
 
 /* Refused, refused again, taken: a camera's end never overtakes its start, and nobody waits for another camera. */
+static void on_mass(void *hint, const struct rtsp_mass_note *mass, bool durable)
+{
+	(void)mass;
+	*(int *)hint = durable;
+}
+
+/* What waits names cameras; who would be told of it by now must not read their ids. */
+Test(outbox, gives_up_an_outage_whose_camera_is_of_another_audience, .fini = finish)
+{
+	const struct kit_row rows[] = { row("a", "rtsp://c/1", "", "") };
+	int durable = -1;
+	uint64_t number;
+	set(rows, 1);
+	struct rtsp_camera *c = rtsp_cameras_named(&cameras, "a");
+	struct rtsp_mass_note *note = calloc(1, sizeof *note);
+	note->audience = rtsp_audience(c->region, c->facility, c->private_owner, c->address);
+	box.hint = &durable;
+	box.on_mass = on_mass;
+	cr_assert(rtsp_outbox_add_mass(&box, c, &note, (struct torap_wall){ 1 }, (struct torap_mono){ 0 }));
+	c->region++;
+	cr_expect_null(next(&number, 0));
+	cr_expect_eq(durable, 0);
+	cr_expect_eq(box.count, 0);
+}
+
 Test(outbox, keeps_reports_in_order_until_they_are_durable, .fini = finish)
 {
 	const struct kit_row rows[] = { row("a", "rtsp://c/1", "", ""), row("b", "rtsp://c/2", "", "") };
