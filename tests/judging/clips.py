@@ -22,11 +22,10 @@ PATTERNS = {  # one still picture of each makes a panorama
     "mandelbrot": "mandelbrot=s=960x540:start_scale=%(scale)s:maxiter=200",
     "life": "life=s=80x45:ratio=0.3:seed=%(seed)d:mold=8:life_color=white:death_color=gray,scale=960:540:flags=neighbor",
     "cellauto": "cellauto=s=80x45:rule=%(rule)d:seed=%(seed)d:ratio=0.4,scale=960:540:flags=neighbor",
-    "gradients": "gradients=s=960x540:n=6:seed=%(seed)d:%(colours)s",  # whose colours are others each time when they are not given
     "clouds": "color=c=gray:s=96x54,format=gray,noise=c0s=100:c0_seed=%(seed)d,lutyuv=y='clip(120+(val-128)*2,20,235)',scale=960:540:flags=bicubic",
 }
 CANNOT = {  # faults that cannot be seen in a source: without detail, or the same after a tilt
-    "gradients": ("defocused", "moved"), "clouds": ("defocused",), "pal75bars": ("defocused", "moved"), "pal100bars": ("defocused", "moved"),
+    "clouds": ("defocused",), "pal75bars": ("defocused", "moved"), "pal100bars": ("defocused", "moved"),
 }
 TIMES = {"day": 12, "dusk": 18, "night": 1}
 
@@ -64,8 +63,7 @@ class Camera:
         if kind in scenes.KINDS:
             return self.file("%s-%d.pgm" % (kind, seed), lambda: scenes.draw(kind, seed))
         r = random.Random("pattern %d" % seed)
-        source = PATTERNS[kind] % {"seed": seed, "rule": r.choice([30, 45, 73, 110]), "scale": r.choice([3, 1.5, 0.7]),
-                                   "colours": ":".join("c%d=0x%06x" % (i, r.randrange(1 << 24)) for i in range(6))}
+        source = PATTERNS[kind] % {"seed": seed, "rule": r.choice([30, 45, 73, 110]), "scale": r.choice([3, 1.5, 0.7])}
         command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-vf", "select=gte(n\\,12),format=gray", "-frames:v", "1",
                    "-f", "image2pipe", "-c:v", "pgm", "-"]
         return self.file("%s-%d.pgm" % (kind, seed), lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)

@@ -43,7 +43,7 @@ struct bench { /* what one picture is judged by */
 
 #define LIKENESS_MIN 0.75f
 #define STEADY_MIN   0.74f /* a scene that is less like itself, in any light, has no edges of its own */
-#define CLEAR_MIN    0.9f /* sharpness that no blurred lens leaves, where there is as much to see as usual */
+#define CLEAR_MIN    0.9f  /* sharpness that no blurred lens leaves, where there is as much to see as usual */
 
 static bool seen_good_lately(const struct bench *b)
 {

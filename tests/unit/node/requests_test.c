@@ -14,7 +14,7 @@ struct desk {
 	struct node_registry *registry;
 	struct node_requests *requests;
 	unsigned agents, sent, sent_to;
-	bool deaf; /* what is sent to one of them does not get there */
+	bool deaf;                 /* what is sent to one of them does not get there */
 	Torap__AgentRequest *last; /* owned */
 };
 
