@@ -135,8 +135,9 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 		return;
 	if (c->wish)
 		rtsp_evidence_keyframe(a->evidence, c, take);
-	if (c->looking) {
-		rtsp_stream_want(s, false); /* it was assembled for the wish alone */
+	/* Of this session one is, or was, looked at: this was assembled for the wish alone. */
+	if (c->looking || c->measure) {
+		rtsp_stream_want(s, false);
 		return;
 	}
 	take->shot.session = c->sessions;
