@@ -41,16 +41,24 @@ Test(restart, a_picture_that_stays_frozen_is_told_once)
 	free(e);
 }
 
+/* A camera whose picture is frozen, and known to be. */
+static struct eye *open_frozen(struct rtsp_health *h)
+{
+	struct rtsp_report reports[RTSP_REPORTS_MAX];
+	struct eye *e = eye_open();
+	eye_learn(e, 1);
+	for (int i = 0; i < 20; i++)
+		look(e, h, reports);
+	cr_assert_eq(rtsp_health_open(h), rtsp_fault_bit(RTSP_FROZEN));
+	return e;
+}
+
 /* Nobody wants to hear of frozen pictures any more: what is open ends. */
 Test(restart, a_frozen_picture_that_is_ignored_ends)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
 	struct rtsp_health h = { 0 };
-	struct eye *e = eye_open();
-	eye_learn(e, 1);
-	for (int i = 0; i < 20; i++)
-		look(e, &h, reports);
-	cr_assert_eq(rtsp_health_open(&h), rtsp_fault_bit(RTSP_FROZEN));
+	struct eye *e = open_frozen(&h);
 	e->profile.ignored |= rtsp_fault_bit(RTSP_FROZEN);
 	for (int i = 0; i < 5; i++)
 		look(e, &h, reports);
@@ -63,10 +71,7 @@ Test(restart, a_frozen_picture_that_becomes_black_is_black)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
 	struct rtsp_health h = { 0 };
-	struct eye *e = eye_open();
-	eye_learn(e, 1);
-	for (int i = 0; i < 20; i++)
-		look(e, &h, reports);
+	struct eye *e = open_frozen(&h);
 	restart(e, &h);
 	eye_fill(e, 2);
 	for (int i = 0; i < 5; i++)
