@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
+#include "loop/low_latency.h"
 #include "tests/kit/temporary.h"
 
 struct child {
@@ -290,6 +291,17 @@ Test(arguments, prints_help_and_version_and_ends_with_status_0)
 	cr_assert_eq(parse_in_child(WORDS("p", "--version"), STDOUT_FILENO, text, sizeof text), 0);
 	cr_assert_str_eq(text, "torap-test " TORAP_VERSION "\n");
 	cr_assert_eq(parse_in_child(WORDS("p", "-n", "-V"), STDOUT_FILENO, text, sizeof text), 0);
+}
+
+Test(arguments, says_low_latency_in_its_help_and_takes_it_from_the_rest)
+{
+	char text[4096];
+	cr_assert_eq(
+		parse_in_child(WORDS("p", "--low-latency", "--help"), STDOUT_FILENO, text, sizeof text), 0);
+	cr_assert(strstr(text, "--low-latency"), "%s", text);
+	int status = parse_in_child(WORDS("p", "--low-latency"), STDERR_FILENO, text, sizeof text);
+	if (status != 50) /* not granted here */
+		cr_assert(status == 1 && strstr(text, "torap-test: "), "%d %s", status, text);
 }
 
 Test(arguments, refuses_what_it_does_not_know_in_one_line_with_status_2)
