@@ -65,6 +65,7 @@ static void judge_one(struct camera *c, const struct clip *clip, struct rtsp_pic
 	rtsp_measure_picture(&m, picture);
 	const struct rtsp_reference *r = rtsp_baseline_reference(&c->sight.baseline, &m);
 	float usual = r ? r->likeness : 0, at = r ? r->mean : 0;
+	struct rtsp_usual hour = rtsp_baseline_usual(&c->sight.baseline, m.shot.arrived_wall);
 	rtsp_judge(&v, &c->sight, &m, &profile);
 	struct rtsp_now now = { m.shot.arrived, m.shot.arrived_wall };
 	unsigned count = rtsp_health_picture(&c->health, &v, false, &profile, now, reports);
@@ -74,12 +75,12 @@ static void judge_one(struct camera *c, const struct clip *clip, struct rtsp_pic
 	if (says)
 		fprintf(says,
 			"%-9s mean %5.1f dev %5.1f noise %4.1f dark %.2f bright %.2f flat %.2f relief %5.1f steps %4.1f "
-			"sharp %5.2f of %5.2f by %u like %.2f of %.2f at %.0f judged %u hidden %u here %u else %u lost %u shifted %.2f from %.2f by %d,%d changed %u\n",
+			"sharp %5.2f of %5.2f by %u like %.2f of %.2f at %.0f judged %u hidden %u here %u else %u lost %u shifted %.2f from %.2f by %d,%d changed %u usually by %.0f spread %.2f\n",
 			rtsp_fault_name(v.sight), v.mean, v.deviation, v.noise, v.dark, v.bright, v.flat,
 			v.relief, v.steps, v.sharpness, v.sharpness_usual, m.structured, v.match.likeness,
 			usual, at, v.match.judged, v.match.hidden, v.match.in_place, v.match.elsewhere,
 			v.match.lost, v.match.shifted, v.match.unshifted, v.match.right, v.match.down,
-			v.changed);
+			v.changed, hour.structured, hour.sharpness_spread);
 	if (c->pictures++ < clip->skip)
 		return;
 	for (int i = RTSP_GOOD + 1; i < RTSP_FAULTS; i++)

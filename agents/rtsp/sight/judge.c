@@ -27,23 +27,29 @@ struct bench { /* what one picture is judged by */
 	float usual_likeness;
 	bool suspect; /* in known light and much unlike the scene */
 	bool unlike;  /* and nearly nothing of it is in its place: not to be learned from */
+	bool blind;   /* so blurred that no other place can be told */
 	bool vague;   /* what is seen is different each time: neither moved nor defocused */
 };
 
 /* Of the usual likeness. */
 #define FAMILIAR          0.87f
+#define WEAKENED          0.8f
 #define STRANGER          0.6f
 #define HALF_ALIKE        0.55f
+#define HALF_LOST         0.5f
 #define LITTLE_ALIKE      0.45f
 #define HARDLY_ALIKE      0.4f
 #define NOTHING_IN_COMMON 0.25f
+#define STILL_GAIN        0.04f
 #define SHIFTED_MIN       0.6f
 #define SHIFTED_GAIN      0.2f
 #define SHIFTED_GAIN_MIN  0.1f
 
 #define LIKENESS_MIN 0.75f
 #define STEADY_MIN   0.74f /* a scene that is less like itself, in any light, has no edges of its own */
-#define CLEAR_MIN    0.9f  /* sharpness that no blurred lens leaves, where there is as much to see as usual */
+#define FADED_DROP   0.5f
+#define BLIND_DROP   2.5f /* halvings of sharpness that no other view would cost */
+#define CLEAR_MIN    0.9f /* sharpness that no blurred lens leaves, where there is as much to see as usual */
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -144,6 +150,31 @@ static bool is_frozen(struct bench *b)
 	return out->stuck || (h->same >= 2 && out->unchanged_us >= b->profile->frozen_after_us);
 }
 
+/* Hardly a block has contrast left of those that usually have, `usual_min` at least; and what is left is not as sharp as usual, as it is beside a lorry. */
+static bool is_faded(const struct bench *b, float usual_min)
+{
+	const struct rtsp_measure *m = b->m;
+	const struct rtsp_usual *u = &b->usual;
+	bool soft = !m->structured || u->sharpness - m->sharpness >= FADED_DROP;
+	return u->structured >= usual_min && m->structured < u->structured / 3 && soft;
+}
+
+/* What is blurred is less like its scene, too, all of it; what stands in the way takes a part of the likeness, and hardly any sharpness.  So with
+ * less of the one, less of the other is needed: by night, noise hides how much sharpness is lost.  `lost`: halvings of sharpness. */
+static bool is_weakened(const struct bench *b, float lost)
+{
+	const struct rtsp_usual *u = &b->usual;
+	if (b->likeness >= WEAKENED)
+		return false;
+	float drop = 0.9f * b->profile->defocus_drop_min, spread = 4.5f * u->sharpness_spread;
+	if (b->likeness < HALF_LOST) {
+		drop *= 0.6f;
+		spread *= 0.6f;
+	}
+	bool blurred = lost >= fmaxf(drop, spread);
+	return (blurred && b->m->structured >= STRUCTURED_MIN) || is_faded(b, STRUCTURED_MIN);
+}
+
 /* Less sharp than usual; or so blurred that hardly a block has contrast left, though the light is as usual. */
 static bool is_defocused(struct bench *b)
 {
@@ -159,12 +190,15 @@ static bool is_defocused(struct bench *b)
 	if (other_light)
 		drop += 1; /* Night and infrared are less sharp, and this one was never seen at night. */
 	drop = fmaxf(drop, 5 * u->sharpness_spread);
+	float lost = u->sharpness - m->sharpness;
 	float doubt = 8.f / (float)(m->structured + 1); /* of few blocks */
-	bool blurred = m->structured >= STRUCTURED_MIN && m->sharpness <= u->sharpness - drop - doubt;
-	bool faded = !other_light && u->structured >= 2 * STRUCTURED_MIN && m->structured < u->structured / 3;
+	bool blurred = m->structured >= STRUCTURED_MIN && lost >= drop + doubt;
+	bool faded = !other_light && is_faded(b, 2 * STRUCTURED_MIN);
+	bool weakened = !other_light && is_weakened(b, lost - doubt / 2);
 	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
 	b->out->cause = sudden ? RTSP_CAUSE_TAMPER : RTSP_CAUSE_BROKEN;
-	return blurred || faded;
+	b->blind = lost >= BLIND_DROP;
+	return blurred || faded || weakened;
 }
 
 /* Is this light that the camera was known in, so that what is gone is not gone for want of light? */
@@ -233,6 +267,14 @@ static bool is_all_visible(const struct rtsp_scene_match *match)
 	return 4 * match->hidden < match->judged;
 }
 
+/* The scene as a whole is likest where it was, and some of it is: the rest is hidden by a lorry. */
+static bool is_still_there(const struct bench *b)
+{
+	const struct rtsp_scene_match *match = &b->out->match;
+	return match->shifted < match->unshifted - STILL_GAIN &&
+	       10 * match->in_place > 3 * (match->judged - match->hidden);
+}
+
 /* In known light little is as it was: a third is elsewhere, or nearly nothing is in its place; something more may seem to be when
  * there is little in common at all.  Where little is to be seen, it has to be clear. */
 static bool is_gone(const struct bench *b)
@@ -244,9 +286,10 @@ static bool is_gone(const struct bench *b)
 		return false;
 	if (visible < RTSP_REGIONS_MIN)
 		return all && b->likeness < HARDLY_ALIKE && 4 * in_place <= visible;
-	return (b->likeness < HALF_ALIKE && 3 * match->elsewhere >= visible && in_place <= 0.45f * visible) ||
-	       (b->likeness < LITTLE_ALIKE && 2 * in_place <= visible && all) ||
-	       (b->likeness < HARDLY_ALIKE && 3 * in_place <= visible) ||
+	bool part = (b->likeness < HALF_ALIKE && 3 * match->elsewhere >= visible &&
+			    in_place <= 0.45f * visible) ||
+		    (b->likeness < LITTLE_ALIKE && 2 * in_place <= visible && all);
+	return (part && !is_still_there(b)) || (b->likeness < HARDLY_ALIKE && 3 * in_place <= visible) ||
 	       in_place <= b->profile->moved_in_place_max * visible;
 }
 
@@ -272,7 +315,8 @@ static enum rtsp_fault see(struct bench *b)
 		return RTSP_FROZEN;
 	compare_scene(b);
 	bool defocused = is_defocused(b);
-	if (is_elsewhere(b) || is_shifted(b) || (is_gone(b) && (!defocused || is_other(b)))) {
+	bool moved = is_elsewhere(b) || is_shifted(b) || (is_gone(b) && (!defocused || is_other(b)));
+	if (moved && !(defocused && b->blind)) {
 		b->out->cause = RTSP_CAUSE_TAMPER;
 		return RTSP_MOVED;
 	}
@@ -332,7 +376,8 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.rate_mhz = m->shot.rate_mhz,
 	};
 	struct bench b = { out, sight, m, profile,
-		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, 1, false, false, false };
+		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, 1, false, false, false,
+		false };
 	out->learning = b.usual.count < profile->learn_pictures;
 	out->sight = see(&b);
 	learn(&b);
