@@ -66,6 +66,19 @@ class Rig:
     def pids(self):
         return {"node": self.node.main.child.pid, "broker": self.broker.main.child.pid}
 
+    def low_latency(self, wished):
+        """Starts both processes again, if need be, with or without --low-latency."""
+        mains = self.broker.main, self.node.main
+        if wished == ("--low-latency" in self.node.main.argv):
+            return
+        for p in reversed(mains):
+            p.stop()
+        for p in mains:
+            p.argv = [a for a in p.argv if a != "--low-latency"] + ["--low-latency"] * wished
+            p.start()
+        self.node.wait_ready()
+        self.node.wait_flowing()
+
     def offer(self, events, *options):
         """The generator, started."""
         return bench.Child("hop_offer", "--node", "ipc://" + self.fed.path("node-bench.intake"), "--events", events, "--devices", DEVICES, *options)
