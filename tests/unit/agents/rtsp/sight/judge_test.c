@@ -151,6 +151,45 @@ Test(judge, tells_a_softer_scene_from_a_blur)
 	free(e);
 }
 
+/* By night: noise in what is lit, which an encoder takes out of what is not, so that it cannot be told how sharp the picture is. */
+static void add_lit_noise(struct eye *e, int size)
+{
+	uint8_t dark[EYE_HEIGHT][EYE_WIDTH];
+	memcpy(dark, e->luma, sizeof dark);
+	eye_noise(e, size);
+	for (int y = 0; y < EYE_HEIGHT; y++)
+		for (int x = 0; x < EYE_WIDTH; x++)
+			if (x < 100 || x >= 300)
+				e->luma[y][x] = dark[y][x];
+}
+
+/* A blur shows in the likeness, too; what stands in the way as well, but it blurs nothing. */
+Test(judge, sees_a_blur_that_noise_hides)
+{
+	struct eye *e = eye_open();
+	struct rtsp_verdict v;
+	for (int i = 0; i < 42; i++) {
+		struct rtsp_sight known = e->sight;
+		bool blur = i == 40, lorry = i == 41;
+		eye_draw(e, 8, 0, 0);
+		eye_dim(e, 0.7f, 20);
+		if (blur)
+			eye_blur(e, 6);
+		if (lorry)
+			eye_box(e, 100, 30, 140, 120, 60);
+		add_lit_noise(e, blur ? 26 : 12);
+		v = eye_judge(e);
+		cr_expect_eq(v.sight, blur ? RTSP_DEFOCUSED : RTSP_GOOD, "picture %d is %s", i,
+			rtsp_fault_name(v.sight));
+		if (!blur)
+			continue;
+		cr_expect_gt(v.sharpness, v.sharpness_usual - 1.15f, "so much loss would tell by itself");
+		e->sight = known;
+	}
+	cr_expect_lt(v.match.likeness, 0.75f, "the lorry hides nothing");
+	free(e);
+}
+
 /* A scene that is hardly ever like itself cannot have moved; the same one, steady, has. */
 Test(judge, does_not_judge_a_scene_without_edges_of_its_own)
 {
