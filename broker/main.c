@@ -14,6 +14,7 @@
 static const struct torap_app_options options = {
 	.program = "torap-broker",
 	.purpose = "takes batches from writers, stores them, and routes them to feeds",
+	.low_latency = true,
 	.extra =
 		"  --check-policy FILE   check a policy file alone, and exit 0 or 1\n"
 		"  --check DIR [--trust FILE --root FILE]\n"
@@ -60,11 +61,13 @@ static void on_stop(void *hint)
 		broker_stop(b);
 }
 
-static int run(struct broker_config *config)
+static int run(struct broker_config *config, bool low_latency)
 {
 	struct torap_error err;
 	struct broker *b = NULL;
-	struct torap_app app = { .hint = &b, .on_reload = on_reload, .on_stop = on_stop };
+	struct torap_app app = {
+		.hint = &b, .on_reload = on_reload, .on_stop = on_stop, .low_latency = low_latency
+	};
 	if (torap_app_init(&app, &err)) {
 		torap_fail("START-FAILED", "%s", err.text);
 		return EXIT_FAILURE;
@@ -107,7 +110,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", err.text);
 		return EXIT_FAILURE;
 	}
-	int status = arguments.check_only ? check_all(&config, arguments.config) : run(&config);
+	int status = arguments.check_only ? check_all(&config, arguments.config)
+					  : run(&config, arguments.low_latency);
 	broker_config_finish(&config);
 	return status;
 }

@@ -17,6 +17,7 @@
 static const struct torap_app_options options = {
 	.program = "torap-node",
 	.purpose = "turns what devices say into sealed batches and carries them to brokers",
+	.low_latency = true,
 	.extra =
 		"  --check-registry SITES DEVICES [REGION…]   check these two files alone, and exit 0 or 1\n"
 		"  --check DIR [--trust FILE --root FILE]\n"
@@ -127,11 +128,13 @@ static void on_stop(void *hint)
 		node_stop(n);
 }
 
-static int run(struct node_config *config)
+static int run(struct node_config *config, bool low_latency)
 {
 	struct torap_error err;
 	struct node *n = NULL;
-	struct torap_app app = { .hint = &n, .on_reload = on_reload, .on_stop = on_stop };
+	struct torap_app app = {
+		.hint = &n, .on_reload = on_reload, .on_stop = on_stop, .low_latency = low_latency
+	};
 	int status = EXIT_FAILURE;
 	if (torap_app_init(&app, &err)) {
 		torap_fail("START-FAILED", "%s", err.text);
@@ -183,7 +186,7 @@ int main(int argc, char **argv)
 	if (room)
 		status = make_room(&config, arguments.rest + 1, arguments.rest_count - 1);
 	else
-		status = arguments.check_only ? check(&config) : run(&config);
+		status = arguments.check_only ? check(&config) : run(&config, arguments.low_latency);
 	node_config_finish(&config);
 	return status;
 }

@@ -220,7 +220,8 @@ static void finish(void *agent)
 const struct kit_agent dc09_kit_agent = {
 	.app = { .program = "torap-dc09",
 		.purpose = "receives alarm panels that speak SIA DC-09, for a node on this host",
-		.extra = "SIGHUP reads the configuration's limits and the key file again." },
+		.extra = "SIGHUP reads the configuration's limits and the key file again.",
+		.low_latency = true },
 	.protocol = "dc09",
 	.log = { .start = "DC09-START",
 		.stop = "DC09-STOP",

@@ -149,11 +149,14 @@ static void on_stop(void *hint)
 	shut(i);
 }
 
-static int run(const struct kit_agent *kind, void *agent, const char *path, void *files)
+static int run(
+	const struct kit_agent *kind, void *agent, const struct torap_app_arguments *arguments, void *files)
 {
-	struct inside i = { .kind = kind, .agent = agent, .path = path };
+	struct inside i = { .kind = kind, .agent = agent, .path = arguments->config };
 	struct torap_error err;
-	i.app = (struct torap_app){ .hint = &i, .on_reload = on_reload, .on_stop = on_stop };
+	i.app = (struct torap_app){
+		.hint = &i, .on_reload = on_reload, .on_stop = on_stop, .low_latency = arguments->low_latency
+	};
 	i.p.loop = &i.app.loop;
 	if (torap_app_init(&i.app, &err)) {
 		torap_fail(kind->log.start, "%s", err.text);
@@ -194,7 +197,7 @@ int kit_process_main(const struct kit_agent *kind, void *agent, const struct tor
 	} else if (arguments->check_only) {
 		printf("%s: good\n", path);
 	} else {
-		status = run(kind, agent, path, files);
+		status = run(kind, agent, arguments, files);
 	}
 	unload(kind, files);
 	return status;

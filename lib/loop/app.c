@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "loop/low_latency.h"
 
 enum { STATUS_STOPPED_TWICE = 130 };
 
@@ -76,6 +77,11 @@ int torap_app_init(struct torap_app *app, struct torap_error *err)
 	r = uv_loop_init(&app->loop);
 	if (r)
 		return torap_errorf(err, r, "cannot make an event loop: %s", uv_strerror(r));
+	r = app->low_latency ? torap_low_latency(&app->loop, TORAP_LOW_LATENCY_DEVICE, err) : 0;
+	if (r) {
+		torap_app_finish(app);
+		return r;
+	}
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && !r; i++) {
 		r = uv_signal_init(&app->loop, &app->signals[i]);
 		if (r)

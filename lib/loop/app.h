@@ -20,18 +20,20 @@ struct torap_app_options {
 	const char *program; /* "torap-node" */
 	const char *purpose; /* one line for --help */
 	const char *extra;   /* further lines of --help, or NULL */
+	bool low_latency;    /* it knows --low-latency (low_latency.h) */
 };
 
 struct torap_app_arguments {
 	const char *config; /* -c FILE */
 	bool check_only; /* -n: read the configuration and all files that it names, say what is wrong, exit 0 or 1 */
-	bool verbose;   /* -v: log level info; twice: debug */
-	int rest_count; /* what follows the options */
+	bool verbose;     /* -v: log level info; twice: debug */
+	bool low_latency; /* --low-latency, of programs that know it */
+	int rest_count;   /* what follows the options */
 	char **rest;
 };
 
-/* Reads -c FILE (--config), -n (--check), -v (--verbose), --low-latency (low_latency.h), -h (--help), -V (--version), and sets the log level.  Handles the
- * help, the version, usage errors (an unknown short option) and a machine that grants no low latency itself by exit(0, 2 or 1).  Other long options and everything after "--"
+/* Reads -c FILE (--config), -n (--check), -v (--verbose), --low-latency, -h (--help), -V (--version), and sets the log level.  Handles the help,
+ * the version and usage errors (an unknown short option) itself by exit(0 or 2).  Other long options and everything after "--"
  * stay in `rest`, in their order, for the program. */
 void torap_app_arguments(
 	struct torap_app_arguments *out, int argc, char **argv, const struct torap_app_options *options);
@@ -42,6 +44,7 @@ struct torap_app {
 	void (*on_reload)(void *hint); /* SIGHUP; may be NULL */
 	/* SIGTERM: close everything that is on the loop; the loop then runs out. */
 	void (*on_stop)(void *hint);
+	bool low_latency; /* ask the machine for it (low_latency.h); before torap_app_init() */
 	/* private */
 	uv_signal_t signals[3];
 	bool stopping;

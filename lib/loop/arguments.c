@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "loop/low_latency.h"
 
 static void print_help(const struct torap_app_options *o)
 {
@@ -16,12 +15,14 @@ static void print_help(const struct torap_app_options *o)
 	       "  -c, --config FILE  the configuration\n"
 	       "  -n, --check        read the configuration and all files that it names, say what is wrong, exit\n"
 	       "  -v                 log more; twice: everything\n"
-	       "      --low-latency  go before other processes, and let no processor of this machine sleep: an event passes sooner, at the cost of power\n"
 	       "  -h, --help         this text\n"
 	       "  -V, --version      print the version\n"
-	       "%s%s%s",
-		o->program, o->purpose, o->program, o->extra ? "\n" : "", o->extra ? o->extra : "",
-		o->extra ? "\n" : "");
+	       "%s%s%s%s",
+		o->program, o->purpose, o->program,
+		o->low_latency
+			? "      --low-latency  go before other processes on a machine that never sleeps\n"
+			: "",
+		o->extra ? "\n" : "", o->extra ? o->extra : "", o->extra ? "\n" : "");
 }
 
 static _Noreturn void leave(const struct torap_app_options *o)
@@ -45,7 +46,6 @@ struct reading {
 	const struct torap_app_options *options;
 	char **next, **end;
 	int verbose;
-	bool low_latency;
 };
 
 static void read_flag(struct reading *r, char flag)
@@ -101,8 +101,8 @@ static bool read_long(struct reading *r, const char *name)
 			read_flag(r, flags[i].flag);
 			return true;
 		}
-	if (strcmp(name, "low-latency") == 0) {
-		r->low_latency = true;
+	if (r->options->low_latency && strcmp(name, "low-latency") == 0) {
+		r->out->low_latency = true;
 		return true;
 	}
 	if (strcmp(name, "config") == 0) {
@@ -116,19 +116,14 @@ static bool read_long(struct reading *r, const char *name)
 	return false;
 }
 
-static void insist(int result, const struct torap_app_options *o, const struct torap_error *err)
-{
-	if (!result)
-		return;
-	fprintf(stderr, "%s: %s\n", o->program, err->text);
-	exit(EXIT_FAILURE);
-}
-
 void torap_app_arguments(
 	struct torap_app_arguments *out, int argc, char **argv, const struct torap_app_options *options)
 {
 	struct torap_error err;
-	insist(torap_app_hold_descriptors(&err), options, &err);
+	if (torap_app_hold_descriptors(&err)) {
+		fprintf(stderr, "%s: %s\n", options->program, err.text);
+		exit(EXIT_FAILURE);
+	}
 	char **first = argc > 0 ? argv + 1 : argv;
 	*out = (struct torap_app_arguments){ .rest = first };
 	struct reading r = { .out = out, .options = options, .next = first, .end = argv + argc };
@@ -146,6 +141,4 @@ void torap_app_arguments(
 	}
 	if (r.verbose > 0)
 		torap_log_level(r.verbose > 1 ? TORAP_LOG_DEBUG : TORAP_LOG_INFO);
-	if (r.low_latency)
-		insist(torap_low_latency(TORAP_LOW_LATENCY_DEVICE, &err), options, &err);
 }

@@ -78,6 +78,7 @@ class Rig:
             p.start()
         self.node.wait_ready()
         self.node.wait_flowing()
+        self.through(10000)  # warms them
 
     def offer(self, events, *options):
         """The generator, started."""

@@ -40,16 +40,18 @@ struct bench { /* what one picture is judged by */
 #define LITTLE_ALIKE      0.45f
 #define HARDLY_ALIKE      0.4f
 #define NOTHING_IN_COMMON 0.25f
-#define STILL_GAIN        0.04f
 #define SHIFTED_MIN       0.6f
 #define SHIFTED_GAIN      0.2f
 #define SHIFTED_GAIN_MIN  0.1f
 
-#define LIKENESS_MIN 0.75f
-#define STEADY_MIN   0.74f /* a scene that is less like itself, in any light, has no edges of its own */
-#define FADED_DROP   0.5f
-#define BLIND_DROP   2.5f /* halvings of sharpness that no other view would cost */
-#define CLEAR_MIN    0.9f /* sharpness that no blurred lens leaves, where there is as much to see as usual */
+#define LIKENESS_MIN   0.75f
+#define STEADY_MIN     0.74f /* a scene that is less like itself, in any light, has no edges of its own */
+#define STILL_GAIN     0.04f /* of likeness */
+#define WEAKENED_PART  0.9f  /* this and the next two of the drop that the profile wants */
+#define HALF_LOST_PART 0.54f
+#define FADED_PART     0.45f
+#define BLIND_DROP     2.5f /* halvings of sharpness that another view hardly costs */
+#define CLEAR_MIN      0.9f /* sharpness that no blurred lens leaves, where there is as much to see as usual */
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -150,29 +152,27 @@ static bool is_frozen(struct bench *b)
 	return out->stuck || (h->same >= 2 && out->unchanged_us >= b->profile->frozen_after_us);
 }
 
-/* Hardly a block has contrast left of those that usually have, `usual_min` at least; and what is left is not as sharp as usual, as it is beside a lorry. */
+/* Hardly a block has contrast left of those that usually have, `usual_min` at least; and what is left is softer
+ * than usual, which it is not beside a lorry, or little of the scene is left at all. */
 static bool is_faded(const struct bench *b, float usual_min)
 {
 	const struct rtsp_measure *m = b->m;
 	const struct rtsp_usual *u = &b->usual;
-	bool soft = !m->structured || u->sharpness - m->sharpness >= FADED_DROP;
+	bool soft = !m->structured ||
+		    u->sharpness - m->sharpness >= FADED_PART * b->profile->defocus_drop_min ||
+		    b->likeness < STRANGER;
 	return u->structured >= usual_min && m->structured < u->structured / 3 && soft;
 }
 
-/* What is blurred is less like its scene, too, all of it; what stands in the way takes a part of the likeness, and hardly any sharpness.  So with
- * less of the one, less of the other is needed: by night, noise hides how much sharpness is lost.  `lost`: halvings of sharpness. */
-static bool is_weakened(const struct bench *b, float lost)
+/* What is blurred is less like its scene, too, all of it; what stands in the way takes a part of the likeness, and
+ * hardly any sharpness.  So with less of the one, less of the other is needed: by night, noise hides how much is
+ * lost.  `lost` and `drop`: halvings of sharpness, those that were lost and those that tell of a blur by themselves. */
+static bool is_weakened(const struct bench *b, float lost, float drop)
 {
-	const struct rtsp_usual *u = &b->usual;
 	if (b->likeness >= WEAKENED)
 		return false;
-	float drop = 0.9f * b->profile->defocus_drop_min, spread = 4.5f * u->sharpness_spread;
-	if (b->likeness < HALF_LOST) {
-		drop *= 0.6f;
-		spread *= 0.6f;
-	}
-	bool blurred = lost >= fmaxf(drop, spread);
-	return (blurred && b->m->structured >= STRUCTURED_MIN) || is_faded(b, STRUCTURED_MIN);
+	drop *= b->likeness < HALF_LOST ? HALF_LOST_PART : WEAKENED_PART;
+	return (lost >= drop && b->m->structured >= STRUCTURED_MIN) || is_faded(b, STRUCTURED_MIN);
 }
 
 /* Less sharp than usual; or so blurred that hardly a block has contrast left, though the light is as usual. */
@@ -194,10 +194,10 @@ static bool is_defocused(struct bench *b)
 	float doubt = 8.f / (float)(m->structured + 1); /* of few blocks */
 	bool blurred = m->structured >= STRUCTURED_MIN && lost >= drop + doubt;
 	bool faded = !other_light && is_faded(b, 2 * STRUCTURED_MIN);
-	bool weakened = !other_light && is_weakened(b, lost - doubt / 2);
+	bool weakened = !other_light && is_weakened(b, lost - doubt / 2, drop);
 	bool sudden = seen_good_lately(b) && b->sight->history.sharpness > u->sharpness - drop / 2;
 	b->out->cause = sudden ? RTSP_CAUSE_TAMPER : RTSP_CAUSE_BROKEN;
-	b->blind = lost >= BLIND_DROP;
+	b->blind = lost >= BLIND_DROP && !(b->profile->ignored & rtsp_fault_bit(RTSP_DEFOCUSED));
 	return blurred || faded || weakened;
 }
 
@@ -375,9 +375,13 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.height = m->shot.height,
 		.rate_mhz = m->shot.rate_mhz,
 	};
-	struct bench b = { out, sight, m, profile,
-		rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall), 1, 1, false, false, false,
-		false };
+	struct bench b = { .out = out,
+		.sight = sight,
+		.m = m,
+		.profile = profile,
+		.usual = rtsp_baseline_usual(&sight->baseline, m->shot.arrived_wall),
+		.likeness = 1,
+		.usual_likeness = 1 };
 	out->learning = b.usual.count < profile->learn_pictures;
 	out->sight = see(&b);
 	learn(&b);

@@ -16,7 +16,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
-#include "loop/low_latency.h"
 #include "tests/kit/temporary.h"
 
 struct child {
@@ -210,6 +209,7 @@ Test(app, has_as_many_files_as_the_hard_limit_allows_and_survives_a_broken_pipe)
 static const struct torap_app_options options = {
 	.program = "torap-test",
 	.purpose = "reads its options",
+	.low_latency = true,
 	.extra = "  --odd              is handled by the program\n",
 };
 
@@ -245,6 +245,18 @@ Test(arguments, takes_every_spelling_of_an_option)
 	cr_assert_not(a.check_only || a.verbose);
 	a = parse((const char *const[]){ NULL });
 	cr_assert_eq(a.rest_count, 0);
+}
+
+Test(arguments, takes_low_latency_of_programs_that_know_it)
+{
+	static const struct torap_app_options others = { .program = "torap-other",
+		.purpose = "is not in a hurry" };
+	struct torap_app_arguments a = parse(WORDS("p", "--low-latency", "-c", "a.yaml"));
+	cr_assert(a.low_latency && a.rest_count == 0);
+	cr_assert_not(parse(WORDS("p")).low_latency);
+	char *argv[] = { (char *)(uintptr_t) "p", (char *)(uintptr_t) "--low-latency" };
+	torap_app_arguments(&a, 2, argv, &others);
+	cr_assert(!a.low_latency && a.rest_count == 1);
 }
 
 Test(arguments, leaves_the_rest_to_the_program_in_its_order)
@@ -286,22 +298,11 @@ Test(arguments, prints_help_and_version_and_ends_with_status_0)
 	char text[4096];
 	cr_assert_eq(parse_in_child(WORDS("p", "--help"), STDOUT_FILENO, text, sizeof text), 0);
 	cr_assert(strstr(text, "torap-test: reads its options"), "%s", text);
-	cr_assert(strstr(text, "--odd"), "%s", text);
+	cr_assert(strstr(text, "--odd") && strstr(text, "--low-latency"), "%s", text);
 	cr_assert_eq(parse_in_child(WORDS("p", "-h"), STDOUT_FILENO, text, sizeof text), 0);
 	cr_assert_eq(parse_in_child(WORDS("p", "--version"), STDOUT_FILENO, text, sizeof text), 0);
 	cr_assert_str_eq(text, "torap-test " TORAP_VERSION "\n");
 	cr_assert_eq(parse_in_child(WORDS("p", "-n", "-V"), STDOUT_FILENO, text, sizeof text), 0);
-}
-
-Test(arguments, says_low_latency_in_its_help_and_takes_it_from_the_rest)
-{
-	char text[4096];
-	cr_assert_eq(
-		parse_in_child(WORDS("p", "--low-latency", "--help"), STDOUT_FILENO, text, sizeof text), 0);
-	cr_assert(strstr(text, "--low-latency"), "%s", text);
-	int status = parse_in_child(WORDS("p", "--low-latency"), STDERR_FILENO, text, sizeof text);
-	if (status != 50) /* not granted here */
-		cr_assert(status == 1 && strstr(text, "torap-test: "), "%d %s", status, text);
 }
 
 Test(arguments, refuses_what_it_does_not_know_in_one_line_with_status_2)
