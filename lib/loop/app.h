@@ -32,9 +32,9 @@ struct torap_app_arguments {
 	char **rest;
 };
 
-/* Reads -c FILE (--config), -n (--check), -v (--verbose), --low-latency, -h (--help), -V (--version), and sets the log level.  Handles the help,
- * the version and usage errors (an unknown short option) itself by exit(0 or 2).  Other long options and everything after "--"
- * stay in `rest`, in their order, for the program. */
+/* Reads -c FILE (--config), -n (--check), -v (--verbose), --low-latency, -h (--help), -V (--version), and sets
+ * the log level.  Handles the help, the version and usage errors (an unknown short option) itself by exit(0 or
+ * 2).  Other long options and everything after "--" stay in `rest`, in their order, for the program. */
 void torap_app_arguments(
 	struct torap_app_arguments *out, int argc, char **argv, const struct torap_app_options *options);
 

@@ -1,12 +1,10 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "loop/low_latency.h"
@@ -22,14 +20,6 @@ static int32_t granted_us(void)
 		us = -1;
 	fclose(device);
 	return us;
-}
-
-static bool may_write_device(void)
-{
-	int fd = open(TORAP_LOW_LATENCY_DEVICE, O_WRONLY);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
 }
 
 static int ask(const char *device, struct torap_error *err)
@@ -58,18 +48,17 @@ static int policy_of_workers(void)
 	return policy;
 }
 
+/* Where the machine does not grant it, it says what is missing, and all stays as it was. */
 Test(low_latency, keeps_the_machine_awake_and_goes_first_but_for_workers)
 {
 	struct torap_error err;
-	if (!may_write_device())
-		cr_skip_test(TORAP_LOW_LATENCY_DEVICE " cannot be written here");
 	int r = ask(TORAP_LOW_LATENCY_DEVICE, &err);
-	if (r == -EPERM) {
-		cr_assert(
-			strstr(err.text, "--low-latency: may not go before other processes"), "%s", err.text);
-		cr_skip_test("no real-time priority here");
+	if (r) {
+		cr_assert(strstr(err.text, TORAP_LOW_LATENCY_DEVICE) || strstr(err.text, "CAP_SYS_NICE"),
+			"%s", err.text);
+		cr_assert_eq(sched_getscheduler(0), SCHED_OTHER);
+		return;
 	}
-	cr_assert_eq(r, 0, "%s", err.text);
 	cr_assert_eq(granted_us(), 0);
 	cr_assert_eq(sched_getscheduler(0), SCHED_RR);
 	cr_assert_eq(policy_of_workers(), SCHED_OTHER);
