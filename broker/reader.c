@@ -8,6 +8,7 @@
 #include "broker/damage.h"
 #include "broker/policy.h"
 #include "broker/rules.h"
+#include "loop/low_latency.h"
 #include "store/kv.h"
 
 static bool want(void *hint, const struct torap_batch *batch, size_t group, size_t part)
@@ -37,12 +38,14 @@ static void prove(struct broker_read *r)
 static void read_batches(uv_work_t *work)
 {
 	struct broker_read *r = work->data;
+	torap_low_latency_behind(true);
 	r->result = torap_journal_read_range(r->kv, r->number, r->from, r->bytes_max, TORAP_RUN_MANIFESTS_MAX,
 		want, r, r->entries, &r->count, &r->error);
 	if (r->result < 0)
 		r->count = 0;
 	if (r->count)
 		prove(r);
+	torap_low_latency_behind(false);
 }
 
 static void on_read(uv_work_t *work, int status)
@@ -130,11 +133,13 @@ static void search(uv_work_t *work)
 {
 	struct broker_search *s = work->data;
 	struct torap_kv_txn txn;
+	torap_low_latency_behind(true);
 	torap_kv_begin(&txn, s->kv, false);
 	s->result = txn.failure;
 	for (size_t i = 0; i < s->count && !s->result; i++)
 		s->result = find(&txn, &s->places[i], s->at);
 	torap_kv_abort(&txn);
+	torap_low_latency_behind(false);
 }
 
 static void on_searched(uv_work_t *work, int status)

@@ -9,6 +9,7 @@
 #include "broker/mend.h"
 #include "broker/streams.h"
 #include "loop/app.h"
+#include "loop/low_latency.h"
 #include "store/journal.h"
 #include "store/kv.h"
 
@@ -35,6 +36,7 @@ static void on_work(uv_work_t *work)
 {
 	struct broker_scan *s = work->data;
 	struct torap_journal_entry entries[STEP_BATCHES];
+	torap_low_latency_behind(true);
 	s->damaged_count = 0;
 	/* Its text is not needed: a batch that cannot be read is a hole, whatever is wrong with it. */
 	if (torap_journal_read_range(s->broker->kv, s->number, s->from, STEP_BYTES, STEP_BATCHES, NULL, NULL,
@@ -51,6 +53,7 @@ static void on_work(uv_work_t *work)
 		s->damaged[s->damaged_count++] = s->from;
 		s->count = 1;
 	}
+	torap_low_latency_behind(false);
 }
 
 static void on_done(uv_work_t *work, int status)

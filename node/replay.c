@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/trust.h"
+#include "loop/low_latency.h"
 #include "store/journal.h"
 #include "store/kv.h"
 #include "wire/verify.h"
@@ -149,6 +150,7 @@ static void on_work(uv_work_t *work)
 {
 	struct node_replay *r = (struct node_replay *)work;
 	struct torap_kv_txn txn;
+	torap_low_latency_behind(true);
 	torap_kv_begin(&txn, r->kv, false);
 	int answer = 0;
 	if (r->claims) {
@@ -160,6 +162,7 @@ static void on_work(uv_work_t *work)
 	torap_kv_abort(&txn);
 	if (answer)
 		fail(r, r->claims ? "what a broker claims to hold" : "a batch", answer);
+	torap_low_latency_behind(false);
 }
 
 static void on_after_work(uv_work_t *work, int status)

@@ -14,6 +14,7 @@
 #include "agents/follow/rendering.h"
 #include "agents/follow/store.h"
 #include "base/error.h"
+#include "loop/low_latency.h"
 #include "store/committer.h"
 
 enum {
@@ -92,11 +93,13 @@ static int write_descriptor(struct follow_output *o)
 static void on_work(uv_work_t *work)
 {
 	struct follow_output *o = work->data;
+	torap_low_latency_behind(true);
 	int r = follow_rendering_chunk(&o->rendering);
 	o->chunk_full = r > 0;
 	if (r >= 0 && !o->is_file)
 		r = write_descriptor(o);
 	o->failure = r < 0 ? r : 0;
+	torap_low_latency_behind(false);
 }
 
 /* The commit: on the committer's thread. */

@@ -77,7 +77,7 @@ int torap_app_init(struct torap_app *app, struct torap_error *err)
 	r = uv_loop_init(&app->loop);
 	if (r)
 		return torap_errorf(err, r, "cannot make an event loop: %s", uv_strerror(r));
-	r = app->low_latency ? torap_low_latency(&app->loop, TORAP_LOW_LATENCY_DEVICE, err) : 0;
+	r = app->low_latency ? torap_low_latency(TORAP_LOW_LATENCY_DEVICE, err) : 0;
 	if (r) {
 		torap_app_finish(app);
 		return r;

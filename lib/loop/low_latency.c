@@ -3,26 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 
-static void do_nothing(uv_work_t *work)
-{
-	(void)work;
-}
-
-/* libuv begins all its workers with the first piece of work. */
-static int begin_workers(uv_loop_t *loop)
-{
-	uv_work_t work;
-	int r = uv_queue_work(loop, &work, do_nothing, NULL);
-	if (r == 0)
-		uv_run(loop, UV_RUN_DEFAULT);
-	return r;
-}
+static atomic_bool goes_first;
 
 static int keep_awake(int fd)
 {
@@ -31,21 +20,34 @@ static int keep_awake(int fd)
 	return n == sizeof most_us ? 0 : n < 0 ? -errno : -EIO;
 }
 
-int torap_low_latency(uv_loop_t *loop, const char *device, struct torap_error *err)
+static int go_first(void)
 {
 	const struct sched_param lowest = { .sched_priority = 1 };
-	int r = begin_workers(loop);
-	if (r)
-		return torap_errorf(err, r, "--low-latency: cannot begin the workers: %s", uv_strerror(r));
+	return sched_setscheduler(0, SCHED_RR, &lowest) ? -errno : 0; /* On Linux 0 is the calling thread. */
+}
+
+int torap_low_latency(const char *device, struct torap_error *err)
+{
 	int fd = open(device, O_WRONLY | O_CLOEXEC);
-	r = fd < 0 ? -errno : keep_awake(fd);
+	int r = fd < 0 ? -errno : keep_awake(fd);
 	if (r)
 		torap_errorf(err, r, "--low-latency: %s: %s", device, strerror(-r));
-	else if (sched_setscheduler(0, SCHED_RR, &lowest) < 0)
-		r = torap_errorf(err, -errno,
+	else if ((r = go_first()))
+		torap_errorf(err, r,
 			"--low-latency: may not go before other processes (it takes CAP_SYS_NICE): %s",
-			strerror(errno));
+			strerror(-r));
 	if (r && fd >= 0)
 		close(fd);
+	atomic_store(&goes_first, !r);
 	return r; /* The open descriptor is the wish: only the end of the process takes it back. */
+}
+
+void torap_low_latency_behind(bool behind)
+{
+	const struct sched_param none = { 0 };
+	if (!atomic_load(&goes_first))
+		return;
+	int r = behind ? sched_setscheduler(0, SCHED_OTHER, &none) : go_first();
+	if (r) /* The process may not any more what it could when it began. */
+		torap_debug("PRIORITY-KEPT", "a worker keeps its priority: %s", strerror(errno));
 }

@@ -6,16 +6,19 @@
  * machine and as long as it holds a file open; and lets threads go before others (sched(7), SCHED_RR). */
 #pragma once
 
-#include <uv.h>
+#include <stdbool.h>
 
 #define TORAP_LOW_LATENCY_DEVICE "/dev/cpu_dma_latency"
 
 struct torap_error;
 
-/* Both, until the process ends, for the calling thread and those that it begins from now on.  Not for libuv's
- * workers (replays, searches), which this begins first: they shall not hold up the loop.  `loop` has nothing
- * on it yet; `device` is TORAP_LOW_LATENCY_DEVICE.
+/* Both, until the process ends, for the calling thread and those that it begins from now on.  `device` is TORAP_LOW_LATENCY_DEVICE.
  *
  * Fails (negative errno), with nothing asked for, when the device is not there or may not be written, or the
  * process may not go first: that takes CAP_SYS_NICE, or a limit (RLIMIT_RTPRIO) of 1. */
-int torap_low_latency(uv_loop_t *loop, const char *device, struct torap_error *err);
+int torap_low_latency(const char *device, struct torap_error *err);
+
+/* True and false around what a worker of libuv's does (a replay, a search), so that it does not hold up the loop.  Not around more: libuv's
+ * own code tells the loop of the end, and the loop spins until that is told (uv_async_send()); a thread that goes first would never let
+ * one that stands behind come so far.  Without torap_low_latency() it does nothing. */
+void torap_low_latency_behind(bool behind);

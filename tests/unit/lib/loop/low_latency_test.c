@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <uv.h>
 
 #include "base/error.h"
 #include "loop/low_latency.h"
@@ -24,32 +25,37 @@ static int32_t granted_us(void)
 
 static int ask(const char *device, struct torap_error *err)
 {
-	uv_loop_t loop;
-	cr_assert_eq(uv_loop_init(&loop), 0);
-	int r = torap_low_latency(&loop, device, err);
-	cr_assert_eq(uv_loop_close(&loop), 0, "something is left on the loop");
-	return r;
+	return torap_low_latency(device, err);
 }
 
-static void note_policy(uv_work_t *work)
+struct policies {
+	uv_work_t work;
+	int before, within, after;
+};
+
+static void note_policies(uv_work_t *work)
 {
-	*(int *)work->data = sched_getscheduler(0);
+	struct policies *p = (struct policies *)work;
+	p->before = sched_getscheduler(0);
+	torap_low_latency_behind(true);
+	p->within = sched_getscheduler(0);
+	torap_low_latency_behind(false);
+	p->after = sched_getscheduler(0);
 }
 
-static int policy_of_workers(void)
+static struct policies policies_of_a_worker(void)
 {
 	uv_loop_t loop;
-	int policy = -1;
-	uv_work_t work = { .data = &policy };
+	struct policies p;
 	cr_assert_eq(uv_loop_init(&loop), 0);
-	cr_assert_eq(uv_queue_work(&loop, &work, note_policy, NULL), 0);
+	cr_assert_eq(uv_queue_work(&loop, &p.work, note_policies, NULL), 0);
 	uv_run(&loop, UV_RUN_DEFAULT);
-	uv_loop_close(&loop);
-	return policy;
+	cr_assert_eq(uv_loop_close(&loop), 0);
+	return p;
 }
 
 /* Where the machine does not grant it, it says what is missing, and all stays as it was. */
-Test(low_latency, keeps_the_machine_awake_and_goes_first_but_for_workers)
+Test(low_latency, keeps_the_machine_awake_and_goes_first_but_for_what_workers_do)
 {
 	struct torap_error err;
 	int r = ask(TORAP_LOW_LATENCY_DEVICE, &err);
@@ -57,11 +63,14 @@ Test(low_latency, keeps_the_machine_awake_and_goes_first_but_for_workers)
 		cr_assert(strstr(err.text, TORAP_LOW_LATENCY_DEVICE) || strstr(err.text, "CAP_SYS_NICE"),
 			"%s", err.text);
 		cr_assert_eq(sched_getscheduler(0), SCHED_OTHER);
+		cr_assert_eq(policies_of_a_worker().after, SCHED_OTHER);
 		return;
 	}
 	cr_assert_eq(granted_us(), 0);
 	cr_assert_eq(sched_getscheduler(0), SCHED_RR);
-	cr_assert_eq(policy_of_workers(), SCHED_OTHER);
+	struct policies worker = policies_of_a_worker();
+	cr_assert_eq(worker.within, SCHED_OTHER);
+	cr_assert(worker.before == SCHED_RR && worker.after == SCHED_RR, "libuv's own code stands behind");
 }
 
 Test(low_latency, says_which_device_is_not_there_and_goes_on_as_before)
