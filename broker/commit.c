@@ -103,7 +103,9 @@ int broker_commit_submit(struct torap_committer *committer, struct broker_stream
 	if (!c)
 		return -ENOMEM;
 	*c = (struct broker_commit){
-		.job = { .apply = apply, .done = done },
+		.job = { .apply = apply,
+			.done = done,
+			.urgent = stream->id.lane == TORAP__LANE__LANE_CRITICAL },
 		.batch = *take,
 		.stream = stream,
 		.received_at = received_at,

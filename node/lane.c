@@ -312,6 +312,7 @@ static void start_round(struct node_lane *l, struct node_now now)
 		job->limit_percent = l->options->limit_percent[l->lane];
 	else if (l->pause_until.us)
 		job->frees = job->commit.alone = true;
+	job->commit.urgent = l->lane == TORAP__LANE__LANE_CRITICAL && !job->commit.alone;
 	l->running = true;
 	l->next_round = torap_mono_add_ms(now.mono, l->options->round_spacing_ms[l->lane]);
 	if (job->seal_all)

@@ -12,9 +12,9 @@
 #include "base/log.h"
 #include "store/kv.h"
 
-/* A job is submitted and waits in `queue`; the thread takes a group into a transaction, commits, and puts it to `finished`; the
- * loop collects it.  Both lists keep the order of submission, and a group is always a run of the queue, so `done` comes in that
- * order too.  What is submitted while a commit runs waits for the next. */
+/* A job is submitted and waits in `queue` or, urgent, in `urgent`; the thread takes a group into a transaction, commits, and puts it to
+ * `finished`; the loop collects it.  All lists keep the order of submission, and a group is always a run of one of them, so `done` comes in that
+ * order too.  What is submitted while a commit runs waits for the next: first all that is urgent, then one group of the others. */
 
 enum {
 	COMMITTER_EXIT_STATUS = 70,       /* EX_SOFTWARE: the state of the disk is not known */
@@ -31,8 +31,8 @@ struct torap_committer {
 	void *hint;
 	pthread_t thread;
 	pthread_mutex_t mutex;
-	pthread_cond_t submitted, landed; /* something in queue, or stopping; something in finished */
-	struct job_list queue, finished;  /* under the mutex, as are these: */
+	pthread_cond_t submitted, landed;        /* something in queue, or stopping; something in finished */
+	struct job_list urgent, queue, finished; /* under the mutex, as are these: */
 	size_t waiting;
 	bool stopping;
 };
@@ -110,28 +110,6 @@ static bool joins(const struct torap_commit_job *first, const struct torap_commi
 	return job == first || (job && !first->alone && !job->alone);
 }
 
-/* Runs a group from the front of the list in one transaction.  Returns the first job that was not taken into it. */
-static struct torap_commit_job *run_group(struct torap_committer *c, struct torap_commit_job *first)
-{
-	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, c->kv, true);
-	int r = 0;
-	struct torap_commit_job *end = first;
-	for (; joins(first, end) && !r && torap_kv_pending_bytes(&txn) < COMMITTER_GROUP_BYTES;
-		end = end->next) {
-		end->result = apply(end, &txn);
-		if (end->result == TORAP_KV_FULL)
-			r = TORAP_KV_FULL;
-	}
-	if (!r)
-		commit(&txn, &r);
-	torap_kv_abort(&txn);
-	if (r) /* Somebody does not fit: nobody else shall suffer. */
-		for (struct torap_commit_job *job = first; job != end; job = job->next)
-			run_alone(c, job);
-	return end;
-}
-
 /* Hands the jobs from first up to end to the loop. */
 static void hand_back(struct torap_committer *c, struct torap_commit_job *first, struct torap_commit_job *end)
 {
@@ -146,23 +124,57 @@ static void hand_back(struct torap_committer *c, struct torap_commit_job *first,
 	c->wake(c->hint);
 }
 
+/* Runs a group from the front of the list in one transaction, and hands it back.  The list then begins with the first job that was not taken
+ * into it. */
+static void run_group(struct torap_committer *c, struct job_list *list)
+{
+	struct torap_commit_job *first = list->first, *end = first;
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, c->kv, true);
+	if (first->urgent)
+		torap_kv_urgent(&txn);
+	int r = 0;
+	for (; joins(first, end) && !r && torap_kv_pending_bytes(&txn) < COMMITTER_GROUP_BYTES;
+		end = end->next) {
+		end->result = apply(end, &txn);
+		if (end->result == TORAP_KV_FULL)
+			r = TORAP_KV_FULL;
+	}
+	list->first = end;
+	if (!end)
+		list_clear(list);
+	bool told = !r && first->urgent && torap_kv_redo(&txn);
+	if (told)
+		hand_back(c, first, end);
+	if (!r)
+		commit(&txn, &r);
+	torap_kv_abort(&txn);
+	if (r) /* Somebody does not fit: nobody else shall suffer. */
+		for (struct torap_commit_job *job = first; job != end; job = job->next)
+			run_alone(c, job);
+	if (!told)
+		hand_back(c, first, end);
+}
+
 static void *run(void *hint)
 {
 	struct torap_committer *c = hint;
+	struct job_list urgent, others;
+	list_clear(&urgent);
+	list_clear(&others);
 	for (;;) {
 		pthread_mutex_lock(&c->mutex);
-		while (!c->queue.first && !c->stopping)
+		while (!c->urgent.first && !c->queue.first && !others.first && !c->stopping)
 			pthread_cond_wait(&c->submitted, &c->mutex);
-		struct torap_commit_job *first = c->queue.first;
-		list_clear(&c->queue);
+		list_append(&urgent, &c->urgent);
+		list_append(&others, &c->queue);
 		pthread_mutex_unlock(&c->mutex);
-		if (!first)
+		if (!urgent.first && !others.first)
 			return NULL;
-		while (first) {
-			struct torap_commit_job *end = run_group(c, first);
-			hand_back(c, first, end);
-			first = end;
-		}
+		while (urgent.first)
+			run_group(c, &urgent);
+		if (others.first)
+			run_group(c, &others);
 	}
 }
 
@@ -188,6 +200,7 @@ int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, voi
 	c->kv = kv;
 	c->wake = wake;
 	c->hint = hint;
+	list_clear(&c->urgent);
 	list_clear(&c->queue);
 	list_clear(&c->finished);
 	pthread_mutex_init(&c->mutex, NULL); /* With default attributes these three cannot fail. */
@@ -206,7 +219,7 @@ void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *
 {
 	pthread_mutex_lock(&c->mutex);
 	assert(!c->stopping);
-	list_push(&c->queue, job);
+	list_push(job->urgent ? &c->urgent : &c->queue, job);
 	c->waiting++;
 	pthread_cond_signal(&c->submitted);
 	pthread_mutex_unlock(&c->mutex);

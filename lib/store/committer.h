@@ -1,8 +1,11 @@
 /* committer.h: the one writing thread, with group commit.
  *
+ * Urgent jobs go first, in groups of their own, and their `done` comes after one flush instead of the two of a commit (torap_kv_redo()); their
+ * commit follows.  So of two jobs the later may be done first if it is urgent and the other is not: who needs an order keeps to one kind.
+ *
  * The loop submits jobs; the thread takes all that wait, runs each job's `apply` in one transaction, commits (one flush for all),
  * and hands them back; `wake` is called on the committer's thread when finished jobs wait (use uv_async_send), and the loop then
- * calls torap_committer_collect(), which runs each `done` on the loop, in the order of submission.  What is submitted while a
+ * calls torap_committer_collect(), which runs each `done` on the loop, in the order of submission (of either kind).  What is submitted while a
  * commit runs waits for the next; so does what lies beyond 32 MiB of changes, so that memory stays bounded.
  *
  * When `apply` of some job says FULL, the others must not suffer: the transaction is aborted, jobs run again one by one, each in
@@ -25,7 +28,8 @@ struct torap_commit_job {
 	int (*apply)(struct torap_commit_job *job, struct torap_kv_txn *txn);
 	/* On the loop.  Result: what apply returned, after the flush; or TORAP_KV_FULL.  The job is the caller's again. */
 	void (*done)(struct torap_commit_job *job, int result);
-	bool alone; /* in a transaction of its own, though it costs a flush more: what it may do, no other job may */
+	bool urgent; /* somebody waits for it: before others, and by the shorter way */
+	bool alone; /* in a transaction of its own, though it costs a flush more: what it may do, no other job may; not for urgent ones */
 	/* private */
 	struct torap_commit_job *next;
 	int result;

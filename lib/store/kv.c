@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,9 @@ enum {
 	FORMAT_UNNAMED = 1, /* of stores that have no such row */
 };
 
-/* For open, where "missing" and "full" are failures like any other. */
-static int open_failed(const struct torap_kv *kv, int rc, const char *what, struct torap_error *err)
+static char id_name[] = "id"; /* of a row in LMDB's own table of tables */
+
+int torap_kv_open_failed(const struct torap_kv *kv, int rc, const char *what, struct torap_error *err)
 {
 	int code = torap_kv_translate(rc);
 	if (code > 0)
@@ -74,24 +76,24 @@ static int open_env(struct torap_kv *kv, const struct torap_kv_options *options,
 {
 	int rc = mdb_env_create(&kv->env);
 	if (rc)
-		return open_failed(kv, rc, "cannot prepare the store", err);
+		return torap_kv_open_failed(kv, rc, "cannot prepare the store", err);
 	if (options->map_size) {
 		rc = mdb_env_set_mapsize(kv->env, options->map_size);
 		if (rc)
-			return open_failed(kv, rc, "cannot map as much", err);
+			return torap_kv_open_failed(kv, rc, "cannot map as much", err);
 	}
 	rc = mdb_env_set_maxdbs(kv->env, TORAP_KV_TABLES_MAX);
 	if (rc)
-		return open_failed(kv, rc, "cannot prepare the tables", err);
+		return torap_kv_open_failed(kv, rc, "cannot prepare the tables", err);
 	/* NOTLS: a thread may hold several readers.  NORDAHEAD: a feed reads its own frames, not what lies beside them. */
 	unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options->read_only ? MDB_RDONLY : 0);
 	rc = mdb_env_open(kv->env, kv->dir, flags, 0600);
 	if (rc)
-		return open_failed(kv, rc, "cannot open the store", err);
+		return torap_kv_open_failed(kv, rc, "cannot open the store", err);
 	int dead;
 	rc = mdb_reader_check(kv->env, &dead);
 	if (rc)
-		return open_failed(kv, rc, "cannot clear readers that died", err);
+		return torap_kv_open_failed(kv, rc, "cannot clear readers that died", err);
 
 	MDB_envinfo info;
 	MDB_stat stat;
@@ -99,10 +101,40 @@ static int open_env(struct torap_kv *kv, const struct torap_kv_options *options,
 	if (!rc)
 		rc = mdb_env_stat(kv->env, &stat);
 	if (rc)
-		return open_failed(kv, rc, "cannot ask for the size", err);
+		return torap_kv_open_failed(kv, rc, "cannot ask for the size", err);
 	kv->room.map_bytes = info.me_mapsize;
 	kv->room.page_bytes = stat.ms_psize;
 	return 0;
+}
+
+/* The id tells the data file from others: what stands in the redo is for this one.  One that is new has none yet. */
+static int read_id(struct torap_kv *kv, struct torap_error *err)
+{
+	MDB_txn *txn;
+	MDB_dbi all;
+	MDB_val key = { sizeof id_name - 1, id_name }, row;
+	int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
+	if (rc)
+		return torap_kv_open_failed(kv, rc, "cannot read its id", err);
+	rc = mdb_dbi_open(txn, NULL, 0, &all);
+	if (!rc)
+		rc = mdb_get(txn, all, &key, &row);
+	kv->redo.has_id = !rc && row.mv_size == sizeof kv->redo.id;
+	if (kv->redo.has_id)
+		memcpy(kv->redo.id, row.mv_data, sizeof kv->redo.id);
+	mdb_txn_abort(txn);
+	return rc && rc != MDB_NOTFOUND ? torap_kv_open_failed(kv, rc, "cannot read its id", err) : 0;
+}
+
+static int make_id(struct torap_kv *kv, MDB_txn *txn, struct torap_error *err)
+{
+	MDB_dbi all;
+	MDB_val key = { sizeof id_name - 1, id_name }, row = { sizeof kv->redo.id, kv->redo.id };
+	randombytes_buf(kv->redo.id, sizeof kv->redo.id);
+	int rc = mdb_dbi_open(txn, NULL, 0, &all);
+	if (!rc)
+		rc = mdb_put(txn, all, &key, &row, 0);
+	return rc ? torap_kv_open_failed(kv, rc, "cannot give it an id", err) : 0;
 }
 
 /* What a killed process wrote may be in the page cache only: nothing is believed before it is on the disk. */
@@ -110,8 +142,13 @@ static int flush(struct torap_kv *kv, struct torap_error *err)
 {
 	int rc = mdb_env_sync(kv->env, 1);
 	if (rc)
-		return open_failed(kv, rc, "cannot flush", err);
-	int r = sync_dir(kv->dir);
+		return torap_kv_open_failed(kv, rc, "cannot flush", err);
+	int r = read_id(kv, err);
+	if (!r)
+		r = torap_kv_redo_open(kv, err);
+	if (r)
+		return r;
+	r = sync_dir(kv->dir);
 	if (r)
 		return torap_errorf(err, r, "%s: cannot flush the directory: %s", kv->dir, strerror(-r));
 	return 0;
@@ -135,7 +172,7 @@ static int check_format(const struct torap_kv *kv, MDB_txn *txn, const struct to
 	else if (!rc)
 		rc = mdb_get(txn, all, &key, &row);
 	if (rc && rc != MDB_NOTFOUND)
-		return open_failed(kv, rc, "cannot read its format", err);
+		return torap_kv_open_failed(kv, rc, "cannot read its format", err);
 	if (!rc) {
 		struct torap_reader r = torap_reader(torap_bytes(row.mv_data, row.mv_size));
 		format = torap_read_u32(&r);
@@ -153,8 +190,10 @@ static int open_tables(struct torap_kv *kv, const struct torap_kv_options *optio
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(kv->env, NULL, options->read_only ? MDB_RDONLY : 0, &txn);
 	if (rc)
-		return open_failed(kv, rc, "cannot read the tables", err);
+		return torap_kv_open_failed(kv, rc, "cannot read the tables", err);
 	int r = check_format(kv, txn, options, err);
+	if (!r && !options->read_only && !kv->redo.has_id)
+		r = make_id(kv, txn, err);
 	if (r) {
 		mdb_txn_abort(txn);
 		return r;
@@ -167,12 +206,12 @@ static int open_tables(struct torap_kv *kv, const struct torap_kv_options *optio
 			mdb_txn_abort(txn);
 			char what[64];
 			snprintf(what, sizeof what, "cannot open table %s", *name);
-			return open_failed(kv, rc, what, err);
+			return torap_kv_open_failed(kv, rc, what, err);
 		}
 		kv->tables_count++;
 	}
 	rc = mdb_txn_commit(txn); /* Also of a read transaction: an abort would close the tables again. */
-	return rc ? open_failed(kv, rc, "cannot make the tables", err) : 0;
+	return rc ? torap_kv_open_failed(kv, rc, "cannot make the tables", err) : 0;
 }
 
 int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_options *options,
@@ -181,7 +220,10 @@ int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_
 	struct torap_kv *kv = calloc(1, sizeof *kv);
 	if (!kv)
 		return torap_errorf(err, -ENOMEM, "%s: out of memory", dir);
-	kv->lock_fd = -1;
+	kv->lock_fd = kv->redo.fd = -1;
+	kv->names = options->tables;
+	pthread_mutex_init(&kv->mutex, NULL); /* With default attributes these two cannot fail. */
+	pthread_cond_init(&kv->level, NULL);
 	int r = -ENOMEM;
 	kv->dir = strdup(dir);
 	if (!kv->dir) {
@@ -222,8 +264,11 @@ struct torap_kv *torap_kv_close(struct torap_kv *kv)
 {
 	if (!kv)
 		return NULL;
+	torap_kv_redo_close(kv);
 	if (kv->env)
 		mdb_env_close(kv->env);
+	pthread_cond_destroy(&kv->level);
+	pthread_mutex_destroy(&kv->mutex);
 	if (kv->lock_fd >= 0)
 		close(kv->lock_fd); /* Last: the next process must not come before the map is gone. */
 	free(kv->dir);

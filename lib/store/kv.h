@@ -4,7 +4,7 @@
  * remembers its first failure and does nothing from then on; torap_kv_commit() tells.  LMDB's codes end here: answers are those
  * of torap_kv_answer, anything else is a negative errno with a text.
  *
- * Full synchronisation always: a commit that returned 0 is on the disk.  After a failed flush what the disk holds is not known,
+ * Full synchronisation always: a commit that returned 0 is on the disk, and what is urgent is there before it.  After a failed flush what the disk holds is not known,
  * so the caller must stop the process (committer.h does).
  *
  * Room is refused before it is gone: what grows the store past TORAP_KV_HIGH_PERCENT of the map, or past what the file system
@@ -33,9 +33,10 @@ enum torap_kv_answer {
 };
 
 struct torap_kv_options {
-	const char *const *tables; /* names, ended by NULL; a table's number is its place here */
-	size_t map_size;           /* bytes of address space and the most that the file may grow to */
-	bool read_only;            /* for offline checks; takes no lock against a writer; map_size may be 0 */
+	const char *const
+		*tables; /* names, ended by NULL; a table's number is its place here; kept until the close */
+	size_t map_size; /* bytes of address space and the most that the file may grow to */
+	bool read_only;  /* for offline checks; takes no lock against a writer; map_size may be 0 */
 	/* A file that was cut short is refused, for reading what is gone ends the process by SIGBUS.  True: not this one: who opens it reads what
 	 * is left, and survives that. */
 	bool cut_short_too;
@@ -65,6 +66,7 @@ struct torap_kv_txn {
 	bool write;
 	int failure; /* sticky: 0, TORAP_KV_FULL or negative */
 	/* private */
+	bool urgent, redone;    /* see torap_kv_urgent(), torap_kv_redo() */
 	int cause;              /* LMDB's own code for the failure, for its text */
 	unsigned puts, deletes; /* done so far */
 	bool frees;             /* see torap_kv_frees() */
@@ -79,6 +81,11 @@ uint64_t torap_kv_pending_bytes(const struct torap_kv_txn *txn);
 void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write);
 /* 0: flushed to the disk.  Else nothing was changed.  Ends the transaction either way.  Not for read transactions. */
 int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err);
+/* Before the first change of a transaction that shall be durable as soon as may be. */
+void torap_kv_urgent(struct torap_kv_txn *txn);
+/* After its last change: one flush instead of the two of a commit (kv_redo.h).  True: nothing of it can be lost any more, and its commit must
+ * follow, at once; what begins to read waits for that, so that nobody misses what he was told.  False: only the commit will tell. */
+bool torap_kv_redo(struct torap_kv_txn *txn);
 /* This transaction is there to make room: it may use what is kept back, even if it grows the store by the page that its notes need.
  * Nobody else may be in it (torap_commit_job.alone). */
 void torap_kv_frees(struct torap_kv_txn *txn);

@@ -2,9 +2,14 @@
 #pragma once
 
 #include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "store/kv.h"
+#include "store/kv_redo.h"
 #include "store/kv_room.h"
+
+struct torap_error;
 
 struct torap_kv {
 	MDB_env *env;
@@ -13,7 +18,14 @@ struct torap_kv {
 	struct torap_kv_room room; /* the writer's, once open */
 	unsigned tables_count;
 	MDB_dbi tables[TORAP_KV_TABLES_MAX];
+	const char *const *names; /* of the tables */
+	struct torap_kv_redo redo;
+	atomic_bool ahead; /* the redo holds what LMDB has not committed yet: who reads waits for it */
+	pthread_mutex_t mutex;
+	pthread_cond_t level;
 };
 
 /* LMDB's own codes are below any errno; its others are positive errnos.  0, an answer of torap_kv_answer, or negative. */
 int torap_kv_translate(int rc);
+/* For open, where "missing" and "full" are failures like any other. */
+int torap_kv_open_failed(const struct torap_kv *kv, int rc, const char *what, struct torap_error *err);

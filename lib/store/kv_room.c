@@ -163,9 +163,11 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 			return TORAP_KV_FULL;
 	}
 
+	room->certain = !room->cannot_allocate && (last + 2 * writes) * room->page_bytes <= room->map_bytes;
 	uint64_t need = writes + (makes_room ? 0 : reserve_bytes(room) / room->page_bytes);
 	rc = allocate(room, env, (last + need) * room->page_bytes);
 	if (torap_error_is_room(rc)) {
+		room->certain = false;
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);
 		if (!rc) /* Free pages are on the disk already. */

@@ -17,6 +17,7 @@ struct torap_kv_room {
 	uint64_t map_bytes;
 	uint64_t allocated_bytes; /* of the file, as far as this process has asked for it */
 	bool cannot_allocate;     /* the file system knows no allocation ahead */
+	bool certain; /* what was checked last has all its blocks, and is far from the map's end: its commit finds room */
 };
 
 /* Pages that hold something now: those of the file without the free ones.  0 or LMDB's code. */

@@ -42,9 +42,27 @@ static int note(struct torap_kv_txn *txn, int rc)
 	return r;
 }
 
+static void wait_for_commit(struct torap_kv *kv)
+{
+	pthread_mutex_lock(&kv->mutex);
+	while (atomic_load(&kv->ahead))
+		pthread_cond_wait(&kv->level, &kv->mutex);
+	pthread_mutex_unlock(&kv->mutex);
+}
+
+static void go_ahead(struct torap_kv *kv, bool ahead)
+{
+	pthread_mutex_lock(&kv->mutex);
+	atomic_store(&kv->ahead, ahead);
+	pthread_cond_broadcast(&kv->level);
+	pthread_mutex_unlock(&kv->mutex);
+}
+
 void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write)
 {
 	*txn = (struct torap_kv_txn){ .kv = kv, .write = write, .high_percent = TORAP_KV_HIGH_PERCENT };
+	if (!write && atomic_load(&kv->ahead))
+		wait_for_commit(kv);
 	MDB_txn *handle = NULL;
 	if (note(txn, mdb_txn_begin(kv->env, NULL, write ? 0 : MDB_RDONLY, &handle)))
 		return;
@@ -97,18 +115,47 @@ static int commit_failed(struct torap_kv *kv, int rc)
 	return TORAP_KV_FULL;
 }
 
+void torap_kv_urgent(struct torap_kv_txn *txn)
+{
+	assert(txn->write);
+	if (txn->kv->redo.fd < 0)
+		return;
+	txn->urgent = true;
+	torap_kv_redo_begin(&txn->kv->redo);
+}
+
+bool torap_kv_redo(struct torap_kv_txn *txn)
+{
+	if (!txn->urgent || txn->failure || check_room(txn) || !txn->kv->room.certain)
+		return false;
+	int r = torap_kv_redo_write(txn);
+	if (r < 0) {
+		txn->failure = r;
+		txn->cause = -r;
+	}
+	if (r)
+		return false;
+	txn->redone = true;
+	go_ahead(txn->kv, true);
+	return true;
+}
+
 int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err)
 {
 	assert(txn->write);
-	if (!txn->failure)
+	if (!txn->failure && !txn->redone)
 		check_room(txn);
 	if (!txn->failure) {
 		int rc = mdb_txn_commit(txn->handle);
 		txn->handle = NULL;
+		if (!rc && txn->redone)
+			go_ahead(txn->kv, false);
 		if (!rc)
 			return 0;
 		txn->cause = rc;
 		txn->failure = commit_failed(txn->kv, rc);
+		if (txn->redone && txn->failure == TORAP_KV_FULL)
+			txn->failure = -ENOSPC; /* Somebody was told: it is no answer any more. */
 	}
 	torap_kv_abort(txn);
 	if (txn->failure == TORAP_KV_FULL)
@@ -160,12 +207,19 @@ static void count_put(struct torap_kv_txn *txn, size_t size)
 		txn->value_pages += size / page + 2;
 }
 
+static void note_change(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key)
+{
+	if (txn->urgent)
+		torap_kv_redo_note(&txn->kv->redo, table, key);
+}
+
 int torap_kv_put(struct torap_kv_txn *txn, unsigned table, struct torap_bytes key, struct torap_bytes value)
 {
 	if (txn->failure)
 		return txn->failure;
 	MDB_val k = to_key(txn, table, key), v = to_val(value);
 	count_put(txn, value.size);
+	note_change(txn, table, key);
 	return note(txn, mdb_put(txn->handle, txn->kv->tables[table], &k, &v, 0));
 }
 
@@ -175,6 +229,7 @@ void *torap_kv_reserve(struct torap_kv_txn *txn, unsigned table, struct torap_by
 		return NULL;
 	MDB_val k = to_key(txn, table, key), v = { size, NULL };
 	count_put(txn, size);
+	note_change(txn, table, key);
 	if (note(txn, mdb_put(txn->handle, txn->kv->tables[table], &k, &v, MDB_RESERVE)))
 		return NULL;
 	return v.mv_data;
@@ -185,6 +240,7 @@ int torap_kv_delete(struct torap_kv_txn *txn, unsigned table, struct torap_bytes
 	if (txn->failure)
 		return txn->failure;
 	MDB_val k = to_key(txn, table, key);
+	note_change(txn, table, key);
 	int r = note(txn, mdb_del(txn->handle, txn->kv->tables[table], &k, NULL));
 	if (!r)
 		txn->deletes++;

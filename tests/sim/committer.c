@@ -20,7 +20,7 @@ struct torap_committer {
 	struct torap_kv *kv;
 	void (*wake)(void *hint);
 	void *hint;
-	struct job_list queue, finished;
+	struct job_list urgent, queue, finished;
 	size_t waiting;
 };
 
@@ -55,6 +55,7 @@ int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, voi
 	assert(c);
 	(void)err;
 	*c = (struct torap_committer){ .process = sim_here, .kv = kv, .wake = wake, .hint = hint };
+	list_clear(&c->urgent);
 	list_clear(&c->queue);
 	list_clear(&c->finished);
 	sim_here->committer = *out = c;
@@ -63,7 +64,7 @@ int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, voi
 
 void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *job)
 {
-	list_push(&c->queue, job);
+	list_push(job->urgent ? &c->urgent : &c->queue, job);
 	c->waiting++;
 }
 
@@ -101,7 +102,8 @@ void sim_committer_drop(struct sim_process *p)
 {
 	struct torap_committer *c = p->committer;
 	while (c->waiting) { /* Also for what a `done` submits now. */
-		for (struct torap_commit_job *job; (job = list_pop(&c->queue));)
+		for (struct torap_commit_job *job;
+			(job = list_pop(&c->urgent)) || (job = list_pop(&c->queue));)
 			list_push(&c->finished, job);
 		for (struct torap_commit_job *job = c->finished.first; job; job = job->next)
 			job->result = TORAP_KV_FULL;
@@ -159,11 +161,11 @@ static bool joins(const struct torap_commit_job *first, const struct torap_commi
 	return job == first || (job && !first->alone && !job->alone);
 }
 
-/* Takes a group off the queue; *lives: the process goes on. */
-static struct job_list run_group(struct torap_committer *c, bool *lives)
+/* Takes a group off the list; *lives: the process goes on. */
+static struct job_list run_group(struct torap_committer *c, struct job_list *list, bool *lives)
 {
 	struct torap_kv_txn txn;
-	struct torap_commit_job *first = c->queue.first, *end = first;
+	struct torap_commit_job *first = list->first, *end = first;
 	struct job_list group;
 	int r = 0;
 	list_clear(&group);
@@ -178,8 +180,8 @@ static struct job_list run_group(struct torap_committer *c, bool *lives)
 	torap_kv_abort(&txn);
 	for (struct torap_commit_job *job = first; r && *lives && job != end; job = job->next)
 		*lives = run_alone(c, job);
-	while (c->queue.first != end)
-		list_push(&group, list_pop(&c->queue));
+	while (list->first != end)
+		list_push(&group, list_pop(list));
 	return group;
 }
 
@@ -187,12 +189,12 @@ bool sim_committer_run(struct sim_process *p)
 {
 	struct torap_committer *c = p->committer;
 	bool lives = true;
-	if (!c->queue.first)
+	if (!c->urgent.first && !c->queue.first)
 		return true;
 	if (p->disk_full)
 		sim_store_room(c->kv, sim_random(p->world, 24));
-	while (c->queue.first && lives) {
-		struct job_list group = run_group(c, &lives);
+	while ((c->urgent.first || c->queue.first) && lives) {
+		struct job_list group = run_group(c, c->urgent.first ? &c->urgent : &c->queue, &lives);
 		for (struct torap_commit_job *job; (job = list_pop(&group));)
 			list_push(&c->finished, job);
 		lives = lives && !sim_fault(p->world, SIM_CRASH);

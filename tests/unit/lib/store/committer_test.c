@@ -161,6 +161,25 @@ Test(committer, commits_together_what_waits_together)
 		cr_assert(jobs[i].is_done && jobs[i].was_stored);
 }
 
+/* Those that waited before it go on after it. */
+Test(committer, does_first_what_is_urgent)
+{
+	open_all(MAP_BYTES);
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&gate);
+	struct job first = { .gate = &gate }, slow = { 0 }, urgent = { .base.urgent = true },
+		   more = { .base.urgent = true };
+	submit(&first, 1, 100);
+	submit(&slow, 2, 100);
+	submit(&urgent, 3, 100);
+	submit(&more, 4, 100000); /* too much for the short way */
+	pthread_mutex_unlock(&gate);
+	collect_all();
+	cr_assert(urgent.was_stored && more.was_stored && slow.was_stored && first.was_stored);
+	cr_assert_lt(urgent.place_done, more.place_done);
+	cr_assert_lt(more.place_done, slow.place_done);
+}
+
 static bool saw_other_writes;
 
 static int apply_alone(struct torap_commit_job *base, struct torap_kv_txn *txn)
