@@ -282,7 +282,9 @@ static int take_stream(void *hint, const struct torap_journal_head *head)
 static int open_store(struct broker *b, struct torap_error *err)
 {
 	static const char *const tables[] = { BROKER_TABLE_NAMES, NULL };
-	struct torap_kv_options options = { .tables = tables, .map_size = b->config->store_size };
+	struct torap_kv_options options = {
+		.tables = tables, .map_size = b->config->store_size, .redo = true
+	};
 	int r = torap_kv_open(&b->kv, b->config->store, &options, err);
 	if (!r)
 		r = broker_state_open(&b->state, b->kv, err);

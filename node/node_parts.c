@@ -254,7 +254,9 @@ static void on_commit(void *hint)
 static int open_store(struct node *n, struct torap_error *err)
 {
 	static const char *const tables[] = { NODE_TABLE_NAMES };
-	struct torap_kv_options options = { .tables = tables, .map_size = n->config->journal_size };
+	struct torap_kv_options options = {
+		.tables = tables, .map_size = n->config->journal_size, .redo = true
+	};
 	int r = torap_kv_open(&n->kv, n->config->journal, &options, err);
 	if (r == 0)
 		r = node_owner_check(n->kv, n->config->journal, n->config->name, err);

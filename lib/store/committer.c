@@ -156,20 +156,33 @@ static void run_group(struct torap_committer *c, struct job_list *list)
 		hand_back(c, first, end);
 }
 
+/* One piece: who comes meanwhile waits for no more. */
+static bool has_more_to_prepare(struct torap_committer *c)
+{
+	struct torap_error err;
+	int r = torap_kv_idle(c->kv, &err);
+	if (r < 0)
+		die("write", err.text);
+	return r > 0;
+}
+
 static void *run(void *hint)
 {
 	struct torap_committer *c = hint;
 	struct job_list urgent, others;
 	list_clear(&urgent);
 	list_clear(&others);
+	bool idle = false; /* nothing is left to be done before somebody comes */
 	for (;;) {
 		pthread_mutex_lock(&c->mutex);
-		while (!c->urgent.first && !c->queue.first && !others.first && !c->stopping)
+		while (idle && !c->urgent.first && !c->queue.first && !c->stopping)
 			pthread_cond_wait(&c->submitted, &c->mutex);
 		list_append(&urgent, &c->urgent);
 		list_append(&others, &c->queue);
+		bool stopping = c->stopping;
 		pthread_mutex_unlock(&c->mutex);
-		if (!urgent.first && !others.first)
+		idle = !urgent.first && !others.first && (stopping || !has_more_to_prepare(c));
+		if (idle && stopping)
 			return NULL;
 		while (urgent.first)
 			run_group(c, &urgent);

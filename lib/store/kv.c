@@ -138,14 +138,14 @@ static int make_id(struct torap_kv *kv, MDB_txn *txn, struct torap_error *err)
 }
 
 /* What a killed process wrote may be in the page cache only: nothing is believed before it is on the disk. */
-static int flush(struct torap_kv *kv, struct torap_error *err)
+static int flush(struct torap_kv *kv, bool redo, struct torap_error *err)
 {
 	int rc = mdb_env_sync(kv->env, 1);
 	if (rc)
 		return torap_kv_open_failed(kv, rc, "cannot flush", err);
 	int r = read_id(kv, err);
 	if (!r)
-		r = torap_kv_redo_open(kv, err);
+		r = torap_kv_redo_open(kv, redo, err);
 	if (r)
 		return r;
 	r = sync_dir(kv->dir);
@@ -246,7 +246,7 @@ int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_
 	if (r)
 		goto fail;
 	if (!options->read_only) {
-		r = flush(kv, err);
+		r = flush(kv, options->redo, err);
 		if (r)
 			goto fail;
 	}

@@ -36,6 +36,7 @@ struct torap_kv_options {
 	const char *const
 		*tables; /* names, ended by NULL; a table's number is its place here; kept until the close */
 	size_t map_size; /* bytes of address space and the most that the file may grow to */
+	bool redo;       /* transactions may be urgent: DIR/redo is made where there is none */
 	bool read_only;  /* for offline checks; takes no lock against a writer; map_size may be 0 */
 	/* A file that was cut short is refused, for reading what is gone ends the process by SIGBUS.  True: not this one: who opens it reads what
 	 * is left, and survives that. */
@@ -92,6 +93,9 @@ void torap_kv_frees(struct torap_kv_txn *txn);
 /* A growing transaction with this in it is FULL from `percent` of the map on, or of most_bytes of torap_kv_size() where the file
  * system gives less; of several limits the lowest counts. */
 void torap_kv_limit(struct torap_kv_txn *txn, unsigned percent);
+/* What makes later commits quicker, a piece of half a millisecond at a time: for the thread that writes, when it has nothing to do.
+ * Returns 1 when there is more, 0 when there is not, or negative: a write or flush failed, as a commit can. */
+int torap_kv_idle(struct torap_kv *kv, struct torap_error *err);
 void torap_kv_abort(struct torap_kv_txn *txn); /* also ends read transactions; accepts an ended one */
 
 /* The bytes belong to the map and hold until the transaction ends or, in a write transaction, until its next change. */

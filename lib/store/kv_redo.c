@@ -154,38 +154,52 @@ static int look_at(struct torap_kv *kv, int fd, struct torap_error *err)
 	return r;
 }
 
-int torap_kv_redo_open(struct torap_kv *kv, struct torap_error *err)
+static int go_without(const char *path, int code)
+{
+	torap_warn("STORE-WITHOUT-REDO",
+		"%s: %s; alarms wait for two flushes instead of one, until the next start", path,
+		strerror(-code));
+	return 0;
+}
+
+/* Takes the descriptor when all is well. */
+static int take(struct torap_kv *kv, int fd, const char *path, struct torap_error *err)
+{
+	int r = look_at(kv, fd, err);
+	if (r)
+		return r;
+	r = empty(fd);
+	if (torap_error_is_room(-r))
+		return go_without(path, r);
+	if (r)
+		return torap_errorf(err, r, "%s: cannot write: %s", path, strerror(-r));
+	kv->redo.fd = fd;
+	return 0;
+}
+
+static int open_at(struct torap_kv *kv, const char *path, bool make, struct torap_error *err)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0), 0600);
+	if (fd < 0 && errno == ENOENT && !make)
+		return 0;
+	if (fd < 0 && torap_error_is_room(errno))
+		return go_without(path, -errno);
+	if (fd < 0)
+		return torap_errorf(err, -errno, "%s: cannot open: %s", path, strerror(errno));
+	int r = take(kv, fd, path, err);
+	if (kv->redo.fd != fd)
+		close(fd);
+	return r;
+}
+
+int torap_kv_redo_open(struct torap_kv *kv, bool make, struct torap_error *err)
 {
 	size_t size = strlen(kv->dir) + sizeof "/redo";
 	char *path = malloc(size);
 	if (!path)
 		return torap_errorf(err, -ENOMEM, "%s: out of memory", kv->dir);
 	snprintf(path, size, "%s/redo", kv->dir);
-	int r = 0, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		r = errno;
-		r = torap_error_is_room(r) ? -r
-					   : torap_errorf(err, -r, "%s: cannot open: %s", path, strerror(r));
-	} else {
-		r = look_at(kv, fd, err);
-		if (r)
-			goto out;
-		r = empty(fd);
-		if (r && !torap_error_is_room(-r))
-			torap_errorf(err, r, "%s: cannot write: %s", path, strerror(-r));
-	}
-	if (torap_error_is_room(-r)) {
-		torap_warn("STORE-WITHOUT-REDO",
-			"%s: %s; alarms wait for two flushes instead of one, until the next start", path,
-			strerror(-r));
-		r = 0;
-	} else if (!r) {
-		kv->redo.fd = fd;
-		fd = -1;
-	}
-out:
-	if (fd >= 0)
-		close(fd);
+	int r = open_at(kv, path, make, err);
 	free(path);
 	return r;
 }

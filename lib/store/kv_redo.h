@@ -25,9 +25,9 @@ struct torap_kv_redo {
 		record; /* of the transaction that is under way; a key: table (u8), size (u32), bytes */
 };
 
-/* When LMDB's file is open, whole and flushed, and before its tables are: does again what was flushed last.  Then makes the file where
- * there is none.  Without room for it the store goes on, and a log line says so. */
-int torap_kv_redo_open(struct torap_kv *kv, struct torap_error *err);
+/* When LMDB's file is open, whole and flushed, and before its tables are: does again what was flushed last.  Then, if it
+ * is wished, makes the file where there is none.  Without room for it the store goes on, and a log line says so. */
+int torap_kv_redo_open(struct torap_kv *kv, bool make, struct torap_error *err);
 void torap_kv_redo_close(struct torap_kv *kv);
 
 void torap_kv_redo_begin(struct torap_kv_redo *redo); /* a transaction */

@@ -5,12 +5,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "store/kv.h"
 
 enum {
 	ROOM_STEP_BYTES = 8 << 20,    /* the file is allocated ahead in steps of this size */
+	ROOM_WRITTEN_BYTES = 1 << 20, /* behind the last page, written with zeros when there is time */
+	ROOM_WRITE_BYTES = 128 << 10, /* so much at once: somebody may come */
 	ROOM_RESERVE_BYTES = 2 << 20, /* on the disk, for transactions that delete; less for a small map */
 	ROOM_SLACK_PAGES = 32,        /* of a commit: the free list and the roots of the tables */
 	ROOM_FREE_TABLE = 0,          /* LMDB's own table of free pages */
@@ -178,6 +181,27 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 fail:
 	*cause = rc;
 	return rc > 0 ? -rc : -EIO;
+}
+
+int torap_kv_room_write_ahead(struct torap_kv_room *room, MDB_env *env)
+{
+	static const uint8_t zeros[ROOM_WRITE_BYTES];
+	MDB_envinfo info;
+	int fd;
+	if (mdb_env_info(env, &info) || mdb_env_get_fd(env, &fd))
+		return 0;
+	uint64_t end = ((uint64_t)info.me_last_pgno + 1) * room->page_bytes;
+	uint64_t at = room->written_bytes > end ? room->written_bytes : end;
+	uint64_t until = end + ROOM_WRITTEN_BYTES;
+	if (until > room->allocated_bytes)
+		until = room->allocated_bytes;
+	if (at + sizeof zeros > until)
+		return 0;
+	ssize_t size = pwrite(fd, zeros, sizeof zeros, (off_t)at);
+	if (size < 0 || fdatasync(fd))
+		return errno == EINTR || torap_error_is_room(errno) ? 0 : -errno;
+	room->written_bytes = at + (uint64_t)size;
+	return 1;
 }
 
 bool torap_kv_room_disk_is_full(MDB_env *env)

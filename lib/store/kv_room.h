@@ -16,6 +16,7 @@ struct torap_kv_room {
 	uint64_t page_bytes;
 	uint64_t map_bytes;
 	uint64_t allocated_bytes; /* of the file, as far as this process has asked for it */
+	uint64_t written_bytes;   /* of the file, as far as its blocks were written once */
 	bool cannot_allocate;     /* the file system knows no allocation ahead */
 	bool certain; /* what was checked last has all its blocks, and is far from the map's end: its commit finds room */
 };
@@ -32,6 +33,11 @@ int torap_kv_room_tables(MDB_txn *txn, const MDB_dbi *tables, unsigned tables_co
 /* 0: the commit may go on.  TORAP_KV_FULL: it may not.  Else LMDB's code or a positive errno in *cause and negative. */
 int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct torap_kv_txn *txn,
 	const MDB_stat *tables, int *cause);
+
+/* Writes zeros behind the last page, a piece at a time, as far as blocks are allocated.  A block that was allocated and never written is a
+ * change of the file's map, too, and a flush waits for that: half a millisecond on ext4, now and then ten.  While nobody else writes.
+ * Returns 1: there may be more to write; 0: not now; negative: a failed write or flush, other than for want of room. */
+int torap_kv_room_write_ahead(struct torap_kv_room *room, MDB_env *env);
 
 /* After a commit that failed with an I/O error or for want of space. */
 bool torap_kv_room_disk_is_full(MDB_env *env);

@@ -163,6 +163,17 @@ int torap_kv_commit(struct torap_kv_txn *txn, struct torap_error *err)
 	return torap_errorf(err, txn->failure, "%s: %s", txn->kv->dir, mdb_strerror(txn->cause));
 }
 
+int torap_kv_idle(struct torap_kv *kv, struct torap_error *err)
+{
+	MDB_txn *txn; /* Nobody else writes meanwhile. */
+	int rc = mdb_txn_begin(kv->env, NULL, 0, &txn);
+	if (rc)
+		return torap_kv_open_failed(kv, rc, "cannot write ahead", err);
+	int r = torap_kv_room_write_ahead(&kv->room, kv->env);
+	mdb_txn_abort(txn);
+	return r < 0 ? torap_errorf(err, r, "%s: cannot write ahead: %s", kv->dir, strerror(-r)) : r;
+}
+
 void torap_kv_abort(struct torap_kv_txn *txn)
 {
 	if (txn->handle)

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "bench/load.h"
 #include "bench/samples.h"
+#include "loop/low_latency.h"
 #include "loop/zdealer.h"
 #include "loop/zsocket.h"
 #include "proto/observation.pb-c.h"
@@ -31,6 +32,7 @@ enum {
 struct options {
 	const char *endpoint;
 	uint64_t events, rate, outstanding, critical, critical_rate;
+	bool low_latency;
 	struct bench_load_options load;
 };
 
@@ -318,7 +320,7 @@ static void print(struct offer *o)
 static void usage(int status)
 {
 	printf("usage: hop_offer --node ipc://PATH --events N [--rate PER_S] [--outstanding N] [--critical N --critical-rate PER_S]\n"
-	       "                 [--devices N] [--text BYTES] [--noise] [--repeat-keys]\n"
+	       "                 [--devices N] [--text BYTES] [--noise] [--repeat-keys] [--low-latency]\n"
 	       "Offers observations to a node until all are durable.  One line of JSON.\n");
 	exit(status);
 }
@@ -331,7 +333,7 @@ static void read_options(struct options *out, int argc, char **argv)
 		{ "critical-rate", required_argument, NULL, 'C' },
 		{ "devices", required_argument, NULL, 'd' }, { "text", required_argument, NULL, 't' },
 		{ "noise", no_argument, NULL, 'N' }, { "repeat-keys", no_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "low-latency", no_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	*out = (struct options){
 		.outstanding = 32768, .critical_rate = 50, .load = { .devices = 300, .text_bytes = 116 }
 	};
@@ -367,6 +369,9 @@ static void read_options(struct options *out, int argc, char **argv)
 		case 'k':
 			out->load.with_repeat_key = true;
 			break;
+		case 'l':
+			out->low_latency = true;
+			break;
 		default:
 			usage(o == 'h' ? 0 : 2);
 		}
@@ -380,6 +385,8 @@ int main(int argc, char **argv)
 	struct offer o = { .next_number = BENCH_NUMBER_FIRST };
 	struct torap_error err;
 	read_options(&o.options, argc, argv);
+	if (o.options.low_latency && torap_low_latency(TORAP_LOW_LATENCY_DEVICE, &err))
+		bench_fail("%s", err.text);
 	o.load = bench_load_create(&o.options.load);
 	o.sent_us = calloc(RING, sizeof *o.sent_us);
 	o.critical = calloc(RING, sizeof *o.critical);

@@ -313,7 +313,8 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "events", required_argument, NULL, 'e' }, { "open", no_argument, NULL, 'o' },
-		{ "from-begin", no_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "from-begin", no_argument, NULL, 'b' }, { "low-latency", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' }, { 0 } };
 	struct take *t = calloc(1, sizeof *t);
 	struct torap_error err;
 	const char *config = NULL;
@@ -328,8 +329,10 @@ int main(int argc, char **argv)
 			t->open_all = true;
 		else if (o == 'b')
 			t->from_begin = true;
+		else if (o == 'l')
+			t->app.low_latency = true;
 		else {
-			printf("usage: hop_take --config FOLLOW.yaml --events N [--open] [--from-begin]\n"
+			printf("usage: hop_take --config FOLLOW.yaml --events N [--open] [--from-begin] [--low-latency]\n"
 			       "Receives and verifies a feed from now on, or all that its broker holds, until N events of devices have come; with "
 			       "--open decodes all.\n"
 			       "Says \"flowing\", then one line of JSON.\n");

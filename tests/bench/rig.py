@@ -46,7 +46,7 @@ class Rig:
     """Both processes run, all links flow.  Feeds of everything: `lean`, that of hop_take, and `follow`."""
 
     def __init__(self, fed, store_size="32GiB", devices=DEVICES):
-        self.fed = fed
+        self.fed, self.way = fed, []
         self.broker = fed.broker()
         self.node = fed.node("node-bench", REGION, {}, self.broker)
         self.lean = fed.feed("lean")
@@ -67,14 +67,15 @@ class Rig:
         return {"node": self.node.main.child.pid, "broker": self.broker.main.child.pid}
 
     def low_latency(self, wished):
-        """Starts both processes again, if need be, with or without --low-latency."""
+        """Starts both processes again, if need be, with or without --low-latency; the generator and the subscriber that come then have it, too."""
+        self.way = ["--low-latency"] * wished
         mains = self.broker.main, self.node.main
         if wished == ("--low-latency" in self.node.main.argv):
             return
         for p in reversed(mains):
             p.stop()
         for p in mains:
-            p.argv = [a for a in p.argv if a != "--low-latency"] + ["--low-latency"] * wished
+            p.argv = [a for a in p.argv if a != "--low-latency"] + self.way
             p.start()
         self.node.wait_ready()
         self.node.wait_flowing()
@@ -82,11 +83,11 @@ class Rig:
 
     def offer(self, events, *options):
         """The generator, started."""
-        return bench.Child("hop_offer", "--node", "ipc://" + self.fed.path("node-bench.intake"), "--events", events, "--devices", DEVICES, *options)
+        return bench.Child("hop_offer", "--node", "ipc://" + self.fed.path("node-bench.intake"), "--events", events, "--devices", DEVICES, *self.way, *options)
 
     def through(self, events, *options, critical=0, decode=False):
         """Sends events through to the lean receiver: what both ends said, events a second, CPU seconds a million and memory of each."""
-        take = bench.Child("hop_take", "--config", self.fed.path("lean.yaml"), "--events", events + critical, *(["--open"] if decode else []))
+        take = bench.Child("hop_take", "--config", self.fed.path("lean.yaml"), "--events", events + critical, *(["--open"] if decode else []), *self.way)
         try:
             kit.check(take.child.stdout.readline() == "flowing\n", "hop_take got no welcome")
             before = {name: bench.cpu_of(pid) for name, pid in self.pids().items()}

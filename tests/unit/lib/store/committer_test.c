@@ -29,7 +29,7 @@ static void wake(void *hint)
 static void open_all(size_t map_size)
 {
 	struct torap_error err;
-	struct torap_kv_options options = { .tables = tables, .map_size = map_size };
+	struct torap_kv_options options = { .tables = tables, .map_size = map_size, .redo = true };
 	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
 	cr_assert_eq(torap_committer_start(&committer, kv, wake, &wakes, &err), 0, "%s", err.text);
 }

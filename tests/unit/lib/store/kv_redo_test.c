@@ -1,9 +1,12 @@
 #include "store/kv.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
@@ -39,7 +42,9 @@ TestSuite(kv_redo, .init = make, .fini = clean);
 static void open_store(bool read_only)
 {
 	struct torap_error err;
-	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES, .read_only = read_only };
+	struct torap_kv_options options = {
+		.tables = tables, .map_size = MAP_BYTES, .redo = true, .read_only = read_only
+	};
 	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), 0, "%s", err.text);
 }
 
@@ -153,7 +158,31 @@ Test(kv_redo, what_was_told_before_its_commit_is_there_after_the_next_start)
 	cr_assert(is_as_told());
 }
 
-/* In whose place it is put. */
+static void files_end_at(rlim_t bytes)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = bytes;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Nothing of it may be forgotten because there is no room for it just now. */
+Test(kv_redo, without_room_for_what_was_told_the_store_stays_closed)
+{
+	struct torap_error err;
+	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES, .redo = true };
+	fill();
+	tell_and_die();
+	signal(SIGXFSZ, SIG_IGN);
+	files_end_at(8192);
+	cr_assert_eq(torap_kv_open(&kv, place.dir, &options, &err), -ENOSPC);
+	cr_assert(strstr(err.text, "what its redo holds cannot be put into the tables"), "%s", err.text);
+	files_end_at(RLIM_INFINITY);
+	open_store(false);
+	cr_assert(is_as_told());
+}
+
+/* Reads it, or puts this in its place. */
 static void redo_file(uint8_t bytes[static REDO_BYTES], bool write_it)
 {
 	char path[PATH_MAX + 16];
@@ -292,7 +321,7 @@ Test(kv_redo, without_room_for_it_the_store_goes_on)
 Test(kv_redo, a_file_that_cannot_be_read_keeps_the_store_closed)
 {
 	struct torap_error err;
-	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES };
+	struct torap_kv_options options = { .tables = tables, .map_size = MAP_BYTES, .redo = true };
 	put_in_its_place("/");
 	cr_assert_lt(torap_kv_open(&kv, place.dir, &options, &err), 0);
 	cr_assert(strstr(err.text, "store/redo: cannot open: Is a directory"), "%s", err.text);

@@ -346,6 +346,47 @@ Test(kv, says_full_and_takes_again_after_deletions)
 }
 
 /* A put that the map cannot hold at all: the failure must stick, and nothing of the transaction may stay. */
+static off_t size_of_data(void)
+{
+	char path[PATH_MAX + 32];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/data.mdb", place.dir);
+	cr_assert_eq(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* What is written ahead stands behind all that is there, and takes what comes. */
+Test(kv, writes_blocks_ahead_when_it_has_nothing_to_do)
+{
+	struct torap_error err;
+	struct torap_kv *kv = open_store(MAP_BYTES);
+	char key[32];
+	put(kv, FIRST, "first", "1");
+	off_t before = size_of_data();
+	unsigned pieces = 0;
+	int r;
+	while ((r = torap_kv_idle(kv, &err)) > 0)
+		pieces++;
+	cr_assert_eq(r, 0, "%s", err.text);
+	cr_assert_gt(pieces, 1);
+	off_t ahead = size_of_data();
+	cr_assert_geq(ahead, before + (512 << 10));
+	for (int i = 0; i < 2000; i++) { /* in it, and beyond it */
+		snprintf(key, sizeof key, "key %d", i);
+		put(kv, SECOND, key, key);
+		if (i % 100 == 0)
+			cr_assert_geq(torap_kv_idle(kv, &err), 0, "%s", err.text);
+	}
+	torap_kv_close(kv);
+	kv = open_store(MAP_BYTES);
+	check(kv, FIRST, "first", "1");
+	for (int i = 0; i < 2000; i++) {
+		snprintf(key, sizeof key, "key %d", i);
+		check(kv, SECOND, key, key);
+	}
+	torap_kv_close(kv);
+}
+
 Test(kv, remembers_its_first_failure)
 {
 	struct torap_kv *kv = open_store(TINY_MAP_BYTES);
