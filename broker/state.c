@@ -104,8 +104,10 @@ int broker_state_trust_later(struct broker_state *s, struct torap_committer *com
 	struct trust_job *j = malloc(sizeof *j);
 	if (!j)
 		return -ENOMEM;
-	*j = (struct trust_job){
-		.job = { .apply = apply, .done = done }, .version = version, .on_full = on_full
+	*j = (struct trust_job){ /* Before what is judged by it. */
+		.job = { .apply = apply, .done = done, .urgent = true },
+		.version = version,
+		.on_full = on_full
 	};
 	s->trust_version = version;
 	torap_committer_submit(committer, &j->job);

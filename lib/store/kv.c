@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +14,6 @@
 #include "store/kv_env.h"
 #include "store/kv_lock.h"
 #include "store/kv_whole.h"
-
-enum {
-	FORMAT = 2,         /* README.md, "Format" */
-	FORMAT_UNNAMED = 1, /* of stores that have no such row */
-};
-
-static char id_name[] = "id"; /* of a row in LMDB's own table of tables */
 
 int torap_kv_open_failed(const struct torap_kv *kv, int rc, const char *what, struct torap_error *err)
 {
@@ -107,45 +98,13 @@ static int open_env(struct torap_kv *kv, const struct torap_kv_options *options,
 	return 0;
 }
 
-/* The id tells the data file from others: what stands in the redo is for this one.  One that is new has none yet. */
-static int read_id(struct torap_kv *kv, struct torap_error *err)
-{
-	MDB_txn *txn;
-	MDB_dbi all;
-	MDB_val key = { sizeof id_name - 1, id_name }, row;
-	int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
-	if (rc)
-		return torap_kv_open_failed(kv, rc, "cannot read its id", err);
-	rc = mdb_dbi_open(txn, NULL, 0, &all);
-	if (!rc)
-		rc = mdb_get(txn, all, &key, &row);
-	kv->redo.has_id = !rc && row.mv_size == sizeof kv->redo.id;
-	if (kv->redo.has_id)
-		memcpy(kv->redo.id, row.mv_data, sizeof kv->redo.id);
-	mdb_txn_abort(txn);
-	return rc && rc != MDB_NOTFOUND ? torap_kv_open_failed(kv, rc, "cannot read its id", err) : 0;
-}
-
-static int make_id(struct torap_kv *kv, MDB_txn *txn, struct torap_error *err)
-{
-	MDB_dbi all;
-	MDB_val key = { sizeof id_name - 1, id_name }, row = { sizeof kv->redo.id, kv->redo.id };
-	randombytes_buf(kv->redo.id, sizeof kv->redo.id);
-	int rc = mdb_dbi_open(txn, NULL, 0, &all);
-	if (!rc)
-		rc = mdb_put(txn, all, &key, &row, 0);
-	return rc ? torap_kv_open_failed(kv, rc, "cannot give it an id", err) : 0;
-}
-
 /* What a killed process wrote may be in the page cache only: nothing is believed before it is on the disk. */
 static int flush(struct torap_kv *kv, bool redo, struct torap_error *err)
 {
 	int rc = mdb_env_sync(kv->env, 1);
 	if (rc)
 		return torap_kv_open_failed(kv, rc, "cannot flush", err);
-	int r = read_id(kv, err);
-	if (!r)
-		r = torap_kv_redo_open(kv, redo, err);
+	int r = torap_kv_redo_open(kv, redo, err);
 	if (r)
 		return r;
 	r = sync_dir(kv->dir);
@@ -154,46 +113,13 @@ static int flush(struct torap_kv *kv, bool redo, struct torap_error *err)
 	return 0;
 }
 
-/* One row of LMDB's own table of tables says how to read what stands in ours. */
-static int check_format(const struct torap_kv *kv, MDB_txn *txn, const struct torap_kv_options *options,
-	struct torap_error *err)
-{
-	static char name[] = "format";
-	uint8_t bytes[4] = { FORMAT >> 24, FORMAT >> 16 & 0xff, FORMAT >> 8 & 0xff, FORMAT & 0xff };
-	MDB_val key = { sizeof name - 1, name }, row = { sizeof bytes, bytes };
-	MDB_dbi all;
-	MDB_stat stat;
-	uint32_t format = FORMAT_UNNAMED;
-	int rc = mdb_dbi_open(txn, NULL, 0, &all);
-	if (!rc)
-		rc = mdb_stat(txn, all, &stat);
-	if (!rc && stat.ms_entries == 0) /* It is new. */
-		rc = options->read_only ? 0 : mdb_put(txn, all, &key, &row, 0);
-	else if (!rc)
-		rc = mdb_get(txn, all, &key, &row);
-	if (rc && rc != MDB_NOTFOUND)
-		return torap_kv_open_failed(kv, rc, "cannot read its format", err);
-	if (!rc) {
-		struct torap_reader r = torap_reader(torap_bytes(row.mv_data, row.mv_size));
-		format = torap_read_u32(&r);
-	}
-	if (format == FORMAT)
-		return 0;
-	return torap_errorf(err, -ENOTSUP,
-		"%s: was written by another version of Torap, in format %" PRIu32
-		"; this one reads format %d: use the one that wrote it, or begin in an empty directory",
-		kv->dir, format, FORMAT);
-}
-
 static int open_tables(struct torap_kv *kv, const struct torap_kv_options *options, struct torap_error *err)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(kv->env, NULL, options->read_only ? MDB_RDONLY : 0, &txn);
 	if (rc)
 		return torap_kv_open_failed(kv, rc, "cannot read the tables", err);
-	int r = check_format(kv, txn, options, err);
-	if (!r && !options->read_only && !kv->redo.has_id)
-		r = make_id(kv, txn, err);
+	int r = options->read_only ? 0 : torap_kv_format_write(kv, txn, err);
 	if (r) {
 		mdb_txn_abort(txn);
 		return r;
@@ -243,6 +169,8 @@ int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_
 		r = open_env(kv, options, err);
 	if (!r && !options->cut_short_too)
 		r = torap_kv_whole(kv->env, dir, err);
+	if (!r)
+		r = torap_kv_format_read(kv, err);
 	if (r)
 		goto fail;
 	if (!options->read_only) {

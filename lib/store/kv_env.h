@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "store/kv.h"
+#include "store/kv_format.h"
 #include "store/kv_redo.h"
 #include "store/kv_room.h"
 
@@ -19,10 +20,12 @@ struct torap_kv {
 	unsigned tables_count;
 	MDB_dbi tables[TORAP_KV_TABLES_MAX];
 	const char *const *names; /* of the tables */
+	struct torap_kv_format format;
 	struct torap_kv_redo redo;
 	atomic_bool ahead; /* the redo holds what LMDB has not committed yet: who reads waits for it */
 	pthread_mutex_t mutex;
 	pthread_cond_t level;
+	uint64_t times_ahead; /* under the mutex */
 };
 
 /* LMDB's own codes are below any errno; its others are positive errnos.  0, an answer of torap_kv_answer, or negative. */

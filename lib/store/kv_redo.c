@@ -2,8 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <sodium.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +22,7 @@ enum {
 		4 << 10, /* written whole, so that nothing of what stands there need be read first */
 	REDO_MAGIC_BYTES = 8,
 	REDO_DIGESTED_AT = REDO_MAGIC_BYTES + TORAP_DIGEST_SIZE,
-	REDO_ID_BYTES = sizeof(((struct torap_kv_redo *)0)->id),
-	REDO_HEAD_BYTES = REDO_DIGESTED_AT + REDO_ID_BYTES + 8 + 4,
+	REDO_HEAD_BYTES = REDO_DIGESTED_AT + TORAP_KV_ID_SIZE + 8 + 4,
 
 	CHANGE_PUT = 1,
 	CHANGE_DELETE = 2,
@@ -110,7 +108,9 @@ static int do_again(struct torap_kv *kv, struct torap_reader changes, struct tor
 	else
 		rc = mdb_txn_commit(txn);
 	if (rc)
-		return torap_kv_open_failed(kv, rc, "what its redo holds cannot be put into the tables", err);
+		return torap_kv_open_failed(kv, rc,
+			"what was acknowledged last, and stands in its file redo, cannot be put into the tables (keep that file, and make room)",
+			err);
 	torap_notice("STORE-REDONE",
 		"%s: %u rows that were flushed last, and not in their tables yet when the process ended",
 		kv->dir, count);
@@ -125,12 +125,12 @@ static struct torap_bytes changes_due(const struct torap_kv *kv, struct torap_by
 	struct torap_reader r = torap_reader(file);
 	struct torap_bytes begin = torap_read_bytes(&r, REDO_MAGIC_BYTES);
 	struct torap_bytes digest = torap_read_bytes(&r, TORAP_DIGEST_SIZE);
-	struct torap_bytes id = torap_read_bytes(&r, REDO_ID_BYTES);
+	struct torap_bytes id = torap_read_bytes(&r, TORAP_KV_ID_SIZE);
 	uint64_t number = torap_read_u64(&r);
 	struct torap_bytes changes = torap_read_bytes(&r, torap_read_u32(&r));
 	if (r.failed || memcmp(begin.data, magic, REDO_MAGIC_BYTES) || mdb_env_info(kv->env, &info))
 		return none;
-	if (!kv->redo.has_id || memcmp(id.data, kv->redo.id, REDO_ID_BYTES) ||
+	if (!kv->format.has_id || memcmp(id.data, kv->format.id, TORAP_KV_ID_SIZE) ||
 		number != (uint64_t)info.me_last_txnid + 1)
 		return none;
 	uint8_t due[TORAP_DIGEST_SIZE];
@@ -264,37 +264,62 @@ static int write_changes(struct torap_kv_txn *txn)
 	return r;
 }
 
-/* What stands before the changes; they are there. */
-static void write_head(const struct torap_kv *kv, uint64_t number)
+/* What stands before the changes; they are there, and end at `size`. */
+static void write_head(const struct torap_kv *kv, size_t size, uint64_t number)
 {
 	uint8_t *at = kv->redo.record.data;
 	struct torap_writer head = { .data = at, .room = REDO_HEAD_BYTES };
 	uint8_t digest[TORAP_DIGEST_SIZE] = { 0 };
 	torap_write_bytes(&head, torap_bytes(magic, REDO_MAGIC_BYTES));
 	torap_write_bytes(&head, torap_bytes(digest, sizeof digest));
-	torap_write_bytes(&head, torap_bytes(kv->redo.id, REDO_ID_BYTES));
+	torap_write_bytes(&head, torap_bytes(kv->format.id, TORAP_KV_ID_SIZE));
 	torap_write_u64(&head, number);
-	torap_write_u32(&head, (uint32_t)(kv->redo.record.size - REDO_HEAD_BYTES));
-	torap_digest(digest, torap_bytes(at + REDO_DIGESTED_AT, kv->redo.record.size - REDO_DIGESTED_AT));
+	torap_write_u32(&head, (uint32_t)(size - REDO_HEAD_BYTES));
+	torap_digest(digest, torap_bytes(at + REDO_DIGESTED_AT, size - REDO_DIGESTED_AT));
 	memcpy(at + REDO_MAGIC_BYTES, digest, sizeof digest);
+}
+
+/* Whole blocks: nothing of what stands in them need be read. */
+static void fill_last_block(struct torap_writer *w)
+{
+	size_t beyond = w->size % REDO_BLOCK_BYTES, missing = beyond ? REDO_BLOCK_BYTES - beyond : 0;
+	uint8_t *rest = torap_write_room(w, missing);
+	if (rest && missing)
+		memset(rest, 0, missing);
+}
+
+/* A record that may be in the page cache and was told to nobody must not come back at the next start. */
+static void give_up(struct torap_kv *kv, int code)
+{
+	static const uint8_t zeros[REDO_BLOCK_BYTES];
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/redo", kv->dir);
+	go_without(path, code);
+	int r = write_at_begin(kv->redo.fd, torap_bytes(zeros, sizeof zeros));
+	if (r)
+		torap_warn("STORE-WITHOUT-REDO", "%s: cannot be emptied: %s", path, strerror(-r));
+	close(kv->redo.fd);
+	kv->redo.fd = -1;
 }
 
 int torap_kv_redo_write(struct torap_kv_txn *txn)
 {
 	struct torap_kv_redo *redo = &txn->kv->redo;
 	struct torap_writer *w = &redo->record;
+	if (redo->keys.failed || redo->keys.size > REDO_BYTES)
+		return TORAP_KV_FULL;
 	torap_write_room(w, REDO_HEAD_BYTES);
 	int r = write_changes(txn);
-	size_t beyond = w->size % REDO_BLOCK_BYTES;
-	if (r || w->failed || redo->keys.failed || redo->keys.size > REDO_BYTES || w->size > REDO_BYTES)
-		return r ? r : TORAP_KV_FULL;
-	write_head(txn->kv, mdb_txn_id(txn->handle));
-	if (beyond) {
-		uint8_t *rest = torap_write_room(w, REDO_BLOCK_BYTES - beyond);
-		if (!rest)
-			return TORAP_KV_FULL;
-		memset(rest, 0, REDO_BLOCK_BYTES - beyond);
-	}
+	if (r)
+		return r;
+	size_t size = w->size;
+	fill_last_block(w);
+	if (w->failed || w->size > REDO_BYTES)
+		return TORAP_KV_FULL;
+	write_head(txn->kv, size, mdb_txn_id(txn->handle));
 	r = write_at_begin(redo->fd, torap_bytes(w->data, w->size));
-	return torap_error_is_room(-r) ? TORAP_KV_FULL : r;
+	if (!torap_error_is_room(-r))
+		return r;
+	give_up(txn->kv, r);
+	return TORAP_KV_FULL;
 }

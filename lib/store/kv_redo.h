@@ -19,8 +19,6 @@ struct torap_kv_txn;
 
 struct torap_kv_redo {
 	int fd; /* -1: there is none, and what is urgent waits as others do */
-	bool has_id;
-	uint8_t id[16]; /* of the data file that it belongs to */
 	struct torap_writer keys,
 		record; /* of the transaction that is under way; a key: table (u8), size (u32), bytes */
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -140,6 +141,15 @@ static int allocate(struct torap_kv_room *room, MDB_env *env, uint64_t need_byte
 	}
 }
 
+/* The estimate and the reserve lie in the map, in blocks that are allocated, and below what a file may hold here. */
+static bool is_certain(const struct torap_kv_room *room, uint64_t pages)
+{
+	struct rlimit file;
+	uint64_t bytes = pages * room->page_bytes + reserve_bytes(room);
+	return bytes <= room->map_bytes && bytes <= room->allocated_bytes &&
+	       !getrlimit(RLIMIT_FSIZE, &file) && bytes <= file.rlim_cur;
+}
+
 int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct torap_kv_txn *txn,
 	const MDB_stat *tables, int *cause)
 {
@@ -166,11 +176,10 @@ int torap_kv_room_check(struct torap_kv_room *room, MDB_env *env, const struct t
 			return TORAP_KV_FULL;
 	}
 
-	room->certain = !room->cannot_allocate && (last + 2 * writes) * room->page_bytes <= room->map_bytes;
 	uint64_t need = writes + (makes_room ? 0 : reserve_bytes(room) / room->page_bytes);
 	rc = allocate(room, env, (last + need) * room->page_bytes);
+	room->certain = !rc && is_certain(room, last + writes);
 	if (torap_error_is_room(rc)) {
-		room->certain = false;
 		uint64_t used;
 		rc = torap_kv_room_used(env, &used);
 		if (!rc) /* Free pages are on the disk already. */

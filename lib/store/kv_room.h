@@ -18,7 +18,7 @@ struct torap_kv_room {
 	uint64_t allocated_bytes; /* of the file, as far as this process has asked for it */
 	uint64_t written_bytes;   /* of the file, as far as its blocks were written once */
 	bool cannot_allocate;     /* the file system knows no allocation ahead */
-	bool certain; /* what was checked last has all its blocks, and is far from the map's end: its commit finds room */
+	bool certain;             /* the commit that was checked last finds room, with some to spare */
 };
 
 /* Pages that hold something now: those of the file without the free ones.  0 or LMDB's code. */

@@ -42,10 +42,12 @@ static int note(struct torap_kv_txn *txn, int rc)
 	return r;
 }
 
+/* For one commit: more than that nobody was told when he began to wait. */
 static void wait_for_commit(struct torap_kv *kv)
 {
 	pthread_mutex_lock(&kv->mutex);
-	while (atomic_load(&kv->ahead))
+	uint64_t this_time = kv->times_ahead;
+	while (atomic_load(&kv->ahead) && kv->times_ahead == this_time)
 		pthread_cond_wait(&kv->level, &kv->mutex);
 	pthread_mutex_unlock(&kv->mutex);
 }
@@ -54,6 +56,7 @@ static void go_ahead(struct torap_kv *kv, bool ahead)
 {
 	pthread_mutex_lock(&kv->mutex);
 	atomic_store(&kv->ahead, ahead);
+	kv->times_ahead += ahead;
 	pthread_cond_broadcast(&kv->level);
 	pthread_mutex_unlock(&kv->mutex);
 }
@@ -126,7 +129,9 @@ void torap_kv_urgent(struct torap_kv_txn *txn)
 
 bool torap_kv_redo(struct torap_kv_txn *txn)
 {
-	if (!txn->urgent || txn->failure || check_room(txn) || !txn->kv->room.certain)
+	if (!txn->urgent || txn->failure || (!txn->puts && !txn->deletes))
+		return false;
+	if (check_room(txn) || !txn->kv->room.certain)
 		return false;
 	int r = torap_kv_redo_write(txn);
 	if (r < 0) {

@@ -1,5 +1,5 @@
 /* floor_hops.c: how old a message is that went the way of a critical event and nothing was done to it: from one process over ipc to a
- * relay, over TCP with CURVE to another, over TCP with CURVE to a fourth.  A relay flushes as often as an LMDB commit does, twice, or not at all.
+ * relay, over TCP with CURVE to another, over TCP with CURVE to a fourth.  A relay flushes once, or not at all.
  *
  * What is measured above it is ours; what is in it are the wake-ups of sixteen threads, the ciphers and the disk. */
 #include <fcntl.h>
@@ -13,7 +13,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "base/error.h"
 #include "bench/samples.h"
+#include "loop/low_latency.h"
 
 enum { ENDPOINT_SIZE = 256, Z85_KEY_SIZE = 41, QUIET_MS = 20000, PAGE = 4096, PROCESSES = 3 };
 
@@ -79,11 +81,9 @@ static void *dial(const struct hops *h, void *context, int stage)
 static void flush(int file, uint64_t n)
 {
 	static uint8_t page[PAGE];
-	for (int i = 0; i < 2; i++) {
-		memset(page, (int)n, sizeof page);
-		if (pwrite(file, page, PAGE, (off_t)(n % 256) * PAGE) != PAGE || fdatasync(file))
-			bench_fail("cannot flush");
-	}
+	memset(page, (int)n, sizeof page);
+	if (pwrite(file, page, PAGE, (off_t)(n % 256) * PAGE) != PAGE || fdatasync(file))
+		bench_fail("cannot flush");
 }
 
 /* An empty message is the end. */
@@ -178,8 +178,10 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "dir", required_argument, NULL, 'd' },
 		{ "messages", required_argument, NULL, 'm' }, { "rate", required_argument, NULL, 'r' },
 		{ "size", required_argument, NULL, 's' }, { "flush", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "low-latency", no_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	struct hops h = { .messages = 1000, .rate = 100, .size = 400 };
+	bool low_latency = false;
+	struct torap_error err;
 	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		if (o == 'd')
 			h.dir = optarg;
@@ -191,14 +193,18 @@ int main(int argc, char **argv)
 			h.size = bench_number("size", optarg, PAGE);
 		else if (o == 'f')
 			h.flush = true;
+		else if (o == 'l')
+			low_latency = true;
 		else {
-			printf("usage: floor_hops --dir DIR [--messages N] [--rate PER_S] [--size BYTES] [--flush]\n"
+			printf("usage: floor_hops --dir DIR [--messages N] [--rate PER_S] [--size BYTES] [--flush] [--low-latency]\n"
 			       "One line of JSON: ages of single messages over ipc and two hops of TCP with CURVE.\n");
 			return o == 'h' ? 0 : 2;
 		}
 	}
 	if (!h.dir || h.size < sizeof(int64_t))
 		bench_fail("--dir, and at least 8 bytes");
+	if (low_latency && torap_low_latency(TORAP_LOW_LATENCY_DEVICE, &err))
+		bench_fail("%s", err.text);
 	if (zmq_curve_keypair(h.public, h.secret))
 		bench_fail("this libzmq has no CURVE");
 	struct bench_samples ages = { 0 };

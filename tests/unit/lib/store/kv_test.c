@@ -189,10 +189,44 @@ static void check_refused(const char *bytes, const char *what)
 Test(kv, refuses_what_another_version_wrote)
 {
 	torap_kv_close(open_store(MAP_BYTES));
-	check_refused("\0\0\0\3", "format 3; this one reads format 2");
-	check_refused(NULL, "format 1; this one reads format 2");
-	say_format("\0\0\0\2");
+	check_refused("\0\0\0\4", "format 4; this one reads formats 2 and 3");
+	check_refused(NULL, "format 1; this one reads formats 2 and 3");
+	say_format("\0\0\0\3");
 	torap_kv_close(open_store(MAP_BYTES));
+}
+
+static bool is_of_format(const char *bytes)
+{
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi all;
+	MDB_val key = { 6, (void *)(uintptr_t) "format" }, value;
+	cr_assert_eq(mdb_env_create(&env), 0);
+	cr_assert_eq(mdb_env_open(env, place.dir, MDB_RDONLY, 0600), 0);
+	cr_assert_eq(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
+	cr_assert_eq(mdb_dbi_open(txn, NULL, 0, &all), 0);
+	bool is = !mdb_get(txn, all, &key, &value) && value.mv_size == 4 && !memcmp(value.mv_data, bytes, 4);
+	mdb_txn_abort(txn);
+	mdb_env_close(env);
+	return is;
+}
+
+/* Who only reads changes nothing. */
+Test(kv, makes_of_the_former_format_its_own)
+{
+	struct torap_kv *kv = open_store(MAP_BYTES);
+	struct torap_kv_options reading = { .tables = tables, .read_only = true };
+	put(kv, FIRST, "a", "1");
+	torap_kv_close(kv);
+	say_format("\0\0\0\2");
+	cr_assert_eq(torap_kv_open(&kv, place.dir, &reading, NULL), 0);
+	check(kv, FIRST, "a", "1");
+	torap_kv_close(kv);
+	cr_assert(is_of_format("\0\0\0\2"));
+	kv = open_store(MAP_BYTES);
+	check(kv, FIRST, "a", "1");
+	torap_kv_close(kv);
+	cr_assert(is_of_format("\0\0\0\3"));
 }
 
 Test(kv, opens_for_reading_beside_a_writer)
