@@ -95,6 +95,7 @@ static int open_env(struct torap_kv *kv, const struct torap_kv_options *options,
 		return torap_kv_open_failed(kv, rc, "cannot ask for the size", err);
 	kv->room.map_bytes = info.me_mapsize;
 	kv->room.page_bytes = stat.ms_psize;
+	torap_kv_room_file_system(&kv->room, kv->env);
 	return 0;
 }
 

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -53,6 +55,18 @@ static int free_pages(MDB_txn *txn, uint64_t *out)
 		return rc;
 	*out = sum;
 	return 0;
+}
+
+void torap_kv_room_file_system(struct torap_kv_room *room, MDB_env *env)
+{
+	/* magic(5): these copy on write, or know only of another machine what is free. */
+	static const unsigned elsewhere[] = { BTRFS_SUPER_MAGIC, 0xca451a4e /* bcachefs */,
+		0x2fc12fc1 /* ZFS */, NFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, CIFS_SUPER_MAGIC, FUSE_SUPER_MAGIC };
+	int fd;
+	struct statfs fs = { 0 };
+	room->writes_elsewhere = mdb_env_get_fd(env, &fd) || fstatfs(fd, &fs);
+	for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
+		room->writes_elsewhere |= (unsigned)fs.f_type == elsewhere[i];
 }
 
 int torap_kv_room_used(MDB_env *env, uint64_t *out_pages)

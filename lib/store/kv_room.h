@@ -17,9 +17,13 @@ struct torap_kv_room {
 	uint64_t map_bytes;
 	uint64_t allocated_bytes; /* of the file, as far as this process has asked for it */
 	uint64_t written_bytes;   /* of the file, as far as its blocks were written once */
-	bool cannot_allocate;     /* the file system knows no allocation ahead */
+	bool cannot_allocate;     /* the file system knows no allocation ahead, */
+	bool writes_elsewhere;    /* or does not write into what it allocated */
 	bool certain;             /* the commit that was checked last finds room, with some to spare */
 };
+
+/* When the file is open: does it lie where blocks that are allocated can be written, whatever happens? */
+void torap_kv_room_file_system(struct torap_kv_room *room, MDB_env *env);
 
 /* Pages that hold something now: those of the file without the free ones.  0 or LMDB's code. */
 int torap_kv_room_used(MDB_env *env, uint64_t *out_pages);

@@ -7,7 +7,8 @@
  *     NTH                    from this one on, all of them, until the plan is taken away
  *     EIO | ENOSPC | EFBIG | short   what comes back; short: half of it is written, and said to be
  *
- * or "beyond BYTES": the file cannot be longer, whether allocated or written, and its file system says that no more is left. */
+ * or "beyond BYTES": the file cannot be longer, whether allocated or written, and its file system says that no more is left.
+ * TORAP_FAULT_ALLOCATES=no: its file system knows no allocation ahead. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -133,6 +134,10 @@ int fsync(int fd)
 int fallocate(int fd, int mode, off_t offset, off_t size)
 {
 	int (*f)(int, int, off_t, off_t) = next("fallocate");
+	if (getenv("TORAP_FAULT_ALLOCATES") && is_ours(fd)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return judge(fd, "allocate", offset + size) == PASSES ? f(fd, mode, offset, size) : -1;
 }
 

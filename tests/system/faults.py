@@ -30,7 +30,7 @@ class Faulty:
     """The disk of a process that fails as `plan` says (faulty_disk.c).  Made before the process starts."""
 
     def __init__(self, fed, process, folder, file="data.mdb"):
-        self.data, self.path = os.path.join(folder, file), fed.path(process.name + ".plan")
+        self.process, self.data, self.path = process, os.path.join(folder, file), fed.path(process.name + ".plan")
         process.environment.update(LD_PRELOAD=LIBRARY, TORAP_FAULT_FILE=self.data, TORAP_FAULT_PLAN=self.path)
 
     def plan(self, text):
@@ -40,6 +40,10 @@ class Faulty:
 
     def clear(self):
         os.unlink(self.path)
+
+    def cannot_allocate(self):
+        """From the process's next start on."""
+        self.process.environment["TORAP_FAULT_ALLOCATES"] = "no"
 
 
 class Small:
