@@ -10,7 +10,7 @@ import bench
 sys.path.insert(0, os.path.join(bench.HERE, "../judging"))
 import scenes  # noqa: E402
 
-SIZE, RATE, GOP, KBITS = (1920, 1080), 25, 50, (900, 1800)
+SIZE, RATE, GOP, KBITS = (1920, 1080), 25, 50, (1300, 1800)
 KEYFRAMES = 13  # so that what is looked at each 10 s comes again after 130 s: else it would be a frozen picture
 FILMS = ("street", 7, 4), ("crossing", 7, 6), ("yard", 7, 5)  # scene, its seed, noise of the sensor
 WARM = GOP  # the rate control finds its way; cut off
