@@ -18,8 +18,7 @@
  * table (u8 size, text), what (u8), key (u32 size, bytes) and, of a row that was put, value (u32 size, bytes). */
 enum {
 	REDO_BYTES = 64 << 10,
-	REDO_BLOCK_BYTES =
-		4 << 10, /* written whole, so that nothing of what stands there need be read first */
+	REDO_BLOCK_BYTES = 4 << 10, /* written whole: nothing that stands there need be read first */
 	REDO_MAGIC_BYTES = 8,
 	REDO_DIGESTED_AT = REDO_MAGIC_BYTES + TORAP_DIGEST_SIZE,
 	REDO_HEAD_BYTES = REDO_DIGESTED_AT + TORAP_KV_ID_SIZE + 8 + 4,

@@ -19,8 +19,8 @@ struct torap_kv_txn;
 
 struct torap_kv_redo {
 	int fd; /* -1: there is none, and what is urgent waits as others do */
-	struct torap_writer keys,
-		record; /* of the transaction that is under way; a key: table (u8), size (u32), bytes */
+	/* Of the transaction that is under way; a key: table (u8), size (u32), bytes. */
+	struct torap_writer keys, record;
 };
 
 /* When LMDB's file is open, whole and flushed, and before its tables are: does again what was flushed last.  Then, if it
