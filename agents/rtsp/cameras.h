@@ -44,7 +44,9 @@ struct rtsp_camera {
 	enum rtsp_outcome outcome;
 	unsigned status;   /* of the camera's last refusal */
 	uint32_t rate_mhz; /* of the last session; 0: too short to tell */
-	bool tried;        /* else `outcome` says nothing yet */
+	struct torap_wall
+		sender_clock; /* of the picture that was looked at, by the end of its session; 0: unknown */
+	bool tried;           /* else `outcome` says nothing yet */
 	struct torap_wall picture_at;
 
 	/* The session that is open. */
@@ -54,6 +56,7 @@ struct rtsp_camera {
 	uint8_t undecoded;    /* held: keyframes in succession */
 	uint32_t look_frames; /* frames that had come when the keyframe was taken */
 	struct torap_mono looked_at;
+	uint32_t looked_rtp;          /* the picture's RTP time */
 	struct rtsp_measure *measure; /* owned; sampled: waits for the end of the session */
 	struct rtsp_wish *wish;       /* evidence.h; NULL: nobody waits for a picture */
 	struct rtsp_track *track;     /* evidence.h; of a held one that clips are made of */

@@ -14,7 +14,16 @@
 #include "base/log.h"
 #include "loop/app.h"
 
-enum { RATE_FRAMES = 8, RATE_US = 1 * TORAP_US_PER_S, ADVANCE_US = 5 * TORAP_US_PER_S, UNDECODED_MAX = 3 };
+enum {
+	RATE_FRAMES = 8,
+	RATE_US = 1 * TORAP_US_PER_S,
+	ADVANCE_US = 5 * TORAP_US_PER_S,
+	CLOCK_LOOKS = 60, /* of so many looks one waits for the camera's clock */
+	CLOCK_US =
+		6 *
+		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
+	UNDECODED_MAX = 3,
+};
 
 static struct rtsp_now clock_now(void)
 {
@@ -69,6 +78,7 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 		fail(a, c, c->outcome);
 	else if (c->measure) {
 		c->measure->shot.rate_mhz = c->rate_mhz;
+		c->measure->shot.sender_clock = c->sender_clock;
 		judge(a, c, c->measure);
 	}
 	free(c->measure);
@@ -147,6 +157,7 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 	}
 	c->looking = true;
 	c->looked_at = take->shot.arrived;
+	c->looked_rtp = take->shot.rtp_time;
 	c->look_frames = rtsp_stream_session(s)->assembly.frames;
 	rtsp_stream_want(s, false);
 	if (c->held)
@@ -172,11 +183,20 @@ void rtsp_watch_over(void *hint, struct rtsp_stream *s)
 	c->outcome = session->outcome;
 	c->status = session->status;
 	c->rate_mhz = rtsp_assembly_rate(&session->assembly);
+	c->sender_clock = rtsp_session_clock(session, c->looked_rtp);
 	c->over = true;
 	if (c->held)
 		c->looking = false; /* its look comes too late to change anything */
 	if (!c->looking)
 		conclude(a, c);
+}
+
+/* A look is over before most cameras say what their clock shows; now and then one waits for that, and each while it is suspected. */
+static bool waits_for_clock(const struct rtsp_camera *c, const struct rtsp_session *s, int64_t since_us)
+{
+	const struct rtsp_trouble *clock = &c->health.troubles[RTSP_WRONG_CLOCK];
+	bool due = c->sessions % CLOCK_LOOKS == c->number % CLOCK_LOOKS || (clock->bad && !clock->open);
+	return due && !s->has_report && since_us < CLOCK_US;
 }
 
 /* A sample is complete when its timestamps went on, and for long enough to tell the frame rate. */
@@ -187,10 +207,11 @@ static void tick_sampled(struct rtsp_camera *c, struct rtsp_stream *s, struct to
 		return;
 	uint32_t more = session->assembly.frames - c->look_frames;
 	int64_t since = now.us - c->looked_at.us;
-	if (more >= RATE_FRAMES || (more && since >= RATE_US))
-		rtsp_stream_leave(s);
-	else if (since >=
-		 ADVANCE_US) /* the same picture over and over, or nothing any more: nobody saw it live */
+	if (more >= RATE_FRAMES || (more && since >= RATE_US)) {
+		if (!waits_for_clock(c, session, since))
+			rtsp_stream_leave(s);
+	} else if (since >=
+		   ADVANCE_US) /* the same picture over and over, or nothing any more: nobody saw it live */
 		rtsp_stream_fail(s, RTSP_OUTCOME_STALLED);
 }
 

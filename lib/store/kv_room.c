@@ -160,7 +160,7 @@ static bool is_certain(const struct torap_kv_room *room, uint64_t pages)
 {
 	struct rlimit file;
 	uint64_t bytes = pages * room->page_bytes + reserve_bytes(room);
-	return bytes <= room->map_bytes && bytes <= room->allocated_bytes &&
+	return !room->writes_elsewhere && bytes <= room->map_bytes && bytes <= room->allocated_bytes &&
 	       !getrlimit(RLIMIT_FSIZE, &file) && bytes <= file.rlim_cur;
 }
 

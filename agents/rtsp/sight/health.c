@@ -132,6 +132,8 @@ unsigned rtsp_health_picture(struct rtsp_health *h, const struct rtsp_verdict *v
 	for (int i = RTSP_OFFLINE; i < RTSP_FAULTS; i++) {
 		struct rtsp_trouble *t = &h->troubles[i];
 		bool bad = verdict->faults & rtsp_fault_bit(i), changes;
+		if (verdict->unknown & rtsp_fault_bit(i))
+			continue;
 		if (bad) {
 			if (!t->open && !t->bad)
 				t->cause = cause_of(i, verdict, recorder);

@@ -332,13 +332,17 @@ static uint32_t judge_stream(
 	uint32_t faults = 0;
 	if (s->width < p->width_min || s->height < p->height_min)
 		faults |= rtsp_fault_bit(RTSP_WRONG_SIZE);
-	if (s->rate_mhz && s->rate_mhz < p->rate_min_mhz)
+	if (!s->rate_mhz)
+		out->unknown |= rtsp_fault_bit(RTSP_WRONG_RATE);
+	else if (s->rate_mhz < p->rate_min_mhz)
 		faults |= rtsp_fault_bit(RTSP_WRONG_RATE);
 	if (s->sender_clock.us && s->arrived_wall.us) {
 		out->clock_off_us = s->sender_clock.us - s->arrived_wall.us;
 		if (p->clock_off_us_max &&
 			(out->clock_off_us > p->clock_off_us_max || out->clock_off_us < -p->clock_off_us_max))
 			faults |= rtsp_fault_bit(RTSP_WRONG_CLOCK);
+	} else {
+		out->unknown |= rtsp_fault_bit(RTSP_WRONG_CLOCK);
 	}
 	return faults;
 }
@@ -389,6 +393,7 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 	if (out->sight != RTSP_GOOD)
 		out->faults |= rtsp_fault_bit(out->sight);
 	out->faults &= ~profile->ignored;
+	out->unknown &= ~profile->ignored; /* What is ignored from now on ends. */
 }
 
 void rtsp_sight_forget(struct rtsp_sight *sight)

@@ -13,6 +13,8 @@
 struct rtsp_verdict {
 	enum rtsp_fault sight; /* RTSP_GOOD, or RTSP_BLACK to RTSP_FROZEN */
 	uint32_t faults;       /* bits of all faults of this picture: rtsp_fault_bit(); 0: good */
+	uint32_t
+		unknown; /* bits of those of which it says nothing: too short a look, no word of the camera's clock */
 	enum rtsp_cause cause; /* of `sight` */
 	bool learning;         /* the baseline is too young: defocused and moved are not judged */
 	bool stuck;            /* frozen: its timestamps do not advance either */

@@ -360,6 +360,15 @@ static void on_request(struct rtsp_session *s, const struct rtsp_unit *u)
 
 /* Packets. */
 
+struct torap_wall rtsp_session_clock(const struct rtsp_session *s, uint32_t time)
+{
+	if (!s->has_report)
+		return (struct torap_wall){ 0 };
+	int64_t ticks = (int32_t)(time - s->report.time);
+	return (struct torap_wall){ s->report.clock.us +
+				    ticks * TORAP_US_PER_S / s->assembly.video.clock_hz };
+}
+
 static void hand_over(
 	struct rtsp_session *s, struct torap_writer *data, uint32_t time, struct rtsp_session_now now)
 {
@@ -372,9 +381,7 @@ static void hand_over(
 	k.shot.rtp_time = time;
 	k.shot.pts_us = rtsp_assembly_pts_us(&s->assembly, time);
 	k.shot.rate_mhz = rtsp_assembly_rate(&s->assembly);
-	if (s->has_report)
-		k.shot.sender_clock.us = s->report.clock.us + (int64_t)(int32_t)(time - s->report.time) *
-								      TORAP_US_PER_S / v->clock_hz;
+	k.shot.sender_clock = rtsp_session_clock(s, time);
 	s->keyframe_at = now.mono;
 	s->keyframes++;
 	if (s->step == RTSP_STEP_WAITING)

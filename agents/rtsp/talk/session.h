@@ -114,6 +114,8 @@ void rtsp_session_tick(struct rtsp_session *s, struct rtsp_session_now now);
 void rtsp_session_fail(struct rtsp_session *s, enum rtsp_outcome outcome);
 /* We have what we wanted: says goodbye and is over, with RTSP_OUTCOME_PICTURE if a keyframe came, else ENDED. */
 void rtsp_session_leave(struct rtsp_session *s);
+/* What the camera's clock showed when its RTP clock showed `time`; 0: no sender report of it has come yet. */
+struct torap_wall rtsp_session_clock(const struct rtsp_session *s, uint32_t time);
 static inline bool rtsp_session_over(const struct rtsp_session *s)
 {
 	return s->step == RTSP_STEP_OVER;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "store/committer.h"
+#include "store/kv_env.h"
 #include "tests/unit/lib/store/place.h"
 
 static const char *const tables[] = { "first", "second", NULL };
@@ -287,6 +288,19 @@ Test(kv_redo, what_is_not_urgent_waits_for_its_commit)
 	put(&txn, FIRST, "motion", "gate");
 	cr_assert_not(torap_kv_redo(&txn));
 	torap_kv_abort(&txn);
+}
+
+/* As on btrfs: what was allocated is no promise. */
+Test(kv_redo, where_room_is_no_promise_nobody_is_told_too_soon)
+{
+	open_store(false);
+	kv->room.writes_elsewhere = true;
+	struct torap_kv_txn txn;
+	torap_kv_begin(&txn, kv, true);
+	torap_kv_urgent(&txn);
+	put(&txn, FIRST, "panic", "school 7");
+	cr_assert_not(torap_kv_redo(&txn));
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 
 static atomic_bool reads;

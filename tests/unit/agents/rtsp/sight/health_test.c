@@ -197,3 +197,24 @@ Test(health, survives_as_bytes)
 	}
 	torap_writer_finish(&out);
 }
+
+/* What a picture says nothing of goes on as it was. */
+Test(health, neither_starts_nor_ends_what_is_unknown)
+{
+	struct ward w = ward();
+	struct rtsp_verdict unknown = { .sight = RTSP_GOOD, .unknown = rtsp_fault_bit(RTSP_WRONG_CLOCK) };
+	unsigned starts = 0;
+	for (int i = 0; i < 30 && !starts; i++) {
+		later(&w, 10);
+		rtsp_health_picture(&w.health, &unknown, false, &rtsp_profile_default, w.now, w.reports);
+		starts = picture(&w, 10, RTSP_WRONG_CLOCK);
+	}
+	cr_assert_eq(starts, 1);
+	for (int i = 0; i < 30; i++) {
+		later(&w, 10);
+		cr_expect_eq(rtsp_health_picture(
+				     &w.health, &unknown, false, &rtsp_profile_default, w.now, w.reports),
+			0);
+	}
+	cr_expect_eq(rtsp_health_open(&w.health), rtsp_fault_bit(RTSP_WRONG_CLOCK));
+}

@@ -326,17 +326,34 @@ Test(session, keeps_itself_alive_and_answers_the_camera, .fini = finish)
 }
 
 /* The clock of a picture is reckoned from the last sender report. */
+/* RTP time 0 was at second 1,800,000,005. */
+static void say_clock(void)
+{
+	uint64_t seconds = 1800000005ull + 2208988800ull;
+	const char report[] = { '$', 3, 0, 28, (char)0x80, (char)200, 0, 6, 0, 0, 0, 1, (char)(seconds >> 24),
+		(char)(seconds >> 16), (char)(seconds >> 8), (char)seconds, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 0, 0, 0, 0, 0 };
+	bytes(report, sizeof report);
+}
+
 Test(session, knows_the_camera_s_clock, .fini = finish)
 {
 	begin();
 	play();
-	uint64_t seconds = 1800000005ull + 2208988800ull;
-	const char report[] = { '$', 3, 0, 28, (char)0x80, (char)200, 0, 6, 0, 0, 0, 1, (char)(seconds >> 24),
-		(char)(seconds >> 16), (char)(seconds >> 8), (char)seconds, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		0, 0, 0, 0, 0 };
-	bytes(report, sizeof report);
+	say_clock();
 	send_packet(2, 1, 90000, true, "\x65key", 4);
 	cr_expect_eq(shot.sender_clock.us, 1800000006 * S);
+}
+
+Test(session, knows_the_camera_s_clock_when_it_is_said_later, .fini = finish)
+{
+	begin();
+	play();
+	send_packet(2, 1, 90000, true, "\x65key", 4);
+	cr_expect_eq(shot.sender_clock.us, 0);
+	cr_expect_eq(rtsp_session_clock(&s, 90000).us, 0);
+	say_clock();
+	cr_expect_eq(rtsp_session_clock(&s, 90000).us, 1800000006 * S);
 }
 
 Test(session, ends_what_loses_its_step, .fini = finish)
