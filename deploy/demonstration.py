@@ -360,6 +360,8 @@ class Demonstration:
             say(f"{feed:26}{len(stills):>6} pictures told, {len(shown)} shown (.state/pictures/{feed}); {len(tail.evidence) - len(stills)} clips told")
             if len(shown) != (len(stills) if feed in SEE else 0):
                 bad.append(f"{feed} is shown {len(shown)} of {len(stills)} pictures")
+            if not stills and feed in ("situation-centre", "prosecutor") and self.cameras.whole():
+                bad.append(f"{feed} was told of no picture of an alarm")
             bad += [f"{feed}: no file of picture {e['detail']['digest']}" for e in shown
                     if not os.path.exists(os.path.join(STATE, "pictures", feed, e["detail"]["digest"] + ".jpg"))]
         done = subprocess.run([os.path.join(BIN, "torap-rtsp"), "--check-evidence", evidence], capture_output=True, text=True)

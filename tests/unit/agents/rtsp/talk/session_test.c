@@ -330,9 +330,8 @@ Test(session, keeps_itself_alive_and_answers_the_camera, .fini = finish)
 static void say_clock(void)
 {
 	uint64_t seconds = 1800000005ull + 2208988800ull;
-	const char report[] = { '$', 3, 0, 28, (char)0x80, (char)200, 0, 6, 0, 0, 0, 1, (char)(seconds >> 24),
-		(char)(seconds >> 16), (char)(seconds >> 8), (char)seconds, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		0, 0, 0, 0, 0, 0 };
+	const char report[32] = { '$', 3, 0, 28, (char)0x80, (char)200, 0, 6, 0, 0, 0, 1,
+		(char)(seconds >> 24), (char)(seconds >> 16), (char)(seconds >> 8), (char)seconds };
 	bytes(report, sizeof report);
 }
 
