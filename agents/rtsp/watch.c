@@ -18,7 +18,8 @@ enum {
 	RATE_FRAMES = 8,
 	RATE_US = 1 * TORAP_US_PER_S,
 	ADVANCE_US = 5 * TORAP_US_PER_S,
-	CLOCK_LOOKS = 60, /* of so many looks one waits for the camera's clock */
+	CLOCK_LOOKS = 60,       /* of so many looks one waits for the camera's clock */
+	CLOCK_WRONG_LOOKS = 10, /* while it is wrong */
 	CLOCK_US =
 		6 *
 		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
@@ -191,11 +192,13 @@ void rtsp_watch_over(void *hint, struct rtsp_stream *s)
 		conclude(a, c);
 }
 
-/* A look is over before most cameras say what their clock shows; now and then one waits for that, and each while it is suspected. */
+/* A look is over before most cameras say what their clock shows; now and then one waits for that, and each while it is suspected to be
+ * wrong. */
 static bool waits_for_clock(const struct rtsp_camera *c, const struct rtsp_session *s, int64_t since_us)
 {
 	const struct rtsp_trouble *clock = &c->health.troubles[RTSP_WRONG_CLOCK];
-	bool due = c->sessions % CLOCK_LOOKS == c->number % CLOCK_LOOKS || (clock->bad && !clock->open);
+	unsigned looks = clock->open ? CLOCK_WRONG_LOOKS : CLOCK_LOOKS;
+	bool due = (c->sessions + rtsp_camera_slot(c)) % looks == 1 || (clock->bad && !clock->open);
 	return due && !s->has_report && since_us < CLOCK_US;
 }
 

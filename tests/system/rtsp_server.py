@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Cameras on one port, by GStreamer: rtsp_server.py PORT FOLDER NAME[:OPTION…]…  Options: h265, jpeg, udp (UDP alone), auth
-(viewer, secret; digest).  FOLDER has a film for each codec, live.h264, and others.  A line "NAME FILM" on standard input gives a camera
+"""Cameras on one port, by GStreamer: rtsp_server.py PORT FOLDER NAME[:OPTION…]…  Options: h265, jpeg, udp (UDP alone), past (its
+clock is wrong), auth (viewer, secret; digest).  FOLDER has a film for each codec, live.h264, and others.  A line "NAME FILM" on standard input gives a camera
 another film, or frozen: the first picture of live; "NAME stop" and "NAME go": it sends nothing for a while.
 
 After the recipe of shared/protocols/rtsp-test-server.md: what FFmpeg encoded once is handed out again and again, with new timestamps."""
@@ -45,6 +45,7 @@ class Camera:
         self.factory = GstRtspServer.RTSPMediaFactory()
         self.factory.set_launch(f"( appsrc name=src format=time is-live=false {LAUNCH[self.codec]} name=pay0 pt={26 if self.codec == 'jpeg' else 96} )")
         self.factory.set_shared(True)
+        self.past = "past" in options
         if "udp" in options:
             self.factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
         self.factory.connect("media-configure", self.configure)
@@ -53,7 +54,15 @@ class Camera:
                 "viewer,media.factory.access=(boolean)true,media.factory.construct=(boolean)true"))
 
     def configure(self, _factory, media):
+        if self.past:
+            media.connect("prepared", self.say_past)
         media.get_element().get_by_name_recurse_up("src").connect("need-data", self.need_data, [0, self.now(), self.film])
+
+    def say_past(self, media):
+        """Sender reports show how long it runs, since 1900, and not the time of day."""
+        for element in media.get_element().get_parent().children:
+            if element.get_factory().get_name() == "rtpbin":
+                element.set_property("ntp-time-source", "running-time")
 
     def now(self):
         """Where the film is, for whoever comes new: at a keyframe, and further on each second."""
