@@ -202,7 +202,7 @@ static bool waits_for_clock(const struct rtsp_camera *c, const struct rtsp_sessi
 	return due && !s->has_report && since_us < CLOCK_US;
 }
 
-/* A sample is complete when its timestamps went on, and for long enough to tell the frame rate. */
+/* A sample is complete when its timestamps went on, and for long enough to tell the frame rate: also one of a picture a second. */
 static void tick_sampled(struct rtsp_camera *c, struct rtsp_stream *s, struct torap_mono now)
 {
 	const struct rtsp_session *session = rtsp_stream_session(s);
@@ -210,7 +210,8 @@ static void tick_sampled(struct rtsp_camera *c, struct rtsp_stream *s, struct to
 		return;
 	uint32_t more = session->assembly.frames - c->look_frames;
 	int64_t since = now.us - c->looked_at.us;
-	if (more >= RATE_FRAMES || (more && since >= RATE_US)) {
+	bool rated = since >= RATE_US && rtsp_assembly_rated(&session->assembly);
+	if (more >= RATE_FRAMES || (more && (rated || since >= ADVANCE_US))) {
 		if (!waits_for_clock(c, session, since))
 			rtsp_stream_leave(s);
 	} else if (since >=

@@ -5,7 +5,7 @@
 #include "agents/rtsp/talk/jpeg.h"
 #include "agents/rtsp/talk/nal.h"
 
-enum { RATE_FRAMES_MIN = 5 };
+enum { RATE_FRAMES_MIN = 5, RATE_S_MIN = 1, RATE_WINDOW_S = 5 };
 
 void rtsp_assembly_init(struct rtsp_assembly *a, const struct rtsp_video *video)
 {
@@ -172,12 +172,26 @@ static void add_body(struct rtsp_assembly *a, struct torap_bytes body)
 		add_nal(a, body);
 }
 
+/* What came hours ago does not excuse a stream that stutters now. */
+static void move_marks(struct rtsp_assembly *a, int32_t step)
+{
+	int64_t window = (int64_t)RATE_WINDOW_S * a->video.clock_hz;
+	struct rtsp_mark now = { a->frames, a->elapsed };
+	if (a->frames == 1 || step < -window) { /* its clock was set back */
+		a->from = a->then = now;
+	} else if (a->elapsed - a->then.elapsed >= window) {
+		a->from = a->then;
+		a->then = now;
+	}
+}
+
 static void begin_frame(struct rtsp_assembly *a, uint32_t time)
 {
+	int32_t step = a->frames ? (int32_t)(time - a->time) : 0;
 	if (!a->frames++)
 		a->first_time = time;
-	else
-		a->elapsed += (int32_t)(time - a->time);
+	a->elapsed += step;
+	move_marks(a, step);
 	a->time = time;
 	a->open = true;
 	a->key = a->broken = a->fragment = false;
@@ -251,11 +265,19 @@ bool rtsp_assembly_add(
 	return complete;
 }
 
+bool rtsp_assembly_rated(const struct rtsp_assembly *a)
+{
+	int64_t elapsed = a->elapsed - a->from.elapsed;
+	bool many = a->frames - a->from.frames + 1 >= RATE_FRAMES_MIN;
+	return a->frames && elapsed > 0 && (many || elapsed >= (int64_t)RATE_S_MIN * a->video.clock_hz);
+}
+
 uint32_t rtsp_assembly_rate(const struct rtsp_assembly *a)
 {
-	if (a->frames < RATE_FRAMES_MIN || a->elapsed <= 0)
+	if (!rtsp_assembly_rated(a))
 		return a->video.rate_mhz;
-	double rate = 1000.0 * (a->frames - 1) * a->video.clock_hz / (double)a->elapsed;
+	double rate = 1000.0 * (a->frames - a->from.frames) * a->video.clock_hz /
+		      (double)(a->elapsed - a->from.elapsed);
 	return rate < 1e6 ? (uint32_t)(rate + 0.5) : 1000000;
 }
 

@@ -32,8 +32,12 @@ struct rtsp_assembly {
 	uint8_t tables[RTSP_JPEG_TABLES], tables_q; /* quantisation, of the last frame that told it */
 	size_t scan;                                /* bytes of the JPEG's scan so far */
 
-	uint32_t frames, first_time;           /* since the begin; frames are what has a time of its own */
-	int64_t elapsed;                       /* from the first frame's time to the last one's, in ticks */
+	uint32_t frames, first_time; /* since the begin; frames are what has a time of its own */
+	int64_t elapsed;             /* from the first frame's time to the last one's, in ticks */
+	struct rtsp_mark {
+		uint32_t frames;
+		int64_t elapsed;
+	} from, then; /* the rate counts from `from`, 5 to 10 s back; `then` is the next */
 	uint64_t packets, lost, late, strange; /* strange: another payload, or no RTP */
 	uint64_t incomplete;                   /* keyframes that lacked a packet */
 };
@@ -43,7 +47,9 @@ void rtsp_assembly_finish(struct rtsp_assembly *a);
 /* Takes a packet.  True: a keyframe is complete; *out is then the caller's, and *time when it was taken, on the RTP clock. */
 bool rtsp_assembly_add(
 	struct rtsp_assembly *a, const struct rtsp_rtp *packet, struct torap_writer *out, uint32_t *time);
-/* Thousandths of frames a second, of those that came; what was announced while there are fewer than 5. */
+/* Thousandths of frames a second, of those that came in the last 5 to 10 s by their own times; what was announced, until they tell. */
 uint32_t rtsp_assembly_rate(const struct rtsp_assembly *a);
+/* Do they tell?  Five do, or fewer that span a second. */
+bool rtsp_assembly_rated(const struct rtsp_assembly *a);
 /* The time of a frame since the first one, unwrapped. */
 int64_t rtsp_assembly_pts_us(const struct rtsp_assembly *a, uint32_t time);

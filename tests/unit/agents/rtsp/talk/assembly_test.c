@@ -116,6 +116,44 @@ Test(assembly, tells_rate_and_time_of_frames)
 	end();
 }
 
+static uint16_t sequence;
+
+static uint32_t run(uint32_t time, uint32_t step, unsigned frames)
+{
+	while (frames--)
+		ADD(sequence++, time += step, true, "\x41other");
+	return time;
+}
+
+Test(assembly, tells_the_rate_of_the_last_seconds)
+{
+	begin(RTSP_CODEC_H264);
+	uint32_t time = run(0, 3600, 25 * 600);
+	cr_expect_eq(rtsp_assembly_rate(&a), 25000);
+	time = run(time, 30000, 30); /* stutters, after ten minutes: 3 a second */
+	cr_expect_lt(rtsp_assembly_rate(&a), 3500, "%u", rtsp_assembly_rate(&a));
+	time = run(time, 3600, 25 * 11);
+	cr_expect_eq(rtsp_assembly_rate(&a), 25000, "%u", rtsp_assembly_rate(&a));
+	int64_t pts_us = rtsp_assembly_pts_us(&a, time);
+	cr_expect_eq(pts_us, 600000000 - 40000 + 10000000 + 11000000);
+	time = run(time - 90000 * 600, 3600, 6); /* its clock was set back */
+	cr_expect_eq(rtsp_assembly_rate(&a), 25000, "%u", rtsp_assembly_rate(&a));
+	end();
+}
+
+Test(assembly, tells_the_rate_of_a_slow_stream)
+{
+	begin(RTSP_CODEC_H264);
+	a.video.rate_mhz = 25000; /* announced */
+	uint32_t time = run(0, 9000, 3);
+	cr_expect_not(rtsp_assembly_rated(&a));
+	cr_expect_eq(rtsp_assembly_rate(&a), 25000);
+	run(time, 72000, 1);
+	cr_expect(rtsp_assembly_rated(&a));
+	cr_expect_eq(rtsp_assembly_rate(&a), 3000, "four frames in a second, whatever was announced");
+	end();
+}
+
 /* Each length and cut of a JPEG's head, and a scan in two packets. */
 Test(assembly, puts_a_jpeg_together)
 {
