@@ -6,13 +6,26 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import urllib.request
 
-from kit import PATIENCE_S, Failure, Process, check, free_port, wait_for
+from kit import PATIENCE_S, ROOT, Failure, Process, check, free_port, wait_for
+
+sys.path.append(os.path.join(ROOT, "tests/judging"))
+import scenes
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rtsp_server.py")
 SOURCES = {"live": "testsrc2=size=320x240:rate=10", "black": "color=black:size=320x240:rate=10"}
+# What becomes of a street: films of a panorama of 960x540, of which a camera sees 320x180.  Noise is the sensor's, behind the lens.
+VIEWS = {
+    "live": "crop=320:180:320:180",
+    "moved": "crop=320:180:390:207",
+    "defocused": "crop=320:180:320:180,gblur=sigma=8",
+    "covered": "crop=320:180:320:180,drawbox=color=0x707070:t=fill",
+    "white": "crop=320:180:320:180,drawbox=color=0xf4f4f4:t=fill",
+    "small": "crop=320:180:320:180,scale=160:90",
+}
 CODECS = {
     "h264": ["-c:v", "libx264", "-profile:v", "baseline", "-g", "10", "-bf", "0", "-x264-params",
              "scenecut=0:repeat-headers=1:aud=1:force-cfr=1", "-pix_fmt", "yuv420p", "-f", "h264"],
@@ -38,6 +51,18 @@ def make_films(folder, codecs=("h264",)):
     for codec in codecs:
         for film, source in SOURCES.items():
             subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-t", "20", *CODECS[codec], f"{folder}/{film}.{codec}"],
+                           check=True, stdin=subprocess.DEVNULL)
+
+
+def make_views(folder, codecs):
+    """Eleven seconds of each view (a camera that is sampled each 2 s sees each of them), every second picture a keyframe."""
+    street = os.path.join(folder, "street.pgm")
+    with open(street, "wb") as f:
+        f.write(scenes.draw("street", 1))
+    for codec in codecs:
+        for film, filters in VIEWS.items():
+            subprocess.run(["ffmpeg", "-v", "error", "-y", "-loop", "1", "-framerate", "10", "-i", street, "-t", "11",
+                            "-vf", f"{filters},noise=c0s=6:c0f=t,format=yuv420p", *CODECS[codec], "-preset", "ultrafast", "-g", "2", f"{folder}/{film}.{codec}"],
                            check=True, stdin=subprocess.DEVNULL)
 
 

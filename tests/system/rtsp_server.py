@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Cameras on one port, by GStreamer: rtsp_server.py PORT FOLDER NAME[:OPTION…]…  Options: h265, jpeg, udp (UDP alone), past (its
 clock is wrong), auth (viewer, secret; digest).  FOLDER has a film for each codec, live.h264, and others.  A line "NAME FILM" on standard input gives a camera
-another film, or frozen: the first picture of live; "NAME stop" and "NAME go": it sends nothing for a while.
+another film, or frozen: the first picture of live, or stutter: three of each ten of its pictures, at their times; "NAME stop" and "NAME go": it
+sends nothing for a while.
 
 After the recipe of shared/protocols/rtsp-test-server.md: what FFmpeg encoded once is handed out again and again, with new timestamps."""
 
@@ -41,6 +42,7 @@ class Camera:
         self.codec = next((o for o in options if o in CUTS), "h264")
         self.films = {os.path.splitext(f)[0]: pictures(os.path.join(folder, f), self.codec) for f in os.listdir(folder) if f.endswith("." + self.codec)}
         self.films["frozen"] = self.films["live"][:1]
+        self.films["stutter"] = [p if i % FPS < 3 else None for i, p in enumerate(self.films["live"])]  # each second begins with a keyframe
         self.film, self.stopped = "live", False
         self.factory = GstRtspServer.RTSPMediaFactory()
         self.factory.set_launch(f"( appsrc name=src format=time is-live=false {LAUNCH[self.codec]} name=pay0 pt={26 if self.codec == 'jpeg' else 96} )")
@@ -69,13 +71,16 @@ class Camera:
         return int(time.monotonic()) * FPS
 
     def need_data(self, source, _size, at):
-        """`at`: pictures sent, place in the film, film."""
+        """`at`: steps so far, place in the film, film."""
         if at[2] != self.film:
             at[1], at[2] = self.now(), self.film
         if self.stopped:
             GLib.timeout_add(100, lambda: self.need_data(source, 0, at) and False)
             return True
         film = self.films[self.film]
+        while not film[at[1] % len(film)]:
+            at[0] += 1
+            at[1] += 1
         buffer = Gst.Buffer.new_wrapped(film[at[1] % len(film)])
         buffer.pts = buffer.dts = at[0] * STEP
         buffer.duration = STEP
