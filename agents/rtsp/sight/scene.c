@@ -144,9 +144,9 @@ static struct sums compare(const struct pair *p, struct rectangle in, int right,
 	struct sums s = { 0, weight_of(&p->own, in, 0, 0), weight_of(&p->other, in, right, down), 0 };
 	for (int r = in.top; r < in.bottom; r++) {
 		const struct rtsp_cell *a = &p->reference->cells[r * COLUMNS];
-		const struct rtsp_cell *b = &p->seen->cells[(r + down) * COLUMNS + right];
+		const struct rtsp_cell *b = &p->seen->cells[(r + down) * COLUMNS];
 		for (int c = in.left; c < in.right; c++)
-			s.product += multiply(a[c], b[c]);
+			s.product += multiply(a[c], b[c + right]);
 	}
 	return s;
 }
