@@ -164,7 +164,8 @@ static bool read_share(struct rtsp_outages *o, const struct rtsp_cameras *camera
 	like.planned = outage.excused ? read_planned(r) : NULL;
 	uint32_t count = torap_read_u32(r);
 	r->failed |= common >= RTSP_COMMONS || cause >= RTSP_CAUSES || kind >= RTSP_OUTCOMES ||
-		     outage.began.us < 0 || like.since.us < 0;
+		     outage.began.us < 0 || like.since.us < 0 ||
+		     (like.ended ? count : like.members); /* who was in one that has ended is free again */
 	outage.common = (enum rtsp_common)common;
 	outage.cause = (enum rtsp_cause)cause;
 	outage.kind = (enum rtsp_outcome)kind;

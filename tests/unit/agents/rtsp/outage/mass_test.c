@@ -327,3 +327,23 @@ Test(outage_state, who_has_not_heard_of_it_before_a_restart_hears_of_it_after)
 	rtsp_outages_finish(&after);
 	rtsp_cameras_finish(&cameras);
 }
+
+/* No agent writes that: its members would be in it for ever. */
+Test(outage_state, who_is_in_one_that_has_ended_is_refused)
+{
+	struct rtsp_outage like = { .common = RTSP_COMMON_SWITCH, .name = (char *)"sw-1", .began = { 5 } };
+	struct torap_writer w = { 0 };
+	name_cameras(3);
+	memset(audiences, 0, sizeof audiences);
+	struct rtsp_outages before = outages_of(3), after = outages_of(3);
+	restore(&before, &like, NULL, 0, 3)->ended = true;
+	rtsp_outage_state_encode(&before, &cameras, &w);
+	cr_expect_not(rtsp_outage_state_decode(&after, &cameras, torap_bytes(w.data, w.size),
+		(struct rtsp_now){ { 1 }, { 1800000000000000 } }));
+	for (uint32_t i = 0; i < 3; i++)
+		cr_expect_eq(after.members[i].share, RTSP_NO_SHARE);
+	torap_writer_finish(&w);
+	rtsp_outages_finish(&before);
+	rtsp_outages_finish(&after);
+	rtsp_cameras_finish(&cameras);
+}
