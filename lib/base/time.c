@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 
+static const int64_t last_s = 253402300799; /* 9999-12-31T23:59:59Z */
+
 char *torap_wall_format(struct torap_wall t, char text[static TORAP_WALL_TEXT_SIZE])
 {
 	int64_t seconds = t.us / TORAP_US_PER_S;
@@ -122,7 +124,10 @@ int torap_wall_parse(struct torap_wall *out, const char *text, struct torap_erro
 	int64_t seconds = (int64_t)timegm(&tm);
 	if (tm.tm_mday != asked.tm_mday)
 		return torap_errorf(err, -EINVAL, "\"%s\" is not a day of the calendar", text);
-	out->us = (seconds - offset_s) * TORAP_US_PER_S + us;
+	seconds -= offset_s;
+	if (seconds < 0 || seconds > last_s)
+		return torap_errorf(err, -EINVAL, "\"%s\" lies before 1970 or after 9999", text);
+	out->us = seconds * TORAP_US_PER_S + us;
 	return 0;
 }
 
