@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/archive/segments.h"
+#include "agents/archive/pattern.h"
 #include "agents/soap/url.h"
 #include "base/error.h"
 #include "base/time.h"

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agents/archive/container.h"
+#include "agents/archive/pattern.h"
 #include "base/error.h"
 
 enum { PATH_ROOM = 1024, BELIEVED = 4 };
@@ -22,62 +22,13 @@ struct walk {
 	struct torap_error *err;
 };
 
-/* Seconds since 1970 are the same everywhere, and a name with an offset says which. */
-static bool tells_offset(const char *pattern)
-{
-	for (const char *p = strchr(pattern, '%'); p; p = strchr(p + 2, '%')) {
-		if (p[1] == 's' || p[1] == 'z')
-			return true;
-		if (!p[1])
-			break;
-	}
-	return false;
-}
-
-/* The moment that a name tells; false: it does not fit the pattern to its end. */
-static bool begins_at(const struct archive_folder *f, const char *name, int64_t *out_s)
-{
-	struct tm tm = { .tm_mday = 1 };
-	const char *end = strptime(name, f->pattern, &tm);
-	if (!end || *end)
-		return false;
-	const int64_t offset_s = tells_offset(f->pattern) ? tm.tm_gmtoff : f->utc_offset_s;
-	*out_s = (int64_t)timegm(&tm) - offset_s; /* timegm() forgets tm_gmtoff */
-	return true;
-}
-
-int archive_pattern_check(const char *pattern, struct torap_error *err)
-{
-	static const struct archive_folder any = { .length_s = 1 };
-	struct archive_folder f = any;
-	char name[ARCHIVE_PATTERN_MAX + 256];
-	int64_t read_s;
-	/* Whatever it prints of one moment it must read back. */
-	const time_t moment = 1795672422;
-	struct tm tm;
-	f.pattern = pattern;
-	/* What strftime() makes of %s and %z is local. */
-	const struct tm *broken_down =
-		tells_offset(pattern) ? localtime_r(&moment, &tm) : gmtime_r(&moment, &tm);
-	if (strlen(pattern) > ARCHIVE_PATTERN_MAX || !broken_down ||
-		strftime(name, sizeof name, pattern, &tm) == 0 || !begins_at(&f, name, &read_s) ||
-		read_s / 60 != moment / 60)
-		return torap_errorf(err, -EINVAL,
-			"\"%s\" does not tell date, hour and minute of a file, as %%Y-%%m-%%d/%%H-%%M-%%S.mp4 does",
-			pattern);
-	return 0;
-}
-
 /* When it begins, and how long it says that it is (0: it does not).  False: it does not say. */
 static bool dated(
 	const struct walk *w, int folder, const char *name, const char *path, struct archive_container *out)
 {
 	*out = (struct archive_container){ .length_us = 0 };
-	if (w->folder->pattern) {
-		bool fits = begins_at(w->folder, path, &out->from.us);
-		out->from.us *= TORAP_US_PER_S;
-		return fits;
-	}
+	if (w->folder->pattern)
+		return archive_pattern_read(&out->from, w->folder->pattern, w->folder->utc_offset_s, path);
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	bool told = fd >= 0 && archive_container_read(out, fd);
 	if (fd >= 0)
@@ -94,7 +45,10 @@ static void take_file(struct walk *w, int folder, const char *name, const char *
 		w->others++;
 		return;
 	}
-	int64_t written_us = s->st_mtim.tv_sec * TORAP_US_PER_S - film.from.us;
+	int64_t written_us; /* disks say anything */
+	if (__builtin_mul_overflow(s->st_mtim.tv_sec, TORAP_US_PER_S, &written_us) ||
+		__builtin_sub_overflow(written_us, film.from.us, &written_us))
+		written_us = 0;
 	if (film.length_us > 0 && film.length_us <= most_us)
 		length_us = film.length_us;
 	else if (written_us > 0 && written_us <= most_us)

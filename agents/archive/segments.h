@@ -21,10 +21,8 @@ struct archive_folder {
 	const atomic_bool *stopped; /* NULL, or: gives up once it is true */
 };
 
-enum { ARCHIVE_FILES_MAX = 2 << 20, ARCHIVE_DEPTH_MAX = 8, ARCHIVE_PATTERN_MAX = 255 };
+enum { ARCHIVE_FILES_MAX = 2 << 20, ARCHIVE_DEPTH_MAX = 8 };
 
-/* Is it a pattern that can tell a moment?  0 or -EINVAL. */
-int archive_pattern_check(const char *pattern, struct torap_error *err);
 /* Adds what the folder holds.  *files: that were segments; *others: that were none.  Negative: it cannot be read, or holds more than
  * ARCHIVE_FILES_MAX. */
 int archive_segments_read(struct archive_spans *out, const struct archive_folder *folder, uint64_t *files,

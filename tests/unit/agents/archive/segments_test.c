@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agents/archive/pattern.h"
 #include "agents/archive/segments.h"
 #include "base/error.h"
 #include "tests/kit/temporary.h"
@@ -102,6 +103,29 @@ Test(segments, a_name_that_tells_its_offset_is_taken_at_its_word)
 		cr_expect_eq(spans.items[0].from.us, when(told[i].begin).us, "%s", told[i].pattern);
 		archive_spans_finish(&spans);
 	}
+}
+
+/* Seconds of a year that no calendar has, and a file that was written in one (where the disk can say so): 2^58 seconds are 0 microseconds. */
+Test(segments, moments_beyond_all_years_are_none)
+{
+	const struct archive_folder f = { dir, "rec_%s.ts", 0, 600, NULL };
+	struct archive_spans spans = { 0 };
+	struct torap_error err;
+	uint64_t files, others;
+	char path[256];
+	file("rec_1795597200.ts", "2026-11-25T09:10:00Z");
+	file("rec_90000000000000.ts", "2026-11-25T09:10:00Z");
+	file("rec_60000000000000000.ts", "2026-11-25T09:10:00Z");
+	snprintf(path, sizeof path, "%s/rec_1795597200.ts", dir);
+	const time_t late = 1795597260 + ((time_t)1 << 58);
+	const struct timespec times[2] = { { late, 0 }, { late, 0 } };
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	cr_assert_eq(archive_segments_read(&spans, &f, &files, &others, &err), 0, "%s", err.text);
+	cr_expect_eq(files, 1);
+	cr_expect_eq(others, 2);
+	cr_assert_eq(spans.count, 1);
+	cr_expect_eq(spans.items[0].until.us, when("2026-11-25T09:10:00Z").us, "the usual length");
+	archive_spans_finish(&spans);
 }
 
 /* A film of ten seconds, made by FFmpeg. */
