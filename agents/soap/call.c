@@ -18,7 +18,8 @@ struct soap_caller {
 	atomic_bool stopped;
 	curl_off_t spent_us;
 	struct torap_writer request, answer;
-	bool too_long;
+	size_t head;          /* bytes of headers, of all that one exchange had */
+	const char *too_long; /* what was; NULL: nothing */
 	char reason[CURL_ERROR_SIZE];
 };
 
@@ -27,11 +28,24 @@ static size_t on_bytes(char *data, size_t one, size_t size, void *hint)
 	struct soap_caller *c = hint;
 	(void)one;
 	if (c->answer.size + size > SOAP_ANSWER_SIZE_MAX) {
-		c->too_long = true;
+		c->too_long = "the answer is longer than 1 MiB";
 		return 0;
 	}
 	torap_write_bytes(&c->answer, torap_bytes(data, size));
 	return c->answer.failed ? 0 : size;
+}
+
+/* A line of them, whole: libcurl bounds each by itself, and not in every version all together. */
+static size_t on_header(char *data, size_t one, size_t size, void *hint)
+{
+	struct soap_caller *c = hint;
+	(void)data;
+	(void)one;
+	c->head += size;
+	if (c->head <= SOAP_HEAD_SIZE_MAX)
+		return size;
+	c->too_long = "the answer's headers are longer than 64 KiB";
+	return 0;
 }
 
 static int on_progress(void *hint, curl_off_t to_come, curl_off_t came, curl_off_t to_go, curl_off_t gone)
@@ -119,7 +133,8 @@ static CURLcode perform(struct soap_caller *c, const struct soap_call *call, boo
 		return CURLE_OUT_OF_MEMORY;
 	write_request(c, call);
 	c->answer.size = 0;
-	c->too_long = false;
+	c->head = 0;
+	c->too_long = NULL;
 	curl_easy_reset(curl); /* connections stay */
 	curl_easy_setopt(curl, CURLOPT_URL, call->url);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -133,6 +148,8 @@ static CURLcode perform(struct soap_caller *c, const struct soap_call *call, boo
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)c->request.size);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, c);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, c);
@@ -173,7 +190,7 @@ int soap_call(struct soap_caller *c, const struct soap_call *call, struct soap_a
 	if (code == CURLE_OUT_OF_MEMORY || c->answer.failed)
 		return torap_errorf(err, -ENOMEM, "out of memory");
 	if (c->too_long)
-		return torap_errorf(err, SOAP_NO_ANSWER, "the answer is longer than 1 MiB");
+		return torap_errorf(err, SOAP_NO_ANSWER, "%s", c->too_long);
 	if (code != CURLE_OK)
 		return torap_errorf(
 			err, SOAP_UNREACHABLE, "%s", c->reason[0] ? c->reason : curl_easy_strerror(code));

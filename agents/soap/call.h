@@ -15,10 +15,12 @@ struct soap_caller;
 
 enum soap_call_answer {
 	/* 0: an answer; SOAP_FAULT: a fault, the answer is there */
-	SOAP_UNREACHABLE = SOAP_FAULT + 1, /* no connection, or no whole answer in time */
+	SOAP_UNREACHABLE = SOAP_FAULT + 1, /* no connection, or no whole answer, or not in time */
 	SOAP_UNAUTHORISED, /* 401 also after HTTP Digest, or without a password to try it with */
-	SOAP_NO_ANSWER,    /* what came is no SOAP, or too long */
+	SOAP_NO_ANSWER,    /* what came is no SOAP, or too long, or its headers are */
 };
+
+enum { SOAP_HEAD_SIZE_MAX = 64 << 10 }; /* all headers of an answer */
 
 struct soap_call {
 	const char *url, *action, *body;

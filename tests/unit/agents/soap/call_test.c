@@ -24,6 +24,8 @@ struct device {
 	unsigned port;
 	const char *status, *headers, *body;
 	bool trickles; /* a byte each twentieth of a second */
+	bool endless;  /* headers, until nobody takes them */
+	size_t lacks;  /* so many bytes of the body, which its header promises */
 	atomic_uint asked;
 	char request[65536]; /* the last */
 	pthread_t thread;
@@ -52,8 +54,13 @@ static void answer(int fd)
 	char head[512];
 	int size = snprintf(head, sizeof head,
 		"HTTP/1.1 %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n", device.status,
-		device.headers, strlen(device.body));
+		device.headers, strlen(device.body) + device.lacks);
+	if (device.endless)
+		size -= 2; /* no empty line */
 	bool good = send(fd, head, (size_t)size, MSG_NOSIGNAL) == size;
+	static const char line[] = "X-More: 0123456789012345678901234567890123456789\r\n";
+	while (good && device.endless)
+		good = send(fd, line, sizeof line - 1, MSG_NOSIGNAL) > 0;
 	size_t step = device.trickles ? 1 : strlen(device.body);
 	for (const char *at = device.body; good && *at; at += step) {
 		good = send(fd, at, step, MSG_NOSIGNAL) > 0;
@@ -160,4 +167,22 @@ Test(call, an_answer_without_an_end_is_cut)
 	static char body[(2 << 20) + 1];
 	memset(body, ' ', sizeof body - 1);
 	cr_expect_eq(ask("200 OK", body, 5000, &err), SOAP_NO_ANSWER, "%s", err.text);
+}
+
+Test(call, headers_without_an_end_are_cut)
+{
+	struct torap_error err;
+	device.endless = true;
+	cr_expect_eq(ask("200 OK", FAULT, 20000, &err), SOAP_NO_ANSWER, "%s", err.text);
+	cr_expect(strstr(err.text, "headers are longer than 64 KiB"), "%s", err.text);
+}
+
+/* Before its body is whole the device closes. */
+Test(call, an_answer_that_breaks_off_is_none)
+{
+	struct torap_error err;
+	device.lacks = 1000;
+	cr_expect_eq(ask("200 OK", FAULT, 20000, &err), SOAP_UNREACHABLE, "%s", err.text);
+	cr_expect(strstr(err.text, "1000 bytes remaining"), "%s", err.text);
+	cr_expect_eq(device.asked, 1);
 }
