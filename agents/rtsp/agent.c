@@ -302,7 +302,8 @@ const struct kit_agent rtsp_kit_agent = {
 		.extra =
 			"--check-evidence DIR computes the digests of an evidence folder anew (exit status 0: sound, 1: not, 2: it "
 			"cannot be read).\n"
-			"SIGHUP reads the configuration's limits, the profiles, the credentials and the holds again." },
+			"SIGHUP reads the configuration's limits, evidence's keep, quota and snapshot_max, the profiles, the "
+			"credentials, the planned outages and the holds again." },
 	.protocol = "rtsp",
 	.log = { .start = "RTSP-START",
 		.stop = "RTSP-STOP",
