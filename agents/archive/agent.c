@@ -244,7 +244,7 @@ static void finish(void *agent)
 const struct kit_agent archive_kit_agent = {
 	.app = { .program = "torap-archive",
 		.purpose = "asks recorders once a day what they keep of each camera, for a node on this host",
-		.extra = "SIGHUP reads the configuration and the key file again." },
+		.extra = "SIGHUP reads the configuration, the key file and the planned outages again." },
 	.protocol = "rtsp",
 	.log = { .start = "ARCHIVE-START",
 		.stop = "ARCHIVE-STOP",
