@@ -48,16 +48,20 @@ def wait_for(what, condition, seconds=PATIENCE_S):
 
 def free_port():
     """Below the range that the kernel gives to outgoing connections, which would take the port before its process does.  Nobody else is
-    given it while we run: each test holds a byte of one file for each of its ports."""
+    given it while we run: each test holds a byte of one file for each of its ports.  Nor are we twice: of our own locks the kernel says nothing."""
     if not hasattr(free_port, "taken"):
+        free_port.ours = set()
         path = os.path.join(tempfile.gettempdir(), f"torap-test-ports-{os.getuid()}")
         free_port.taken = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     while True:
         port = random.randrange(12000, 32000)
+        if port in free_port.ours:
+            continue
         with contextlib.suppress(OSError), socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             fcntl.lockf(free_port.taken, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             tcp.bind(("127.0.0.1", port))
             udp.bind(("127.0.0.1", port))
+            free_port.ours.add(port)
             return port
 
 
