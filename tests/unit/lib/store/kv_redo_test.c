@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -63,6 +64,14 @@ static struct torap_bytes text(const char *s)
 static void put(struct torap_kv_txn *txn, unsigned table, const char *key, const char *value)
 {
 	cr_assert_eq(torap_kv_put(txn, table, text(key), text(value)), 0);
+}
+
+/* Urgent, with a panic button in it. */
+static void begin_panic(struct torap_kv_txn *txn, const char *where)
+{
+	torap_kv_begin(txn, kv, true);
+	torap_kv_urgent(txn);
+	put(txn, FIRST, "panic", where);
 }
 
 static void put_one(const char *key, const char *value)
@@ -191,16 +200,12 @@ Test(kv_redo, near_the_end_of_what_a_file_may_hold_nobody_is_told_too_soon)
 	signal(SIGXFSZ, SIG_IGN);
 	files_end_at(64 << 10);
 	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, true);
-	torap_kv_urgent(&txn);
-	put(&txn, SECOND, "panic", "school 7");
+	begin_panic(&txn, "school 7");
 	cr_assert_not(torap_kv_redo(&txn));
 	int r = torap_kv_commit(&txn, NULL);
 	cr_assert(r == 0 || r == TORAP_KV_FULL, "%d", r);
 	files_end_at(RLIM_INFINITY);
-	torap_kv_begin(&txn, kv, true);
-	torap_kv_urgent(&txn);
-	put(&txn, SECOND, "panic", "school 8");
+	begin_panic(&txn, "school 8");
 	cr_assert(torap_kv_redo(&txn));
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
@@ -296,39 +301,54 @@ Test(kv_redo, where_room_is_no_promise_nobody_is_told_too_soon)
 	open_store(false);
 	kv->room.writes_elsewhere = true;
 	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, true);
-	torap_kv_urgent(&txn);
-	put(&txn, FIRST, "panic", "school 7");
+	begin_panic(&txn, "school 7");
 	cr_assert_not(torap_kv_redo(&txn));
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 }
 
-static atomic_bool reads;
+struct look {
+	atomic_int thread; /* 0: it has not begun */
+	atomic_bool over;
+	bool seen;
+};
 
-static void *read_panic(void *hint)
+static void *look_for_panic(void *hint)
 {
-	atomic_store(&reads, true);
-	*(bool *)hint = holds(FIRST, "panic", "school 7");
+	struct look *look = hint;
+	atomic_store(&look->thread, (int)gettid());
+	look->seen = holds(FIRST, "panic", "school 7");
+	atomic_store(&look->over, true);
 	return NULL;
+}
+
+/* As the kernel has it. */
+static bool sleeps(int thread)
+{
+	char path[64], state = 0;
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return false;
+	int fields = fscanf(f, "%*d (%*[^)]) %c", &state);
+	fclose(f);
+	return fields == 1 && state == 'S';
 }
 
 Test(kv_redo, who_reads_sees_what_was_told)
 {
 	open_store(false);
 	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, true);
-	torap_kv_urgent(&txn);
-	put(&txn, FIRST, "panic", "school 7");
+	begin_panic(&txn, "school 7");
 	cr_assert(torap_kv_redo(&txn));
 	pthread_t thread;
-	bool seen = false;
-	cr_assert_eq(pthread_create(&thread, NULL, read_panic, &seen), 0);
-	while (!atomic_load(&reads))
-		usleep(1000);
-	usleep(20000); /* It would have read by now. */
+	struct look look = { 0 };
+	cr_assert_eq(pthread_create(&thread, NULL, look_for_panic, &look), 0);
+	while (!atomic_load(&look.over) && !(atomic_load(&look.thread) && sleeps(atomic_load(&look.thread))))
+		sched_yield();
+	cr_assert_not(atomic_load(&look.over), "it did not wait for the commit");
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 	pthread_join(thread, NULL);
-	cr_assert(seen);
+	cr_assert(look.seen);
 }
 
 /* A disk without room for it, and a file that cannot be one. */
@@ -346,9 +366,7 @@ Test(kv_redo, without_room_for_it_the_store_goes_on)
 	put_in_its_place("/dev/full");
 	open_store(false);
 	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, true);
-	torap_kv_urgent(&txn);
-	put(&txn, FIRST, "panic", "school 7");
+	begin_panic(&txn, "school 7");
 	cr_assert_not(torap_kv_redo(&txn));
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 	cr_assert(holds(FIRST, "panic", "school 7"));
