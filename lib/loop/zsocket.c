@@ -28,6 +28,8 @@ enum {
 	RECONNECT_MS_MAX = 2000,
 	/* How long a refused dialler waits before it asks again (zap.c), and a scanner may hold a descriptor. */
 	HANDSHAKE_MS = 5000,
+	BACKLOG =
+		4096, /* connections not yet accepted: after a restart thousands come at once; the kernel bounds it by somaxconn */
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_COUNT = 3,
@@ -86,7 +88,7 @@ static int set_dialler(void *socket, const struct torap_zsocket_options *o)
 
 static int set_listener(void *socket, const struct torap_zsocket_options *o)
 {
-	if (set_int(socket, ZMQ_ROUTER_MANDATORY, 1) < 0)
+	if (set_int(socket, ZMQ_ROUTER_MANDATORY, 1) < 0 || set_int(socket, ZMQ_BACKLOG, BACKLOG) < 0)
 		return -1;
 	if (!o->secret_key)
 		return 0;
