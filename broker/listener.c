@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "broker/audience.h"
 #include "broker/broker.h"
 #include "broker/door.h"
 #include "broker/feed.h"
@@ -19,7 +20,7 @@
 #include "wire/envelope.h"
 
 enum {
-	BUCKETS = 1024,
+	BUCKETS = 16384,
 	PROTOCOL_VERSION = 1,
 	CUT_AFTER_MS = 300,    /* until a refusal has most likely reached its peer */
 	CLOSE_AFTER_MS = 1500, /* a door: when its connections are cut, and gone */
@@ -207,22 +208,33 @@ static bool is_same_session(const struct broker_session *a, const struct broker_
 	       (a->role == TORAP__ROLE__ROLE_WRITER && strcmp(a->name, b->name) == 0);
 }
 
-/* The older session of the same peer, or of the same connection. */
 static void replace(void *hint, struct broker_session *s)
 {
 	const struct broker_session *newer = hint;
-	bool same_peer = s->door == newer->door && s->peer_size == newer->peer_size &&
-			 memcmp(s->peer, newer->peer, s->peer_size) == 0;
-	if (s == newer)
+	if (s == newer || s->ended || !is_same_session(s, newer))
 		return;
-	if (same_peer) {
+	s->broker->counts.replaced++;
+	broker_session_end(s, "replaced", TORAP__REFUSAL__CODE__REPLACED, "a newer session of the same peer");
+}
+
+/* The older session of the same connection, and that of the same peer: a key belongs to one feed. */
+static void replace_older(struct broker_listener *l, struct broker_session *newer)
+{
+	for (struct broker_session *s = newer->next; s; s = s->next) {
+		if (s->ended || s->door != newer->door || s->peer_size != newer->peer_size ||
+			memcmp(s->peer, newer->peer, s->peer_size) != 0)
+			continue;
 		s->keep_wire = true;
 		broker_session_end(s, "said hello again", 0, NULL);
-	} else if (is_same_session(s, newer)) {
-		s->broker->counts.replaced++;
-		broker_session_end(
-			s, "replaced", TORAP__REFUSAL__CODE__REPLACED, "a newer session of the same peer");
 	}
+	if (!newer->feed) {
+		broker_listener_each(l, replace, newer);
+		return;
+	}
+	for (struct broker_feed *f =
+			broker_audience_first(l->broker->audience, newer->feed->place, newer->lane);
+		f; f = f->next_same)
+		replace(newer, f->session);
 }
 
 static struct broker_session *session_create(struct broker_listener *l, struct broker_door *door,
@@ -290,7 +302,7 @@ static void on_hello(struct broker_listener *l, struct broker_door *door, const 
 		code = admit(s, h, &reason);
 		/* Only who is admitted pushes out another. */
 		if (!code && !s->ended)
-			broker_listener_each(l, replace, s);
+			replace_older(l, s);
 	}
 	if (!code)
 		return;

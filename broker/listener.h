@@ -18,7 +18,7 @@ struct broker_session;
 struct torap_error;
 
 enum {
-	BROKER_SESSIONS_MAX = 8192,
+	BROKER_SESSIONS_MAX = 65536,
 	BROKER_HEARTBEAT_MS = 1000,
 	BROKER_DEAD_MS = 4000,
 };

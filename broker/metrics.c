@@ -1,5 +1,6 @@
 #include "broker/metrics.h"
 
+#include <search.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,25 +27,35 @@
 
 enum { LABEL_SIZE = 160 };
 
+static int compare_feeds(const void *a, const void *b)
+{
+	const struct broker_feed_count *x = a, *y = b;
+	return strcmp(x->name, y->name);
+}
+
 struct broker_feed_count *broker_counts_feed(struct broker_counts *c, const char *name)
 {
-	struct broker_feed_count **at = &c->feeds;
-	while (*at && strcmp((*at)->name, name) != 0)
-		at = &(*at)->next;
-	if (!*at) {
-		*at = calloc(1, sizeof **at);
-		if (*at)
-			snprintf((*at)->name, sizeof(*at)->name, "%s", name);
+	struct broker_feed_count *f = calloc(1, sizeof *f);
+	if (!f)
+		return NULL;
+	snprintf(f->name, sizeof f->name, "%s", name);
+	struct broker_feed_count **found = tsearch(f, &c->feeds_by_name, compare_feeds);
+	if (!found || *found != f) {
+		free(f);
+		return found ? *found : NULL;
 	}
-	return *at;
+	f->next = c->feeds;
+	c->feeds = f;
+	return f;
 }
 
 void broker_counts_finish(struct broker_counts *c)
 {
 	while (c->feeds) {
-		struct broker_feed_count *next = c->feeds->next;
-		free(c->feeds);
-		c->feeds = next;
+		struct broker_feed_count *f = c->feeds;
+		c->feeds = f->next;
+		tdelete(f, &c->feeds_by_name, compare_feeds);
+		free(f);
 	}
 }
 

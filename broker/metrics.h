@@ -34,6 +34,7 @@ struct broker_counts {
 		scanned; /* batches: found to lack something, come again, looked at by the scan */
 	uint64_t reloads, reloads_refused;
 	struct broker_feed_count *feeds;
+	void *feeds_by_name; /* the same, as a tree of tsearch() */
 };
 
 /* Of a feed's name; made when it is new.  NULL when memory ran out. */

@@ -16,7 +16,7 @@
 enum {
 	BROKER_PACE_BURST = 8,       /* hellos at once… */
 	BROKER_PACE_EVERY_MS = 1000, /* …and then one in so long */
-	BROKER_PACES_MAX = 6 * 4096,
+	BROKER_PACES_MAX = 6 * 16384,
 };
 
 struct broker_pace;

@@ -1,6 +1,7 @@
 #include "broker/policy.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,17 +27,69 @@ struct broker_policy *broker_policy_unref(struct broker_policy *p)
 	}
 	for (size_t i = 0; i < p->writers_count; i++)
 		free(p->writers[i].regions);
+	free(p->by_name);
+	free(p->by_key);
 	free(p->feeds);
 	free(p->writers);
 	free(p);
 	return NULL;
 }
 
+static int order(const void *a, const void *b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct broker_policy_feed *x = *(const struct broker_policy_feed *const *)a,
+					*y = *(const struct broker_policy_feed *const *)b;
+	int r = strcmp(x->name, y->name);
+	return r ? r : order(x, y);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct broker_policy_key *x = a, *y = b;
+	int r = memcmp(x->key, y->key, TORAP_CURVE_KEY_SIZE);
+	if (!r)
+		r = order(x->feed, y->feed);
+	return r ? r : order(x->key, y->key);
+}
+
+int broker_policy_index(struct broker_policy *p)
+{
+	size_t keys = 0;
+	for (size_t i = 0; i < p->feeds_count; i++)
+		keys += p->feeds[i].keys_count;
+	/* One more than needed: calloc(0) may return NULL. */
+	p->by_name = calloc(p->feeds_count + 1, sizeof *p->by_name);
+	p->by_key = calloc(keys + 1, sizeof *p->by_key);
+	if (!p->by_name || !p->by_key)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->feeds_count; i++) {
+		const struct broker_policy_feed *f = p->by_name[i] = &p->feeds[i];
+		for (size_t k = 0; k < f->keys_count; k++)
+			p->by_key[p->keys_count++] = (struct broker_policy_key){ f->keys[k], f };
+	}
+	qsort(p->by_name, p->feeds_count, sizeof *p->by_name, compare_names);
+	qsort(p->by_key, p->keys_count, sizeof *p->by_key, compare_keys);
+	return 0;
+}
+
 int broker_policy_find(const struct broker_policy *p, const char *name)
 {
-	for (size_t i = 0; i < p->feeds_count; i++)
-		if (strcmp(p->feeds[i].name, name) == 0)
-			return (int)i;
+	size_t from = 0, to = p->feeds_count;
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		int r = strcmp(p->by_name[middle]->name, name);
+		if (r == 0)
+			return (int)(p->by_name[middle] - p->feeds);
+		if (r < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
 	return -1;
 }
 
@@ -57,9 +110,17 @@ bool broker_policy_feed_valid(const struct broker_policy_feed *f, struct torap_w
 bool broker_policy_knows_key(
 	const struct broker_policy *p, const uint8_t key[static TORAP_CURVE_KEY_SIZE], struct torap_wall now)
 {
-	for (size_t i = 0; i < p->feeds_count; i++)
-		if (broker_policy_feed_has(&p->feeds[i], key))
-			return broker_policy_feed_valid(&p->feeds[i], now);
+	size_t from = 0, to = p->keys_count;
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		int r = memcmp(p->by_key[middle].key, key, TORAP_CURVE_KEY_SIZE);
+		if (r == 0)
+			return broker_policy_feed_valid(p->by_key[middle].feed, now);
+		if (r < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
 	return false;
 }
 

@@ -29,7 +29,7 @@
 struct torap_error;
 
 enum {
-	BROKER_FEEDS_MAX = 4096,
+	BROKER_FEEDS_MAX = 16384,
 	BROKER_FEED_KEYS_MAX = 64,
 	BROKER_POLICY_DIGEST_TEXT = 65, /* BLAKE2b-256 of the file and its keys in hexadecimal, and NUL */
 };
@@ -50,6 +50,12 @@ struct broker_policy_writer {
 	size_t regions_count; /* 0: all that the trust file gives it */
 };
 
+/* A key and whose it is. */
+struct broker_policy_key {
+	const uint8_t *key; /* one of feed->keys */
+	const struct broker_policy_feed *feed;
+};
+
 struct broker_policy {
 	_Atomic unsigned refs;
 	char digest[BROKER_POLICY_DIGEST_TEXT];
@@ -57,6 +63,10 @@ struct broker_policy {
 	size_t feeds_count;
 	struct broker_policy_writer *writers;
 	size_t writers_count;
+	/* The same feeds by rising name, and all their keys by rising bytes; what is equal, in the order of the file. */
+	const struct broker_policy_feed **by_name;
+	struct broker_policy_key *by_key;
+	size_t keys_count;
 };
 
 int broker_policy_load(struct broker_policy **out, const char *path, struct torap_error *err);
@@ -67,6 +77,8 @@ int broker_policy_parse(
 struct broker_policy *broker_policy_ref(struct broker_policy *p);
 struct broker_policy *broker_policy_unref(struct broker_policy *p); /* accepts NULL, returns NULL */
 
+/* Fills by_name and by_key of a policy whose feeds are there.  0 or -ENOMEM. */
+int broker_policy_index(struct broker_policy *p);
 /* Its place in `feeds`, or -1. */
 int broker_policy_find(const struct broker_policy *p, const char *name);
 bool broker_policy_feed_has(

@@ -99,14 +99,6 @@ static int take_rows(struct parse *p, struct broker_policy_feed *out, const stru
 	return 0;
 }
 
-static const struct broker_policy_feed *owner_of(const struct broker_policy *made, const uint8_t *key)
-{
-	for (size_t i = 0; i < made->feeds_count; i++)
-		if (broker_policy_feed_has(&made->feeds[i], key))
-			return &made->feeds[i];
-	return NULL;
-}
-
 static bool is_public_file(const char *name)
 {
 	size_t size = strlen(name);
@@ -134,9 +126,7 @@ static int take_key(const struct parse *p, uint8_t *out, const char *in, unsigne
 	return 0;
 }
 
-/* A key belongs to one feed: a session is known by its key, so two feeds of one key would push each other out. */
-static int take_keys(const struct parse *p, const struct broker_policy *made, struct broker_policy_feed *out,
-	const struct file_feed *in)
+static int take_keys(const struct parse *p, struct broker_policy_feed *out, const struct file_feed *in)
 {
 	out->keys = calloc(in->keys_count, sizeof *out->keys);
 	if (!out->keys)
@@ -145,10 +135,6 @@ static int take_keys(const struct parse *p, const struct broker_policy *made, st
 		int r = take_key(p, out->keys[i], in->keys[i], i);
 		if (r)
 			return r;
-		const struct broker_policy_feed *other = owner_of(made, out->keys[i]);
-		if (other)
-			return torap_yaml_refuse_step(&p->at, "keys", (int)i, p->err,
-				"the key is listed already, in feed %s", other->name);
 		out->keys_count++;
 	}
 	return 0;
@@ -168,9 +154,6 @@ static int take_feed(struct parse *p, struct broker_policy *made, const struct f
 	if (!feed_name_valid(in->name))
 		return torap_yaml_refuse_step(&p->at, "name", -1, p->err,
 			"\"%s\" is not a feed's name: up to 63 of a-z 0-9 - _ .", in->name);
-	if (broker_policy_find(made, in->name) >= 0)
-		return torap_yaml_refuse_step(
-			&p->at, "name", -1, p->err, "there is a feed %s already", in->name);
 	struct broker_policy_feed *out = &made->feeds[made->feeds_count++];
 	strcpy(out->name, in->name);
 	if (strspn(in->legal_basis, " \t\n") == strlen(in->legal_basis))
@@ -186,8 +169,31 @@ static int take_feed(struct parse *p, struct broker_policy *made, const struct f
 	if (out->until.us <= out->from.us)
 		return torap_yaml_refuse_step(&p->at, "until", -1, p->err,
 			"until is not after from: the feed would never be valid");
-	int r = take_keys(p, made, out, in);
+	int r = take_keys(p, out, in);
 	return r ? r : take_rows(p, out, in, at);
+}
+
+/* A key belongs to one feed: a session is known by its key, so two feeds of one key would push each other out. */
+static int refuse_doubles(struct parse *p, const struct broker_policy *made)
+{
+	for (size_t i = 1; i < made->feeds_count; i++) {
+		const struct broker_policy_feed *f = made->by_name[i];
+		if (strcmp(f->name, made->by_name[i - 1]->name) != 0)
+			continue;
+		snprintf(p->where, sizeof p->where, "feeds[%zu]", (size_t)(f - made->feeds));
+		return torap_yaml_refuse_step(
+			&p->at, "name", -1, p->err, "there is a feed %s already", f->name);
+	}
+	for (size_t i = 1; i < made->keys_count; i++) {
+		const struct broker_policy_key *before = &made->by_key[i - 1], *k = &made->by_key[i];
+		if (memcmp(k->key, before->key, TORAP_CURVE_KEY_SIZE) != 0)
+			continue;
+		snprintf(p->where, sizeof p->where, "feeds[%zu]", (size_t)(k->feed - made->feeds));
+		return torap_yaml_refuse_step(&p->at, "keys",
+			(int)((k->key - k->feed->keys[0]) / TORAP_CURVE_KEY_SIZE), p->err,
+			"the key is listed already, in feed %s", before->feed->name);
+	}
+	return 0;
 }
 
 static int take_writer(struct parse *p, struct broker_policy *made, const struct file_writer *in, size_t at)
@@ -217,6 +223,11 @@ static int take_file(struct parse *p, struct broker_policy *made, const struct f
 		if (r)
 			return r;
 	}
+	if (broker_policy_index(made))
+		return no_memory(p);
+	int doubled = refuse_doubles(p, made);
+	if (doubled)
+		return doubled;
 	for (unsigned i = 0; i < in->writers_count; i++) {
 		int r = take_writer(p, made, &in->writers[i], i);
 		if (r)

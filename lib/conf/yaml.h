@@ -13,7 +13,7 @@
 
 struct torap_error;
 
-enum { TORAP_YAML_SIZE_MAX = 4 << 20 }; /* no file that people write comes near */
+enum { TORAP_YAML_SIZE_MAX = 16 << 20 }; /* a policy of 16,384 feeds with a kilobyte each */
 
 /* Fields of a schema: a text of 1 to `most` bytes as `char *member` of `type`; a number as `unsigned *member`.  NULL: left out. */
 #define TORAP_YAML_TEXT(key, type, member, most)                                                             \

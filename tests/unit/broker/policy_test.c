@@ -1,5 +1,6 @@
 /* The policy file: what is good is taken as it stands, what is wrong is refused with its line and as a whole. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,51 @@ Test(policy, counts_a_feed_as_valid_from_its_begin_until_just_before_its_end)
 	cr_expect_not(broker_policy_knows_key(p, key, f->until));
 	cr_expect_not(broker_policy_knows_key(p, other, f->from));
 	broker_policy_unref(p);
+}
+
+/* `count` feeds, names and keys in no order. */
+static char *many(size_t count)
+{
+	size_t size = count * 256 + 64, used = 0;
+	char *text = malloc(size);
+	used += (size_t)snprintf(text, size, "feeds:\n");
+	for (size_t i = 0; i < count; i++) {
+		size_t number = i * 7919 % count; /* a prime: each comes once */
+		used += (size_t)snprintf(text + used, size - used,
+			"  - { name: feed-%zu, keys: [\"%064zx\"], legal_basis: order 14, from: 2026-01-01, "
+			"until: 2027-01-01, rows: [{ parts: [open] }] }\n",
+			number, number);
+	}
+	snprintf(text + used, size - used, "writers: []\n");
+	return text;
+}
+
+Test(policy, finds_each_of_as_many_feeds_as_there_may_be)
+{
+	struct torap_error err = { "" };
+	struct broker_policy *p = NULL;
+	char *text = many(BROKER_FEEDS_MAX), *too_many = many(BROKER_FEEDS_MAX + 1);
+	cr_assert_eq(parse(&p, text, &err), 0, "%s", err.text);
+	struct torap_wall now = p->feeds[0].from;
+	uint8_t key[32] = { 0 };
+	for (size_t i = 0; i <= BROKER_FEEDS_MAX; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "feed-%zu", i);
+		key[30] = (uint8_t)(i >> 8);
+		key[31] = (uint8_t)i;
+		int at = broker_policy_find(p, name);
+		if (i == BROKER_FEEDS_MAX) {
+			cr_expect_eq(at, -1);
+			cr_expect_not(broker_policy_knows_key(p, key, now));
+			break;
+		}
+		cr_assert(at >= 0 && strcmp(p->feeds[at].name, name) == 0, "%s", name);
+		cr_assert(broker_policy_knows_key(p, key, now), "%s", name);
+	}
+	p = broker_policy_unref(p);
+	cr_expect_eq(parse(&p, too_many, &err), -EINVAL);
+	free(text);
+	free(too_many);
 }
 
 Test(policy, narrows_writers_and_only_those_that_it_names_regions_for)

@@ -157,7 +157,7 @@ Test(yaml, refuses_a_file_beyond_the_limit)
 	void *value;
 	memset(text, '#', size);
 	cr_expect_lt(torap_yaml_parse("house.yaml", text, size, &house, &value, &err), 0);
-	cr_expect_str_eq(err.text, "house.yaml: 4194305 bytes; the limit is 4194304");
+	cr_expect_str_eq(err.text, "house.yaml: 16777217 bytes; the limit is 16777216");
 	free(text);
 }
 
