@@ -8,6 +8,7 @@ import kit
 
 REGION = "391010000"
 MATCHING = 10
+SESSIONS = 2000  # of one process: each has some descriptors
 
 
 class Speaking:
@@ -44,8 +45,8 @@ class Fan:
 
     def __init__(self, fed, count, lanes):
         self.fed, self.count, self.lanes = fed, count, lanes
-        self.broker = fed.broker(f"broker-{count}")
-        self.writer = f"node-{count}"
+        self.broker = fed.broker(f"broker-{count}-{lanes}")
+        self.writer = f"node-{count}-{lanes}"
         fed.keys(self.writer)
         fed.trust(self.writer, REGION)
         fed.edit(self.broker.name + ".yaml", lambda text: text.replace("1GiB", "32GiB"))
@@ -54,12 +55,25 @@ class Fan:
         self.fed.write(self.broker.name + ".policy.yaml", feeds_of(self.count, share) + f"writers: [{{ id: {self.writer} }}]\n")
         self.broker.start()
         there = ["--broker", self.broker.endpoint, "--broker-key", self.fed.path(self.broker.name + ".pub")]
-        self.offer = Speaking("fanout_offer", "--keys", self.fed.path(self.writer + ".key"), *there)
-        self.take = Speaking("fanout_take", "--feeds", self.count, "--lanes", self.lanes, *there)
-        kit.check([self.offer.line(), self.take.line()] == ["flowing"] * 2, "not flowing")
+        self.takes, self.offer = [], Speaking("fanout_offer", "--keys", self.fed.path(self.writer + ".key"), *there)
+        self.flows(self.offer)
+        each = SESSIONS // self.lanes
+        for first in range(0, self.count, each):
+            self.takes.append(Speaking("fanout_take", "--first", first, "--feeds", min(self.count - first, each), "--lanes", self.lanes, *there))
+            self.flows(self.takes[-1])
         self.offer.ask("40 40")  # warms it
 
+    @staticmethod
+    def flows(end):
+        kit.check(end.line() == "flowing", f"{end.name}: not flowing")
+
+    def came(self):
+        """What came to all subscribers since they began."""
+        answers = [t.ask() for t in self.takes]
+        return {what: sum(a[what] for a in answers) for what in answers[0]}
+
     def stop(self):
-        self.take.end()
+        for t in self.takes:
+            t.end()
         self.offer.end()
         self.broker.main.stop()

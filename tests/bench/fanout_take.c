@@ -28,7 +28,7 @@
 
 enum {
 	CREDIT = 4 << 20,
-	DIALS = 40, /* a turn of the timer: a listener's backlog is short */
+	DIALS = 10, /* a turn of the timer: a listener's backlog is short, and a handshake costs a millisecond */
 	DIAL_MS = 20,
 	SOCKETS = 60000,
 	STREAMS = 4, /* of a lane: the writer's, and the broker's own */
