@@ -52,6 +52,7 @@ struct rtsp_camera {
 	/* The session that is open. */
 	struct rtsp_stream *stream;
 	bool looking;         /* a keyframe is with a worker */
+	bool clock_asked;     /* sampled: this look or the next is to wait for the camera's clock */
 	bool over;            /* sampled: the session has ended while a keyframe is with a worker */
 	uint8_t undecoded;    /* held: keyframes in succession */
 	uint32_t look_frames; /* frames that had come when the keyframe was taken */

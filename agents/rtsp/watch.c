@@ -38,7 +38,7 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 	rtsp_judge(&verdict, &c->sight, m, c->profile);
 	a->counters.sights[verdict.sight]++;
 	c->picture_at = m->shot.arrived_wall;
-	rtsp_tell_well(a, c);
+	rtsp_tell_seen(a, c, &verdict);
 	rtsp_tell(a, c, reports,
 		rtsp_health_picture(
 			&c->health, &verdict, *c->recorder != 0, c->profile, clock_now(), reports));
@@ -84,6 +84,7 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 	}
 	free(c->measure);
 	c->measure = NULL;
+	c->clock_asked = false;
 	next_turn(a, c, failed);
 }
 
@@ -193,12 +194,13 @@ void rtsp_watch_over(void *hint, struct rtsp_stream *s)
 }
 
 /* A look is over before most cameras say what their clock shows; now and then one waits for that, and each while it is suspected to be
- * wrong. */
+ * wrong, or to be right again, or while others of its group are. */
 static bool waits_for_clock(const struct rtsp_camera *c, const struct rtsp_session *s, int64_t since_us)
 {
 	const struct rtsp_trouble *clock = &c->health.troubles[RTSP_WRONG_CLOCK];
 	unsigned looks = clock->open ? CLOCK_WRONG_LOOKS : CLOCK_LOOKS;
-	bool due = (c->sessions + rtsp_camera_slot(c)) % looks == 1 || (clock->bad && !clock->open);
+	bool due = (c->sessions + rtsp_camera_slot(c)) % looks == 1 || c->clock_asked ||
+		   (clock->open ? clock->good : clock->bad);
 	return due && !s->has_report && since_us < CLOCK_US;
 }
 

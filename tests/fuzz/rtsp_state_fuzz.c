@@ -1,4 +1,4 @@
-/* What torap-rtsp reads back after a restart, by the first byte: a baseline, a health, open outages, a record of either state file.  What has
+/* What torap-rtsp reads back after a restart, by the first byte: a baseline, a health, open outages (as version 2 or 3), a record of either state file.  What has
  * a digest in its file gets it here, so that what stands behind it is reached too.  What is taken is written again as the same, and the agent
  * goes on with it. */
 #include <assert.h>
@@ -149,10 +149,10 @@ static void on_tell_mass(void *hint, const struct rtsp_mass *mass)
 		rtsp_outages_taken(&outages, number, mass->state, false);
 }
 
-static void on_hurry(void *hint, uint32_t slot)
+static void on_hurry(void *hint, uint32_t slot, enum rtsp_fault fault)
 {
 	(void)hint;
-	assert(slot < CAMERAS);
+	assert(slot < CAMERAS && fault < RTSP_FAULTS);
 }
 
 static struct kit_planned *on_excuse(void *hint, uint32_t slot)
@@ -202,48 +202,70 @@ static void open_outages(void)
 }
 
 /* Who is in a share is counted there. */
+static void check_share(uint32_t place)
+{
+	const struct rtsp_share *s = &outages.shares[place];
+	uint32_t in = 0, dark = 0;
+	for (uint32_t k = 0; s->number && k < CAMERAS; k++) {
+		const struct rtsp_member *m = rtsp_outages_member(&outages, s->outage->what.fault, k);
+		in += m->share == place;
+		dark += m->share == place && m->state == RTSP_MEMBER_IN;
+	}
+	assert(!s->number || s->ended || (s->members == in && s->dark == dark));
+}
+
 static void check_shares(void)
 {
 	for (uint32_t k = 0; k < CAMERAS; k++) {
-		const struct rtsp_member *m = &outages.members[k];
-		assert(m->state != RTSP_MEMBER_IN || m->share < outages.shares_room);
-		assert(m->share == RTSP_NO_SHARE ||
-			(outages.shares[m->share].number && !outages.shares[m->share].ended));
-	}
-	for (uint32_t i = 0; i < outages.shares_room; i++) {
-		const struct rtsp_share *s = &outages.shares[i];
-		uint32_t in = 0, dark = 0;
-		for (uint32_t k = 0; k < CAMERAS; k++) {
-			in += outages.members[k].share == i;
-			dark += outages.members[k].share == i && outages.members[k].state == RTSP_MEMBER_IN;
+		for (int f = RTSP_OFFLINE; f < RTSP_FAULTS; f++) {
+			const struct rtsp_member *m = rtsp_outages_member(&outages, f, k);
+			const struct rtsp_share *s =
+				m->share == RTSP_NO_SHARE ? NULL : &outages.shares[m->share];
+			assert(m->state != RTSP_MEMBER_IN || s);
+			assert(!s || (m->share < outages.shares_room && s->number && !s->ended &&
+					     (int)s->outage->what.fault == f));
 		}
-		assert(!s->number || s->ended || (s->members == in && s->dark == dark));
 	}
+	for (uint32_t i = 0; i < outages.shares_room; i++)
+		check_share(i);
 }
 
-/* Half of the cameras come back; all of them go; all come back, and the node hears of everything at last. */
+/* What a camera shows in a step, when it answers: half of them are black for a while, and all froze. */
+static struct rtsp_verdict verdict_of(int step, uint32_t i)
+{
+	struct rtsp_verdict v = { .sight = RTSP_GOOD };
+	if (step >= 32 && step < 40)
+		v.sight = i % 2 ? RTSP_BLACK : RTSP_FROZEN;
+	if (v.sight != RTSP_GOOD)
+		v.faults = rtsp_fault_bit(v.sight);
+	return v;
+}
+
+static void look(int step, uint32_t i, struct rtsp_now at)
+{
+	const bool answers = step < 10 ? i % 2 : step >= 30;
+	struct rtsp_report reports[RTSP_REPORTS_MAX];
+	const struct rtsp_verdict v = verdict_of(step, i);
+	struct rtsp_health *h = &cameras.slots[i]->health;
+	if (answers)
+		rtsp_outages_seen(&outages, i, &v, 0, at.mono);
+	else
+		rtsp_outages_failed(&outages, i, RTSP_OUTCOME_NO_ROUTE, at.mono);
+	unsigned count = answers ? rtsp_health_picture(h, &v, false, &rtsp_profile_default, at, reports)
+				 : rtsp_health_failure(h, RTSP_OUTCOME_NO_ROUTE, false, &rtsp_profile_default,
+					   at, reports);
+	while (count--)
+		rtsp_outages_report(&outages, i, &reports[count], at);
+}
+
+/* Half of the cameras come back; all of them go; all come back, see badly, and are well, and the node hears of everything at last. */
 static void go_on(void)
 {
 	struct rtsp_now at = now;
 	for (int step = 0; step < 60; step++, at.mono.us += 10 * (int64_t)TORAP_US_PER_S) {
 		planned = step % 16 < 8;
-		for (uint32_t i = 0; i < CAMERAS; i++) {
-			const bool well = step < 10 ? i % 2 : step >= 30;
-			struct rtsp_report reports[RTSP_REPORTS_MAX];
-			const struct rtsp_verdict v = { .faults = 0 };
-			struct rtsp_health *h = &cameras.slots[i]->health;
-			if (well)
-				rtsp_outages_well(&outages, i, at.mono);
-			else
-				rtsp_outages_failed(&outages, i, RTSP_OUTCOME_NO_ROUTE, at.mono);
-			unsigned count =
-				well ? rtsp_health_picture(h, &v, false, &rtsp_profile_default, at, reports)
-				     : rtsp_health_failure(h, RTSP_OUTCOME_NO_ROUTE, false,
-					       &rtsp_profile_default, at, reports);
-			while (count--)
-				if (reports[count].fault == RTSP_OFFLINE)
-					rtsp_outages_report(&outages, i, &reports[count], at);
-		}
+		for (uint32_t i = 0; i < CAMERAS; i++)
+			look(step, i, at);
 		rtsp_outages_step(&outages, at);
 		check_shares();
 		for (uint32_t i = 0; step % 3 == 0 && i < outages.shares_room; i++) {
@@ -255,11 +277,12 @@ static void go_on(void)
 	}
 }
 
-static void read_outages(struct torap_bytes body)
+static void read_outages(int version, struct torap_bytes body)
 {
-	static const char magic[] = "torap-rtsp outages 2\n";
+	char magic[32];
 	struct torap_writer file = { 0 }, w = { 0 }, x = { 0 };
-	torap_write_bytes(&file, torap_bytes(magic, sizeof magic - 1));
+	int size = snprintf(magic, sizeof magic, "torap-rtsp outages %d\n", version);
+	torap_write_bytes(&file, torap_bytes(magic, (size_t)size));
 	write_digest(&file, body);
 	torap_write_bytes(&file, body);
 	open_cameras();
@@ -318,7 +341,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_health(bytes);
 		break;
 	case 'o':
-		read_outages(bytes);
+		read_outages(2, bytes);
+		break;
+	case 'n':
+		read_outages(3, bytes);
 		break;
 	case 'B':
 		read_file(RTSP_STATE_BASELINES, bytes);

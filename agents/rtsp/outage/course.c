@@ -9,8 +9,8 @@
 
 enum { HURRY_AGAIN_S = 10, LIST_FIRST = 8 };
 
-struct rtsp_outage *rtsp_course_new(struct rtsp_outages *o, enum rtsp_common common, const char *name,
-	enum rtsp_outcome kind, bool excused)
+struct rtsp_outage *rtsp_course_new(
+	struct rtsp_outages *o, enum rtsp_common common, const char *name, const struct rtsp_what *what)
 {
 	uint32_t place = 0;
 	while (place < o->list_room && o->list[place])
@@ -34,8 +34,7 @@ struct rtsp_outage *rtsp_course_new(struct rtsp_outages *o, enum rtsp_common com
 	*outage = (struct rtsp_outage){ .common = common,
 		.name = copy,
 		.group = rtsp_groups_find(&o->groups, common, name),
-		.kind = kind,
-		.excused = excused };
+		.what = *what };
 	return o->list[place] = outage;
 }
 
@@ -51,16 +50,15 @@ void rtsp_course_release(struct rtsp_outages *o, struct rtsp_outage *outage)
 	free(outage);
 }
 
-struct rtsp_outage *rtsp_course_of(const struct rtsp_outages *o, uint32_t slot)
+struct rtsp_outage *rtsp_course_of(const struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault)
 {
-	const struct rtsp_member *m = &o->members[slot];
+	const struct rtsp_what what = rtsp_explain_what(rtsp_outages_member(o, fault, slot), fault);
 	struct rtsp_outage *best = NULL;
 	for (uint32_t i = 0; i < o->list_room; i++) {
 		struct rtsp_outage *outage = o->list[i];
 		if (outage && outage->open && !outage->over && outage->group != RTSP_NO_GROUP &&
 			outage->group == o->groups.of[slot][outage->common] &&
-			outage->kind == rtsp_explain_kind(m) && outage->excused == m->excused &&
-			(!best || outage->common < best->common))
+			rtsp_what_is(&outage->what, &what) && (!best || outage->common < best->common))
 			best = outage;
 	}
 	return best;
@@ -70,7 +68,7 @@ struct rtsp_outage *rtsp_course_of(const struct rtsp_outages *o, uint32_t slot)
 static struct rtsp_share *share_of(
 	struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, struct torap_mono now)
 {
-	const uint64_t audience = o->members[slot].audience;
+	const uint64_t audience = o->seats[slot].audience;
 	struct rtsp_share *share = NULL;
 	bool late = false;
 	for (uint32_t i = 0; i < o->shares_room && !share; i++) {
@@ -83,8 +81,8 @@ static struct rtsp_share *share_of(
 	if (share)
 		return share;
 	struct kit_planned *planned =
-		outage->excused ? kit_planned_ref(o->port.excuse(o->port.hint, slot)) : NULL;
-	if (outage->excused && !planned)
+		outage->what.excused ? kit_planned_ref(o->port.excuse(o->port.hint, slot)) : NULL;
+	if (outage->what.excused && !planned)
 		return NULL;
 	share = rtsp_share_new(o, outage, audience, planned);
 	if (share && late)
@@ -95,7 +93,7 @@ static struct rtsp_share *share_of(
 bool rtsp_course_join(
 	struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, struct torap_mono now)
 {
-	struct rtsp_member *m = &o->members[slot];
+	struct rtsp_member *m = rtsp_outages_member(o, outage->what.fault, slot);
 	struct rtsp_share *share = share_of(o, outage, slot, now);
 	if (!share)
 		return false;
@@ -126,14 +124,16 @@ static void hurry_dark(struct rtsp_outages *o, struct rtsp_outage *outage, struc
 	if (outage->hurried_at.us && now.us - outage->hurried_at.us < HURRY_AGAIN_S * (int64_t)TORAP_US_PER_S)
 		return;
 	outage->hurried_at = now;
-	for (uint32_t i = 0; i < o->room; i++)
-		if (o->members[i].state == RTSP_MEMBER_IN && o->shares[o->members[i].share].outage == outage)
-			o->port.hurry(o->port.hint, i);
+	for (uint32_t i = 0; i < o->room; i++) {
+		const struct rtsp_member *m = rtsp_outages_member(o, outage->what.fault, i);
+		if (m->state == RTSP_MEMBER_IN && o->shares[m->share].outage == outage)
+			o->port.hurry(o->port.hint, i, outage->what.fault);
+	}
 }
 
-void rtsp_course_back(struct rtsp_outages *o, uint32_t slot, struct torap_mono now)
+void rtsp_course_back(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct torap_mono now)
 {
-	struct rtsp_member *m = &o->members[slot];
+	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
 	struct rtsp_share *share = &o->shares[m->share];
 	m->state = RTSP_MEMBER_FREE;
 	m->untold = true;
@@ -161,12 +161,14 @@ void rtsp_course_forget(struct rtsp_outages *o, const struct rtsp_member *m, str
 /* What was planned is over, or taken back, while they are dark. */
 static bool outlasts_its_plan(struct rtsp_outages *o, const struct rtsp_share *share)
 {
-	if (!share->outage->excused)
+	if (!share->outage->what.excused)
 		return false;
-	for (uint32_t i = 0; i < o->room; i++)
-		if (o->members[i].state == RTSP_MEMBER_IN &&
-			o->members[i].share == rtsp_share_place(o, share) && !o->port.excuse(o->port.hint, i))
+	for (uint32_t i = 0; i < o->room; i++) {
+		const struct rtsp_member *m = rtsp_outages_member(o, share->outage->what.fault, i);
+		if (m->state == RTSP_MEMBER_IN && m->share == rtsp_share_place(o, share) &&
+			!o->port.excuse(o->port.hint, i))
 			return true;
+	}
 	return false;
 }
 
@@ -202,13 +204,12 @@ static struct rtsp_outage *restored(struct rtsp_outages *o, const struct rtsp_ou
 	struct rtsp_outage *outage = NULL;
 	for (uint32_t i = 0; i < o->list_room && !outage; i++) {
 		struct rtsp_outage *one = o->list[i];
-		if (one && one->common == like->common && one->kind == like->kind &&
-			one->excused == like->excused && one->began.us == like->began.us &&
-			strcmp(one->name, like->name) == 0)
+		if (one && one->common == like->common && rtsp_what_is(&one->what, &like->what) &&
+			one->began.us == like->began.us && strcmp(one->name, like->name) == 0)
 			outage = one;
 	}
 	if (!outage)
-		outage = rtsp_course_new(o, like->common, like->name, like->kind, like->excused);
+		outage = rtsp_course_new(o, like->common, like->name, &like->what);
 	if (!outage)
 		return NULL;
 	outage->cause = like->cause;
@@ -242,14 +243,16 @@ struct rtsp_share *rtsp_outages_restore(
 void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
 	const struct rtsp_member *like, struct torap_mono now)
 {
-	struct rtsp_member *m = &o->members[slot];
+	const enum rtsp_fault fault = share->outage->what.fault;
+	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
 	const bool dark = like->state == RTSP_MEMBER_IN, untold = like->untold;
 	m->since = like->since;
 	m->cause = like->cause;
 	m->reported = like->reported;
-	if (m->audience != share->audience) {
+	if (o->seats[slot].audience != share->audience) {
 		m->state = dark ? RTSP_MEMBER_HELD : RTSP_MEMBER_FREE;
 		m->deadline = now;
+		o->stirred |= rtsp_fault_bit(fault);
 		return;
 	}
 	m->share = rtsp_share_place(o, share);

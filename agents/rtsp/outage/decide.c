@@ -10,15 +10,15 @@ struct candidates {
 	bool any, settled, possible;
 };
 
-static struct candidates candidates_of(const struct rtsp_outages *o, uint32_t slot)
+static struct candidates candidates_of(
+	const struct rtsp_outages *o, uint32_t slot, const struct rtsp_what *what)
 {
-	const struct rtsp_member *m = &o->members[slot];
 	struct candidates c = { .settled = true };
 	for (unsigned i = 0; i < RTSP_COMMONS; i++) {
 		uint32_t group = o->groups.of[slot][i];
 		if (group == RTSP_NO_GROUP)
 			continue;
-		c.e[i] = rtsp_explain(o, group, rtsp_explain_kind(m), m->excused);
+		c.e[i] = rtsp_explain(o, group, what);
 		c.possible |= c.e[i].possible;
 		if (!c.e[i].explains)
 			continue;
@@ -28,10 +28,24 @@ static struct candidates candidates_of(const struct rtsp_outages *o, uint32_t sl
 	return c;
 }
 
+/* A switch, and another that explains as many.  One recorder behind one switch: what the cameras say decides.  And a switch makes no picture
+ * black: the lights of the site do. */
+static enum rtsp_common rather_than_switch(
+	const struct candidates *c, enum rtsp_fault fault, enum rtsp_cause cause)
+{
+	const uint32_t failing = c->e[RTSP_COMMON_SWITCH].failing;
+	const bool shows = rtsp_fault_is_sight(fault) || fault == RTSP_WRONG_SIZE;
+	for (unsigned i = RTSP_COMMON_RECORDER; i <= RTSP_COMMON_SITE; i++)
+		if ((shows || (i == RTSP_COMMON_RECORDER && cause == RTSP_CAUSE_RECORDER)) &&
+			c->e[i].explains && c->e[i].failing == failing)
+			return (enum rtsp_common)i;
+	return RTSP_COMMON_SWITCH;
+}
+
 /* The one that explains most; of those that explain as many, or nearly as many and the wider one has cameras that are well, the most
  * specific. */
-static enum rtsp_common best_of(
-	const struct rtsp_outages *o, const struct candidates *c, enum rtsp_cause cause)
+static enum rtsp_common best_of(const struct rtsp_outages *o, const struct candidates *c,
+	enum rtsp_fault fault, enum rtsp_cause cause)
 {
 	unsigned best = RTSP_COMMONS;
 	for (unsigned i = 0; i < RTSP_COMMONS; i++)
@@ -41,21 +55,17 @@ static enum rtsp_common best_of(
 		if (c->e[i].explains && c->e[best].alive &&
 			c->e[i].failing + o->limits.cameras > c->e[best].failing)
 			best = i;
-	/* One recorder behind one switch: what the cameras say decides. */
-	if (best == RTSP_COMMON_SWITCH && cause == RTSP_CAUSE_RECORDER &&
-		c->e[RTSP_COMMON_RECORDER].explains &&
-		c->e[RTSP_COMMON_RECORDER].failing == c->e[best].failing)
-		best = RTSP_COMMON_RECORDER;
-	return (enum rtsp_common)best;
+	return best == RTSP_COMMON_SWITCH ? rather_than_switch(c, fault, cause) : (enum rtsp_common)best;
 }
 
-enum rtsp_decision rtsp_decide(const struct rtsp_outages *o, uint32_t slot, bool now_or_never,
-	struct torap_mono now, uint32_t *group)
+enum rtsp_decision rtsp_decide(const struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault,
+	bool now_or_never, struct torap_mono now, uint32_t *group)
 {
-	const struct rtsp_member *m = &o->members[slot];
+	const struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	const struct rtsp_what what = rtsp_explain_what(m, fault);
 	if (!o->limits.cameras)
 		return RTSP_DECIDE_ALONE;
-	struct candidates c = candidates_of(o, slot);
+	struct candidates c = candidates_of(o, slot, &what);
 	/* A group that explains it may take longer: politeness towards a recorder makes looking at all of it slow. */
 	struct torap_mono deadline = { m->deadline.us + (c.any ? o->limits.hold_us : 0) };
 	bool over = now_or_never || torap_mono_reached(deadline, now);
@@ -63,7 +73,7 @@ enum rtsp_decision rtsp_decide(const struct rtsp_outages *o, uint32_t slot, bool
 		return RTSP_DECIDE_WAIT;
 	if (!c.any)
 		return RTSP_DECIDE_ALONE;
-	*group = o->groups.of[slot][best_of(o, &c, m->cause)];
+	*group = o->groups.of[slot][best_of(o, &c, fault, m->cause)];
 	return RTSP_DECIDE_GROUP;
 }
 
@@ -89,13 +99,32 @@ uint32_t rtsp_decide_first(
 	return best;
 }
 
-enum rtsp_cause rtsp_decide_cause(enum rtsp_common common, enum rtsp_outcome kind, enum rtsp_cause of_camera)
+static enum rtsp_cause cause_of_silence(enum rtsp_common common, enum rtsp_cause of_most)
 {
-	if (kind != RTSP_OUTCOME_PICTURE)
-		return of_camera;
 	if (common == RTSP_COMMON_RECORDER)
 		return RTSP_CAUSE_RECORDER;
 	if (common == RTSP_COMMON_SWITCH || common == RTSP_COMMON_ALL)
 		return RTSP_CAUSE_NETWORK;
-	return of_camera == RTSP_CAUSE_POWER ? RTSP_CAUSE_POWER : RTSP_CAUSE_NETWORK;
+	return of_most == RTSP_CAUSE_POWER ? RTSP_CAUSE_POWER : RTSP_CAUSE_NETWORK;
+}
+
+/* Paint and fog look the same: of what a hand can do, that is told which each of them says. */
+enum rtsp_cause rtsp_decide_cause(
+	enum rtsp_common common, const struct rtsp_what *what, enum rtsp_cause of_most)
+{
+	const bool recorder = common == RTSP_COMMON_RECORDER;
+	switch (what->fault) {
+	case RTSP_OFFLINE:
+		return what->kind == RTSP_OUTCOME_PICTURE ? cause_of_silence(common, of_most) : of_most;
+	case RTSP_BLACK: /* their lights went out */
+		return recorder ? RTSP_CAUSE_RECORDER : RTSP_CAUSE_POWER;
+	case RTSP_FROZEN:
+	case RTSP_WRONG_SIZE:
+		return recorder ? RTSP_CAUSE_RECORDER : of_most;
+	case RTSP_WRONG_RATE:
+	case RTSP_WRONG_CLOCK: /* they do not reach what tells the time */
+		return recorder ? RTSP_CAUSE_RECORDER : RTSP_CAUSE_NETWORK;
+	default:
+		return of_most;
+	}
 }

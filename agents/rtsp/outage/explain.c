@@ -6,14 +6,18 @@ enum { WITNESSES = 4, HURRIED_MAX = 512, AGAIN_S = 15 };
 
 struct cached {
 	uint64_t stamp;
-	enum rtsp_outcome kind;
+	struct rtsp_what what;
 	struct rtsp_explanation e;
 };
 
-struct entry {                            /* of a group */
-	struct cached cached[2];          /* [1]: of those that are excused */
+struct turn {
 	struct torap_mono asked, hurried; /* some, all */
-	uint32_t from;                    /* where the search for witnesses goes on */
+};
+
+struct entry {                   /* of a group */
+	struct cached cached[2]; /* [1]: of those that are excused */
+	struct turn turns[RTSP_FAULTS];
+	uint32_t from; /* where the search for witnesses goes on */
 };
 
 struct rtsp_explaining {
@@ -34,7 +38,8 @@ struct rtsp_explaining *rtsp_explaining_create(uint32_t groups, uint32_t room)
 		return NULL;
 	}
 	for (uint32_t i = 0; i < groups; i++)
-		e->entries[i].asked.us = e->entries[i].hurried.us = INT64_MIN / 2;
+		for (unsigned f = 0; f < RTSP_FAULTS; f++)
+			e->entries[i].turns[f].asked.us = e->entries[i].turns[f].hurried.us = INT64_MIN / 2;
 	return e;
 }
 
@@ -66,9 +71,17 @@ enum rtsp_outcome rtsp_outcome_kind(enum rtsp_outcome outcome)
 	}
 }
 
-enum rtsp_outcome rtsp_explain_kind(const struct rtsp_member *m)
+struct rtsp_what rtsp_explain_what(const struct rtsp_member *m, enum rtsp_fault fault)
 {
-	return rtsp_outcome_kind(m->state == RTSP_MEMBER_HELD ? m->reported : m->outcome);
+	const bool offline = fault == RTSP_OFFLINE;
+	enum rtsp_outcome outcome = m->state == RTSP_MEMBER_HELD ? m->reported : m->outcome;
+	return (struct rtsp_what){ fault, offline ? rtsp_outcome_kind(outcome) : RTSP_OUTCOME_PICTURE,
+		m->excused };
+}
+
+bool rtsp_what_is(const struct rtsp_what *a, const struct rtsp_what *b)
+{
+	return a->fault == b->fault && a->kind == b->kind && a->excused == b->excused;
 }
 
 bool rtsp_explain_fails(const struct rtsp_member *m)
@@ -76,9 +89,10 @@ bool rtsp_explain_fails(const struct rtsp_member *m)
 	return m->state == RTSP_MEMBER_HELD || (m->state == RTSP_MEMBER_FREE && m->failures);
 }
 
-bool rtsp_explain_fits(const struct rtsp_member *m, enum rtsp_outcome kind, bool excused)
+bool rtsp_explain_fits(const struct rtsp_member *m, const struct rtsp_what *what)
 {
-	return rtsp_explain_fails(m) && m->excused == excused && rtsp_explain_kind(m) == kind;
+	const struct rtsp_what how = rtsp_explain_what(m, what->fault);
+	return rtsp_explain_fails(m) && rtsp_what_is(&how, what);
 }
 
 static int compare(const void *a, const void *b)
@@ -88,12 +102,12 @@ static int compare(const void *a, const void *b)
 }
 
 static void count_failing(const struct rtsp_outages *o, const struct rtsp_group *g,
-	struct rtsp_explanation *e, enum rtsp_outcome kind, bool excused)
+	struct rtsp_explanation *e, const struct rtsp_what *what)
 {
 	int64_t *times = o->explaining->times;
 	for (uint32_t i = 0; i < g->count; i++) {
-		const struct rtsp_member *m = &o->members[g->members[i]];
-		if (rtsp_explain_fits(m, kind, excused)) {
+		const struct rtsp_member *m = rtsp_outages_member(o, what->fault, g->members[i]);
+		if (rtsp_explain_fits(m, what)) {
 			times[e->failing++] = m->failing_since.us;
 			e->held += m->state == RTSP_MEMBER_HELD;
 			e->sure |= m->state == RTSP_MEMBER_HELD || m->failures >= 2;
@@ -106,16 +120,30 @@ static void count_failing(const struct rtsp_outages *o, const struct rtsp_group 
 	e->moment.us = times[e->failing / 2];
 }
 
-/* It says nothing: it is dark for a reason that is known, or fails because that was planned, or does not answer. */
-static bool says_nothing(const struct rtsp_member *m, bool excused)
+/* It is dark for a reason that is known, or fails because that was planned, or does not answer. */
+static bool says_nothing(const struct rtsp_member *m, const struct rtsp_what *what)
 {
 	if (m->state == RTSP_MEMBER_TOLD || m->state == RTSP_MEMBER_IN)
 		return true;
-	return rtsp_explain_fails(m) &&
-	       (m->excused != excused || rtsp_explain_kind(m) == RTSP_OUTCOME_PICTURE);
+	const struct rtsp_what how = rtsp_explain_what(m, what->fault);
+	return rtsp_explain_fails(m) && (how.excused != what->excused || how.kind == RTSP_OUTCOME_PICTURE);
 }
 
-static bool is_unknown(const struct rtsp_member *m, struct torap_mono moment)
+/* Nobody can see whether it has the fault. */
+static bool is_blind(const struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault)
+{
+	if (o->seats[slot].ignored & rtsp_fault_bit(fault))
+		return true;
+	for (int f = RTSP_OFFLINE; fault != RTSP_OFFLINE && f < RTSP_FAULTS; f++) {
+		const struct rtsp_member *m = rtsp_outages_member(o, f, slot);
+		bool hides = f == RTSP_OFFLINE || (rtsp_fault_is_sight(f) && rtsp_fault_is_sight(fault));
+		if (f != (int)fault && hides && (m->failures || m->state != RTSP_MEMBER_FREE))
+			return true;
+	}
+	return false;
+}
+
+static bool is_stale(const struct rtsp_member *m, struct torap_mono moment)
 {
 	return m->state == RTSP_MEMBER_FREE && !m->failures && m->well_at.us < moment.us;
 }
@@ -126,19 +154,21 @@ static bool enough(const struct rtsp_outages *o, uint32_t dark, uint32_t alive)
 }
 
 static struct rtsp_explanation find_out(
-	const struct rtsp_outages *o, uint32_t group, enum rtsp_outcome kind, bool excused)
+	const struct rtsp_outages *o, uint32_t group, const struct rtsp_what *what)
 {
 	const struct rtsp_group *g = &o->groups.list[group];
 	struct rtsp_explanation e = { 0 };
-	count_failing(o, g, &e, kind, excused);
+	count_failing(o, g, &e, what);
 	for (uint32_t i = 0; e.failing && i < g->count; i++) {
-		const struct rtsp_member *m = &o->members[g->members[i]];
-		if (rtsp_explain_fits(m, kind, excused) || says_nothing(m, excused))
+		const uint32_t slot = g->members[i];
+		const struct rtsp_member *m = rtsp_outages_member(o, what->fault, slot);
+		if (rtsp_explain_fits(m, what) || says_nothing(m, what))
 			continue;
-		if (is_unknown(m, e.moment))
-			e.unknown++;
-		else
-			e.alive++;
+		bool stale = is_stale(m, e.moment);
+		if (stale && is_blind(o, slot, what->fault))
+			continue;
+		e.unknown += stale;
+		e.alive += !stale;
 	}
 	e.explains = e.failing && enough(o, e.failing, e.alive);
 	e.possible = e.failing && enough(o, e.failing + e.unknown, e.alive);
@@ -146,42 +176,43 @@ static struct rtsp_explanation find_out(
 }
 
 struct rtsp_explanation rtsp_explain(
-	const struct rtsp_outages *o, uint32_t group, enum rtsp_outcome kind, bool excused)
+	const struct rtsp_outages *o, uint32_t group, const struct rtsp_what *what)
 {
-	struct cached *c = &o->explaining->entries[group].cached[excused];
-	if (c->stamp != o->explaining->stamp || c->kind != kind)
-		*c = (struct cached){ o->explaining->stamp, kind, find_out(o, group, kind, excused) };
+	struct cached *c = &o->explaining->entries[group].cached[what->excused];
+	if (c->stamp != o->explaining->stamp || !rtsp_what_is(&c->what, what))
+		*c = (struct cached){ o->explaining->stamp, *what, find_out(o, group, what) };
 	return c->e;
 }
 
-static void hurry(const struct rtsp_outages *o, uint32_t group, struct torap_mono moment, uint32_t most)
+static void hurry(const struct rtsp_outages *o, uint32_t group, enum rtsp_fault fault,
+	struct torap_mono moment, uint32_t most)
 {
 	const struct rtsp_group *g = &o->groups.list[group];
 	struct entry *entry = &o->explaining->entries[group];
 	uint32_t from = entry->from;
 	for (uint32_t i = 0; most && i < g->count; i++) {
-		uint32_t at = (from + i) % g->count;
-		if (!is_unknown(&o->members[g->members[at]], moment))
+		uint32_t at = (from + i) % g->count, slot = g->members[at];
+		if (!is_stale(rtsp_outages_member(o, fault, slot), moment) || is_blind(o, slot, fault))
 			continue;
-		o->port.hurry(o->port.hint, g->members[at]);
+		o->port.hurry(o->port.hint, slot, fault);
 		entry->from = at + 1;
 		most--;
 	}
 }
 
-void rtsp_explain_hurry(const struct rtsp_outages *o, uint32_t group, enum rtsp_outcome kind, bool excused,
-	struct torap_mono now)
+void rtsp_explain_hurry(
+	const struct rtsp_outages *o, uint32_t group, const struct rtsp_what *what, struct torap_mono now)
 {
-	const struct rtsp_explanation e = rtsp_explain(o, group, kind, excused);
-	struct entry *entry = &o->explaining->entries[group];
+	const struct rtsp_explanation e = rtsp_explain(o, group, what);
+	struct turn *turn = &o->explaining->entries[group].turns[what->fault];
 	const int64_t again_us = AGAIN_S * (int64_t)TORAP_US_PER_S;
 	if (!e.unknown || !e.possible)
 		return;
-	if (e.explains && now.us - entry->hurried.us >= again_us) {
-		entry->hurried = entry->asked = now;
-		hurry(o, group, e.moment, HURRIED_MAX);
-	} else if (e.sure && now.us - entry->asked.us >= again_us) {
-		entry->asked = now;
-		hurry(o, group, e.moment, WITNESSES);
+	if (e.explains && what->fault != RTSP_WRONG_CLOCK && now.us - turn->hurried.us >= again_us) {
+		turn->hurried = turn->asked = now;
+		hurry(o, group, what->fault, e.moment, HURRIED_MAX);
+	} else if (e.sure && now.us - turn->asked.us >= again_us) {
+		turn->asked = now;
+		hurry(o, group, what->fault, e.moment, WITNESSES);
 	}
 }

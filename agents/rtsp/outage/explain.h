@@ -1,8 +1,9 @@
-/* explain.h: does a group explain that a camera of it fails?  Pure.
+/* explain.h: does a group explain that a camera of it fails, or has a fault?  Pure.
  *
- * Of the group's cameras that fail in the same way and that nothing explains yet, half failed after some moment: whoever was seen well after
+ * Of the group's cameras that fail in the same way (struct rtsp_what) and that nothing explains yet, half failed after some moment: whoever was seen well after
  * it is alive, whoever was not looked at since is unknown.  Half, not all: one that failed for its own reason a while before must
- * not make those seem alive that were seen in between. */
+ * not make those seem alive that were seen in between.  Who cannot be known to have the fault says nothing: it is offline, or its picture shows
+ * another fault, or its profile ignores this one. */
 #pragma once
 
 #include "agents/rtsp/outage/outage.h"
@@ -12,7 +13,7 @@
 enum rtsp_outcome rtsp_outcome_kind(enum rtsp_outcome outcome);
 
 struct rtsp_explanation {
-	uint32_t failing, held;   /* held: of these, such that health calls offline */
+	uint32_t failing, held;   /* held: of these, such that health has reported */
 	struct torap_mono moment; /* after which half of them failed */
 	uint32_t alive, unknown;
 	uint32_t before;         /* told by themselves already */
@@ -22,20 +23,22 @@ struct rtsp_explanation {
 
 /* Does it fail, for no reason that is known yet? */
 bool rtsp_explain_fails(const struct rtsp_member *m);
-/* Is this one of those that fail, and in this way? */
-bool rtsp_explain_fits(const struct rtsp_member *m, enum rtsp_outcome kind, bool excused);
 /* Of a member that fails: how. */
-enum rtsp_outcome rtsp_explain_kind(const struct rtsp_member *m);
+struct rtsp_what rtsp_explain_what(const struct rtsp_member *m, enum rtsp_fault fault);
+/* Is this one of those that fail, and in this way? */
+bool rtsp_explain_fits(const struct rtsp_member *m, const struct rtsp_what *what);
+bool rtsp_what_is(const struct rtsp_what *a, const struct rtsp_what *b);
 
-/* Remembered for a step: many cameras ask for the same group.  Of each group one kind at a time: who has many to ask for goes by kinds. */
+/* Remembered for a step: many cameras ask for the same group.  Of each group one fault and kind at a time: who has many to ask for goes by
+ * these. */
 struct rtsp_explaining; /* opaque */
 struct rtsp_explaining *rtsp_explaining_create(uint32_t groups, uint32_t room);
 void rtsp_explaining_destroy(struct rtsp_explaining *e); /* accepts NULL */
 void rtsp_explaining_forget(struct rtsp_explaining *e);
 struct rtsp_explanation rtsp_explain(
-	const struct rtsp_outages *o, uint32_t group, enum rtsp_outcome kind, bool excused);
+	const struct rtsp_outages *o, uint32_t group, const struct rtsp_what *what);
 
 /* Has those of the group looked at of which that would decide something: a few when one failed twice, all when the group may explain it; each
- * now and then. */
-void rtsp_explain_hurry(const struct rtsp_outages *o, uint32_t group, enum rtsp_outcome kind, bool excused,
-	struct torap_mono now);
+ * now and then.  For a clock always a few: that look takes seconds, and those that are found wrong have to be looked at again soon. */
+void rtsp_explain_hurry(
+	const struct rtsp_outages *o, uint32_t group, const struct rtsp_what *what, struct torap_mono now);

@@ -70,7 +70,8 @@ static void add_list(struct writing *w, const char *name, const char *left_out_n
 
 static void add_start(struct writing *w, const struct rtsp_mass *m)
 {
-	add_text(w, "outcome", rtsp_outcome_name(m->outcome));
+	if (m->share->outage->what.fault == RTSP_OFFLINE)
+		add_text(w, "outcome", rtsp_outcome_name(m->outcome));
 	if (m->flapping)
 		add_text(w, "flapping", "yes");
 	if (m->share->outage->before)
@@ -107,7 +108,9 @@ static void write_fields(struct writing *w, const struct rtsp_mass *m)
 	add_text(w, "common", rtsp_common_name(o->common));
 	if (o->common != RTSP_COMMON_ALL)
 		add_text(w, "name", o->name);
-	add_text(w, "cause", rtsp_cause_name(o->cause));
+	add_text(w, "fault", rtsp_fault_name(o->what.fault));
+	if (o->cause != RTSP_CAUSE_NONE)
+		add_text(w, "cause", rtsp_cause_name(o->cause));
 	add_text(w, "since", torap_wall_format(m->share->since, text));
 	add_text(w, "began", torap_wall_format(o->began, text));
 	add_count(w, "members_count", m->share->members);
@@ -121,12 +124,20 @@ static void write_fields(struct writing *w, const struct rtsp_mass *m)
 		add_end(w, m);
 }
 
+/* Silence, of which most outages are, has no word. */
+static const char *word_of(const struct rtsp_what *what)
+{
+	if (what->fault != RTSP_OFFLINE)
+		return rtsp_fault_name(what->fault);
+	return what->kind == RTSP_OUTCOME_PICTURE ? "" : rtsp_outcome_name(what->kind);
+}
+
 static void write_zone(struct rtsp_mass_note *note, const struct rtsp_outage *o)
 {
-	const bool all = o->common == RTSP_COMMON_ALL, silent = o->kind == RTSP_OUTCOME_PICTURE;
+	const bool all = o->common == RTSP_COMMON_ALL;
+	const char *word = word_of(&o->what);
 	snprintf(note->zone, sizeof note->zone, "%s%s%s%s%s%s", rtsp_common_name(o->common), all ? "" : " ",
-		all ? "" : o->name, silent ? "" : " ", silent ? "" : rtsp_outcome_name(o->kind),
-		o->excused ? " planned" : "");
+		all ? "" : o->name, *word ? " " : "", word, o->what.excused ? " planned" : "");
 }
 
 struct rtsp_mass_note *rtsp_mass_note_create(const struct rtsp_mass *mass, const struct rtsp_cameras *cameras)

@@ -14,7 +14,8 @@ struct rtsp_mass_note {
 	struct torap_wall since;
 	struct kit_planned *planned; /* a reference; NULL: it is not excused */
 	char code[32];               /* "mass_outage start" */
-	/* Two outages at once are two: "switch sw-7", "switch sw-7 unauthorised" of those that answer so, "switch sw-7 planned". */
+	/* Two outages at once are two: "switch sw-7", "switch sw-7 unauthorised" of those that answer so, "switch sw-7 planned",
+	 * "recorder nvr-3 frozen". */
 	char zone[112];
 	struct rtsp_mass_field {
 		const char *name; /* static */

@@ -1,21 +1,25 @@
-/* outage.h: cameras that fail together for one cause become one report.  Stands between health, which says of each camera when it goes
- * offline and is back, and what is told.  No I/O, no clock.  Inside: the cameras (members.c), each outage
+/* outage.h: cameras that have a fault together, for one cause, become one report.  Stands between health, which says of each camera when a fault
+ * of it begins and is over, and what is told.  No I/O, no clock.  Inside: the cameras (members.c), each outage
  * (course.h), and what is told of it (share.h).
  *
- *     FREE --offline--> HELD --nothing explains it, or the hold is over--> TOLD (by itself) --back--> FREE
- *                       HELD --a group explains it--> IN (an outage) --back--> FREE (and was in it) --offline--> IN
+ * Of each fault for itself: offline, black, frozen and so on (fault.h).  So a camera can be in an outage for each fault that it has; a recorder
+ * that freezes, and dies later, is two.  "Dark" is who has the fault still.
+ *
+ *     FREE --a fault--> HELD --nothing explains it, or the hold is over--> TOLD (by itself) --back--> FREE
+ *                       HELD --a group explains it--> IN (an outage) --back--> FREE (and was in it) --the fault--> IN
  *                                                     IN --the outage is over--> HELD, and so told by itself or in another
  *
- * A group explains a camera when at least `cameras` of it fail, and at least `share` of those that were looked at since half of
+ * A group explains a camera when at least `cameras` of it fail in the same way, and at least `share` of those that were looked at since half of
  * these had failed (explain.h).  A camera whose groups cannot explain it any more is told at once; a hold is never longer than `hold`.  As
- * soon as a camera failed twice some others of its groups are looked at, and all of a group that explains it: so a dead switch is known
+ * soon as a camera failed twice, or had two bad pictures, some others of its groups are looked at, and all of a group that explains it: so a dead switch is known
  * within seconds, not within a period.
  *
  * Who may read of one camera may not read of each: an outage is told to each audience (groups.h) in a report of its own, which names the cameras of
  * that one only, its share.  What explains an outage, and when it is over, is decided for all shares together; one of which nobody is dark any
  * more ends before the others.
  *
- * Cameras that answer, and wrongly (a password, a path), are never counted with such that are silent, nor excused ones with others.
+ * A fault is explained by the same fault only; cameras that answer, and wrongly (a password, a path), are never counted with such that are silent,
+ * nor excused ones with others.
  *
  * An outage is over when nobody of it is dark, or few (`back`, or less than `cameras`) for `settle` since the last came back.  Who
  * joins it later is told within `join`, who leaves it early when no more did for `settle`: as a change, with the names. */
@@ -38,31 +42,43 @@ extern const struct rtsp_outage_limits rtsp_outage_limits_default;
 
 enum { RTSP_NO_SHARE = UINT32_MAX };
 
-struct rtsp_member {     /* a camera */
+struct rtsp_seat {       /* a camera */
 	uint64_t number; /* 0: no camera has this slot */
 	uint64_t audience;
+	uint32_t ignored;          /* faults that its profile ignores: rtsp_fault_bit() */
+	struct torap_mono seen_at; /* its last picture; 0: none yet */
+};
+
+struct rtsp_member { /* a camera, as of one fault */
 	enum { RTSP_MEMBER_FREE, RTSP_MEMBER_HELD, RTSP_MEMBER_TOLD, RTSP_MEMBER_IN } state;
-	uint32_t share; /* that it is or was in: place in the list; RTSP_NO_SHARE */
-	bool untold;    /* it joined or left that since it was last told of */
-	bool excused;   /* as of this step: something is planned */
-	uint8_t failures;
+	uint32_t share;                  /* that it is or was in: place in the list; RTSP_NO_SHARE */
+	bool untold;                     /* it joined or left that since it was last told of */
+	bool excused;                    /* as of this step: something is planned */
+	uint8_t failures;                /* attempts or pictures, in succession */
 	struct torap_mono failing_since; /* if failures */
-	struct torap_mono well_at;       /* 0: never */
-	enum rtsp_outcome outcome;       /* of the last failure */
+	struct torap_mono well_at;       /* it had not this fault; 0: never */
+	enum rtsp_outcome outcome;       /* offline: of the last failure */
 	struct torap_mono deadline;      /* HELD */
 	/* HELD, IN: what its own report would say. */
 	struct torap_wall since;
 	enum rtsp_cause cause;
 	enum rtsp_outcome reported;
 	bool flapping;
+	struct rtsp_verdict *verdict; /* owned; NULL: nothing was measured, or it is not known any more */
+};
+
+/* What fails together: one fault; offline also in one way. */
+struct rtsp_what {
+	enum rtsp_fault fault;
+	enum rtsp_outcome kind; /* offline: rtsp_outcome_kind(); else RTSP_OUTCOME_PICTURE */
+	bool excused;
 };
 
 struct rtsp_outage { /* one cause */
 	enum rtsp_common common;
 	char *name; /* owned */
 	uint32_t group;
-	enum rtsp_outcome kind; /* rtsp_outcome_kind() */
-	bool excused;
+	struct rtsp_what what;
 	enum rtsp_cause cause;
 	struct torap_wall began;
 	uint32_t members, dark, before;        /* before: of the group, told by themselves when it began */
@@ -95,7 +111,7 @@ enum rtsp_mass_state { RTSP_MASS_START, RTSP_MASS_CHANGE, RTSP_MASS_END };
 struct rtsp_mass {
 	const struct rtsp_share *share;
 	enum rtsp_mass_state state;
-	enum rtsp_outcome outcome; /* of most of them */
+	enum rtsp_outcome outcome; /* start, offline: of most of them */
 	uint32_t of;               /* how many the group has */
 	bool flapping;
 	const uint32_t *slots; /* start: who is dark; change: who joined; end: all that were in it */
@@ -109,16 +125,18 @@ struct rtsp_outages_port {
 	void *hint;
 	void (*tell)(void *hint, uint32_t slot, const struct rtsp_report *report);
 	void (*tell_mass)(void *hint, const struct rtsp_mass *mass);
-	void (*hurry)(void *hint, uint32_t slot);                 /* look at it soon */
-	struct kit_planned *(*excuse)(void *hint, uint32_t slot); /* now; NULL: nothing is planned */
+	void (*hurry)(void *hint, uint32_t slot, enum rtsp_fault fault); /* look at it soon, for this */
+	struct kit_planned *(*excuse)(void *hint, uint32_t slot);        /* now; NULL: nothing is planned */
 };
 
 struct rtsp_outages {
 	struct rtsp_outage_limits limits;
 	struct rtsp_outages_port port;
 	struct rtsp_groups groups;
-	struct rtsp_member *members; /* owned, by slot; `room` of them */
+	struct rtsp_seat *seats;     /* owned, by slot; `room` of them */
+	struct rtsp_member *members; /* owned: `room` for each fault: rtsp_outages_member() */
 	uint32_t room;
+	uint32_t stirred; /* bits of the faults that somebody may have for no reason that is known yet */
 	struct rtsp_outage **list; /* owned, as they are; NULL: a free place */
 	uint32_t list_room;
 	struct rtsp_share *shares; /* owned */
@@ -130,21 +148,29 @@ struct rtsp_outages {
 	uint64_t swallowed;                 /* reports of one camera that an outage tells */
 };
 
+static inline struct rtsp_member *rtsp_outages_member(
+	const struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot)
+{
+	return &o->members[(size_t)(fault - RTSP_OFFLINE) * o->room + slot];
+}
+
 /* The cameras as they are now, by slot: number (0: none) and what they belong to.  Who has another number than before is new.
  * 0, or -ENOMEM: what was there stays. */
 int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const struct rtsp_belongs *belongs,
 	uint32_t room, struct torap_mono now);
 void rtsp_outages_finish(struct rtsp_outages *o);
 
-/* A good picture; an attempt that failed. */
-void rtsp_outages_well(struct rtsp_outages *o, uint32_t slot, struct torap_mono now);
+/* A picture was judged; `ignored`: by the camera's profile. */
+void rtsp_outages_seen(struct rtsp_outages *o, uint32_t slot, const struct rtsp_verdict *verdict,
+	uint32_t ignored, struct torap_mono now);
+/* An attempt failed. */
 void rtsp_outages_failed(
 	struct rtsp_outages *o, uint32_t slot, enum rtsp_outcome outcome, struct torap_mono now);
-/* Health's report of RTSP_OFFLINE: is told when it is known whether something explains it. */
+/* Health's report: is told when it is known whether something explains it. */
 void rtsp_outages_report(
 	struct rtsp_outages *o, uint32_t slot, const struct rtsp_report *report, struct rtsp_now now);
-/* The node knows already that this camera is offline: a restart. */
-void rtsp_outages_known(struct rtsp_outages *o, uint32_t slot);
+/* The node knows already that this camera has the fault: a restart. */
+void rtsp_outages_known(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault);
 /* Decides what can be decided now.  Twice a second. */
 void rtsp_outages_step(struct rtsp_outages *o, struct rtsp_now now);
 /* What was told of the share is durable, or was given up. */
@@ -152,7 +178,7 @@ void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_
 uint32_t rtsp_outages_held(const struct rtsp_outages *o); /* reports */
 
 /* For a restart: puts a share in that the node knows, without members; of an outage that is in already when that is the same.  NULL: no
- * memory.  Takes references of what `like` has; of its outage common, name, kind, excused, cause, began, before are looked at. */
+ * memory.  Takes references of what `like` has; of its outage common, name, what, cause, began, before are looked at. */
 struct rtsp_share *rtsp_outages_restore(
 	struct rtsp_outages *o, const struct rtsp_share *like, struct torap_mono now);
 /* Then each of its members, as that was.  Who has another audience now is not in it any more. */

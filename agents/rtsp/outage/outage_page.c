@@ -14,7 +14,7 @@ void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *b
 	for (uint32_t i = 0; i < o->list_room; i++) {
 		if (!o->list[i] || !o->list[i]->open)
 			continue;
-		open[o->list[i]->excused]++;
+		open[o->list[i]->what.excused]++;
 		dark += o->list[i]->dark;
 	}
 	torap_metric_head(body, "torap_rtsp_outages", "gauge", "Outages of many that are open.");
@@ -28,11 +28,13 @@ void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *b
 	for (unsigned i = 0; i < 2; i++)
 		torap_metric_labelled(
 			body, "torap_rtsp_outage_ends_total", "planned", planned[i], (double)o->ends[i]);
-	torap_metric_one(body, "torap_rtsp_outage_cameras", "gauge", "Cameras that are dark in them.", dark);
+	torap_metric_one(body, "torap_rtsp_outage_cameras", "gauge",
+		"Cameras that have the fault still, of each outage.", dark);
 	torap_metric_one(body, "torap_rtsp_outage_reports_total", "counter",
-		"Begins and ends of offline cameras that outages stand for.", (double)o->swallowed);
+		"Begins and ends of cameras' faults that outages stand for.", (double)o->swallowed);
 	torap_metric_one(body, "torap_rtsp_reports_held", "gauge",
-		"Cameras that are offline, and it is not known yet whether alone.", rtsp_outages_held(o));
+		"Faults of which it is not known yet whether that camera alone has them.",
+		rtsp_outages_held(o));
 	torap_metric_one(body, "torap_rtsp_planned", "gauge", "Planned outages that hold now.",
 		(double)a->plan.active_count);
 }
@@ -44,16 +46,19 @@ static json_t *share_json(const struct rtsp_agent *a, uint32_t place)
 	const struct rtsp_outage *outage = share->outage;
 	char text[TORAP_WALL_TEXT_SIZE];
 	json_t *json = json_object(), *members = json_object();
-	for (uint32_t i = 0; i < o->room; i++)
-		if (o->members[i].number && o->members[i].share == place)
+	for (uint32_t i = 0; i < o->room; i++) {
+		const struct rtsp_member *m = rtsp_outages_member(o, outage->what.fault, i);
+		if (o->seats[i].number && m->share == place)
 			json_object_set_new(members, a->cameras.slots[i]->address,
-				json_string(o->members[i].state == RTSP_MEMBER_IN ? "dark" : "back"));
+				json_string(m->state == RTSP_MEMBER_IN ? "dark" : "back"));
+	}
 	json_object_set_new(json, "common", json_string(rtsp_common_name(outage->common)));
 	json_object_set_new(json, "name", json_string(outage->name));
+	json_object_set_new(json, "fault", json_string(rtsp_fault_name(outage->what.fault)));
 	json_object_set_new(json, "state", json_string(share->ended ? "over" : "open"));
 	json_object_set_new(json, "since", json_string(torap_wall_format(share->since, text)));
 	json_object_set_new(json, "cause", json_string(rtsp_cause_name(outage->cause)));
-	json_object_set_new(json, "planned", json_boolean(outage->excused));
+	json_object_set_new(json, "planned", json_boolean(outage->what.excused));
 	json_object_set_new(json, "dark", json_integer(share->dark));
 	json_object_set_new(json, "total", json_integer(outage->members));
 	json_object_set_new(json, "durable", json_boolean(share->durable));

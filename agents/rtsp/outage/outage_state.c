@@ -12,7 +12,7 @@
 #include "conf/file.h"
 
 enum { DIGEST = 16, TEXT_MAX = 255, DARK = 1, UNTOLD = 2 /* flags of a member */ };
-static const char magic[] = "torap-rtsp outages 2\n";
+static const char magic[] = "torap-rtsp outages 3\n", old_magic[] = "torap-rtsp outages 2\n";
 
 /* Writing. */
 
@@ -25,13 +25,14 @@ static void write_text(struct torap_writer *w, const char *text)
 static void write_members(const struct rtsp_outages *o, const struct rtsp_cameras *cameras, uint32_t place,
 	struct torap_writer *w)
 {
+	const enum rtsp_fault fault = o->shares[place].outage->what.fault;
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < o->room; i++)
-		count += o->members[i].number && o->members[i].share == place;
+		count += o->seats[i].number && rtsp_outages_member(o, fault, i)->share == place;
 	torap_write_u32(w, count);
 	for (uint32_t i = 0; i < o->room; i++) {
-		const struct rtsp_member *m = &o->members[i];
-		if (!m->number || m->share != place)
+		const struct rtsp_member *m = rtsp_outages_member(o, fault, i);
+		if (!o->seats[i].number || m->share != place)
 			continue;
 		write_text(w, cameras->slots[i]->address);
 		torap_write_u8(w, (m->state == RTSP_MEMBER_IN ? DARK : 0) | (m->untold ? UNTOLD : 0));
@@ -49,8 +50,9 @@ static void write_share(const struct rtsp_outages *o, const struct rtsp_cameras 
 	const struct rtsp_camera *first = rtsp_cameras_find(cameras, share->first);
 	torap_write_u8(w, (uint8_t)outage->common);
 	write_text(w, outage->name);
+	torap_write_u8(w, (uint8_t)outage->what.fault);
 	torap_write_u8(w, (uint8_t)outage->cause);
-	torap_write_u8(w, (uint8_t)outage->kind);
+	torap_write_u8(w, (uint8_t)outage->what.kind);
 	torap_write_u64(w, (uint64_t)outage->began.us);
 	torap_write_u32(w, outage->before);
 	torap_write_u64(w, share->audience);
@@ -58,8 +60,8 @@ static void write_share(const struct rtsp_outages *o, const struct rtsp_cameras 
 	write_text(w, first ? first->address : "");
 	torap_write_u8(w, share->ended);
 	torap_write_u32(w, share->ended ? share->members : 0);
-	torap_write_u8(w, outage->excused);
-	if (outage->excused) {
+	torap_write_u8(w, outage->what.excused);
+	if (outage->what.excused) {
 		write_text(w, share->planned ? share->planned->who : "");
 		write_text(w, share->planned ? share->planned->why : "");
 	}
@@ -124,8 +126,9 @@ static void read_member(struct rtsp_outages *o, struct rtsp_share *share, const 
 	struct rtsp_camera *c = r->failed ? NULL : rtsp_cameras_named(cameras, address);
 	if (!c)
 		return;
+	const enum rtsp_fault fault = share->outage->what.fault;
 	uint32_t slot = rtsp_camera_slot(c);
-	if (slot >= o->room || o->members[slot].share != RTSP_NO_SHARE)
+	if (slot >= o->room || rtsp_outages_member(o, fault, slot)->share != RTSP_NO_SHARE)
 		return;
 	const struct rtsp_member like = { .state = flags & DARK ? RTSP_MEMBER_IN : RTSP_MEMBER_FREE,
 		.untold = flags & UNTOLD,
@@ -135,7 +138,7 @@ static void read_member(struct rtsp_outages *o, struct rtsp_share *share, const 
 	rtsp_outages_restore_member(o, share, slot, &like, now.mono);
 	if (!(flags & DARK))
 		return;
-	struct rtsp_trouble *t = &c->health.troubles[RTSP_OFFLINE];
+	struct rtsp_trouble *t = &c->health.troubles[fault];
 	*t = (struct rtsp_trouble){ .open = true,
 		.starts = 1,
 		.times = 1,
@@ -144,31 +147,42 @@ static void read_member(struct rtsp_outages *o, struct rtsp_share *share, const 
 		.cause = (enum rtsp_cause)cause };
 }
 
-static bool read_share(struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_reader *r,
-	struct rtsp_now now)
+/* Into `name`, with room for TEXT_MAX + 1.  `old`: of version 2. */
+static void read_outage(struct torap_reader *r, struct rtsp_outage *out, char *name, bool old)
 {
-	char name[TEXT_MAX + 1], first[TEXT_MAX + 1];
-	struct rtsp_outage outage = { .name = name };
-	struct rtsp_share like = { .outage = &outage };
 	unsigned common = torap_read_u8(r);
 	read_text(r, name);
+	unsigned fault = old ? RTSP_OFFLINE : torap_read_u8(r);
 	unsigned cause = torap_read_u8(r), kind = torap_read_u8(r);
-	outage.began.us = (int64_t)torap_read_u64(r);
-	outage.before = torap_read_u32(r);
+	out->name = name;
+	out->began.us = (int64_t)torap_read_u64(r);
+	out->before = torap_read_u32(r);
+	r->failed |= common >= RTSP_COMMONS || fault < RTSP_OFFLINE || fault >= RTSP_FAULTS ||
+		     cause >= RTSP_CAUSES || kind >= RTSP_OUTCOMES || out->began.us < 0 ||
+		     (fault != RTSP_OFFLINE && kind != RTSP_OUTCOME_PICTURE);
+	out->common = (enum rtsp_common)common;
+	out->what.fault = (enum rtsp_fault)fault;
+	out->what.kind = (enum rtsp_outcome)kind;
+	out->cause = (enum rtsp_cause)cause;
+}
+
+static bool read_share(struct rtsp_outages *o, const struct rtsp_cameras *cameras, struct torap_reader *r,
+	bool old, struct rtsp_now now)
+{
+	char name[TEXT_MAX + 1], first[TEXT_MAX + 1];
+	struct rtsp_outage outage = { 0 };
+	struct rtsp_share like = { .outage = &outage };
+	read_outage(r, &outage, name, old);
 	like.audience = torap_read_u64(r);
 	like.since.us = (int64_t)torap_read_u64(r);
 	read_text(r, first);
 	like.ended = torap_read_u8(r);
 	like.members = torap_read_u32(r);
-	outage.excused = torap_read_u8(r);
-	like.planned = outage.excused ? read_planned(r) : NULL;
+	outage.what.excused = torap_read_u8(r);
+	like.planned = outage.what.excused ? read_planned(r) : NULL;
 	uint32_t count = torap_read_u32(r);
-	r->failed |= common >= RTSP_COMMONS || cause >= RTSP_CAUSES || kind >= RTSP_OUTCOMES ||
-		     outage.began.us < 0 || like.since.us < 0 ||
+	r->failed |= like.since.us < 0 ||
 		     (like.ended ? count : like.members); /* who was in one that has ended is free again */
-	outage.common = (enum rtsp_common)common;
-	outage.cause = (enum rtsp_cause)cause;
-	outage.kind = (enum rtsp_outcome)kind;
 	const struct rtsp_camera *camera = rtsp_cameras_named(cameras, first);
 	like.first = camera ? camera->number : 0;
 	struct rtsp_share *share = r->failed ? NULL : rtsp_outages_restore(o, &like, now.mono);
@@ -184,13 +198,14 @@ bool rtsp_outage_state_decode(struct rtsp_outages *o, const struct rtsp_cameras 
 	struct torap_reader r = torap_reader(bytes);
 	struct torap_bytes head = torap_read_bytes(&r, strlen(magic)), digest = torap_read_bytes(&r, DIGEST);
 	uint8_t found[DIGEST];
-	if (r.failed || memcmp(head.data, magic, head.size) != 0)
+	bool old = !r.failed && memcmp(head.data, old_magic, head.size) == 0;
+	if (r.failed || (!old && memcmp(head.data, magic, head.size) != 0))
 		return false;
 	crypto_generichash(found, DIGEST, r.at, (size_t)(r.end - r.at), NULL, 0);
 	if (memcmp(found, digest.data, DIGEST) != 0)
 		return false;
 	while (!torap_read_end(&r))
-		if (!read_share(o, cameras, &r, now))
+		if (!read_share(o, cameras, &r, old, now))
 			return false;
 	return true;
 }

@@ -1,9 +1,11 @@
 /* outage_state.h: open outages of many, which outlive a restart in a file of their own (STATE.outages), replaced as a whole: those that the node
  * knows of.  An agent that was restarted in the middle of one tells neither a second start nor its cameras one by one.
  *
- *     "torap-rtsp outages 2\n", a digest (16 bytes) of what follows, then for each share (outage.h) its outage's common, name, cause, kind, began, how
- *     many were told before; audience, since, first camera, whether it has ended, who planned it and why, and its members: address, dark, since when,
- *     cause, outcome */
+ *     "torap-rtsp outages 3\n", a digest (16 bytes) of what follows, then for each share (outage.h) its outage's common, name, fault, cause, kind, began,
+ *     how many were told before; audience, since, first camera, whether it has ended, who planned it and why, and its members: address, dark, since
+ *     when, cause, outcome
+ *
+ * Version 2 is read, too: it has no fault, for there was no other than offline. */
 #pragma once
 
 #include <uv.h>

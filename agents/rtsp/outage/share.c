@@ -60,8 +60,8 @@ static void drop(struct rtsp_outages *o, struct rtsp_share *share)
 static bool may_speak_for(const struct rtsp_outages *o, uint32_t slot, const struct rtsp_share *share)
 {
 	const struct rtsp_outage *outage = share->outage;
-	const struct rtsp_member *m = &o->members[slot];
-	return m->number && m->audience == share->audience &&
+	const struct rtsp_member *m = rtsp_outages_member(o, outage->what.fault, slot);
+	return o->seats[slot].number && o->seats[slot].audience == share->audience &&
 	       (m->share == rtsp_share_place(o, share) ||
 		       (share->ended && outage->group != RTSP_NO_GROUP &&
 			       o->groups.of[slot][outage->common] == outage->group));
@@ -74,13 +74,12 @@ static bool choose_first(struct rtsp_outages *o, struct rtsp_share *share)
 	for (uint32_t i = 0; i < o->room; i++) {
 		if (!may_speak_for(o, i, share))
 			continue;
-		if (o->members[i].number == share->first)
+		if (o->seats[i].number == share->first)
 			return true;
 		o->scratch[count++] = i;
 	}
 	if (count)
-		share->first =
-			o->members[rtsp_decide_first(o, o->scratch, count, o->scratch + o->room)].number;
+		share->first = o->seats[rtsp_decide_first(o, o->scratch, count, o->scratch + o->room)].number;
 	return count != 0;
 }
 
@@ -89,16 +88,17 @@ static enum rtsp_outcome usual_outcome(const struct rtsp_outages *o, const uint3
 	uint32_t times[RTSP_OUTCOMES] = { 0 };
 	unsigned usual = 0;
 	for (uint32_t i = 0; i < count; i++)
-		if (++times[o->members[slots[i]].reported] > times[usual])
-			usual = o->members[slots[i]].reported;
+		if (++times[rtsp_outages_member(o, RTSP_OFFLINE, slots[i])->reported] > times[usual])
+			usual = rtsp_outages_member(o, RTSP_OFFLINE, slots[i])->reported;
 	return (enum rtsp_outcome)usual;
 }
 
-static bool is_flapping(const struct rtsp_outages *o, const uint32_t *slots, uint32_t count)
+static bool is_flapping(
+	const struct rtsp_outages *o, enum rtsp_fault fault, const uint32_t *slots, uint32_t count)
 {
 	uint32_t flapping = 0;
 	for (uint32_t i = 0; i < count; i++)
-		flapping += o->members[slots[i]].flapping;
+		flapping += rtsp_outages_member(o, fault, slots[i])->flapping;
 	return 2 * flapping > count;
 }
 
@@ -106,13 +106,15 @@ static void tell(struct rtsp_outages *o, struct rtsp_share *share, enum rtsp_mas
 	uint32_t others)
 {
 	const struct rtsp_outage *outage = share->outage;
+	const enum rtsp_fault fault = outage->what.fault;
 	const uint32_t *slots = o->scratch;
+	const bool starts = state == RTSP_MASS_START;
 	const struct rtsp_mass mass = {
 		.share = share,
 		.state = state,
-		.outcome = state == RTSP_MASS_START ? usual_outcome(o, slots, count) : 0,
+		.outcome = starts && fault == RTSP_OFFLINE ? usual_outcome(o, slots, count) : 0,
 		.of = outage->group == RTSP_NO_GROUP ? outage->members : o->groups.list[outage->group].count,
-		.flapping = state == RTSP_MASS_START && is_flapping(o, slots, count),
+		.flapping = starts && is_flapping(o, fault, slots, count),
 		.slots = slots,
 		.slots_count = count,
 		.others = o->scratch + o->room,
@@ -120,7 +122,7 @@ static void tell(struct rtsp_outages *o, struct rtsp_share *share, enum rtsp_mas
 	};
 	share->pending |= state != RTSP_MASS_END;
 	share->joined = false;
-	share->left &= state == RTSP_MASS_START;
+	share->left &= starts;
 	o->changes++;
 	o->port.tell_mass(o->port.hint, &mass);
 }
@@ -130,7 +132,7 @@ static void start(struct rtsp_outages *o, struct rtsp_share *share)
 {
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = &o->members[i];
+		struct rtsp_member *m = rtsp_outages_member(o, share->outage->what.fault, i);
 		if (m->share != rtsp_share_place(o, share))
 			continue;
 		m->untold &= m->state != RTSP_MEMBER_IN;
@@ -145,7 +147,7 @@ void rtsp_share_change(struct rtsp_outages *o, struct rtsp_share *share)
 	uint32_t joined = 0, left = 0;
 	choose_first(o, share);
 	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = &o->members[i];
+		struct rtsp_member *m = rtsp_outages_member(o, share->outage->what.fault, i);
 		if (m->share != rtsp_share_place(o, share) || !m->untold)
 			continue;
 		m->untold = false;
@@ -159,13 +161,14 @@ void rtsp_share_change(struct rtsp_outages *o, struct rtsp_share *share)
 	share->joined = share->left = false;
 }
 
-static void hold_again(struct rtsp_outages *o, uint32_t slot, struct rtsp_now now)
+static void hold_again(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct rtsp_now now)
 {
-	struct rtsp_member *m = &o->members[slot];
+	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
 	m->state = RTSP_MEMBER_HELD;
 	m->deadline = now.mono;
-	if (!m->failures)
-		return; /* not tried since a restart */
+	o->stirred |= rtsp_fault_bit(fault);
+	if (fault != RTSP_OFFLINE || !m->failures)
+		return; /* what its pictures showed stays; or it was not tried since a restart */
 	m->reported = m->outcome;
 	m->cause = rtsp_health_cause(m->outcome, o->groups.of[slot][RTSP_COMMON_RECORDER] != RTSP_NO_GROUP);
 }
@@ -177,7 +180,7 @@ void rtsp_share_end(struct rtsp_outages *o, struct rtsp_share *share, struct rts
 	if (somebody && share->untold)
 		start(o, share); /* No end without one. */
 	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = &o->members[i];
+		struct rtsp_member *m = rtsp_outages_member(o, share->outage->what.fault, i);
 		if (m->share != place)
 			continue;
 		m->share = RTSP_NO_SHARE;
@@ -186,11 +189,11 @@ void rtsp_share_end(struct rtsp_outages *o, struct rtsp_share *share, struct rts
 		if (m->state != RTSP_MEMBER_IN)
 			continue;
 		o->scratch[o->room + dark++] = i;
-		hold_again(o, i, now);
+		hold_again(o, i, share->outage->what.fault, now);
 	}
 	share->ended = true;
 	share->outage->dark -= share->dark;
-	o->ends[share->outage->excused] += --share->outage->open == 0;
+	o->ends[share->outage->what.excused] += --share->outage->open == 0;
 	tell(o, share, RTSP_MASS_END, all, dark);
 }
 

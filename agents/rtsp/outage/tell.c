@@ -85,11 +85,13 @@ static void on_tell(void *hint, uint32_t slot, const struct rtsp_report *report)
 	tell_one(a, a->cameras.slots[slot], report);
 }
 
-static void on_hurry(void *hint, uint32_t slot)
+static void on_hurry(void *hint, uint32_t slot, enum rtsp_fault fault)
 {
 	struct rtsp_agent *a = hint;
-	if (slot < a->schedule.room)
-		rtsp_schedule_soon(&a->schedule, slot, torap_app_mono());
+	if (slot >= a->schedule.room)
+		return;
+	a->cameras.slots[slot]->clock_asked |= fault == RTSP_WRONG_CLOCK;
+	rtsp_schedule_soon(&a->schedule, slot, torap_app_mono());
 }
 
 static struct kit_planned *on_excuse(void *hint, uint32_t slot)
@@ -108,9 +110,10 @@ static void on_tell_mass(void *hint, const struct rtsp_mass *mass)
 	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, share->first);
 	struct rtsp_mass_note *note = c ? rtsp_mass_note_create(mass, &a->cameras) : NULL;
 	torap_notice("RTSP-OUTAGE",
-		"%s %s: an outage of %u cameras %s for %u of them, of which %u are dark; cause %s%s",
-		rtsp_common_name(o->common), o->name, o->members, words[mass->state], share->members,
-		share->dark, rtsp_cause_name(o->cause), o->excused ? "; planned" : "");
+		"%s %s, %s: an outage of %u cameras %s for %u of them, of which %u have it; cause %s%s",
+		rtsp_common_name(o->common), o->name, rtsp_fault_name(o->what.fault), o->members,
+		words[mass->state], share->members, share->dark, rtsp_cause_name(o->cause),
+		o->what.excused ? "; planned" : "");
 	if (note && rtsp_outbox_add_mass(&a->outbox, c, &note, torap_app_wall(), torap_app_mono()))
 		return;
 	rtsp_mass_note_destroy(note);
@@ -179,8 +182,9 @@ int rtsp_tell_rows(struct rtsp_agent *a, bool first)
 		return r;
 	for (uint32_t i = 0; i < a->cameras.count; i++) {
 		uint32_t slot = a->cameras.by_address[i];
-		if (a->cameras.slots[slot]->told & rtsp_fault_bit(RTSP_OFFLINE))
-			rtsp_outages_known(&a->outages, slot);
+		for (int f = RTSP_OFFLINE; f < RTSP_FAULTS; f++)
+			if (a->cameras.slots[slot]->told & rtsp_fault_bit(f))
+				rtsp_outages_known(&a->outages, slot, f);
 	}
 	load(a);
 	return 0;
@@ -194,17 +198,18 @@ void rtsp_tell(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_re
 	for (unsigned i = 0; i < count; i++) {
 		const struct rtsp_report *r = &reports[i];
 		(r->start ? a->counters.starts : a->counters.ends)[r->fault]++;
-		if (r->fault == RTSP_OFFLINE && rtsp_camera_slot(c) < a->outages.room)
+		if (rtsp_camera_slot(c) < a->outages.room)
 			rtsp_outages_report(&a->outages, rtsp_camera_slot(c), r, now);
 		else
 			tell_one(a, c, r);
 	}
 }
 
-void rtsp_tell_well(struct rtsp_agent *a, const struct rtsp_camera *c)
+void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_verdict *verdict)
 {
 	if (rtsp_camera_slot(c) < a->outages.room)
-		rtsp_outages_well(&a->outages, rtsp_camera_slot(c), torap_app_mono());
+		rtsp_outages_seen(
+			&a->outages, rtsp_camera_slot(c), verdict, c->profile->ignored, torap_app_mono());
 }
 
 /* Who is not reported as offline explains nothing either. */

@@ -1,6 +1,7 @@
 /* fault.h: the words for what can be wrong with a camera, and for why. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum rtsp_fault {
@@ -21,6 +22,12 @@ enum rtsp_fault {
 static inline uint32_t rtsp_fault_bit(enum rtsp_fault fault)
 {
 	return 1u << fault;
+}
+
+/* Of what a picture shows: one of these at most is a picture's (judge.h), and it says nothing of the others then. */
+static inline bool rtsp_fault_is_sight(enum rtsp_fault fault)
+{
+	return fault >= RTSP_BLACK && fault <= RTSP_FROZEN;
 }
 
 /* "black", "wrong_size"; "good". */

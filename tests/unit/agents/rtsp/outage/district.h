@@ -1,5 +1,5 @@
-/* district.h: cameras behind switches that die and come back, in seconds that nobody waits for: real health, schedule and machine of
- * outages, with torap-rtsp's defaults: a look a minute, 200 at a time, 4 at one recorder. */
+/* district.h: cameras behind switches that die and come back, and such that see badly, in seconds that nobody waits for: real health, schedule and
+ * machine of outages, with torap-rtsp's defaults: a look a minute, 200 at a time, 4 at one recorder; of held ones each 10 s. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -14,13 +14,15 @@
 enum { DISTRICT_MAX = 2048, DISTRICT_TOLD_MAX = 4096, DISTRICT_PERIOD_S = 60 };
 
 struct district_told { /* what would be an event */
-	char text[64]; /* "offline start 7", "switch sw-1 start", "planned switch sw-1 end" */
+	char text
+		[64]; /* "offline start 7", "switch sw-1 start", "planned switch sw-1 end", "recorder nvr-1 frozen start" */
 	uint32_t slots[DISTRICT_MAX], others[DISTRICT_MAX];
 	uint32_t count, others_count, members, dark, before, total, first;
 	uint64_t audience;
 	struct torap_wall since, began;
 	enum rtsp_cause cause;
 	enum rtsp_outcome kind;
+	bool measured;
 	int64_t at_s;
 	uint64_t number;
 	enum rtsp_mass_state state;
@@ -32,7 +34,12 @@ static struct district {
 	uint64_t numbers[DISTRICT_MAX];
 	struct rtsp_belongs belongs[DISTRICT_MAX];
 	struct rtsp_health health[DISTRICT_MAX];
-	enum rtsp_outcome down[DISTRICT_MAX]; /* RTSP_OUTCOME_PICTURE: it is well */
+	enum rtsp_outcome down[DISTRICT_MAX]; /* RTSP_OUTCOME_PICTURE: it answers */
+	uint32_t shows[DISTRICT_MAX];         /* faults of its pictures: rtsp_fault_bit() */
+	bool held[DISTRICT_MAX];
+	int64_t picture_s[DISTRICT_MAX], fresh_s[DISTRICT_MAX]; /* the last one; the last new one */
+	int64_t froze_s;                                        /* those that froze did so then */
+	bool clock_asked[DISTRICT_MAX], clock_known[DISTRICT_MAX];
 	struct rtsp_schedule schedule;
 	int64_t busy_until_s[DISTRICT_MAX]; /* 0: nobody looks at it */
 	uint64_t looks;
@@ -63,8 +70,10 @@ static inline void district_on_tell(void *hint, uint32_t slot, const struct rtsp
 {
 	(void)hint;
 	struct district_told *t = district_tell();
-	snprintf(t->text, sizeof t->text, "offline %s %u", r->start ? "start" : "end", slot);
+	snprintf(t->text, sizeof t->text, "%s %s %u", rtsp_fault_name(r->fault), r->start ? "start" : "end",
+		slot);
 	t->cause = r->cause;
+	t->measured = r->measured;
 }
 
 static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
@@ -72,8 +81,11 @@ static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
 	static const char *const states[] = { "start", "change", "end" };
 	(void)hint;
 	struct district_told *t = district_tell();
-	snprintf(t->text, sizeof t->text, "%s%s %s %s", m->share->outage->excused ? "planned " : "",
-		rtsp_common_name(m->share->outage->common), m->share->outage->name, states[m->state]);
+	const struct rtsp_what *what = &m->share->outage->what;
+	snprintf(t->text, sizeof t->text, "%s%s %s %s%s%s", what->excused ? "planned " : "",
+		rtsp_common_name(m->share->outage->common), m->share->outage->name,
+		what->fault == RTSP_OFFLINE ? "" : rtsp_fault_name(what->fault),
+		what->fault == RTSP_OFFLINE ? "" : " ", states[m->state]);
 	memcpy(t->slots, m->slots, m->slots_count * sizeof *m->slots);
 	memcpy(t->others, m->others, m->others_count * sizeof *m->others);
 	t->count = m->slots_count;
@@ -82,7 +94,7 @@ static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
 	t->dark = m->share->dark;
 	t->before = m->share->outage->before;
 	t->cause = m->share->outage->cause;
-	t->kind = m->share->outage->kind;
+	t->kind = m->share->outage->what.kind;
 	t->total = m->share->outage->members;
 	t->audience = m->share->audience;
 	t->first = (uint32_t)m->share->first - 1;
@@ -92,9 +104,10 @@ static inline void district_on_mass(void *hint, const struct rtsp_mass *m)
 	t->state = m->state;
 }
 
-static inline void district_on_hurry(void *hint, uint32_t slot)
+static inline void district_on_hurry(void *hint, uint32_t slot, enum rtsp_fault fault)
 {
 	(void)hint;
+	district.clock_asked[slot] |= fault == RTSP_WRONG_CLOCK;
 	rtsp_schedule_soon(&district.schedule, slot, district_now().mono);
 }
 
@@ -129,7 +142,7 @@ static inline void district_set(void)
 	cr_assert_eq(rtsp_schedule_init(s, district.count, district.count), 0);
 	memset(district.busy_until_s, 0, sizeof district.busy_until_s);
 	for (uint32_t i = 0; i < district.count; i++)
-		if (district.numbers[i])
+		if (district.numbers[i] && !district.held[i])
 			rtsp_schedule_add(s, i, district_recorder(i),
 				(double)(i * 37 % DISTRICT_PERIOD_S) / DISTRICT_PERIOD_S,
 				district_now().mono);
@@ -158,33 +171,67 @@ static inline void district_close(void)
 	free(district.told);
 }
 
+/* What a look at it shows. */
+static inline struct rtsp_verdict district_verdict(uint32_t i)
+{
+	struct rtsp_verdict v = { .faults = district.shows[i] & ~rtsp_fault_bit(RTSP_FROZEN),
+		.first = !district.picture_s[i],
+		.cause = RTSP_CAUSE_MASKED };
+	if (!(district.shows[i] & rtsp_fault_bit(RTSP_FROZEN)))
+		district.fresh_s[i] = district.now_s;
+	else if (district.picture_s[i] < district.froze_s)
+		district.fresh_s[i] = district.now_s; /* it differs from what was seen before */
+	v.unchanged_us = (district.now_s - district.fresh_s[i]) * TORAP_US_PER_S;
+	if (v.unchanged_us >= 60 * TORAP_US_PER_S)
+		v.faults |= rtsp_fault_bit(RTSP_FROZEN);
+	if (!district.clock_known[i]) {
+		v.unknown = rtsp_fault_bit(RTSP_WRONG_CLOCK);
+		v.faults &= ~v.unknown;
+	}
+	district.picture_s[i] = district.now_s;
+	return v;
+}
+
 static inline void district_look(uint32_t i)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
-	const struct rtsp_verdict good = { 0 };
 	struct rtsp_now now = district_now();
 	bool recorder = *district.belongs[i].names[RTSP_COMMON_RECORDER];
 	unsigned count;
 	district.looks++;
 	if (district.down[i] == RTSP_OUTCOME_PICTURE) {
-		rtsp_outages_well(&district.o, i, now.mono);
+		const struct rtsp_verdict verdict = district_verdict(i);
+		rtsp_outages_seen(&district.o, i, &verdict, 0, now.mono);
 		count = rtsp_health_picture(
-			&district.health[i], &good, recorder, &rtsp_profile_default, now, reports);
+			&district.health[i], &verdict, recorder, &rtsp_profile_default, now, reports);
 	} else {
 		rtsp_outages_failed(&district.o, i, district.down[i], now.mono);
 		count = rtsp_health_failure(
 			&district.health[i], district.down[i], recorder, &rtsp_profile_default, now, reports);
 	}
 	for (unsigned k = 0; k < count; k++)
-		if (reports[k].fault == RTSP_OFFLINE)
-			rtsp_outages_report(&district.o, i, &reports[k], now);
-	rtsp_schedule_done(&district.schedule, i, district.down[i] != RTSP_OUTCOME_PICTURE,
-		rtsp_health_undecided(&district.health[i]), (uint32_t)rand() * 2u, now.mono);
+		rtsp_outages_report(&district.o, i, &reports[k], now);
+	district.clock_asked[i] = false;
+	if (!district.held[i])
+		rtsp_schedule_done(&district.schedule, i, district.down[i] != RTSP_OUTCOME_PICTURE,
+			rtsp_health_undecided(&district.health[i]), (uint32_t)rand() * 2u, now.mono);
+}
+
+/* As watch.c does: few looks wait for what the clock shows. */
+static inline bool district_waits_for_clock(uint32_t i)
+{
+	const struct rtsp_trouble *t = &district.health[i].troubles[RTSP_WRONG_CLOCK];
+	return district.held[i] || district.clock_asked[i] || (t->open ? t->good : t->bad) ||
+	       (district.now_s / DISTRICT_PERIOD_S + i) % (t->open ? 10 : 60) == 1;
 }
 
 /* How long it takes to get an answer, or none. */
-static inline int64_t district_takes(enum rtsp_outcome outcome)
+static inline int64_t district_takes(uint32_t i)
 {
+	const enum rtsp_outcome outcome = district.down[i];
+	district.clock_known[i] = district_waits_for_clock(i);
+	if (outcome == RTSP_OUTCOME_PICTURE)
+		return district.clock_known[i] && !district.held[i] ? 6 : 1;
 	return outcome == RTSP_OUTCOME_TIMEOUT_CONNECT ? 5 : outcome == RTSP_OUTCOME_NO_ROUTE ? 3 : 1;
 }
 
@@ -192,13 +239,15 @@ static inline void district_turns(void)
 {
 	uint32_t i;
 	for (i = 0; i < district.count; i++) {
+		if (district.held[i] && district.numbers[i] && (district.now_s + i) % 10 == 0)
+			district.busy_until_s[i] = district.now_s - 1 + district_takes(i);
 		if (!district.busy_until_s[i] || district.busy_until_s[i] > district.now_s)
 			continue;
 		district.busy_until_s[i] = 0;
 		district_look(i);
 	}
 	while ((i = rtsp_schedule_take(&district.schedule, district_now().mono)) != RTSP_NOBODY)
-		district.busy_until_s[i] = district.now_s + district_takes(district.down[i]);
+		district.busy_until_s[i] = district.now_s + district_takes(i);
 }
 
 static inline void district_run(int64_t seconds)
@@ -221,6 +270,14 @@ static inline void district_down(uint32_t from, uint32_t until, enum rtsp_outcom
 {
 	for (uint32_t i = from; i < until; i++)
 		district.down[i] = outcome;
+}
+
+static inline void district_show(uint32_t from, uint32_t until, uint32_t faults)
+{
+	if (faults & rtsp_fault_bit(RTSP_FROZEN))
+		district.froze_s = district.now_s;
+	for (uint32_t i = from; i < until; i++)
+		district.shows[i] = faults;
 }
 
 static inline void district_belong(uint32_t from, uint32_t until, enum rtsp_common common, const char *name)

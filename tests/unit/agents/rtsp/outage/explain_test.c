@@ -13,6 +13,12 @@ static struct torap_mono at(int64_t seconds)
 	return (struct torap_mono){ seconds * TORAP_US_PER_S };
 }
 
+static void see_well(uint32_t slot, struct torap_mono now)
+{
+	const struct rtsp_verdict good = { 0 };
+	rtsp_outages_seen(&o, slot, &good, 0, now);
+}
+
 static void begin(void)
 {
 	uint64_t numbers[CAMERAS];
@@ -31,9 +37,9 @@ static void finish(void)
 
 static struct rtsp_explanation explain(void)
 {
+	const struct rtsp_what silent = { RTSP_OFFLINE, RTSP_OUTCOME_PICTURE, false };
 	rtsp_explaining_forget(o.explaining);
-	return rtsp_explain(
-		&o, rtsp_groups_find(&o.groups, RTSP_COMMON_SWITCH, "sw-1"), RTSP_OUTCOME_PICTURE, false);
+	return rtsp_explain(&o, rtsp_groups_find(&o.groups, RTSP_COMMON_SWITCH, "sw-1"), &silent);
 }
 
 /* One fails for a reason of its own, a minute before the switch dies; in between all others were seen well. */
@@ -41,7 +47,7 @@ Test(explain, an_older_fault_does_not_make_those_alive_that_were_seen_since, .in
 {
 	rtsp_outages_failed(&o, 0, SILENT, at(10));
 	for (uint32_t i = 1; i < CAMERAS; i++)
-		rtsp_outages_well(&o, i, at(20));
+		see_well(i, at(20));
 	rtsp_outages_failed(&o, 1, SILENT, at(70));
 	rtsp_outages_failed(&o, 2, SILENT, at(71));
 	struct rtsp_explanation e = explain();
@@ -58,7 +64,7 @@ Test(explain, who_was_seen_after_half_had_failed_is_alive, .init = begin, .fini 
 	for (uint32_t i = 0; i < 4; i++)
 		rtsp_outages_failed(&o, i, SILENT, at(10 + i));
 	for (uint32_t i = 4; i < CAMERAS - 1; i++)
-		rtsp_outages_well(&o, i, at(20));
+		see_well(i, at(20));
 	rtsp_outages_failed(&o, CAMERAS - 1, SILENT, at(70)); /* by itself */
 	struct rtsp_explanation e = explain();
 	cr_expect_eq(e.failing, 5);

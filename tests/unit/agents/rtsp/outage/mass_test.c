@@ -13,7 +13,8 @@ enum { MANY = 20000, NAME_MAX_ = 63 };
 
 static struct rtsp_cameras cameras;
 static uint32_t slots[MANY];
-static struct rtsp_outage outage = { .common = RTSP_COMMON_SWITCH,
+static struct rtsp_outage outage = { .what.fault = RTSP_OFFLINE,
+	.common = RTSP_COMMON_SWITCH,
 	.name = (char *)"sw-1",
 	.cause = RTSP_CAUSE_NETWORK,
 	.began = { 1700000000000000 } };
@@ -119,7 +120,7 @@ Test(mass, an_excuse_makes_it_another_thing)
 	cr_expect_eq(observation.o.n_personal, 0);
 	rtsp_mass_note_destroy(note);
 	share.planned = &planned;
-	outage.excused = true;
+	outage.what.excused = true;
 	note = note_of(RTSP_MASS_START, 3, 0);
 	cr_expect_neq(memcmp(key, observation.repeat_key, sizeof key), 0);
 	cr_expect_str_eq(observation.o.vocabulary, "torap-rtsp-planned");
@@ -130,19 +131,19 @@ Test(mass, an_excuse_makes_it_another_thing)
 	rtsp_mass_note_destroy(note);
 	cr_expect_eq(planned.refs, 1);
 	share.planned = NULL;
-	outage.excused = false;
+	outage.what.excused = false;
 	rtsp_cameras_finish(&cameras);
 }
 
 static void expect_zone(const char *name, enum rtsp_outcome kind, const char *zone)
 {
 	outage.name = (char *)name;
-	outage.kind = kind;
+	outage.what.kind = kind;
 	struct rtsp_mass_note *note = note_of(RTSP_MASS_START, 3, 0);
 	cr_expect_str_eq(observation.o.zone, zone);
 	rtsp_mass_note_destroy(note);
 	outage.name = (char *)"sw-1";
-	outage.kind = RTSP_OUTCOME_PICTURE;
+	outage.what.kind = RTSP_OUTCOME_PICTURE;
 }
 
 /* A start and its end belong together by camera, kind and zone: what one group has at a time by silence, by wrong answers and by plan, is told
@@ -157,7 +158,7 @@ Test(mass, each_kind_of_an_outage_of_one_group_has_a_zone_of_its_own)
 	expect_zone("sw-1", RTSP_OUTCOME_PICTURE, "switch sw-1");
 	expect_zone("sw-1", RTSP_OUTCOME_UNAUTHORISED, "switch sw-1 unauthorised");
 	share.planned = &planned;
-	outage.excused = true;
+	outage.what.excused = true;
 	expect_zone("sw-1", RTSP_OUTCOME_PICTURE, "switch sw-1 planned");
 	outage.common = RTSP_COMMON_RECORDER;
 	for (int kind = RTSP_OUTCOME_PICTURE + 1; kind < RTSP_OUTCOMES; kind++) {
@@ -169,7 +170,7 @@ Test(mass, each_kind_of_an_outage_of_one_group_has_a_zone_of_its_own)
 	expect_zone("all", RTSP_OUTCOME_NOT_FOUND, "all not_found planned");
 	outage.common = RTSP_COMMON_SWITCH;
 	share.planned = NULL;
-	outage.excused = false;
+	outage.what.excused = false;
 	rtsp_cameras_finish(&cameras);
 }
 
@@ -192,8 +193,9 @@ static struct kit_planned *no_excuse(void *hint, uint32_t slot)
 	return NULL;
 }
 
-static void no_hurry(void *hint, uint32_t slot)
+static void no_hurry(void *hint, uint32_t slot, enum rtsp_fault fault)
 {
+	(void)fault;
 	(void)hint;
 	(void)slot;
 }
@@ -239,8 +241,7 @@ Test(outage_state, brings_back_what_the_node_knows)
 	const struct rtsp_now now = { { 1 }, { 1800000000000000 } };
 	struct rtsp_outage like = { .common = RTSP_COMMON_SWITCH,
 		.name = (char *)"sw-1",
-		.kind = RTSP_OUTCOME_PICTURE,
-		.excused = true,
+		.what = { RTSP_OFFLINE, RTSP_OUTCOME_PICTURE, true },
 		.cause = RTSP_CAUSE_NETWORK,
 		.began = { 1700000000000000 },
 		.before = 1 };
@@ -298,7 +299,10 @@ Test(outage_state, brings_back_what_the_node_knows)
 Test(outage_state, who_has_not_heard_of_it_before_a_restart_hears_of_it_after)
 {
 	struct rtsp_now now = { { 1 }, { 1800000000000000 } };
-	struct rtsp_outage like = { .common = RTSP_COMMON_SWITCH, .name = (char *)"sw-1", .began = { 5 } };
+	struct rtsp_outage like = { .what.fault = RTSP_OFFLINE,
+		.common = RTSP_COMMON_SWITCH,
+		.name = (char *)"sw-1",
+		.began = { 5 } };
 	struct torap_writer w = { 0 };
 	name_cameras(6);
 	for (uint32_t i = 0; i < 6; i++)
@@ -331,7 +335,10 @@ Test(outage_state, who_has_not_heard_of_it_before_a_restart_hears_of_it_after)
 /* No agent writes that: its members would be in it for ever. */
 Test(outage_state, who_is_in_one_that_has_ended_is_refused)
 {
-	struct rtsp_outage like = { .common = RTSP_COMMON_SWITCH, .name = (char *)"sw-1", .began = { 5 } };
+	struct rtsp_outage like = { .what.fault = RTSP_OFFLINE,
+		.common = RTSP_COMMON_SWITCH,
+		.name = (char *)"sw-1",
+		.began = { 5 } };
 	struct torap_writer w = { 0 };
 	name_cameras(3);
 	memset(audiences, 0, sizeof audiences);
