@@ -136,7 +136,8 @@ static void fail(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, s
 	if (!m->failures)
 		m->failing_since = since;
 	m->failures += m->failures < UINT8_MAX;
-	o->stirred |= rtsp_fault_bit(fault);
+	if (rtsp_explain_fails(m))
+		o->stirred |= rtsp_fault_bit(fault);
 }
 
 static uint32_t sights(void)
