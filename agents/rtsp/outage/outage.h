@@ -10,9 +10,9 @@
  *                                                     IN --the outage is over--> HELD, and so told by itself or in another
  *
  * A group explains a camera when at least `cameras` of it fail in the same way, and at least `share` of those that were looked at since half of
- * these had failed (explain.h).  A camera whose groups cannot explain it any more is told at once; a hold is never longer than `hold`.  As
- * soon as a camera failed twice, or had two bad pictures, some others of its groups are looked at, and all of a group that explains it: so a dead switch is known
- * within seconds, not within a period.
+ * these had failed (explain.h).  A camera whose groups cannot explain it any more is told at once; a hold is never longer than `hold`, or twice
+ * that for the rest of a group that explains it.  As soon as a camera failed twice, or had two bad pictures, some others of its groups are looked at,
+ * and all of a group that explains it: so a dead switch is known within seconds, not within a period.
  *
  * Who may read of one camera may not read of each: an outage is told to each audience (groups.h) in a report of its own, which names the cameras of
  * that one only, its share.  What explains an outage, and when it is over, is decided for all shares together; one of which nobody is dark any
@@ -49,21 +49,21 @@ struct rtsp_seat {       /* a camera */
 	struct torap_mono seen_at; /* its last picture; 0: none yet */
 };
 
-struct rtsp_member { /* a camera, as of one fault */
+struct rtsp_member { /* a camera, as of one fault; there are ten times as many as cameras */
 	enum { RTSP_MEMBER_FREE, RTSP_MEMBER_HELD, RTSP_MEMBER_TOLD, RTSP_MEMBER_IN } state;
 	uint32_t share;                  /* that it is or was in: place in the list; RTSP_NO_SHARE */
 	bool untold;                     /* it joined or left that since it was last told of */
 	bool excused;                    /* as of this step: something is planned */
+	bool flapping;                   /* HELD, IN: as its own report would say */
 	uint8_t failures;                /* attempts or pictures, in succession */
+	enum rtsp_outcome outcome;       /* offline: of the last failure */
 	struct torap_mono failing_since; /* if failures */
 	struct torap_mono well_at;       /* it had not this fault; 0: never */
-	enum rtsp_outcome outcome;       /* offline: of the last failure */
 	struct torap_mono deadline;      /* HELD */
 	/* HELD, IN: what its own report would say. */
 	struct torap_wall since;
 	enum rtsp_cause cause;
 	enum rtsp_outcome reported;
-	bool flapping;
 	struct rtsp_verdict *verdict; /* owned; NULL: nothing was measured, or it is not known any more */
 };
 

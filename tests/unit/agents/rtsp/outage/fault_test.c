@@ -162,6 +162,22 @@ Test(outage_fault, a_site_whose_cameras_are_covered_one_after_another_is_one_eve
 	cr_expect_eq(district_told("site school uniform change")->others_count, 1);
 }
 
+/* Slower than that: nobody's alarm waits for the next one. */
+Test(outage_fault, a_site_whose_cameras_are_covered_slowly_is_told_one_by_one, .fini = district_close)
+{
+	district_open(60);
+	district_belong(0, 5, RTSP_COMMON_SITE, "school");
+	for (uint32_t i = 0; i < 5; i++)
+		district.held[i] = true;
+	district_set();
+	district_run(180);
+	for (uint32_t i = 0; i < 3; i++) {
+		district_show(i, i + 1, BIT(UNIFORM));
+		district_run(40);
+		district_expect(i + 1);
+	}
+}
+
 /* As before: with its measurements, and no later than `hold` after health has found it. */
 Test(outage_fault, one_camera_is_told_by_itself_as_before, .fini = district_close)
 {
