@@ -245,6 +245,35 @@ Test(share, who_changes_the_audience_is_told_to_the_new_one, .fini = district_cl
 	cr_expect_eq(told_to(THERE, "switch sw-1 end")->count, 12);
 }
 
+/* The same for what pictures show, and some are taken down meanwhile. */
+Test(share, a_change_of_the_registry_moves_every_fault, .fini = district_close)
+{
+	open_switch(20, 12);
+	district_show(0, 20, rtsp_fault_bit(RTSP_BLACK) | rtsp_fault_bit(RTSP_WRONG_SIZE));
+	district_run(200);
+	district_expect(4);
+	district.told_count = 0;
+	for (uint32_t i = 8; i < 12; i++)
+		district.belongs[i].audience = THERE;
+	for (uint32_t i = 0; i < 3; i++) {
+		district.numbers[i] = 0;
+		district.belongs[i] = (struct rtsp_belongs){ .names = { NULL } };
+	}
+	district_set();
+	district_run(60);
+	district_expect(2);
+	cr_expect_eq(told_to(THERE, "switch sw-1 black change")->count, 4);
+	cr_expect_eq(told_to(THERE, "switch sw-1 wrong_size change")->count, 4);
+	district.told_count = 0;
+	district_show(0, 20, rtsp_fault_bit(RTSP_BLACK));
+	district_run(300);
+	district_expect(2);
+	cr_expect_eq(told_to(HERE, "switch sw-1 wrong_size end")->count, 5);
+	cr_expect_eq(told_to(THERE, "switch sw-1 wrong_size end")->count, 12);
+	for (uint32_t i = 0; i < 2; i++)
+		cr_expect(district.o.shares[i].number == 0 || district.o.shares[i].dark > 0);
+}
+
 Test(share, a_planned_one_is_planned_for_all, .fini = district_close)
 {
 	open_switch(20, 12);
