@@ -19,6 +19,7 @@
 #include "broker/routing.h"
 #include "broker/scan.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/status.h"
 #include "broker/streams.h"
 #include "broker/upstream.h"
@@ -110,7 +111,7 @@ void broker_turn(struct broker *b)
 	broker_upstreams_turn(b->upstreams);
 	if (b->burials) {
 		b->burials = false;
-		broker_listener_bury(b->listener, torap_app_mono());
+		broker_sessions_bury(b->sessions, torap_app_mono());
 	}
 	broker_own_turn(b->own);
 }
@@ -168,7 +169,7 @@ static void on_tick(uv_timer_t *timer)
 	broker_own_tick(b->own, now);
 	broker_retention_tick(b->retention, now, torap_app_wall());
 	broker_listener_tick(b->listener, now);
-	broker_listener_each(b->listener, tick_session, b);
+	broker_sessions_each(b->sessions, tick_session, b);
 	broker_turn(b);
 }
 
@@ -228,7 +229,7 @@ void broker_merged(
 	broker_stream_merged(b->streams, s, batch);
 	if (was_damaged && !b->stopping) {
 		/* Feeds may stand before it, whatever it holds for them. */
-		broker_listener_each(b->listener, send_again, &again);
+		broker_sessions_each(b->sessions, send_again, &again);
 		return;
 	}
 	/* Without memory nobody is told: as a feed that is not here, it has a hole then. */
@@ -255,7 +256,7 @@ struct broker_stream *broker_new_stream(struct broker *b, const struct torap_str
 	struct broker_stream *stream =
 		broker_streams_have_room(b->streams, id) ? broker_streams_add(b->streams, id) : NULL;
 	if (stream)
-		broker_listener_each(b->listener, appeared, stream);
+		broker_sessions_each(b->sessions, appeared, stream);
 	return stream;
 }
 
@@ -318,7 +319,10 @@ static int load_rules(struct broker *b, struct torap_error *err)
 	b->audience = broker_audience_create(b->rules.policy->feeds_count);
 	b->absent = broker_absent_create();
 	b->compressor = torap_compressor_create();
-	return b->audience && b->absent && b->compressor ? 0 : torap_errorf(err, -ENOMEM, "out of memory");
+	b->sessions = broker_sessions_create();
+	return b->audience && b->absent && b->compressor && b->sessions
+		       ? 0
+		       : torap_errorf(err, -ENOMEM, "out of memory");
 }
 
 static bool admit(void *hint, const uint8_t key[static 32], const char *address)
@@ -459,6 +463,7 @@ struct broker *broker_destroy(struct broker *b)
 	b->streams = broker_streams_destroy(b->streams);
 	b->audience = broker_audience_destroy(b->audience);
 	b->absent = broker_absent_destroy(b->absent);
+	b->sessions = broker_sessions_destroy(b->sessions);
 	b->routing = broker_routing_destroy(b->routing);
 	b->compressor = torap_compressor_destroy(b->compressor);
 	broker_rules_finish(&b->rules);

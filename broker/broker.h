@@ -27,6 +27,7 @@ struct broker_listener;
 struct broker_own;
 struct broker_retention;
 struct broker_routing;
+struct broker_sessions;
 struct broker_scan;
 struct broker_stream;
 struct broker_streams;
@@ -63,6 +64,7 @@ struct broker {
 	struct broker_retention *retention;
 	void *zmq;
 	struct torap_zap *zap;
+	struct broker_sessions *sessions;
 	struct broker_listener *listener;
 	struct broker_upstreams *upstreams;
 	struct torap_http *http;

@@ -12,7 +12,6 @@
 #include "broker/broker.h"
 #include "broker/feed_send.h"
 #include "broker/feed_wire.h"
-#include "broker/listener.h"
 #include "broker/own.h"
 #include "broker/reader.h"
 #include "broker/routing.h"

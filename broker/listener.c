@@ -13,6 +13,7 @@
 #include "broker/feed.h"
 #include "broker/pace.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/writer.h"
 #include "link/message.h"
 #include "loop/app.h"
@@ -20,108 +21,18 @@
 #include "wire/envelope.h"
 
 enum {
-	BUCKETS = 16384,
 	PROTOCOL_VERSION = 1,
-	CUT_AFTER_MS = 300,    /* until a refusal has most likely reached its peer */
 	CLOSE_AFTER_MS = 1500, /* a door: when its connections are cut, and gone */
 };
 
 static const char gone_text[] = "this endpoint is closed; the broker listens elsewhere, with another key";
 
-/* A connection whose session has ended. */
-struct leaving {
-	struct leaving *next;
-	struct broker_wire wire;
-	struct torap_mono at;
-};
-
 struct broker_listener {
 	struct broker *broker;
 	struct broker_door *doors;
-	unsigned doors_open;                     /* while it closes */
-	struct broker_session *buckets[BUCKETS]; /* by routing id */
-	size_t count;
-	struct leaving *leaving;
+	unsigned doors_open; /* while it closes */
 	struct broker_pace *pace;
 };
-
-static size_t bucket_of(const uint8_t *peer, size_t size)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ peer[i]) * 0x100000001b3u;
-	return h % BUCKETS;
-}
-
-static struct broker_session *find(
-	struct broker_listener *l, const struct broker_door *door, const uint8_t *peer, size_t size)
-{
-	for (struct broker_session *s = l->buckets[bucket_of(peer, size)]; s; s = s->next)
-		if (!s->ended && s->door == door && s->peer_size == size && memcmp(s->peer, peer, size) == 0)
-			return s;
-	return NULL;
-}
-
-void broker_listener_each(
-	struct broker_listener *l, void (*each)(void *hint, struct broker_session *s), void *hint)
-{
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct broker_session *s = l->buckets[i]; s; s = s->next)
-			if (!s->ended)
-				each(hint, s);
-}
-
-struct broker_session *broker_listener_writer(struct broker_listener *l, const char *writer, uint8_t lane)
-{
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct broker_session *s = l->buckets[i]; s; s = s->next)
-			if (!s->ended && s->writer && s->lane == lane && strcmp(s->name, writer) == 0)
-				return s;
-	return NULL;
-}
-
-/* The connection of a session that ended.  Cut at once, or in a moment, when the peer was told why. */
-static void let_go(struct broker_listener *l, const struct broker_session *s, struct torap_mono now)
-{
-	if (s->keep_wire || s->wire.fd < 0)
-		return;
-	struct leaving *leaving = s->cut_later ? malloc(sizeof *leaving) : NULL;
-	if (!leaving) {
-		broker_wire_cut(s->wire);
-		return;
-	}
-	*leaving = (struct leaving){
-		.next = l->leaving, .wire = s->wire, .at = torap_mono_add_ms(now, CUT_AFTER_MS)
-	};
-	l->leaving = leaving;
-}
-
-static void bury(struct broker_listener *l, struct broker_session *s, struct torap_mono now)
-{
-	torap_info("SESSION-ENDED", "%s %s, lane %s: %s",
-		s->role == TORAP__ROLE__ROLE_WRITER ? "writer" : "feed", s->name, torap_lane_name(s->lane),
-		s->why);
-	s->writer = broker_writer_destroy(s->writer);
-	s->feed = broker_feed_destroy(s->feed);
-	let_go(l, s, now);
-	free(s);
-	l->count--;
-}
-
-void broker_listener_bury(struct broker_listener *l, struct torap_mono now)
-{
-	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct broker_session **at = &l->buckets[i]; *at;) {
-			struct broker_session *s = *at;
-			if (!s->ended) {
-				at = &s->next;
-				continue;
-			}
-			*at = s->next;
-			bury(l, s, now);
-		}
-	}
-}
 
 static void pulse(void *hint, struct broker_session *s)
 {
@@ -155,19 +66,10 @@ static void close_doors(struct broker_listener *l, struct torap_mono now)
 
 void broker_listener_tick(struct broker_listener *l, struct torap_mono now)
 {
-	broker_listener_each(l, pulse, &now);
+	broker_sessions_each(l->broker->sessions, pulse, &now);
+	broker_sessions_tick(l->broker->sessions, now);
 	broker_pace_sweep(l->pace, now);
 	close_doors(l, now);
-	for (struct leaving **at = &l->leaving; *at;) {
-		struct leaving *leaving = *at;
-		if (!torap_mono_reached(leaving->at, now)) {
-			at = &leaving->next;
-			continue;
-		}
-		*at = leaving->next;
-		broker_wire_cut(leaving->wire);
-		free(leaving);
-	}
 }
 
 /* libzmq's own routing ids are never used again.  One that the dialler chose could be taken by another key as soon as this
@@ -228,7 +130,7 @@ static void replace_older(struct broker_listener *l, struct broker_session *newe
 		broker_session_end(s, "said hello again", 0, NULL);
 	}
 	if (!newer->feed) {
-		broker_listener_each(l, replace, newer);
+		broker_sessions_each(l->broker->sessions, replace, newer);
 		return;
 	}
 	for (struct broker_feed *f =
@@ -284,7 +186,7 @@ static void on_hello(struct broker_listener *l, struct broker_door *door, const 
 		return;
 	}
 	int code = judge_hello(m, h, &reason);
-	if (!code && l->count >= BROKER_SESSIONS_MAX) {
+	if (!code && broker_sessions_full(b->sessions)) {
 		reason = "too many sessions";
 		code = TORAP__REFUSAL__CODE__BUSY;
 	}
@@ -294,11 +196,7 @@ static void on_hello(struct broker_listener *l, struct broker_door *door, const 
 		code = TORAP__REFUSAL__CODE__BUSY;
 	}
 	if (!code) {
-		/* First in its bucket: the connection's messages are its own from here on. */
-		struct broker_session **bucket = &l->buckets[bucket_of(m->peer, m->peer_size)];
-		s->next = *bucket;
-		*bucket = s;
-		l->count++;
+		broker_sessions_add(b->sessions, s);
 		code = admit(s, h, &reason);
 		/* Only who is admitted pushes out another. */
 		if (!code && !s->ended)
@@ -345,7 +243,7 @@ static void on_message(struct broker_listener *l, struct broker_door *door, stru
 {
 	struct torap_error err;
 	struct torap_envelope envelope;
-	struct broker_session *s = find(l, door, m->peer, m->peer_size);
+	struct broker_session *s = broker_sessions_find(l->broker->sessions, door, m->peer, m->peer_size);
 	if (s && (!m->has_key || memcmp(s->key, m->key, sizeof s->key) != 0)) {
 		broker_session_end(s, "gone", 0, NULL); /* Another connection has its routing id by now. */
 		s = NULL;
@@ -445,7 +343,7 @@ static void let_door_go(struct broker_listener *l, struct broker_door *d)
 {
 	d->leaving = true;
 	d->close_at = torap_mono_add_ms(torap_app_mono(), CLOSE_AFTER_MS);
-	broker_listener_each(l, leave_door, d);
+	broker_sessions_each(l->broker->sessions, leave_door, d);
 	torap_notice(
 		"LISTENING-ENDS", "%s is no endpoint of %s any more", d->endpoint, l->broker->config->name);
 }
@@ -498,14 +396,8 @@ void broker_listener_close(struct broker_listener *l)
 {
 	if (!l)
 		return;
-	broker_listener_each(l, stop, NULL);
-	broker_listener_bury(l, torap_app_mono());
-	while (l->leaving) {
-		struct leaving *leaving = l->leaving;
-		l->leaving = leaving->next;
-		broker_wire_cut(leaving->wire);
-		free(leaving);
-	}
+	broker_sessions_each(l->broker->sessions, stop, NULL);
+	broker_sessions_bury(l->broker->sessions, torap_app_mono());
 	for (struct broker_door *d = l->doors; d; d = d->next)
 		l->doors_open++;
 	while (l->doors) {

@@ -15,6 +15,7 @@
 #include "broker/retention.h"
 #include "broker/routing.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/streams.h"
 #include "broker/upstream.h"
 #include "loop/app.h"
@@ -231,7 +232,7 @@ static void count_at_door(void *hint, struct broker_session *s)
 static void sessions(struct torap_writer *body, struct broker *b)
 {
 	struct tally t = { 0 };
-	broker_listener_each(b->listener, count_session, &t);
+	broker_sessions_each(b->sessions, count_session, &t);
 	torap_metric_head(body, "torap_broker_sessions", "gauge", "Open sessions");
 	for (unsigned feed = 0; feed < 2; feed++) {
 		for (uint32_t lane = 1; lane < TORAP_LANES; lane++) {
@@ -245,7 +246,7 @@ static void sessions(struct torap_writer *body, struct broker *b)
 		"Open sessions of each endpoint: the old one of an exchange of keys may go when it has none");
 	for (const struct broker_door *d = broker_listener_doors(b->listener); d; d = d->next) {
 		struct door_tally at = { d, 0 };
-		broker_listener_each(b->listener, count_at_door, &at);
+		broker_sessions_each(b->sessions, count_at_door, &at);
 		torap_metric_labelled(
 			body, "torap_broker_endpoint_sessions", "endpoint", d->endpoint, at.sessions);
 	}

@@ -7,8 +7,8 @@
 #include "broker/broker.h"
 #include "broker/feed.h"
 #include "broker/lag.h"
-#include "broker/listener.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/writer.h"
 #include "loop/app.h"
 #include "loop/http.h"
@@ -87,7 +87,7 @@ static void put_writers(struct page *p)
 			put(p, "writer", id, (uint32_t)lane, NULL,
 				p->row->value
 					? p->row->value(&lag)
-					: broker_listener_writer(b->listener, id, (uint8_t)lane) != NULL);
+					: broker_sessions_writer(b->sessions, id, (uint8_t)lane) != NULL);
 		}
 	}
 }
@@ -119,7 +119,7 @@ void broker_metrics_lag(struct broker *b, struct torap_writer *body)
 	for (size_t i = 0; i < sizeof feeds / sizeof *feeds; i++) {
 		p.row = &feeds[i];
 		torap_metric_head(body, p.row->name, "gauge", p.row->help);
-		broker_listener_each(b->listener, put_feed, &p);
+		broker_sessions_each(b->sessions, put_feed, &p);
 		broker_absent_each(b, p.now, put_absent, &p);
 	}
 	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {

@@ -15,6 +15,7 @@
 #include "broker/retention.h"
 #include "broker/routing.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/upstream.h"
 #include "broker/writer.h"
 #include "loop/app.h"
@@ -162,7 +163,7 @@ static void take(struct broker *b, struct reload *n)
 	if (broker_state_trust_later(&b->state, b->committer, b->rules.trust->version, trust_not_kept))
 		trust_not_kept(b->rules.trust->version);
 	broker_retention_rules(b->retention, b->rules.trust);
-	broker_listener_each(b->listener, rules_changed, &change);
+	broker_sessions_each(b->sessions, rules_changed, &change);
 	if (change.trust_changed)
 		broker_upstreams_greet_again(b->upstreams);
 }

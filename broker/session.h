@@ -1,7 +1,7 @@
 /* session.h: one peer that said hello: who it is, where its messages go, whether it is alive.
  *
  * A session is a writer's or a feed's; the other pointer is NULL.  It ends by broker_session_end(), which only marks it: the
- * listener buries it at the end of the turn, so that nobody loses the ground under their feet in the middle of a loop. */
+ * sessions (sessions.h) bury it at the end of the turn, so that nobody loses the ground under their feet in the middle of a loop. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,6 +20,11 @@ struct broker_feed;
 struct broker_writer;
 struct torap_buffer;
 
+enum {
+	BROKER_HEARTBEAT_MS = 1000,
+	BROKER_DEAD_MS = 4000,
+};
+
 /* A connection that can be cut later.  Descriptors are used again, so the socket's inode tells whether it is still the same. */
 struct broker_wire {
 	int fd; /* -1: not known */
@@ -32,7 +37,7 @@ bool broker_wire_traffic(struct broker_wire wire, struct torap_ztraffic *out);
 
 struct broker_session {
 	struct broker *broker;
-	struct broker_session *next; /* of the listener's bucket */
+	struct broker_session *next; /* of its bucket */
 	struct broker_door *door;    /* where it came in; outlives it */
 	uint8_t peer[TORAP_ZPEER_MAX];
 	size_t peer_size;

@@ -11,9 +11,9 @@
 #include "broker/door.h"
 #include "broker/feed.h"
 #include "broker/feed_wire.h"
-#include "broker/listener.h"
 #include "broker/own.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/streams.h"
 #include "broker/upstream.h"
 #include "broker/writer.h"
@@ -120,7 +120,7 @@ static void add_missing(struct broker *b, struct links *links)
 		const char *id = b->rules.policy->writers[i].id;
 		for (int lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
 			struct torap_mono since;
-			if (broker_listener_writer(b->listener, id, (uint8_t)lane))
+			if (broker_sessions_writer(b->sessions, id, (uint8_t)lane))
 				continue;
 			const char *why = broker_own_link_lost(b->own, id, (uint32_t)lane, &since);
 			struct broker_lag lag = broker_writer_lag(b, id, (uint8_t)lane, links->now);
@@ -170,7 +170,7 @@ void broker_status_page(void *broker, struct torap_writer *body)
 	struct torap_app_clock clock = torap_app_clock();
 	struct links links = { b, json_array(), torap_app_wall() };
 	b->lag_reads = BROKER_LAG_READS;
-	broker_listener_each(b->listener, add_session, &links);
+	broker_sessions_each(b->sessions, add_session, &links);
 	broker_absent_each(b, links.now, add_absent, &links);
 	add_missing(b, &links);
 	add_upstreams(b, &links);

@@ -14,10 +14,10 @@
 #include "broker/door.h"
 #include "broker/give_back.h"
 #include "broker/history.h"
-#include "broker/listener.h"
 #include "broker/mend.h"
 #include "broker/own.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/source.h"
 #include "broker/streams.h"
 #include "link/message.h"
@@ -198,7 +198,7 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w)
 		if (streams->lanes[s->lane][i]->writer == w)
 			streams->lanes[s->lane][i]->writer = NULL;
 	unlist(w);
-	if (!s->broker->stopping && !broker_listener_writer(s->broker->listener, s->name, s->lane))
+	if (!s->broker->stopping && !broker_sessions_writer(s->broker->sessions, s->name, s->lane))
 		broker_own_link_gone(s->broker->own, s->name, s->lane, s->why);
 	free(w);
 	return NULL;

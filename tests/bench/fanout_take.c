@@ -209,7 +209,7 @@ static void on_dialling(uv_timer_t *timer)
 		struct link *l = &t->links[t->opened];
 		struct torap_zlink_options options = { .loop = &t->app.loop,
 			.zmq_context = t->zmq,
-			/* The lane of the batches alone, or all three. */
+			/* The lane of the batches alone, that of alarms as well, or all three. */
 			.lane = (uint8_t)(t->lanes == 1 ? TORAP__LANE__LANE_NORMAL
 							: TORAP__LANE__LANE_CRITICAL + t->opened % t->lanes),
 			.secret_key = l->subscriber->secret,
@@ -297,7 +297,7 @@ static void make_subscribers(struct take *t, unsigned first)
 static void usage(int status)
 {
 	printf("usage: fanout_take --policy SHARE --feeds N              writes the feeds of a policy; SHARE is 0.1, 1 or 100 (percent)\n"
-	       "       fanout_take --broker tcp://HOST:PORT --broker-key BROKER.pub --feeds N [--first I] [--lanes 1|3]\n"
+	       "       fanout_take --broker tcp://HOST:PORT --broker-key BROKER.pub --feeds N [--first I] [--lanes 1|2|3]\n"
 	       "Subscribes to N feeds at once; each line of input asks for a line of JSON.\n");
 	exit(status);
 }
@@ -329,7 +329,7 @@ int main(int argc, char **argv)
 		else
 			usage(c == 'h' ? 0 : 2);
 	}
-	if (sodium_init() < 0 || t.count == 0 || (t.lanes != 1 && t.lanes != 3))
+	if (sodium_init() < 0 || t.count == 0 || t.lanes == 0)
 		usage(2);
 	if (share) {
 		enum fan_share read;

@@ -10,9 +10,9 @@
 #include "base/error.h"
 #include "broker/broker.h"
 #include "broker/feed.h"
-#include "broker/listener.h"
 #include "broker/reload.h"
 #include "broker/session.h"
+#include "broker/sessions.h"
 #include "broker/state.h"
 #include "broker/streams.h"
 #include "broker/upstream.h"
@@ -217,7 +217,7 @@ static void check_memory(struct sim_world *w, const struct sim_broker *b)
 			if (real->upstreams->list[u]->lanes[lane].waiting_bytes >
 				UPSTREAM_CREDIT + BATCH_BYTES_MAX)
 				sim_fail(w, "%s holds more of an upstream than its credit", b->name);
-	broker_listener_each(real->listener, check_session, &sessions);
+	broker_sessions_each(real->sessions, check_session, &sessions);
 	if (sessions.count > SESSIONS_MAX)
 		sim_fail(w, "%s has %zu sessions", b->name, sessions.count);
 }
