@@ -10,20 +10,15 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "store/commit_group.h"
 #include "store/kv.h"
 
 /* A job is submitted and waits in `queue` or, urgent, in `urgent`; the thread takes a group into a transaction, commits, and puts it to
  * `finished`; the loop collects it.  All lists keep the order of submission, and a group is always a run of one of them, so `done` comes in that
- * order too.  What is submitted while a commit runs waits for the next: first all that is urgent, then one group of the others. */
+ * order too.  What is submitted while a commit runs waits for the next: first all that is urgent, then one group of the others
+ * (commit_group.h). */
 
-enum {
-	COMMITTER_EXIT_STATUS = 70,       /* EX_SOFTWARE: the state of the disk is not known */
-	COMMITTER_GROUP_BYTES = 32 << 20, /* of a transaction: what waits beyond goes into the next */
-};
-
-struct job_list {
-	struct torap_commit_job *first, **end;
-};
+enum { COMMITTER_EXIT_STATUS = 70 /* EX_SOFTWARE: the state of the disk is not known */ };
 
 struct torap_committer {
 	struct torap_kv *kv;
@@ -31,129 +26,42 @@ struct torap_committer {
 	void *hint;
 	pthread_t thread;
 	pthread_mutex_t mutex;
-	pthread_cond_t submitted, landed;        /* something in queue, or stopping; something in finished */
-	struct job_list urgent, queue, finished; /* under the mutex, as are these: */
+	pthread_cond_t submitted, landed; /* something in queue, or stopping; something in finished */
+	struct torap_commit_jobs urgent, queue, finished; /* under the mutex, as are these: */
 	size_t waiting;
 	bool stopping;
 };
 
-static void list_clear(struct job_list *list)
+static void live_or_die(int r, const struct torap_error *err)
 {
-	list->first = NULL;
-	list->end = &list->first;
-}
-
-static void list_push(struct job_list *list, struct torap_commit_job *job)
-{
-	job->next = NULL;
-	*list->end = job;
-	list->end = &job->next;
-}
-
-/* Moves all of `from` to the end of `to`. */
-static void list_append(struct job_list *to, struct job_list *from)
-{
-	if (!from->first)
+	if (r >= 0)
 		return;
-	*to->end = from->first;
-	to->end = from->end;
-	list_clear(from);
-}
-
-static _Noreturn void die(const char *what, const char *why)
-{
 	torap_fail("STORE-FAILED",
-		"%s: %s; this process ends, and the next opens the store with what was flushed", what, why);
+		"%s; this process ends, and the next opens the store with what was flushed", err->text);
 	_exit(COMMITTER_EXIT_STATUS);
 }
 
-static void commit(struct torap_kv_txn *txn, int *result)
-{
-	struct torap_error err;
-	*result = torap_kv_commit(txn, &err);
-	if (*result && *result != TORAP_KV_FULL)
-		die("commit", err.text);
-}
-
-/* Runs one job inside the transaction.  Returns its answer, TORAP_KV_FULL when the transaction must be given up. */
-static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
-{
-	int r = txn->failure ? txn->failure : job->apply(job, txn);
-	if (txn->failure == TORAP_KV_FULL || r == TORAP_KV_FULL)
-		return TORAP_KV_FULL;
-	if (txn->failure) {
-		struct torap_error err;
-		torap_kv_commit(txn, &err); /* Commits nothing: it says what failed. */
-		die("write", err.text);
-	}
-	if (r < 0)
-		die("write", strerror(-r));
-	return r;
-}
-
-static void run_alone(struct torap_committer *c, struct torap_commit_job *job)
-{
-	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, c->kv, true);
-	job->result = apply(job, &txn);
-	int r = TORAP_KV_FULL;
-	if (job->result != TORAP_KV_FULL)
-		commit(&txn, &r);
-	torap_kv_abort(&txn);
-	if (r)
-		job->result = r;
-}
-
-/* May the group that begins with `first` go on with this one? */
-static bool joins(const struct torap_commit_job *first, const struct torap_commit_job *job)
-{
-	return job == first || (job && !first->alone && !job->alone);
-}
-
-/* Hands the jobs from first up to end to the loop. */
-static void hand_back(struct torap_committer *c, struct torap_commit_job *first, struct torap_commit_job *end)
+/* Hands them to the loop. */
+static void hand_back(struct torap_committer *c, struct torap_commit_jobs *jobs)
 {
 	pthread_mutex_lock(&c->mutex);
-	while (first != end) {
-		struct torap_commit_job *job = first;
-		first = job->next;
-		list_push(&c->finished, job);
-	}
+	torap_commit_jobs_append(&c->finished, jobs);
 	pthread_cond_signal(&c->landed);
 	pthread_mutex_unlock(&c->mutex);
 	c->wake(c->hint);
 }
 
-/* Runs a group from the front of the list in one transaction, and hands it back.  The list then begins with the first job that was not taken
- * into it. */
-static void run_group(struct torap_committer *c, struct job_list *list)
+static void run_group(struct torap_committer *c, struct torap_commit_jobs *list)
 {
-	struct torap_commit_job *first = list->first, *end = first;
-	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, c->kv, true);
-	if (first->urgent)
-		torap_kv_urgent(&txn);
-	int r = 0;
-	for (; joins(first, end) && !r && torap_kv_pending_bytes(&txn) < COMMITTER_GROUP_BYTES;
-		end = end->next) {
-		end->result = apply(end, &txn);
-		if (end->result == TORAP_KV_FULL)
-			r = TORAP_KV_FULL;
-	}
-	list->first = end;
-	if (!end)
-		list_clear(list);
-	bool told = !r && first->urgent && torap_kv_redo(&txn);
+	struct torap_commit_group group;
+	struct torap_error err;
+	live_or_die(torap_commit_group_begin(&group, c->kv, list, &err), &err);
+	bool told = group.told;
 	if (told)
-		hand_back(c, first, end);
-	if (!r)
-		commit(&txn, &r);
-	torap_kv_abort(&txn);
-	if (r) /* Somebody does not fit: nobody else shall suffer. */
-		for (struct torap_commit_job *job = first; job != end; job = job->next)
-			run_alone(c, job);
+		hand_back(c, &group.jobs);
+	live_or_die(torap_commit_group_end(&group, &err), &err);
 	if (!told)
-		hand_back(c, first, end);
+		hand_back(c, &group.jobs);
 }
 
 /* One piece: who comes meanwhile waits for no more. */
@@ -161,33 +69,30 @@ static bool has_more_to_prepare(struct torap_committer *c)
 {
 	struct torap_error err;
 	int r = torap_kv_idle(c->kv, &err);
-	if (r < 0)
-		die("write", err.text);
+	live_or_die(r, &err);
 	return r > 0;
 }
 
 static void *run(void *hint)
 {
 	struct torap_committer *c = hint;
-	struct job_list urgent, others;
-	list_clear(&urgent);
-	list_clear(&others);
+	struct torap_commit_turns turns;
+	torap_commit_turns_clear(&turns);
 	bool idle = false; /* nothing is left to be done before somebody comes */
 	for (;;) {
 		pthread_mutex_lock(&c->mutex);
 		while (idle && !c->urgent.first && !c->queue.first && !c->stopping)
 			pthread_cond_wait(&c->submitted, &c->mutex);
-		list_append(&urgent, &c->urgent);
-		list_append(&others, &c->queue);
+		torap_commit_jobs_append(&turns.urgent, &c->urgent);
+		torap_commit_jobs_append(&turns.others, &c->queue);
 		bool stopping = c->stopping;
 		pthread_mutex_unlock(&c->mutex);
-		idle = !urgent.first && !others.first && (stopping || !has_more_to_prepare(c));
+		struct torap_commit_jobs *list = torap_commit_turn(&turns);
+		idle = !list && (stopping || !has_more_to_prepare(c));
 		if (idle && stopping)
 			return NULL;
-		while (urgent.first)
-			run_group(c, &urgent);
-		if (others.first)
-			run_group(c, &others);
+		for (; list; list = torap_commit_turn(&turns))
+			run_group(c, list);
 	}
 }
 
@@ -213,9 +118,9 @@ int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, voi
 	c->kv = kv;
 	c->wake = wake;
 	c->hint = hint;
-	list_clear(&c->urgent);
-	list_clear(&c->queue);
-	list_clear(&c->finished);
+	torap_commit_jobs_clear(&c->urgent);
+	torap_commit_jobs_clear(&c->queue);
+	torap_commit_jobs_clear(&c->finished);
 	pthread_mutex_init(&c->mutex, NULL); /* With default attributes these three cannot fail. */
 	pthread_cond_init(&c->submitted, NULL);
 	pthread_cond_init(&c->landed, NULL);
@@ -232,7 +137,7 @@ void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *
 {
 	pthread_mutex_lock(&c->mutex);
 	assert(!c->stopping);
-	list_push(job->urgent ? &c->urgent : &c->queue, job);
+	torap_commit_jobs_push(job->urgent ? &c->urgent : &c->queue, job);
 	c->waiting++;
 	pthread_cond_signal(&c->submitted);
 	pthread_mutex_unlock(&c->mutex);
@@ -240,10 +145,10 @@ void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *
 
 size_t torap_committer_collect(struct torap_committer *c)
 {
-	struct job_list jobs;
-	list_clear(&jobs);
+	struct torap_commit_jobs jobs;
+	torap_commit_jobs_clear(&jobs);
 	pthread_mutex_lock(&c->mutex);
-	list_append(&jobs, &c->finished);
+	torap_commit_jobs_append(&jobs, &c->finished);
 	pthread_mutex_unlock(&c->mutex);
 
 	size_t count = 0;

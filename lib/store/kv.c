@@ -2,15 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "store/kv_dir.h"
 #include "store/kv_env.h"
 #include "store/kv_lock.h"
 #include "store/kv_whole.h"
@@ -21,46 +20,6 @@ int torap_kv_open_failed(const struct torap_kv *kv, int rc, const char *what, st
 	if (code > 0)
 		code = code == TORAP_KV_FULL ? -ENOSPC : -ENOENT;
 	return torap_errorf(err, code, "%s: %s: %s", kv->dir, what, mdb_strerror(rc));
-}
-
-/* The entry of a new file is on the disk only when its directory is. */
-static int sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int r = fsync(fd) ? -errno : 0;
-	close(fd);
-	return r;
-}
-
-static int sync_parent(const char *dir)
-{
-	size_t size = strlen(dir) + sizeof "/..";
-	char *parent = malloc(size);
-	if (!parent)
-		return -ENOMEM;
-	snprintf(parent, size, "%s/..", dir);
-	int r = sync_dir(parent);
-	free(parent);
-	return r;
-}
-
-static int make_dir(struct torap_kv *kv, struct torap_error *err)
-{
-	if (!mkdir(kv->dir, 0700)) {
-		int r = sync_parent(kv->dir);
-		return r ? torap_errorf(
-				   err, r, "%s: cannot flush its parent directory: %s", kv->dir, strerror(-r))
-			 : 0;
-	}
-	int code = errno;
-	struct stat st;
-	if (code == EEXIST && !stat(kv->dir, &st) && !S_ISDIR(st.st_mode))
-		code = ENOTDIR;
-	if (code == EEXIST)
-		return 0;
-	return torap_errorf(err, -code, "%s: cannot make the directory: %s", kv->dir, strerror(code));
 }
 
 static int open_env(struct torap_kv *kv, const struct torap_kv_options *options, struct torap_error *err)
@@ -108,10 +67,7 @@ static int flush(struct torap_kv *kv, bool redo, struct torap_error *err)
 	int r = torap_kv_redo_open(kv, redo, err);
 	if (r)
 		return r;
-	r = sync_dir(kv->dir);
-	if (r)
-		return torap_errorf(err, r, "%s: cannot flush the directory: %s", kv->dir, strerror(-r));
-	return 0;
+	return torap_kv_dir_flush(kv->dir, err);
 }
 
 static int open_tables(struct torap_kv *kv, const struct torap_kv_options *options, struct torap_error *err)
@@ -158,7 +114,7 @@ int torap_kv_open(struct torap_kv **out, const char *dir, const struct torap_kv_
 		goto fail;
 	}
 	if (!options->read_only) {
-		r = make_dir(kv, err);
+		r = torap_kv_dir_make(dir, err);
 		if (r)
 			goto fail;
 		r = torap_kv_lock_take(&kv->lock_fd, dir, err);

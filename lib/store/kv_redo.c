@@ -1,17 +1,13 @@
 #include "store/kv_redo.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/kv_env.h"
+#include "store/kv_redo_file.h"
 #include "wire/digest.h"
 
 /* A record: magic, digest of what follows, id of the data file, transaction (u64), size of its changes (u32), changes.  A change: name of the
@@ -31,41 +27,17 @@ static const char magic[REDO_MAGIC_BYTES + 1] = "redo 1\r\n";
 
 /* --- the file --- */
 
-static int write_at_begin(int fd, struct torap_bytes bytes)
+static int write_flushed(int fd, struct torap_bytes bytes)
 {
-	for (size_t done = 0; done < bytes.size;) {
-		ssize_t size = pwrite(fd, bytes.data + done, bytes.size - done, (off_t)done);
-		if (size < 0 && errno == EINTR)
-			continue;
-		if (size <= 0)
-			return size ? -errno : -EIO;
-		done += (size_t)size;
-	}
-	return fdatasync(fd) ? -errno : 0;
-}
-
-/* As much as there is. */
-static int read_all(int fd, struct torap_writer *out)
-{
-	for (;;) {
-		uint8_t *room = torap_write_room(out, REDO_BYTES - out->size);
-		if (!room)
-			return -ENOMEM;
-		size_t before = (size_t)(room - out->data);
-		ssize_t size = pread(fd, room, REDO_BYTES - before, (off_t)before);
-		out->size = before + (size > 0 ? (size_t)size : 0);
-		if (size < 0 && errno != EINTR)
-			return -errno;
-		if (size == 0 || out->size == REDO_BYTES)
-			return 0;
-	}
+	int r = torap_kv_redo_file_write(fd, bytes);
+	return r ? r : torap_kv_redo_file_flush(fd);
 }
 
 /* Nothing of a record stays: one of this store's past could fit a copy of it that somebody puts in its place. */
 static int empty(int fd)
 {
 	static const uint8_t zeros[REDO_BYTES];
-	return write_at_begin(fd, torap_bytes(zeros, sizeof zeros));
+	return write_flushed(fd, torap_bytes(zeros, sizeof zeros));
 }
 
 /* --- doing it again --- */
@@ -141,7 +113,7 @@ static struct torap_bytes changes_due(const struct torap_kv *kv, struct torap_by
 static int look_at(struct torap_kv *kv, int fd, struct torap_error *err)
 {
 	struct torap_writer file = { 0 };
-	int r = read_all(fd, &file);
+	int r = torap_kv_redo_file_read(fd, REDO_BYTES, &file);
 	if (r) {
 		torap_errorf(err, r, "%s/redo: cannot read: %s", kv->dir, strerror(-r));
 	} else {
@@ -153,60 +125,48 @@ static int look_at(struct torap_kv *kv, int fd, struct torap_error *err)
 	return r;
 }
 
-static int go_without(const char *path, int code)
+static int go_without(const struct torap_kv *kv, int code)
 {
 	torap_warn("STORE-WITHOUT-REDO",
-		"%s: %s; alarms wait for two flushes instead of one, until the next start", path,
+		"%s/redo: %s; alarms wait for two flushes instead of one, until the next start", kv->dir,
 		strerror(-code));
 	return 0;
 }
 
 /* Takes the descriptor when all is well. */
-static int take(struct torap_kv *kv, int fd, const char *path, struct torap_error *err)
+static int take(struct torap_kv *kv, int fd, struct torap_error *err)
 {
 	int r = look_at(kv, fd, err);
 	if (r)
 		return r;
 	r = empty(fd);
 	if (torap_error_is_room(-r))
-		return go_without(path, r);
+		return go_without(kv, r);
 	if (r)
-		return torap_errorf(err, r, "%s: cannot write: %s", path, strerror(-r));
+		return torap_errorf(err, r, "%s/redo: cannot write: %s", kv->dir, strerror(-r));
 	kv->redo.fd = fd;
 	return 0;
 }
 
-static int open_at(struct torap_kv *kv, const char *path, bool make, struct torap_error *err)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0), 0600);
-	if (fd < 0 && errno == ENOENT && !make)
-		return 0;
-	if (fd < 0 && torap_error_is_room(errno))
-		return go_without(path, -errno);
-	if (fd < 0)
-		return torap_errorf(err, -errno, "%s: cannot open: %s", path, strerror(errno));
-	int r = take(kv, fd, path, err);
-	if (kv->redo.fd != fd)
-		close(fd);
-	return r;
-}
-
 int torap_kv_redo_open(struct torap_kv *kv, bool make, struct torap_error *err)
 {
-	size_t size = strlen(kv->dir) + sizeof "/redo";
-	char *path = malloc(size);
-	if (!path)
-		return torap_errorf(err, -ENOMEM, "%s: out of memory", kv->dir);
-	snprintf(path, size, "%s/redo", kv->dir);
-	int r = open_at(kv, path, make, err);
-	free(path);
+	int fd = torap_kv_redo_file_open(kv->dir, make);
+	if (fd == -ENOENT && !make)
+		return 0;
+	if (fd < 0 && torap_error_is_room(-fd))
+		return go_without(kv, fd);
+	if (fd < 0)
+		return torap_errorf(err, fd, "%s/redo: cannot open: %s", kv->dir, strerror(-fd));
+	int r = take(kv, fd, err);
+	if (kv->redo.fd != fd)
+		torap_kv_redo_file_close(fd);
 	return r;
 }
 
 void torap_kv_redo_close(struct torap_kv *kv)
 {
 	if (kv->redo.fd >= 0)
-		close(kv->redo.fd);
+		torap_kv_redo_file_close(kv->redo.fd);
 	torap_writer_finish(&kv->redo.keys);
 	torap_writer_finish(&kv->redo.record);
 }
@@ -291,13 +251,11 @@ static void fill_last_block(struct torap_writer *w)
 static void give_up(struct torap_kv *kv, int code)
 {
 	static const uint8_t zeros[REDO_BLOCK_BYTES];
-	char path[PATH_MAX];
-	snprintf(path, sizeof path, "%s/redo", kv->dir);
-	go_without(path, code);
-	int r = write_at_begin(kv->redo.fd, torap_bytes(zeros, sizeof zeros));
+	go_without(kv, code);
+	int r = write_flushed(kv->redo.fd, torap_bytes(zeros, sizeof zeros));
 	if (r)
-		torap_warn("STORE-WITHOUT-REDO", "%s: cannot be emptied: %s", path, strerror(-r));
-	close(kv->redo.fd);
+		torap_warn("STORE-WITHOUT-REDO", "%s/redo: cannot be emptied: %s", kv->dir, strerror(-r));
+	torap_kv_redo_file_close(kv->redo.fd);
 	kv->redo.fd = -1;
 }
 
@@ -316,7 +274,7 @@ int torap_kv_redo_write(struct torap_kv_txn *txn)
 	if (w->failed || w->size > REDO_BYTES)
 		return TORAP_KV_FULL;
 	write_head(txn->kv, size, mdb_txn_id(txn->handle));
-	r = write_at_begin(redo->fd, torap_bytes(w->data, w->size));
+	r = write_flushed(redo->fd, torap_bytes(w->data, w->size));
 	if (!torap_error_is_room(-r))
 		return r;
 	give_up(txn->kv, r);
