@@ -27,7 +27,8 @@ enum {
 	UPSTREAM_CREDIT = 64 << 10,
 	BATCH_BYTES_MAX = 1 << 20, /* that a batch of this run has, and more */
 	BEGIN_ANEW_S = 12,
-	SESSIONS_MAX = 64, /* lines of this run, and those that are not known yet to be gone */
+	ROWS_LEFT_MAX = 24, /* for a start on a full disk */
+	SESSIONS_MAX = 64,  /* lines of this run, and those that are not known yet to be gone */
 };
 
 struct sim_broker {
@@ -58,6 +59,24 @@ static void load_config(struct sim_world *w, struct sim_broker *b, struct broker
 	}
 }
 
+static void wait_for_start(struct sim_world *w, struct sim_broker *b)
+{
+	b->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
+}
+
+/* It did not start, and is started again later.  Only its disk may be the reason. */
+static void fall(struct sim_world *w, struct sim_broker *b, const char *why)
+{
+	if (!b->process.dead && !b->process.disk_full)
+		sim_fail(w, "%s does not start: %s", b->name, why);
+	sim_note(w, "%s does not start: %s", b->name, why);
+	b->process.dead = true;
+	sim_store_crash(b->process.store);
+	sim_process_drain(&b->process);
+	broker_config_finish(&b->config);
+	wait_for_start(w, b);
+}
+
 static void start(struct sim_world *w, struct sim_broker *b)
 {
 	struct torap_error err;
@@ -66,8 +85,12 @@ static void start(struct sim_world *w, struct sim_broker *b)
 	b->app = (struct torap_app){ 0 };
 	b->app.loop.data = &b->process;
 	load_config(w, b, &b->config);
-	if (broker_create(&b->broker, &b->app, &b->config, &err))
-		sim_fail(w, "%s does not start: %s", b->name, err.text);
+	if (b->process.disk_full)
+		sim_store_room(b->process.store, sim_random(w, ROWS_LEFT_MAX));
+	bool starts = broker_create(&b->broker, &b->app, &b->config, &err) == 0;
+	sim_store_room(b->process.store, SIZE_MAX);
+	if (!starts)
+		fall(w, b, err.text);
 }
 
 /* What a process that is killed has in memory goes, and nothing of it reaches anybody. */
@@ -77,6 +100,7 @@ static void stop(struct sim_broker *b)
 		return;
 	sim_here = &b->process;
 	b->process.dead = true;
+	sim_store_crash(b->process.store);
 	broker_stop(b->broker);
 	sim_process_drain(&b->process);
 	b->broker = broker_destroy(b->broker);
@@ -91,9 +115,11 @@ struct sim_broker *sim_broker_create(struct sim_world *w, size_t number)
 	b->number = number;
 	snprintf(b->name, sizeof b->name, "broker-%zu", number);
 	b->process = (struct sim_process){
-		.world = w, .name = b->name, .loop = &b->app.loop, .store = sim_store_create()
+		.world = w, .name = b->name, .loop = &b->app.loop, .store = sim_store_create(w)
 	};
+	w->calm = true; /* Its first start is a good one: what it has is then what everybody knows. */
 	start(w, b);
+	w->calm = false;
 	return b;
 }
 
@@ -111,11 +137,6 @@ uint64_t sim_broker_incarnation(const struct sim_broker *b)
 
 /* --- what is on the disk --- */
 
-static void begin_reading(const struct sim_broker *b, struct torap_kv_txn *txn)
-{
-	torap_kv_begin(txn, b->process.store, false);
-}
-
 static void count(struct sim_world *w, struct sim_broker *b)
 {
 	struct torap_kv_txn txn;
@@ -124,7 +145,7 @@ static void count(struct sim_world *w, struct sim_broker *b)
 		return;
 	b->counted = true;
 	b->counted_at = version;
-	begin_reading(b, &txn);
+	sim_store_look(b->process.store, &txn);
 	for (size_t s = 0; s < SIM_STREAMS; s++) {
 		struct torap_journal_head head;
 		int r = torap_rows_head_find(&txn, sim_stream(w, s), &head);
@@ -148,7 +169,7 @@ struct torap_batch *sim_broker_read(struct sim_world *w, struct sim_broker *b, s
 	struct torap_kv_txn txn;
 	struct torap_batch *out = NULL;
 	count(w, b);
-	begin_reading(b, &txn);
+	sim_store_look(b->process.store, &txn);
 	if (torap_journal_read(&txn, b->numbers[stream], batch + 1, NULL, NULL, &out, received_at, NULL))
 		out = NULL;
 	torap_kv_abort(&txn);
@@ -172,7 +193,7 @@ bool sim_broker_passes_over(
 void sim_broker_crash(struct sim_world *w, struct sim_broker *b)
 {
 	sim_note(w, "broker %zu dies", b->number);
-	b->back_at = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 6000));
+	wait_for_start(w, b);
 	stop(b);
 }
 

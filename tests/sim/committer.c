@@ -1,52 +1,30 @@
-/* lib/store/committer.h without its thread: groups, FULL and the answers as there.  A flush that fails ends the process: the disk has all of
- * the transaction or nothing, which is what LMDB promises (unit/lib/store). */
+/* lib/store/committer.h without its thread.  Its groups are the real ones (commit_group.h); between the two steps of one that was told, the
+ * process goes on, or dies.  Who reads then waits: so the second step comes at once. */
 #include "sim/process.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "sim/store.h"
+#include "store/commit_group.h"
 #include "store/committer.h"
 #include "store/kv.h"
 
-enum { GROUP_BYTES = 32 << 20 };
-
-struct job_list {
-	struct torap_commit_job *first, **end;
-};
+enum { ROWS_LEFT_MAX = 24 };
 
 struct torap_committer {
 	struct sim_process *process;
 	struct torap_kv *kv;
 	void (*wake)(void *hint);
 	void *hint;
-	struct job_list urgent, queue, finished;
+	struct torap_commit_jobs urgent, queue, finished;
+	struct torap_commit_turns turns;
+	struct torap_commit_group group;
+	bool is_between; /* it was told, and is not committed */
 	size_t waiting;
 };
-
-static void list_clear(struct job_list *list)
-{
-	list->first = NULL;
-	list->end = &list->first;
-}
-
-static void list_push(struct job_list *list, struct torap_commit_job *job)
-{
-	job->next = NULL;
-	*list->end = job;
-	list->end = &job->next;
-}
-
-static struct torap_commit_job *list_pop(struct job_list *list)
-{
-	struct torap_commit_job *job = list->first;
-	if (!job)
-		return NULL;
-	list->first = job->next;
-	if (!list->first)
-		list->end = &list->first;
-	return job;
-}
 
 int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, void (*wake)(void *hint),
 	void *hint, struct torap_error *err)
@@ -55,16 +33,18 @@ int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, voi
 	assert(c);
 	(void)err;
 	*c = (struct torap_committer){ .process = sim_here, .kv = kv, .wake = wake, .hint = hint };
-	list_clear(&c->urgent);
-	list_clear(&c->queue);
-	list_clear(&c->finished);
+	torap_commit_jobs_clear(&c->urgent);
+	torap_commit_jobs_clear(&c->queue);
+	torap_commit_jobs_clear(&c->finished);
+	torap_commit_turns_clear(&c->turns);
+	torap_commit_jobs_clear(&c->group.jobs);
 	sim_here->committer = *out = c;
 	return 0;
 }
 
 void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *job)
 {
-	list_push(job->urgent ? &c->urgent : &c->queue, job);
+	torap_commit_jobs_push(job->urgent ? &c->urgent : &c->queue, job);
 	c->waiting++;
 }
 
@@ -75,11 +55,10 @@ size_t torap_committer_waiting(struct torap_committer *c)
 
 size_t torap_committer_collect(struct torap_committer *c)
 {
-	struct job_list jobs = c->finished;
+	struct torap_commit_jobs jobs;
 	size_t count = 0;
-	if (!jobs.first)
-		return 0;
-	list_clear(&c->finished);
+	torap_commit_jobs_clear(&jobs);
+	torap_commit_jobs_append(&jobs, &c->finished);
 	for (struct torap_commit_job *job; (job = jobs.first); count++) {
 		jobs.first = job->next;
 		c->waiting--;
@@ -102,9 +81,11 @@ void sim_committer_drop(struct sim_process *p)
 {
 	struct torap_committer *c = p->committer;
 	while (c->waiting) { /* Also for what a `done` submits now. */
-		for (struct torap_commit_job *job;
-			(job = list_pop(&c->urgent)) || (job = list_pop(&c->queue));)
-			list_push(&c->finished, job);
+		torap_commit_jobs_append(&c->finished, &c->group.jobs); /* of one that failed */
+		torap_commit_jobs_append(&c->finished, &c->turns.urgent);
+		torap_commit_jobs_append(&c->finished, &c->turns.others);
+		torap_commit_jobs_append(&c->finished, &c->urgent);
+		torap_commit_jobs_append(&c->finished, &c->queue);
 		for (struct torap_commit_job *job = c->finished.first; job; job = job->next)
 			job->result = TORAP_KV_FULL;
 		torap_committer_collect(c);
@@ -113,94 +94,102 @@ void sim_committer_drop(struct sim_process *p)
 
 /* --- a group --- */
 
-/* False: the flush failed. */
-static bool commit(struct torap_committer *c, struct torap_kv_txn *txn, int *result)
+/* The real one ends its process here. */
+static bool lives(struct torap_committer *c, int r, const struct torap_error *err)
 {
-	struct sim_world *w = c->process->world;
+	if (r < 0 && !c->process->dead)
+		sim_fail(c->process->world, "%s ends, and no flush has failed: %s", c->process->name,
+			err->text);
+	c->process->dead |= r < 0;
+	return r >= 0;
+}
+
+static void hand_back(struct torap_committer *c)
+{
+	torap_commit_jobs_append(&c->finished, &c->group.jobs);
+	c->wake(c->hint);
+}
+
+static bool begin_group(struct torap_committer *c, struct torap_commit_jobs *list)
+{
 	struct torap_error err;
-	if (!txn->failure && sim_fault(w, SIM_FLUSH)) {
-		bool has_it = sim_random(w, 2);
-		sim_note(w, "%s: a flush fails; the disk has %s", c->process->name,
-			has_it ? "all of it" : "nothing");
-		if (has_it)
-			torap_kv_commit(txn, &err);
-		torap_kv_abort(txn);
+	sim_store_deletes(c->process->store, list->first->alone);
+	if (!lives(c, torap_commit_group_begin(&c->group, c->kv, list, &err), &err))
 		return false;
-	}
-	*result = torap_kv_commit(txn, &err);
+	c->is_between = c->group.told;
+	c->process->world->told_early += c->group.told;
+	if (c->group.told)
+		hand_back(c);
 	return true;
 }
 
-static int apply(struct torap_commit_job *job, struct torap_kv_txn *txn)
+static bool end_group(struct torap_committer *c)
 {
-	int r = txn->failure ? txn->failure : job->apply(job, txn);
-	if (txn->failure == TORAP_KV_FULL || r == TORAP_KV_FULL)
-		return TORAP_KV_FULL;
-	if (r < 0)
-		sim_fail(sim_here->world, "%s cannot write: %d", sim_here->name, r);
-	return r;
+	struct torap_error err;
+	c->is_between = false;
+	if (!lives(c, torap_commit_group_end(&c->group, &err), &err))
+		return false;
+	if (!c->group.told)
+		hand_back(c);
+	return true;
 }
 
-static bool run_alone(struct torap_committer *c, struct torap_commit_job *job)
+static struct torap_commit_jobs *next(struct torap_committer *c)
 {
-	struct torap_kv_txn txn;
-	int r = TORAP_KV_FULL;
-	bool lives = true;
-	torap_kv_begin(&txn, c->kv, true);
-	job->result = apply(job, &txn);
-	if (job->result != TORAP_KV_FULL)
-		lives = commit(c, &txn, &r);
-	torap_kv_abort(&txn);
-	if (r)
-		job->result = r;
-	return lives;
+	struct torap_commit_jobs *list = torap_commit_turn(&c->turns);
+	if (list)
+		return list;
+	torap_commit_jobs_append(&c->turns.urgent, &c->urgent);
+	torap_commit_jobs_append(&c->turns.others, &c->queue);
+	return torap_commit_turn(&c->turns);
 }
 
-static bool joins(const struct torap_commit_job *first, const struct torap_commit_job *job)
+/* Until nothing waits, or one was told, and other things happen before its commit. */
+static bool run(struct torap_committer *c)
 {
-	return job == first || (job && !first->alone && !job->alone);
-}
-
-/* Takes a group off the list; *lives: the process goes on. */
-static struct job_list run_group(struct torap_committer *c, struct job_list *list, bool *lives)
-{
-	struct torap_kv_txn txn;
-	struct torap_commit_job *first = list->first, *end = first;
-	struct job_list group;
-	int r = 0;
-	list_clear(&group);
-	torap_kv_begin(&txn, c->kv, true);
-	for (; joins(first, end) && !r && torap_kv_pending_bytes(&txn) < GROUP_BYTES; end = end->next) {
-		end->result = apply(end, &txn);
-		if (end->result == TORAP_KV_FULL)
-			r = TORAP_KV_FULL;
+	struct sim_world *w = c->process->world;
+	if (c->is_between && !end_group(c))
+		return false;
+	for (struct torap_commit_jobs *list; (list = next(c));) {
+		if (!begin_group(c, list))
+			return false;
+		if (c->is_between && sim_random(w, 2))
+			return true;
+		if (!end_group(c) || sim_fault(w, SIM_CRASH))
+			return false;
 	}
-	if (!r)
-		*lives = commit(c, &txn, &r);
-	torap_kv_abort(&txn);
-	for (struct torap_commit_job *job = first; r && *lives && job != end; job = job->next)
-		*lives = run_alone(c, job);
-	while (list->first != end)
-		list_push(&group, list_pop(list));
-	return group;
+	return true;
 }
 
 bool sim_committer_run(struct sim_process *p)
 {
 	struct torap_committer *c = p->committer;
-	bool lives = true;
-	if (!c->urgent.first && !c->queue.first)
-		return true;
 	if (p->disk_full)
-		sim_store_room(c->kv, sim_random(p->world, 24));
-	while ((c->urgent.first || c->queue.first) && lives) {
-		struct job_list group = run_group(c, c->urgent.first ? &c->urgent : &c->queue, &lives);
-		for (struct torap_commit_job *job; (job = list_pop(&group));)
-			list_push(&c->finished, job);
-		lives = lives && !sim_fault(p->world, SIM_CRASH);
-	}
-	sim_store_room(c->kv, SIZE_MAX);
-	if (lives)
-		c->wake(c->hint);
-	return lives;
+		sim_store_room(p->store, sim_random(p->world, ROWS_LEFT_MAX));
+	bool goes_on = run(c);
+	sim_store_room(p->store, SIZE_MAX);
+	return goes_on;
+}
+
+void sim_committer_wait(struct sim_process *p)
+{
+	struct torap_committer *c = p->committer;
+	if (c && c->is_between && !p->dead)
+		end_group(c); /* If it fails, the process dies when its callback returns. */
+	else if (!p->dead)
+		sim_fail(p->world, "%s waits for a commit that nobody makes", p->name);
+	if (c && (p->dead || *p->world->failure))
+		atomic_store(&c->kv->ahead, false);
+}
+
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+
+/* Nobody else here waits for a thread: it is a reader that waits for the commit. */
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+	(void)condition;
+	pthread_mutex_unlock(mutex);
+	sim_committer_wait(sim_here);
+	pthread_mutex_lock(mutex);
+	return 0;
 }

@@ -26,6 +26,9 @@ void sim_totals_add(struct sim_totals *t, const struct sim_world *w)
 	t->events += w->events;
 	t->refused += w->refused;
 	t->messages += w->messages;
+	t->told_early += w->told_early;
+	t->redone += w->redone;
+	t->torn += w->torn;
 	t->harmed += w->events_harmed;
 	t->lost += w->events_lost;
 	t->doubled += w->events_doubled;
@@ -39,6 +42,9 @@ static void add(struct sim_totals *t, const struct sim_totals *of_job)
 	t->events += of_job->events;
 	t->refused += of_job->refused;
 	t->messages += of_job->messages;
+	t->told_early += of_job->told_early;
+	t->redone += of_job->redone;
+	t->torn += of_job->torn;
 	t->harmed += of_job->harmed;
 	t->lost += of_job->lost;
 	t->doubled += of_job->doubled;
@@ -56,9 +62,11 @@ static void sum_up(const struct sim_totals *t, uint64_t from, uint64_t bad, doub
 		t->seeds, from, seconds, t->events, t->messages, faults);
 	for (size_t i = 0; i < SIM_FAULTS; i++)
 		printf("%s%s %" PRIu64, i ? ", " : "", sim_faults[i].name, t->faults[i]);
-	printf("), %" PRIu64 " refused, %" PRIu64 " with every copy damaged or expired, %" PRIu64
-	       " lost, %" PRIu64 " doubled, %" PRIu64 " seeds failed\n",
-		t->refused, t->harmed, t->lost, t->doubled, bad);
+	printf("), %" PRIu64 " groups told before their commit, %" PRIu64 " done again, %" PRIu64
+	       " redo records torn, %" PRIu64 " refused, %" PRIu64
+	       " with every copy damaged or expired, %" PRIu64 " lost, %" PRIu64 " doubled, %" PRIu64
+	       " seeds failed\n",
+		t->told_early, t->redone, t->torn, t->refused, t->harmed, t->lost, t->doubled, bad);
 }
 
 static double seconds_now(void)

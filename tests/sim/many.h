@@ -8,6 +8,7 @@
 
 struct sim_totals {
 	uint64_t seeds, events, refused, harmed, messages, faults[SIM_FAULTS], lost, doubled;
+	uint64_t told_early, redone, torn; /* as in the world */
 };
 void sim_totals_add(struct sim_totals *t, const struct sim_world *w);
 

@@ -212,6 +212,8 @@ static bool pass(struct sim_process *p, bool *moved)
 		if (dies(p))
 			return false;
 		run(p, h);
+		if (p->dead)
+			return false;
 		*moved = true;
 	}
 	sweep(p);
@@ -222,6 +224,8 @@ static bool pass(struct sim_process *p, bool *moved)
 		if (dies(p))
 			return false;
 		sim_socket_run(s);
+		if (p->dead)
+			return false;
 		*moved = true;
 	}
 	return true;
@@ -229,7 +233,7 @@ static bool pass(struct sim_process *p, bool *moved)
 
 bool sim_process_step(struct sim_process *p)
 {
-	bool moved = true, lives = true;
+	bool moved = true, lives = !p->dead;
 	sim_here = p;
 	for (int i = 0; i < PASSES && moved && lives; i++) {
 		moved = false;

@@ -1,7 +1,8 @@
 /* process.h: a real process of ours inside the simulator: its loop, its clocks, its store, its sockets, and the moment of its death.
  *
  * The code of the process is linked as it is.  What it calls below itself is here: libuv's timers, wakers and workers (process.c), LMDB as
- * tables in memory (store.c), the committer without its thread (committer.c), ZeroMQ as lines of net.c (socket.c).  Whatever the process
+ * tables in memory (lmdb.c), the store's other files (store_files.c), the committer without its thread (committer.c), ZeroMQ as lines of net.c
+ * (socket.c).  Whatever the process
  * does begins in sim_process_step(); `sim_here` is the one that runs. */
 #pragma once
 
@@ -11,7 +12,8 @@
 #include "sim/sim.h"
 
 struct torap_committer;
-struct torap_kv;
+struct torap_kv_txn;
+struct MDB_env;
 struct sim_handle;
 struct sim_socket;
 
@@ -19,11 +21,11 @@ struct sim_process {
 	struct sim_world *world;
 	const char *name;
 	uv_loop_t *loop; /* its `data` is this process */
-	struct torap_kv *store;
+	struct MDB_env *store;
 	struct torap_committer *committer;
 	struct sim_handle *handles; /* timers, wakers, workers, and what is being closed */
 	struct sim_socket *sockets; /* that it watches */
-	bool dead;                  /* killed: what it still does on its way out reaches nobody */
+	bool dead; /* killed, or its disk failed: what it still does on its way out reaches nobody */
 	bool disk_full;
 	int64_t clock_off_us; /* of its wall clock */
 };
@@ -36,23 +38,32 @@ void sim_process_drain(struct sim_process *p);
 /* Runs closed(hint) from the loop. */
 void sim_process_later(struct sim_process *p, void (*closed)(void *hint), void *hint);
 
-/* --- store.c --- */
+/* --- lmdb.c: the store on the disk (store.h) --- */
 
-struct torap_kv *sim_store_create(void);
-void sim_store_destroy(struct torap_kv *kv);
+struct MDB_env *sim_store_create(struct sim_world *w);
+void sim_store_destroy(struct MDB_env *store);
 /* From now on the store takes so many more rows; SIZE_MAX: as many as there are. */
-void sim_store_room(struct torap_kv *kv, size_t rows);
-/* Changes with each commit. */
-uint64_t sim_store_version(const struct torap_kv *kv);
+void sim_store_room(struct MDB_env *store, size_t rows);
+/* What runs now may use what is kept back. */
+void sim_store_deletes(struct MDB_env *store, bool deletes);
+/* Its process dies, perhaps in the middle of a flush. */
+void sim_store_crash(struct MDB_env *store);
+/* A transaction that sees what the next start must find: the last commit, and what `redo` holds beyond it. */
+void sim_store_look(struct MDB_env *store, struct torap_kv_txn *out);
+/* Changes with whatever that sees. */
+uint64_t sim_store_version(const struct MDB_env *store);
 /* Flips a bit of the row; false: there is no such row, or it is empty.  The first is row 0 of the table. */
-bool sim_store_damage(struct torap_kv *kv, unsigned table, size_t row, uint64_t luck, uint8_t key[static 16],
-	size_t *key_size);
-size_t sim_store_rows(const struct torap_kv *kv, unsigned table);
+bool sim_store_damage(struct MDB_env *store, unsigned table, size_t row, uint64_t luck,
+	uint8_t key[static 16], size_t *key_size);
+size_t sim_store_rows(const struct MDB_env *store, unsigned table);
 
 /* --- committer.c --- */
 
-/* Commits what was submitted.  False: a flush failed, or it was killed between two: it is to die now. */
+/* Commits what was submitted, or leaves a group that was told before its commit.  False: a flush failed, or it was killed between two: it is to
+ * die now. */
 bool sim_committer_run(struct sim_process *p);
+/* Somebody waits for the commit of what was told: it comes.  The process may be dead then. */
+void sim_committer_wait(struct sim_process *p);
 /* Gives every job back as one that found no room. */
 void sim_committer_drop(struct sim_process *p);
 

@@ -254,6 +254,8 @@ struct sim_world {
 	unsigned times[SIM_FAULTS];  /* this run has each fault so many times as often as others */
 	uint64_t faults[SIM_FAULTS]; /* how many there were */
 	uint64_t events, refused, messages;
+	uint64_t told_early, redone,
+		torn; /* groups before their commit; of them, what a start did again; flushes that a death broke off */
 	uint64_t events_harmed; /* lost with the last copy of their frames: damaged here, gone there */
 	uint64_t events_lost, events_doubled; /* as the checkers found: must stay 0 */
 	char failure[512];                    /* the first thing that a checker found */
