@@ -2,8 +2,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "store/journal_rows.h"
+#include "wire/digest.h"
 
 /* What goes from a batch: frames and their notes.  Its manifest never does. */
 
@@ -24,6 +26,26 @@ static bool all_gone(const struct torap_rows_notes *notes)
 	return true;
 }
 
+/* Digests that are damaged are made again from the frames, or not at all once one of these is gone: then what stays could not be proven. */
+static int mend_digests(struct torap_kv_txn *txn, uint32_t number, const struct torap_manifest *m)
+{
+	struct torap_bytes row;
+	uint8_t digest[TORAP_DIGEST_SIZE];
+	int r = torap_rows_digests_get(txn, number, m->batch_no, &row);
+	if (r && r != TORAP_KV_MISSING)
+		return r;
+	if (!r)
+		torap_digest(digest, row);
+	if (!r && memcmp(digest, m->frames, sizeof digest) == 0)
+		return 0;
+	struct torap_batch *batch = NULL;
+	r = torap_journal_read(txn, number, m->batch_no, NULL, NULL, &batch, NULL, NULL);
+	if (!r && batch->digests)
+		r = torap_rows_digests_put(txn, number, m->batch_no, torap_buffer_bytes(batch->digests));
+	torap_batch_destroy(batch);
+	return r;
+}
+
 static int drop_due(struct torap_kv_txn *txn, uint32_t number, const struct torap_manifest *m,
 	torap_journal_due due, void *hint, struct torap_rows_notes *notes, struct torap_journal_dropped *out)
 {
@@ -36,7 +58,9 @@ static int drop_due(struct torap_kv_txn *txn, uint32_t number, const struct tora
 			if (torap_rows_note_is_final(notes->of[frame]) ||
 				!due(hint, &group->class, group->parts[p].part))
 				continue;
-			int r = torap_rows_frame_delete(txn, number, m->batch_no, frame, &held);
+			int r = changed ? 0 : mend_digests(txn, number, m);
+			if (!r)
+				r = torap_rows_frame_delete(txn, number, m->batch_no, frame, &held);
 			if (r)
 				return r;
 			out->frames += held;

@@ -95,6 +95,28 @@ Test(digests, are_made_again_from_the_frames_or_taken_from_the_batch_that_comes_
 	torap_batch_destroy(less);
 }
 
+static bool is_personal(void *hint, const struct torap_class *class, unsigned part)
+{
+	(void)hint, (void)class;
+	return part == TORAP__PART_KIND__PART_PERSONAL;
+}
+
+/* The damaged digest is that of the frame that goes: after it nothing could make it again. */
+Test(digests, are_made_again_before_a_frame_expires)
+{
+	struct torap_kv_txn txn;
+	struct torap_journal_dropped dropped;
+	struct torap_batch *b = seal();
+	cr_assert_eq(append(b), 0);
+	change_row(ROWS_FRAMES, torap_rows_frame_key(1, 1, 0xffff), false);
+	torap_kv_begin(&txn, kv, true);
+	cr_assert_eq(torap_journal_drop_due(&txn, 1, 1, is_personal, NULL, &dropped), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	cr_assert_eq(dropped.frames, 1);
+	check_held(true, true);
+	torap_batch_destroy(b);
+}
+
 Test(digests, go_with_the_last_frame)
 {
 	struct torap_batch *b = seal();
