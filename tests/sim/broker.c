@@ -67,7 +67,7 @@ static void wait_for_start(struct sim_world *w, struct sim_broker *b)
 /* It did not start, and is started again later.  Only its disk may be the reason. */
 static void fall(struct sim_world *w, struct sim_broker *b, const char *why)
 {
-	if (!b->process.dead && !b->process.disk_full)
+	if (!b->process.disk_failed && !b->process.disk_full)
 		sim_fail(w, "%s does not start: %s", b->name, why);
 	sim_note(w, "%s does not start: %s", b->name, why);
 	b->process.dead = true;
@@ -81,7 +81,7 @@ static void start(struct sim_world *w, struct sim_broker *b)
 {
 	struct torap_error err;
 	sim_here = &b->process;
-	b->process.dead = false;
+	b->process.dead = b->process.disk_failed = false;
 	b->app = (struct torap_app){ 0 };
 	b->app.loop.data = &b->process;
 	load_config(w, b, &b->config);

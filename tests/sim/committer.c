@@ -97,7 +97,7 @@ void sim_committer_drop(struct sim_process *p)
 /* The real one ends its process here. */
 static bool lives(struct torap_committer *c, int r, const struct torap_error *err)
 {
-	if (r < 0 && !c->process->dead)
+	if (r < 0 && !c->process->dead && !c->process->disk_failed)
 		sim_fail(c->process->world, "%s ends, and no flush has failed: %s", c->process->name,
 			err->text);
 	c->process->dead |= r < 0;

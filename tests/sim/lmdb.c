@@ -1,6 +1,6 @@
 /* LMDB, as lib/store sees it.  What is defined here stands in front of the library.
  *
- * A commit that fails ends its process: the disk has all of it or nothing, which is what LMDB promises (unit/lib/store).  It also may run
+ * Of a commit that fails the disk has all or nothing, which is what LMDB promises (unit/lib/store).  It also may run
  * out of disk, where nobody called it certain; then nothing has changed. */
 #include <assert.h>
 #include <errno.h>
@@ -262,7 +262,7 @@ void mdb_txn_abort(MDB_txn *txn)
 		free(txn);
 }
 
-/* False: it dies of it. */
+/* False: who asked for it is told, and must end. */
 static bool flush(struct MDB_env *store)
 {
 	struct sim_world *w = store->world;
@@ -272,7 +272,7 @@ static bool flush(struct MDB_env *store)
 	}
 	bool has_it = sim_random(w, 2);
 	sim_note(w, "%s: a commit fails; the disk has %s", sim_here->name, has_it ? "all of it" : "nothing");
-	sim_here->dead = true;
+	sim_here->disk_failed = true;
 	if (has_it)
 		make_it_last(store);
 	else

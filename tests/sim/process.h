@@ -25,8 +25,8 @@ struct sim_process {
 	struct torap_committer *committer;
 	struct sim_handle *handles; /* timers, wakers, workers, and what is being closed */
 	struct sim_socket *sockets; /* that it watches */
-	bool dead; /* killed, or its disk failed: what it still does on its way out reaches nobody */
-	bool disk_full;
+	bool dead; /* killed, or it ended: what it still does on its way out reaches nobody */
+	bool disk_full, disk_failed;
 	int64_t clock_off_us; /* of its wall clock */
 };
 extern struct sim_process *sim_here;

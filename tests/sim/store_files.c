@@ -90,10 +90,11 @@ int torap_kv_redo_file_flush(int fd)
 {
 	struct MDB_env *store = sim_here->store;
 	(void)fd;
-	if (sim_here->dead || sim_fault(store->world, SIM_FLUSH)) {
-		if (!sim_here->dead)
-			sim_note(store->world, "%s: a flush of redo fails", sim_here->name);
-		sim_here->dead = true;
+	if (sim_here->dead)
+		return -EIO;
+	if (sim_fault(store->world, SIM_FLUSH)) {
+		sim_note(store->world, "%s: a flush of redo fails", sim_here->name);
+		sim_here->disk_failed = true;
 		return -EIO;
 	}
 	memcpy(store->redo_flushed, store->redo_written, sizeof store->redo_flushed);
