@@ -12,7 +12,7 @@
 #include "store/committer.h"
 #include "store/kv.h"
 
-enum { ROWS_LEFT_MAX = 24 };
+enum { ROWS_LEFT_MAX = 24, BETWEEN_TIMES = 5 };
 
 struct torap_committer {
 	struct sim_process *process;
@@ -144,11 +144,20 @@ static struct torap_commit_jobs *next(struct torap_committer *c)
 	return torap_commit_turn(&c->turns);
 }
 
+/* More often than elsewhere, for this is what the redo is there for: somebody was told, and perhaps has told others. */
+static bool dies_between(struct sim_world *w)
+{
+	bool dies = false;
+	for (int i = 0; i < BETWEEN_TIMES && !dies; i++)
+		dies = sim_fault(w, SIM_CRASH);
+	return dies;
+}
+
 /* Until nothing waits, or one was told, and other things happen before its commit. */
 static bool run(struct torap_committer *c)
 {
 	struct sim_world *w = c->process->world;
-	if (c->is_between && !end_group(c))
+	if (c->is_between && (dies_between(w) || !end_group(c)))
 		return false;
 	for (struct torap_commit_jobs *list; (list = next(c));) {
 		if (!begin_group(c, list))

@@ -10,7 +10,7 @@
 #include "sim/process.h"
 #include "sim/store.h"
 
-enum { PAGE_BYTES = 4096, RUNS_OUT_ONE_IN = 4, WRITES_ELSEWHERE_ONE_IN = 8 };
+enum { PAGE_BYTES = 4096, RUNS_OUT_ONE_IN = 4, WRITES_ELSEWHERE_ONE_IN = 8, START_TIMES = 30 };
 
 struct MDB_txn {
 	struct MDB_env *store;
@@ -262,11 +262,20 @@ void mdb_txn_abort(MDB_txn *txn)
 		free(txn);
 }
 
+/* At a start, where there are few, more often than later. */
+bool store_flush_fails(struct MDB_env *store)
+{
+	bool fails = false;
+	for (int i = 0; i < (sim_here->committer ? 1 : START_TIMES) && !fails; i++)
+		fails = sim_fault(store->world, SIM_FLUSH);
+	return fails;
+}
+
 /* False: who asked for it is told, and must end. */
 static bool flush(struct MDB_env *store)
 {
 	struct sim_world *w = store->world;
-	if (!sim_fault(w, SIM_FLUSH)) {
+	if (!store_flush_fails(store)) {
 		make_it_last(store);
 		return true;
 	}

@@ -82,5 +82,7 @@ struct MDB_env {
 		redo_kept; /* the transaction of which a record is on the disk, as far as whoever wrote it was told */
 };
 
+/* Does the flush that is under way fail? */
+bool store_flush_fails(struct MDB_env *store);
 /* Its process dies. */
 void store_redo_crash(struct MDB_env *store);

@@ -92,7 +92,7 @@ int torap_kv_redo_file_flush(int fd)
 	(void)fd;
 	if (sim_here->dead)
 		return -EIO;
-	if (sim_fault(store->world, SIM_FLUSH)) {
+	if (store_flush_fails(store)) {
 		sim_note(store->world, "%s: a flush of redo fails", sim_here->name);
 		sim_here->disk_failed = true;
 		return -EIO;
