@@ -54,6 +54,11 @@ static bool is_short(const struct MDB_env *store)
 	return store->rows_left != SIZE_MAX;
 }
 
+static bool finds_no_room(struct MDB_env *store)
+{
+	return is_short(store) && sim_random(store->world, REDO_FULL_ONE_IN) == 0;
+}
+
 int torap_kv_redo_file_open(const char *dir, bool make)
 {
 	struct MDB_env *store = sim_here->store;
@@ -76,7 +81,7 @@ int torap_kv_redo_file_read(int fd, size_t most, struct torap_writer *out)
 int torap_kv_redo_file_write(int fd, struct torap_bytes bytes)
 {
 	struct MDB_env *store = sim_here->store;
-	bool has_room = !is_short(store) || sim_random(store->world, REDO_FULL_ONE_IN);
+	bool has_room = !finds_no_room(store);
 	(void)fd;
 	if (sim_here->dead)
 		return -EIO;
@@ -97,6 +102,8 @@ int torap_kv_redo_file_flush(int fd)
 		sim_here->disk_failed = true;
 		return -EIO;
 	}
+	if (finds_no_room(store)) /* Blocks may be looked for as late as now. */
+		return -ENOSPC;
 	memcpy(store->redo_flushed, store->redo_written, sizeof store->redo_flushed);
 	if (store->writer && store->redo_written[0]) { /* Not zeros. */
 		store->redo_kept = store->last_txn + 1;
