@@ -142,6 +142,9 @@ static void make_it_last(struct MDB_env *store)
 {
 	show(store, false, true);
 	store->world->redone += store->promised.count > 0;
+	if (!store_changes_are_made(&store->promised, store->tables))
+		sim_fail(
+			store->world, "%s does not do again what was told before its commit", sim_here->name);
 	store_changes_forget(&store->promised);
 	store_changes_forget(&store->changes);
 	free(store->writer);
@@ -239,6 +242,8 @@ int mdb_txn_begin(MDB_env *store, MDB_txn *parent, unsigned flags, MDB_txn **out
 	if (writes && sim_here->dead)
 		return EIO;
 	assert(!writes || !store->writer);
+	if (!writes && !sim_here->dead && is_kept(store))
+		sim_fail(store->world, "%s reads its store as it was before what it told", sim_here->name);
 	/* Who is dead, and looks once more on its way out, may see what it likes. */
 	show(store, sim_here->dead, sim_here->dead);
 	*out = txn_create(store, writes);

@@ -124,6 +124,33 @@ void store_changes_show(struct store_changes *c, struct store_table *tables, boo
 		put_back(tables, &c->list[i], c->list[i].before);
 }
 
+static bool is_changed_later(const struct store_changes *c, size_t i)
+{
+	const struct store_change *one = &c->list[i];
+	struct torap_bytes key = store_row_key(one->after ? one->after : one->before);
+	for (size_t k = i + 1; k < c->count; k++) {
+		const struct store_change *other = &c->list[k];
+		if (other->table == one->table &&
+			compare(store_row_key(other->after ? other->after : other->before), key) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool store_changes_are_made(const struct store_changes *c, const struct store_table *tables)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct store_change *one = &c->list[i];
+		const struct store_row *due = one->after;
+		const struct store_row *is =
+			store_table_find(&tables[one->table], store_row_key(due ? due : one->before));
+		bool same = due && is ? compare(store_row_value(due), store_row_value(is)) == 0 : !due && !is;
+		if (!same && !is_changed_later(c, i))
+			return false;
+	}
+	return true;
+}
+
 void store_changes_forget(struct store_changes *c)
 {
 	for (size_t i = 0; i < c->count; i++) {

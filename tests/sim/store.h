@@ -54,6 +54,8 @@ void store_change(struct store_changes *c, struct store_table *tables, unsigned 
 	struct store_row *after);
 /* As if they were made, or were not. */
 void store_changes_show(struct store_changes *c, struct store_table *tables, bool shown);
+/* Has somebody else made the same ones? */
+bool store_changes_are_made(const struct store_changes *c, const struct store_table *tables);
 void store_changes_forget(struct store_changes *c);
 
 /* --- lmdb.c --- */
