@@ -357,6 +357,7 @@ void sim_broker_step(struct sim_world *w, struct sim_broker *b)
 	if (!w->calm && !torap_mono_reached(b->stuck_until, w->now))
 		return;
 	follow_operator(w, b);
+	b->process.disk_full = !w->calm && !torap_mono_reached(b->full_until, w->now);
 	if (!b->broker) {
 		if (!torap_mono_reached(b->back_at, w->now))
 			return;
@@ -366,7 +367,6 @@ void sim_broker_step(struct sim_world *w, struct sim_broker *b)
 	}
 	if (sim_fault(w, SIM_FULL))
 		b->full_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 8000));
-	b->process.disk_full = !w->calm && !torap_mono_reached(b->full_until, w->now);
 	if (sim_fault(w, SIM_STUCK))
 		b->stuck_until = torap_mono_add_ms(w->now, (int64_t)sim_random(w, 12000));
 	if (sim_fault(w, SIM_DAMAGE))
