@@ -55,6 +55,31 @@ class Child:
             self.child.wait()
 
 
+class Speaking:
+    """A bench program that answers lines on its standard input."""
+
+    def __init__(self, *argv):
+        self.name = argv[0]
+        self.child = subprocess.Popen([program(argv[0]), *map(str, argv[1:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def line(self):
+        line = self.child.stdout.readline()
+        kit.check(line, f"{self.name} is gone")
+        return line.strip()
+
+    def tell(self, text=""):
+        self.child.stdin.write(text + "\n")
+        self.child.stdin.flush()
+
+    def ask(self, text=""):
+        self.tell(text)
+        return json.loads(self.line())
+
+    def end(self):
+        self.child.stdin.close()
+        kit.check(self.child.wait(PATIENCE_S) == 0, f"{self.name}: status {self.child.returncode}")
+
+
 def run(*argv):
     """Runs a bench program to its end; its line of JSON."""
     return Child(*argv).result()
@@ -99,9 +124,10 @@ def rounds(options, one):
     for i in range(options.runs):
         results.append(one())
         progress(f"round {i + 1} of {options.runs} is over")
+    options.all_rounds += results
     if options.raw:
         with open(options.raw, "w") as f:
-            json.dump(results, f, indent=1)
+            json.dump(options.all_rounds, f, indent=1)
     return results
 
 
@@ -210,6 +236,7 @@ def main(doc, test, add=lambda parser: None, runs=RUNS):
     p.add_argument("--raw", metavar="FILE", help="writes every number of every round as JSON")
     add(p)
     options = p.parse_args()
+    options.all_rounds = []
     options.runs = options.runs or (1 if options.quick else runs)
     prepare()
     m = machine()

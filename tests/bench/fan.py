@@ -1,6 +1,6 @@
 """A broker with many feeds, a writer and their sessions: what fan.h says of batches and grants, with real processes."""
 
-import json
+import itertools
 import subprocess
 
 import bench
@@ -11,31 +11,6 @@ MATCHING = 10
 SESSIONS = 2000  # of one process: each has some descriptors
 
 
-class Speaking:
-    """A bench program that answers lines on its standard input."""
-
-    def __init__(self, *argv):
-        self.name = argv[0]
-        self.child = subprocess.Popen([bench.program(argv[0]), *map(str, argv[1:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def line(self):
-        line = self.child.stdout.readline()
-        kit.check(line, f"{self.name} is gone")
-        return line.strip()
-
-    def tell(self, text=""):
-        self.child.stdin.write(text + "\n")
-        self.child.stdin.flush()
-
-    def ask(self, text=""):
-        self.tell(text)
-        return json.loads(self.line())
-
-    def end(self):
-        self.child.stdin.close()
-        kit.check(self.child.wait(bench.PATIENCE_S) == 0, f"{self.name}: status {self.child.returncode}")
-
-
 def feeds_of(count, share):
     return subprocess.run([bench.program("fanout_take"), "--policy", share, "--feeds", str(count)], check=True, capture_output=True, text=True).stdout
 
@@ -43,10 +18,12 @@ def feeds_of(count, share):
 class Fan:
     """A broker, `count` feeds of which ten match, and a writer."""
 
+    numbers = itertools.count(1)
+
     def __init__(self, fed, count, lanes):
-        self.fed, self.count, self.lanes = fed, count, lanes
-        self.broker = fed.broker(f"broker-{count}-{lanes}")
-        self.writer = f"node-{count}-{lanes}"
+        self.fed, self.count, self.lanes, number = fed, count, lanes, next(self.numbers)
+        self.broker = fed.broker(f"broker-{number}")
+        self.writer = f"node-{number}"
         fed.keys(self.writer)
         fed.trust(self.writer, REGION)
         fed.edit(self.broker.name + ".yaml", lambda text: text.replace("1GiB", "32GiB"))
@@ -55,11 +32,11 @@ class Fan:
         self.fed.write(self.broker.name + ".policy.yaml", feeds_of(self.count, share) + f"writers: [{{ id: {self.writer} }}]\n")
         self.broker.start()
         there = ["--broker", self.broker.endpoint, "--broker-key", self.fed.path(self.broker.name + ".pub")]
-        self.takes, self.offer = [], Speaking("fanout_offer", "--keys", self.fed.path(self.writer + ".key"), *there)
+        self.takes, self.offer = [], bench.Speaking("fanout_offer", "--keys", self.fed.path(self.writer + ".key"), *there)
         self.flows(self.offer)
         each = SESSIONS // self.lanes
         for first in range(0, self.count, each):
-            self.takes.append(Speaking("fanout_take", "--first", first, "--feeds", min(self.count - first, each), "--lanes", self.lanes, *there))
+            self.takes.append(bench.Speaking("fanout_take", "--first", first, "--feeds", min(self.count - first, each), "--lanes", self.lanes, *there))
             self.flows(self.takes[-1])
         self.offer.ask("40 40")  # warms it
 
