@@ -77,20 +77,16 @@ int broker_policy_index(struct broker_policy *p)
 	return 0;
 }
 
+static int compare_with_name(const void *name, const void *feed)
+{
+	return strcmp(name, (*(const struct broker_policy_feed *const *)feed)->name);
+}
+
 int broker_policy_find(const struct broker_policy *p, const char *name)
 {
-	size_t from = 0, to = p->feeds_count;
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-		int r = strcmp(p->by_name[middle]->name, name);
-		if (r == 0)
-			return (int)(p->by_name[middle] - p->feeds);
-		if (r < 0)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return -1;
+	const struct broker_policy_feed **found =
+		bsearch(name, p->by_name, p->feeds_count, sizeof *p->by_name, compare_with_name);
+	return found ? (int)(*found - p->feeds) : -1;
 }
 
 bool broker_policy_feed_has(
@@ -107,21 +103,17 @@ bool broker_policy_feed_valid(const struct broker_policy_feed *f, struct torap_w
 	return f->from.us <= now.us && now.us < f->until.us;
 }
 
+static int compare_with_key(const void *key, const void *entry)
+{
+	return memcmp(key, ((const struct broker_policy_key *)entry)->key, TORAP_CURVE_KEY_SIZE);
+}
+
 bool broker_policy_knows_key(
 	const struct broker_policy *p, const uint8_t key[static TORAP_CURVE_KEY_SIZE], struct torap_wall now)
 {
-	size_t from = 0, to = p->keys_count;
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-		int r = memcmp(p->by_key[middle].key, key, TORAP_CURVE_KEY_SIZE);
-		if (r == 0)
-			return broker_policy_feed_valid(p->by_key[middle].feed, now);
-		if (r < 0)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return false;
+	const struct broker_policy_key *found =
+		bsearch(key, p->by_key, p->keys_count, sizeof *p->by_key, compare_with_key);
+	return found && broker_policy_feed_valid(found->feed, now);
 }
 
 const struct broker_policy_writer *broker_policy_writer(const struct broker_policy *p, const char *id)
