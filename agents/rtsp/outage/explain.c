@@ -132,7 +132,7 @@ static bool says_nothing(const struct rtsp_member *m, const struct rtsp_what *wh
 /* Nobody can see whether it has the fault. */
 static bool is_blind(const struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault)
 {
-	if (o->seats[slot].ignored & rtsp_fault_bit(fault))
+	if (o->seats[slot].unasked & rtsp_fault_bit(fault))
 		return true;
 	for (int f = RTSP_OFFLINE; fault != RTSP_OFFLINE && f < RTSP_FAULTS; f++) {
 		const struct rtsp_member *m = rtsp_outages_member(o, f, slot);

@@ -3,7 +3,7 @@
  * Of the group's cameras that fail in the same way (struct rtsp_what) and that nothing explains yet, half failed after some moment: whoever was seen well after
  * it is alive, whoever was not looked at since is unknown.  Half, not all: one that failed for its own reason a while before must
  * not make those seem alive that were seen in between.  Who cannot be known to have the fault says nothing: it is offline, or its picture shows
- * another fault, or its profile ignores this one. */
+ * another fault, or nobody looks for this one: its profile does not ask for it, or it is new and what it is like is not learned yet. */
 #pragma once
 
 #include "agents/rtsp/outage/outage.h"

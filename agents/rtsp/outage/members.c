@@ -148,12 +148,14 @@ static uint32_t sights(void)
 	return bits;
 }
 
-/* A picture without this fault.  One that is new says that it was not frozen when the one before it came, and nothing of now. */
+/* A picture without this fault.  Where nobody looks for it, that says nothing (but that a picture came); nor does one that shows another.  One that is new says that it was not frozen when the one before it came, and nothing of now. */
 static void be_well(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault,
 	const struct rtsp_verdict *v, struct torap_mono now)
 {
 	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
 	m->failures = 0;
+	if (fault != RTSP_OFFLINE && (o->seats[slot].unasked & rtsp_fault_bit(fault)))
+		return;
 	if (rtsp_fault_is_sight(fault) && (v->faults & sights()))
 		return;
 	if (fault != RTSP_FROZEN)
@@ -163,9 +165,9 @@ static void be_well(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault
 }
 
 void rtsp_outages_seen(struct rtsp_outages *o, uint32_t slot, const struct rtsp_verdict *verdict,
-	uint32_t ignored, struct torap_mono now)
+	uint32_t unasked, struct torap_mono now)
 {
-	o->seats[slot].ignored = ignored;
+	o->seats[slot].unasked = unasked;
 	for (int f = RTSP_OFFLINE; f < RTSP_FAULTS; f++) {
 		const uint32_t bit = rtsp_fault_bit(f);
 		const struct torap_mono since = { now.us - (f == RTSP_FROZEN ? verdict->unchanged_us : 0) };

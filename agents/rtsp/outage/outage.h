@@ -45,7 +45,7 @@ enum { RTSP_NO_SHARE = UINT32_MAX };
 struct rtsp_seat {       /* a camera */
 	uint64_t number; /* 0: no camera has this slot */
 	uint64_t audience;
-	uint32_t ignored;          /* faults that its profile ignores: rtsp_fault_bit() */
+	uint32_t unasked;          /* faults that nobody looks for in its pictures: rtsp_fault_bit() */
 	struct torap_mono seen_at; /* its last picture; 0: none yet */
 };
 
@@ -160,9 +160,9 @@ int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const stru
 	uint32_t room, struct torap_mono now);
 void rtsp_outages_finish(struct rtsp_outages *o);
 
-/* A picture was judged; `ignored`: by the camera's profile. */
+/* A picture was judged; `unasked`: rtsp_judge_unasked(). */
 void rtsp_outages_seen(struct rtsp_outages *o, uint32_t slot, const struct rtsp_verdict *verdict,
-	uint32_t ignored, struct torap_mono now);
+	uint32_t unasked, struct torap_mono now);
 /* An attempt failed. */
 void rtsp_outages_failed(
 	struct rtsp_outages *o, uint32_t slot, enum rtsp_outcome outcome, struct torap_mono now);

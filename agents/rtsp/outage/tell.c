@@ -208,8 +208,8 @@ void rtsp_tell(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_re
 void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_verdict *verdict)
 {
 	if (rtsp_camera_slot(c) < a->outages.room)
-		rtsp_outages_seen(
-			&a->outages, rtsp_camera_slot(c), verdict, c->profile->ignored, torap_app_mono());
+		rtsp_outages_seen(&a->outages, rtsp_camera_slot(c), verdict,
+			rtsp_judge_unasked(verdict, c->profile), torap_app_mono());
 }
 
 /* Who is not reported as offline explains nothing either. */

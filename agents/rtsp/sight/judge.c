@@ -396,6 +396,20 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 	out->unknown &= ~profile->ignored; /* What is ignored from now on ends. */
 }
 
+uint32_t rtsp_judge_unasked(const struct rtsp_verdict *verdict, const struct rtsp_profile *profile)
+{
+	uint32_t unasked = profile->ignored;
+	if (!profile->width_min && !profile->height_min)
+		unasked |= rtsp_fault_bit(RTSP_WRONG_SIZE);
+	if (!profile->rate_min_mhz)
+		unasked |= rtsp_fault_bit(RTSP_WRONG_RATE);
+	if (!profile->clock_off_us_max)
+		unasked |= rtsp_fault_bit(RTSP_WRONG_CLOCK);
+	if (verdict->learning)
+		unasked |= rtsp_fault_bit(RTSP_DEFOCUSED) | rtsp_fault_bit(RTSP_MOVED);
+	return unasked & ~verdict->faults;
+}
+
 void rtsp_sight_forget(struct rtsp_sight *sight)
 {
 	*sight = (struct rtsp_sight){ 0 };

@@ -60,5 +60,7 @@ struct rtsp_sight {
  * arrival. */
 void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct rtsp_measure *m,
 	const struct rtsp_profile *profile);
+/* Bits of the faults that were not looked for in that picture: the profile ignores them or requires nothing, or too little is learned. */
+uint32_t rtsp_judge_unasked(const struct rtsp_verdict *verdict, const struct rtsp_profile *profile);
 /* The camera was turned on purpose, or replaced: begin anew. */
 void rtsp_sight_forget(struct rtsp_sight *sight);

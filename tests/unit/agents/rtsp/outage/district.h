@@ -36,6 +36,7 @@ static struct district {
 	struct rtsp_health health[DISTRICT_MAX];
 	enum rtsp_outcome down[DISTRICT_MAX]; /* RTSP_OUTCOME_PICTURE: it answers */
 	uint32_t shows[DISTRICT_MAX];         /* faults of its pictures: rtsp_fault_bit() */
+	uint32_t unasked[DISTRICT_MAX];       /* faults that nobody looks for in its pictures */
 	bool held[DISTRICT_MAX];
 	int64_t picture_s[DISTRICT_MAX], fresh_s[DISTRICT_MAX]; /* the last one; the last new one */
 	int64_t froze_s;                                        /* those that froze did so then */
@@ -188,6 +189,8 @@ static inline struct rtsp_verdict district_verdict(uint32_t i)
 		v.unknown = rtsp_fault_bit(RTSP_WRONG_CLOCK);
 		v.faults &= ~v.unknown;
 	}
+	v.faults &= ~district.unasked[i];
+	v.unknown &= ~district.unasked[i];
 	district.picture_s[i] = district.now_s;
 	return v;
 }
@@ -201,7 +204,7 @@ static inline void district_look(uint32_t i)
 	district.looks++;
 	if (district.down[i] == RTSP_OUTCOME_PICTURE) {
 		const struct rtsp_verdict verdict = district_verdict(i);
-		rtsp_outages_seen(&district.o, i, &verdict, 0, now.mono);
+		rtsp_outages_seen(&district.o, i, &verdict, district.unasked[i], now.mono);
 		count = rtsp_health_picture(
 			&district.health[i], &verdict, recorder, &rtsp_profile_default, now, reports);
 	} else {

@@ -294,6 +294,25 @@ Test(outage_fault, who_cannot_be_seen_says_nothing, .fini = district_close)
 	cr_expect_leq(district.told[0].at_s - began_s, 60 + 25);
 }
 
+/* A third of the channels have a profile that does not ask for it: that they are never found so does not make them well. */
+Test(outage_fault, of_whom_nobody_asks_for_it_says_nothing, .fini = district_close)
+{
+	for (int f = RTSP_BLACK; f < RTSP_FAULTS; f++) {
+		char text[64];
+		open_recorder(32);
+		for (uint32_t i = 0; i < 64; i += 3)
+			district.unasked[i] = rtsp_fault_bit(f);
+		district_run(120);
+		district_show(0, 64, rtsp_fault_bit(f));
+		district_run(1200);
+		district_expect(1 + changes());
+		snprintf(text, sizeof text, "recorder nvr-1 %s start", rtsp_fault_name(f));
+		district_told(text);
+		if (f + 1 < RTSP_FAULTS)
+			district_close();
+	}
+}
+
 Test(outage_fault, who_stays_black_is_told_by_itself_with_what_was_measured, .fini = district_close)
 {
 	open_recorder(64);

@@ -426,3 +426,29 @@ Test(judge, never_learns_from_a_faulty_picture)
 	}
 	free(e);
 }
+
+/* That it was not found means nothing then. */
+Test(judge, says_what_was_not_looked_for)
+{
+	struct rtsp_profile p = rtsp_profile_default;
+	struct rtsp_verdict v = { 0 };
+	p.width_min = 1920;
+	p.rate_min_mhz = 5000;
+	p.clock_off_us_max = 10 * TORAP_US_PER_S;
+	cr_expect_eq(rtsp_judge_unasked(&v, &p), 0);
+	p.ignored = rtsp_fault_bit(RTSP_BLACK);
+	cr_expect_eq(rtsp_judge_unasked(&v, &p), p.ignored);
+	p.ignored = 0;
+	p.width_min = p.height_min = 0;
+	p.rate_min_mhz = 0;
+	p.clock_off_us_max = 0;
+	cr_expect_eq(rtsp_judge_unasked(&v, &p), rtsp_fault_bit(RTSP_WRONG_SIZE) |
+							 rtsp_fault_bit(RTSP_WRONG_RATE) |
+							 rtsp_fault_bit(RTSP_WRONG_CLOCK));
+	p.height_min = 720;
+	p.rate_min_mhz = 1;
+	p.clock_off_us_max = 1;
+	v.learning = true;
+	v.faults = rtsp_fault_bit(RTSP_MOVED); /* by the scene, which is known already */
+	cr_expect_eq(rtsp_judge_unasked(&v, &p), rtsp_fault_bit(RTSP_DEFOCUSED));
+}
