@@ -93,7 +93,7 @@ static struct rtsp_share *share_of(
 bool rtsp_course_join(
 	struct rtsp_outages *o, struct rtsp_outage *outage, uint32_t slot, struct torap_mono now)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, outage->what.fault, slot);
+	struct rtsp_member *m = rtsp_outages_find(o, outage->what.fault, slot);
 	struct rtsp_share *share = share_of(o, outage, slot, now);
 	if (!share)
 		return false;
@@ -133,7 +133,7 @@ static void hurry_dark(struct rtsp_outages *o, struct rtsp_outage *outage, struc
 
 void rtsp_course_back(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct torap_mono now)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
 	struct rtsp_share *share = &o->shares[m->share];
 	m->state = RTSP_MEMBER_FREE;
 	m->untold = true;
@@ -240,12 +240,14 @@ struct rtsp_share *rtsp_outages_restore(
 	return share;
 }
 
-void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
+bool rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
 	const struct rtsp_member *like, struct torap_mono now)
 {
 	const enum rtsp_fault fault = share->outage->what.fault;
-	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	struct rtsp_member *m = rtsp_outages_get(o, fault, slot);
 	const bool dark = like->state == RTSP_MEMBER_IN, untold = like->untold;
+	if (!m)
+		return false;
 	m->since = like->since;
 	m->cause = like->cause;
 	m->reported = like->reported;
@@ -253,7 +255,7 @@ void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *shar
 		m->state = dark ? RTSP_MEMBER_HELD : RTSP_MEMBER_FREE;
 		m->deadline = now;
 		o->stirred |= rtsp_fault_bit(fault);
-		return;
+		return true;
 	}
 	m->share = rtsp_share_place(o, share);
 	m->state = like->state;
@@ -266,4 +268,5 @@ void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *shar
 		share->joined_at = now;
 	share->joined |= untold && dark;
 	share->left |= untold && !dark;
+	return true;
 }

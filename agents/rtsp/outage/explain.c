@@ -11,7 +11,7 @@ struct cached {
 };
 
 struct turn {
-	struct torap_mono asked, hurried; /* some, all */
+	struct torap_mono asked, hurried; /* some, all; 0: never */
 };
 
 struct entry {                   /* of a group */
@@ -37,9 +37,6 @@ struct rtsp_explaining *rtsp_explaining_create(uint32_t groups, uint32_t room)
 		rtsp_explaining_destroy(e);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < groups; i++)
-		for (unsigned f = 0; f < RTSP_FAULTS; f++)
-			e->entries[i].turns[f].asked.us = e->entries[i].turns[f].hurried.us = INT64_MIN / 2;
 	return e;
 }
 
@@ -134,18 +131,22 @@ static bool is_blind(const struct rtsp_outages *o, uint32_t slot, enum rtsp_faul
 {
 	if (o->seats[slot].unasked & rtsp_fault_bit(fault))
 		return true;
-	for (int f = RTSP_OFFLINE; fault != RTSP_OFFLINE && f < RTSP_FAULTS; f++) {
-		const struct rtsp_member *m = rtsp_outages_member(o, f, slot);
-		bool hides = f == RTSP_OFFLINE || (rtsp_fault_is_sight(f) && rtsp_fault_is_sight(fault));
-		if (f != (int)fault && hides && (m->failures || m->state != RTSP_MEMBER_FREE))
+	if (fault == RTSP_OFFLINE)
+		return false;
+	for (const struct rtsp_member *m = o->seats[slot].members; m; m = m->next) {
+		bool hides = m->fault == RTSP_OFFLINE ||
+			     (rtsp_fault_is_sight(m->fault) && rtsp_fault_is_sight(fault));
+		if (m->fault != fault && hides && (m->failures || m->state != RTSP_MEMBER_FREE))
 			return true;
 	}
 	return false;
 }
 
-static bool is_stale(const struct rtsp_member *m, struct torap_mono moment)
+static bool is_stale(
+	const struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct torap_mono moment)
 {
-	return m->state == RTSP_MEMBER_FREE && !m->failures && m->well_at.us < moment.us;
+	const struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	return m->state == RTSP_MEMBER_FREE && !m->failures && o->seats[slot].well_at[fault].us < moment.us;
 }
 
 static bool enough(const struct rtsp_outages *o, uint32_t dark, uint32_t alive)
@@ -164,7 +165,7 @@ static struct rtsp_explanation find_out(
 		const struct rtsp_member *m = rtsp_outages_member(o, what->fault, slot);
 		if (rtsp_explain_fits(m, what) || says_nothing(m, what))
 			continue;
-		bool stale = is_stale(m, e.moment);
+		bool stale = is_stale(o, slot, what->fault, e.moment);
 		if (stale && is_blind(o, slot, what->fault))
 			continue;
 		e.unknown += stale;
@@ -192,7 +193,7 @@ static void hurry(const struct rtsp_outages *o, uint32_t group, enum rtsp_fault 
 	uint32_t from = entry->from;
 	for (uint32_t i = 0; most && i < g->count; i++) {
 		uint32_t at = (from + i) % g->count, slot = g->members[at];
-		if (!is_stale(rtsp_outages_member(o, fault, slot), moment) || is_blind(o, slot, fault))
+		if (!is_stale(o, slot, fault, moment) || is_blind(o, slot, fault))
 			continue;
 		o->port.hurry(o->port.hint, slot, fault);
 		entry->from = at + 1;
@@ -200,18 +201,22 @@ static void hurry(const struct rtsp_outages *o, uint32_t group, enum rtsp_fault 
 	}
 }
 
+static bool is_due(struct torap_mono last, struct torap_mono now)
+{
+	return !last.us || now.us - last.us >= AGAIN_S * (int64_t)TORAP_US_PER_S;
+}
+
 void rtsp_explain_hurry(
 	const struct rtsp_outages *o, uint32_t group, const struct rtsp_what *what, struct torap_mono now)
 {
 	const struct rtsp_explanation e = rtsp_explain(o, group, what);
 	struct turn *turn = &o->explaining->entries[group].turns[what->fault];
-	const int64_t again_us = AGAIN_S * (int64_t)TORAP_US_PER_S;
 	if (!e.unknown || !e.possible)
 		return;
-	if (e.explains && what->fault != RTSP_WRONG_CLOCK && now.us - turn->hurried.us >= again_us) {
+	if (e.explains && what->fault != RTSP_WRONG_CLOCK && is_due(turn->hurried, now)) {
 		turn->hurried = turn->asked = now;
 		hurry(o, group, what->fault, e.moment, HURRIED_MAX);
-	} else if (e.sure && now.us - turn->asked.us >= again_us) {
+	} else if (e.sure && is_due(turn->asked, now)) {
 		turn->asked = now;
 		hurry(o, group, what->fault, e.moment, WITNESSES);
 	}

@@ -9,9 +9,56 @@
 #include "agents/rtsp/outage/explain.h"
 #include "agents/rtsp/outage/outage.h"
 
+static const struct rtsp_member none = { .share = RTSP_NO_SHARE };
+
+struct rtsp_member *rtsp_outages_find(const struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot)
+{
+	struct rtsp_member *m = o->seats[slot].members;
+	while (m && m->fault != fault)
+		m = m->next;
+	return m;
+}
+
+const struct rtsp_member *rtsp_outages_member(
+	const struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot)
+{
+	const struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
+	return m ? m : &none;
+}
+
+struct rtsp_member *rtsp_outages_get(struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot)
+{
+	struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
+	if (m)
+		return m;
+	m = malloc(sizeof *m);
+	if (!m)
+		return NULL;
+	*m = none;
+	m->fault = fault;
+	m->next = o->seats[slot].members;
+	return o->seats[slot].members = m;
+}
+
+/* `all`, or only those of which there is nothing to know any more. */
+static void free_members(struct rtsp_seat *seat, bool all)
+{
+	struct rtsp_member **at = &seat->members;
+	while (*at) {
+		struct rtsp_member *m = *at;
+		bool idle = m->state == RTSP_MEMBER_FREE && !m->failures && m->share == RTSP_NO_SHARE;
+		if (!all && !idle) {
+			at = &m->next;
+			continue;
+		}
+		*at = m->next;
+		free(m->verdict);
+		free(m);
+	}
+}
+
 /* The site that it stands at is of another region or facility now: what is told of it goes to others. */
-static void leave_audience(
-	struct rtsp_outages *o, struct rtsp_member *m, enum rtsp_fault fault, struct torap_mono now)
+static void leave_audience(struct rtsp_outages *o, struct rtsp_member *m, struct torap_mono now)
 {
 	if (m->share == RTSP_NO_SHARE)
 		return;
@@ -22,61 +69,33 @@ static void leave_audience(
 		return;
 	m->state = RTSP_MEMBER_HELD;
 	m->deadline = now;
-	o->stirred |= rtsp_fault_bit(fault);
+	o->stirred |= rtsp_fault_bit(m->fault);
 }
 
-static void remove_member(struct rtsp_outages *o, struct rtsp_member *m, struct torap_mono now)
+static void remove_seat(struct rtsp_outages *o, struct rtsp_seat *seat, struct torap_mono now)
 {
-	if (m->share != RTSP_NO_SHARE)
-		rtsp_course_forget(o, m, now);
-	free(m->verdict);
+	for (struct rtsp_member *m = seat->members; m; m = m->next)
+		if (m->share != RTSP_NO_SHARE)
+			rtsp_course_forget(o, m, now);
+	free_members(seat, true);
 }
 
-/* What the machine has for each camera. */
-struct rows {
-	struct rtsp_seat *seats;
-	struct rtsp_member *members;
-	uint32_t room;
-};
-
-static void move_one(struct rtsp_outages *o, struct rows *fresh, uint32_t slot, enum rtsp_fault fault,
-	bool stays, struct torap_mono now)
+static void move_seats(struct rtsp_outages *o, struct rtsp_seat *fresh, const uint64_t *numbers,
+	const struct rtsp_belongs *belongs, uint32_t room, struct torap_mono now)
 {
-	struct rtsp_member *m = &fresh->members[(size_t)(fault - RTSP_OFFLINE) * fresh->room + slot];
-	if (!stays) {
-		*m = (struct rtsp_member){ .share = RTSP_NO_SHARE };
-		return;
-	}
-	*m = *rtsp_outages_member(o, fault, slot);
-	if (o->seats[slot].audience != fresh->seats[slot].audience)
-		leave_audience(o, m, fault, now);
-}
-
-static void move_all(struct rtsp_outages *o, struct rows *fresh, const uint64_t *numbers,
-	const struct rtsp_belongs *belongs, struct torap_mono now)
-{
-	for (uint32_t i = 0; i < fresh->room || i < o->room; i++) {
-		bool was = i < o->room && o->seats[i].number, is = i < fresh->room && numbers[i];
+	for (uint32_t i = 0; i < room || i < o->room; i++) {
+		bool was = i < o->room && o->seats[i].number, is = i < room && numbers[i];
 		bool stays = was && is && o->seats[i].number == numbers[i];
-		if (i < fresh->room) {
-			fresh->seats[i] = stays ? o->seats[i] : (struct rtsp_seat){ .number = numbers[i] };
-			fresh->seats[i].audience = belongs[i].audience;
-		}
-		for (int f = RTSP_OFFLINE; f < RTSP_FAULTS; f++) {
-			if (was && !stays)
-				remove_member(o, rtsp_outages_member(o, f, i), now);
-			if (i < fresh->room)
-				move_one(o, fresh, i, f, stays, now);
-		}
+		if (was && !stays)
+			remove_seat(o, &o->seats[i], now);
+		if (i >= room)
+			continue;
+		fresh[i] = stays ? o->seats[i] : (struct rtsp_seat){ .number = numbers[i] };
+		fresh[i].audience = belongs[i].audience;
+		for (struct rtsp_member *m = fresh[i].members; m; m = m->next)
+			if (fresh[i].audience != o->seats[i].audience)
+				leave_audience(o, m, now);
 	}
-}
-
-static void free_parts(struct rows *rows, uint32_t *scratch, struct rtsp_explaining *explaining)
-{
-	free(rows->seats);
-	free(rows->members);
-	free(scratch);
-	rtsp_explaining_destroy(explaining);
 }
 
 int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const struct rtsp_belongs *belongs,
@@ -85,21 +104,23 @@ int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const stru
 	struct rtsp_groups groups;
 	if (rtsp_groups_make(&groups, belongs, room))
 		return -ENOMEM;
-	struct rows fresh = { calloc((size_t)room + 1, sizeof *fresh.seats),
-		calloc((size_t)room * (RTSP_FAULTS - RTSP_OFFLINE) + 1, sizeof *fresh.members), room };
+	struct rtsp_seat *seats = calloc((size_t)room + 1, sizeof *seats);
 	uint32_t *scratch = calloc(2 * (size_t)room + 1, sizeof *scratch);
 	struct rtsp_explaining *explaining = rtsp_explaining_create(groups.count, room);
-	if (!fresh.seats || !fresh.members || !scratch || !explaining) {
-		free_parts(&fresh, scratch, explaining);
+	if (!seats || !scratch || !explaining) {
+		free(seats);
+		free(scratch);
+		rtsp_explaining_destroy(explaining);
 		rtsp_groups_finish(&groups);
 		return -ENOMEM;
 	}
-	move_all(o, &fresh, numbers, belongs, now);
+	move_seats(o, seats, numbers, belongs, room, now);
 	rtsp_groups_finish(&o->groups);
-	free_parts(&(struct rows){ o->seats, o->members, o->room }, o->scratch, o->explaining);
+	free(o->seats);
+	free(o->scratch);
+	rtsp_explaining_destroy(o->explaining);
 	o->groups = groups;
-	o->seats = fresh.seats;
-	o->members = fresh.members;
+	o->seats = seats;
 	o->scratch = scratch;
 	o->explaining = explaining;
 	o->room = room;
@@ -119,10 +140,12 @@ void rtsp_outages_finish(struct rtsp_outages *o)
 			free(o->list[i]->name);
 		free(o->list[i]);
 	}
-	for (size_t i = 0; i < (size_t)o->room * (RTSP_FAULTS - RTSP_OFFLINE); i++)
-		free(o->members[i].verdict);
+	for (uint32_t i = 0; i < o->room; i++)
+		free_members(&o->seats[i], true);
 	rtsp_groups_finish(&o->groups);
-	free_parts(&(struct rows){ o->seats, o->members, o->room }, o->scratch, o->explaining);
+	rtsp_explaining_destroy(o->explaining);
+	free(o->seats);
+	free(o->scratch);
 	free(o->list);
 	free(o->shares);
 	*o = (struct rtsp_outages){ .limits = o->limits, .port = o->port };
@@ -130,14 +153,19 @@ void rtsp_outages_finish(struct rtsp_outages *o)
 
 /* How it fares. */
 
-static void fail(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct torap_mono since)
+/* NULL: no memory, and nobody suspects it. */
+static struct rtsp_member *fail(
+	struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct torap_mono since)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	struct rtsp_member *m = rtsp_outages_get(o, fault, slot);
+	if (!m)
+		return NULL;
 	if (!m->failures)
 		m->failing_since = since;
 	m->failures += m->failures < UINT8_MAX;
 	if (rtsp_explain_fails(m))
 		o->stirred |= rtsp_fault_bit(fault);
+	return m;
 }
 
 static uint32_t sights(void)
@@ -152,16 +180,18 @@ static uint32_t sights(void)
 static void be_well(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault,
 	const struct rtsp_verdict *v, struct torap_mono now)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
-	m->failures = 0;
-	if (fault != RTSP_OFFLINE && (o->seats[slot].unasked & rtsp_fault_bit(fault)))
+	struct rtsp_seat *seat = &o->seats[slot];
+	struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
+	if (m)
+		m->failures = 0;
+	if (fault != RTSP_OFFLINE && (seat->unasked & rtsp_fault_bit(fault)))
 		return;
 	if (rtsp_fault_is_sight(fault) && (v->faults & sights()))
 		return;
 	if (fault != RTSP_FROZEN)
-		m->well_at = now;
+		seat->well_at[fault] = now;
 	else if (!v->first && !v->unchanged_us)
-		m->well_at = o->seats[slot].seen_at;
+		seat->well_at[fault] = seat->seen_at;
 }
 
 void rtsp_outages_seen(struct rtsp_outages *o, uint32_t slot, const struct rtsp_verdict *verdict,
@@ -177,24 +207,29 @@ void rtsp_outages_seen(struct rtsp_outages *o, uint32_t slot, const struct rtsp_
 			be_well(o, slot, f, verdict, now);
 	}
 	o->seats[slot].seen_at = now;
+	free_members(&o->seats[slot], false);
 }
 
 void rtsp_outages_failed(
 	struct rtsp_outages *o, uint32_t slot, enum rtsp_outcome outcome, struct torap_mono now)
 {
-	fail(o, slot, RTSP_OFFLINE, now);
-	rtsp_outages_member(o, RTSP_OFFLINE, slot)->outcome = outcome;
+	struct rtsp_member *m = fail(o, slot, RTSP_OFFLINE, now);
+	if (m)
+		m->outcome = outcome;
 }
 
 void rtsp_outages_known(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault)
 {
-	rtsp_outages_member(o, fault, slot)->state = RTSP_MEMBER_TOLD;
+	struct rtsp_member *m = rtsp_outages_get(o, fault, slot);
+	if (m)
+		m->state = RTSP_MEMBER_TOLD;
 }
 
 uint32_t rtsp_outages_held(const struct rtsp_outages *o)
 {
 	uint32_t held = 0;
-	for (size_t i = 0; i < (size_t)o->room * (RTSP_FAULTS - RTSP_OFFLINE); i++)
-		held += o->members[i].state == RTSP_MEMBER_HELD;
+	for (uint32_t i = 0; i < o->room; i++)
+		for (const struct rtsp_member *m = o->seats[i].members; m; m = m->next)
+			held += m->state == RTSP_MEMBER_HELD;
 	return held;
 }

@@ -22,7 +22,7 @@ const struct rtsp_outage_limits rtsp_outage_limits_default = {
 /* A plan that began after the fault did does not excuse it. */
 static void look_for_excuse(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
 	const struct kit_planned *p = o->port.excuse(o->port.hint, slot);
 	m->excused = p && (m->state != RTSP_MEMBER_HELD || p->from.us <= m->since.us);
 }
@@ -35,7 +35,7 @@ static void forget_verdict(struct rtsp_member *m)
 
 static void tell_alone(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
 	struct rtsp_report report = { .fault = fault,
 		.start = true,
 		.flapping = m->flapping,
@@ -131,9 +131,9 @@ static bool decide(
 /* Nobody sees its pictures any more: what was suspected of them is neither so nor not so. */
 static void forget_suspicions(struct rtsp_outages *o, uint32_t slot)
 {
-	for (int f = RTSP_OFFLINE + 1; f < RTSP_FAULTS; f++)
-		if (rtsp_outages_member(o, f, slot)->state == RTSP_MEMBER_FREE)
-			rtsp_outages_member(o, f, slot)->failures = 0;
+	for (struct rtsp_member *m = o->seats[slot].members; m; m = m->next)
+		if (m->fault != RTSP_OFFLINE && m->state == RTSP_MEMBER_FREE)
+			m->failures = 0;
 }
 
 /* Without memory it is told without its measurements. */
@@ -145,10 +145,15 @@ static void keep_verdict(struct rtsp_member *m, const struct rtsp_report *report
 		*m->verdict = report->verdict;
 }
 
+/* Without memory each camera is told by itself. */
 static void take_start(
 	struct rtsp_outages *o, uint32_t slot, const struct rtsp_report *report, struct rtsp_now now)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, report->fault, slot);
+	struct rtsp_member *m = rtsp_outages_get(o, report->fault, slot);
+	if (!m) {
+		o->port.tell(o->port.hint, slot, report);
+		return;
+	}
 	m->state = RTSP_MEMBER_HELD;
 	m->since = report->since;
 	m->cause = report->cause;
@@ -172,9 +177,13 @@ static void take_start(
 void rtsp_outages_report(
 	struct rtsp_outages *o, uint32_t slot, const struct rtsp_report *report, struct rtsp_now now)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, report->fault, slot);
 	if (report->start) {
 		take_start(o, slot, report, now);
+		return;
+	}
+	struct rtsp_member *m = rtsp_outages_find(o, report->fault, slot);
+	if (!m) {
+		o->port.tell(o->port.hint, slot, report);
 		return;
 	}
 	if (m->state == RTSP_MEMBER_HELD) {

@@ -45,11 +45,16 @@ enum { RTSP_NO_SHARE = UINT32_MAX };
 struct rtsp_seat {       /* a camera */
 	uint64_t number; /* 0: no camera has this slot */
 	uint64_t audience;
-	uint32_t unasked;          /* faults that nobody looks for in its pictures: rtsp_fault_bit() */
-	struct torap_mono seen_at; /* its last picture; 0: none yet */
+	struct rtsp_member *members; /* owned: of each fault that there is something of */
+	uint32_t unasked;            /* faults that nobody looks for in its pictures: rtsp_fault_bit() */
+	struct torap_mono seen_at;   /* its last picture; 0: none yet */
+	struct torap_mono well_at[RTSP_FAULTS]; /* it had not this fault; 0: never */
 };
 
-struct rtsp_member { /* a camera, as of one fault; there are ten times as many as cameras */
+/* A camera, as of one fault that it has, or is suspected of, or has lately had in an outage that is open: few have any. */
+struct rtsp_member {
+	struct rtsp_member *next; /* the same camera's, of another fault */
+	enum rtsp_fault fault;
 	enum { RTSP_MEMBER_FREE, RTSP_MEMBER_HELD, RTSP_MEMBER_TOLD, RTSP_MEMBER_IN } state;
 	uint32_t share;                  /* that it is or was in: place in the list; RTSP_NO_SHARE */
 	bool untold;                     /* it joined or left that since it was last told of */
@@ -58,7 +63,6 @@ struct rtsp_member { /* a camera, as of one fault; there are ten times as many a
 	uint8_t failures;                /* attempts or pictures, in succession */
 	enum rtsp_outcome outcome;       /* offline: of the last failure */
 	struct torap_mono failing_since; /* if failures */
-	struct torap_mono well_at;       /* it had not this fault; 0: never */
 	struct torap_mono deadline;      /* HELD */
 	/* HELD, IN: what its own report would say. */
 	struct torap_wall since;
@@ -133,8 +137,7 @@ struct rtsp_outages {
 	struct rtsp_outage_limits limits;
 	struct rtsp_outages_port port;
 	struct rtsp_groups groups;
-	struct rtsp_seat *seats;     /* owned, by slot; `room` of them */
-	struct rtsp_member *members; /* owned: `room` for each fault: rtsp_outages_member() */
+	struct rtsp_seat *seats; /* owned, by slot; `room` of them */
 	uint32_t room;
 	uint32_t stirred; /* bits of the faults that somebody may have for no reason that is known yet */
 	struct rtsp_outage **list; /* owned, as they are; NULL: a free place */
@@ -148,11 +151,13 @@ struct rtsp_outages {
 	uint64_t swallowed;                 /* reports of one camera that an outage tells */
 };
 
-static inline struct rtsp_member *rtsp_outages_member(
-	const struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot)
-{
-	return &o->members[(size_t)(fault - RTSP_OFFLINE) * o->room + slot];
-}
+/* What there is of the camera's fault; NULL: nothing. */
+struct rtsp_member *rtsp_outages_find(const struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot);
+/* The same to look at; never NULL: one that is free stands for nothing. */
+const struct rtsp_member *rtsp_outages_member(
+	const struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot);
+/* The same, made if there is nothing.  NULL: no memory.  It is valid until the camera's next picture, or the next rows. */
+struct rtsp_member *rtsp_outages_get(struct rtsp_outages *o, enum rtsp_fault fault, uint32_t slot);
 
 /* The cameras as they are now, by slot: number (0: none) and what they belong to.  Who has another number than before is new.
  * 0, or -ENOMEM: what was there stays. */
@@ -181,6 +186,7 @@ uint32_t rtsp_outages_held(const struct rtsp_outages *o); /* reports */
  * memory.  Takes references of what `like` has; of its outage common, name, what, cause, began, before are looked at. */
 struct rtsp_share *rtsp_outages_restore(
 	struct rtsp_outages *o, const struct rtsp_share *like, struct torap_mono now);
-/* Then each of its members, as that was.  Who has another audience now is not in it any more. */
-void rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
+/* Then each of its members, as that was.  Who has another audience now is not in it any more.  False: no memory, and it is not known to have
+ * the fault. */
+bool rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
 	const struct rtsp_member *like, struct torap_mono now);

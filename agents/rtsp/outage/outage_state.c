@@ -135,8 +135,7 @@ static void read_member(struct rtsp_outages *o, struct rtsp_share *share, const 
 		.since = { since },
 		.cause = (enum rtsp_cause)cause,
 		.reported = (enum rtsp_outcome)outcome };
-	rtsp_outages_restore_member(o, share, slot, &like, now.mono);
-	if (!(flags & DARK))
+	if (!rtsp_outages_restore_member(o, share, slot, &like, now.mono) || !(flags & DARK))
 		return;
 	struct rtsp_trouble *t = &c->health.troubles[fault];
 	*t = (struct rtsp_trouble){ .open = true,

@@ -132,8 +132,8 @@ static void start(struct rtsp_outages *o, struct rtsp_share *share)
 {
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = rtsp_outages_member(o, share->outage->what.fault, i);
-		if (m->share != rtsp_share_place(o, share))
+		struct rtsp_member *m = rtsp_outages_find(o, share->outage->what.fault, i);
+		if (!m || m->share != rtsp_share_place(o, share))
 			continue;
 		m->untold &= m->state != RTSP_MEMBER_IN;
 		o->scratch[count++] = i;
@@ -147,8 +147,8 @@ void rtsp_share_change(struct rtsp_outages *o, struct rtsp_share *share)
 	uint32_t joined = 0, left = 0;
 	choose_first(o, share);
 	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = rtsp_outages_member(o, share->outage->what.fault, i);
-		if (m->share != rtsp_share_place(o, share) || !m->untold)
+		struct rtsp_member *m = rtsp_outages_find(o, share->outage->what.fault, i);
+		if (!m || m->share != rtsp_share_place(o, share) || !m->untold)
 			continue;
 		m->untold = false;
 		if (m->state == RTSP_MEMBER_IN)
@@ -163,7 +163,7 @@ void rtsp_share_change(struct rtsp_outages *o, struct rtsp_share *share)
 
 static void hold_again(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct rtsp_now now)
 {
-	struct rtsp_member *m = rtsp_outages_member(o, fault, slot);
+	struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
 	m->state = RTSP_MEMBER_HELD;
 	m->deadline = now.mono;
 	o->stirred |= rtsp_fault_bit(fault);
@@ -180,8 +180,8 @@ void rtsp_share_end(struct rtsp_outages *o, struct rtsp_share *share, struct rts
 	if (somebody && share->untold)
 		start(o, share); /* No end without one. */
 	for (uint32_t i = 0; i < o->room; i++) {
-		struct rtsp_member *m = rtsp_outages_member(o, share->outage->what.fault, i);
-		if (m->share != place)
+		struct rtsp_member *m = rtsp_outages_find(o, share->outage->what.fault, i);
+		if (!m || m->share != place)
 			continue;
 		m->share = RTSP_NO_SHARE;
 		m->untold = false;

@@ -415,3 +415,31 @@ Test(outage_fault, unrelated_faults_are_told_each_by_itself, .fini = district_cl
 	cr_expect_leq(
 		district.looks, 1024 * 15800 / 60 * 2, "%llu looks", (unsigned long long)district.looks);
 }
+
+static uint32_t members(void)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < district.count; i++)
+		for (const struct rtsp_member *m = district.o.seats[i].members; m; m = m->next)
+			count++;
+	return count;
+}
+
+/* 20,000 cameras that are well cost little: what there is of a fault goes when it is over and told. */
+Test(outage_fault, nothing_is_kept_of_what_is_over, .fini = district_close)
+{
+	cr_expect_leq(sizeof(struct rtsp_seat), 136);
+	open_recorder(32);
+	cr_expect_eq(members(), 0);
+	district_show(0, 64, BIT(BLACK) | BIT(WRONG_SIZE));
+	district_show(70, 71, BIT(MOVED));
+	district_run(300);
+	district_down(0, 64, DEAD);
+	district_run(300);
+	cr_expect_eq(members(), 3 * 64 + 1);
+	district_down(0, 64, WELL);
+	district_show(0, 71, 0);
+	district_run(600);
+	district_expect(8 + changes());
+	cr_expect_eq(members(), 0);
+}

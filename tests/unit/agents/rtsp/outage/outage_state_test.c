@@ -122,7 +122,8 @@ Test(outage_state, brings_back_what_the_node_knows)
 	cr_expect_eq(one->first, cameras.slots[2]->number);
 	cr_expect_eq(one->since.us, 1700000000000001);
 	cr_expect_str_eq(one->planned->who, "order 5");
-	cr_expect(one->durable && !one->untold && one->joined && after.members[2].untold);
+	cr_expect(one->durable && !one->untold && one->joined &&
+		  rtsp_outages_member(&after, RTSP_OFFLINE, 2)->untold);
 	cr_expect_eq(one->outage, two->outage);
 	cr_expect_eq(one->outage->began.us, 1700000000000000);
 	cr_expect_eq(one->outage->cause, RTSP_CAUSE_NETWORK);
@@ -130,9 +131,10 @@ Test(outage_state, brings_back_what_the_node_knows)
 	cr_expect_eq(one->outage->members, 5);
 	cr_expect_eq(one->outage->dark, 3);
 	cr_expect_eq(two->members, 2);
-	cr_expect_eq(after.members[5].share, RTSP_NO_SHARE);
-	cr_expect_eq(after.members[5].state, RTSP_MEMBER_HELD, "it is told to those who may read of it now");
-	cr_expect_eq(after.members[5].reported, RTSP_OUTCOME_NO_ROUTE);
+	cr_expect_eq(rtsp_outages_member(&after, RTSP_OFFLINE, 5)->share, RTSP_NO_SHARE);
+	cr_expect_eq(rtsp_outages_member(&after, RTSP_OFFLINE, 5)->state, RTSP_MEMBER_HELD,
+		"it is told to those who may read of it now");
+	cr_expect_eq(rtsp_outages_member(&after, RTSP_OFFLINE, 5)->reported, RTSP_OUTCOME_NO_ROUTE);
 	cr_expect_not(cameras.slots[0]->health.troubles[RTSP_OFFLINE].open);
 	cr_expect(cameras.slots[1]->health.troubles[RTSP_OFFLINE].open);
 	cr_expect_eq(cameras.slots[1]->health.troubles[RTSP_OFFLINE].bad_since.wall.us, 1700000000000002);
@@ -204,7 +206,7 @@ Test(outage_state, who_is_in_one_that_has_ended_is_refused)
 	cr_expect_not(rtsp_outage_state_decode(&after, &cameras, torap_bytes(w.data, w.size),
 		(struct rtsp_now){ { 1 }, { 1800000000000000 } }));
 	for (uint32_t i = 0; i < 3; i++)
-		cr_expect_eq(after.members[i].share, RTSP_NO_SHARE);
+		cr_expect_eq(rtsp_outages_member(&after, RTSP_OFFLINE, i)->share, RTSP_NO_SHARE);
 	torap_writer_finish(&w);
 	rtsp_outages_finish(&before);
 	rtsp_outages_finish(&after);

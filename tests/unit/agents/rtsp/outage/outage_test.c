@@ -52,7 +52,7 @@ Test(outage, one_camera_is_told_as_soon_as_the_others_were_seen, .fini = distric
 	district_set();
 	district_run(120);
 	district.down[3] = DEAD;
-	while (!district.o.members[3].failures)
+	while (!rtsp_outages_member(&district.o, RTSP_OFFLINE, 3)->failures)
 		district_run(1);
 	int64_t found_s = district.now_s;
 	district_run(200);
@@ -309,7 +309,7 @@ Test(outage, one_that_is_short_loses_nothing, .fini = district_close)
 	district_set();
 	district_run(120);
 	district_down(0, 10, DEAD);
-	while (!district.o.members[0].failures)
+	while (!rtsp_outages_member(&district.o, RTSP_OFFLINE, 0)->failures)
 		district_run(1);
 	district_run(8);
 	district_down(10, 20, DEAD); /* fail, and are not offline yet, while the first are */
@@ -326,7 +326,7 @@ Test(outage, one_that_is_short_loses_nothing, .fini = district_close)
 	cr_expect_eq(balance, 0);
 	cr_expect_geq(district.told_count, 2);
 	for (uint32_t i = 0; i < 20; i++)
-		cr_expect_eq(district.o.members[i].state, RTSP_MEMBER_FREE);
+		cr_expect_eq(rtsp_outages_member(&district.o, RTSP_OFFLINE, i)->state, RTSP_MEMBER_FREE);
 }
 
 /* Six hours of three minutes off, three on. */

@@ -152,7 +152,7 @@ Test(share, one_that_is_short_loses_nothing, .fini = district_close)
 	district_down(0, 19, DEAD);
 	district_run(200);
 	district_down(19, 20, DEAD);
-	while (district.o.members[19].state != RTSP_MEMBER_IN)
+	while (rtsp_outages_member(&district.o, RTSP_OFFLINE, 19)->state != RTSP_MEMBER_IN)
 		district_run(1);
 	district_expect(1);
 	district_down(19, 20, WELL);
