@@ -245,20 +245,21 @@ bool rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *shar
 {
 	const enum rtsp_fault fault = share->outage->what.fault;
 	struct rtsp_member *m = rtsp_outages_get(o, fault, slot);
-	const bool dark = like->state == RTSP_MEMBER_IN, untold = like->untold;
 	if (!m)
 		return false;
+	const bool told = m->state == RTSP_MEMBER_TOLD, dark = like->state == RTSP_MEMBER_IN && !told,
+		   untold = like->untold && !told;
 	m->since = like->since;
 	m->cause = like->cause;
 	m->reported = like->reported;
 	if (o->seats[slot].audience != share->audience) {
-		m->state = dark ? RTSP_MEMBER_HELD : RTSP_MEMBER_FREE;
+		m->state = told ? RTSP_MEMBER_TOLD : dark ? RTSP_MEMBER_HELD : RTSP_MEMBER_FREE;
 		m->deadline = now;
 		o->stirred |= rtsp_fault_bit(fault);
-		return true;
+		return !told;
 	}
 	m->share = rtsp_share_place(o, share);
-	m->state = like->state;
+	m->state = told ? RTSP_MEMBER_TOLD : like->state;
 	m->untold = untold;
 	share->members++;
 	share->dark += dark;

@@ -186,7 +186,7 @@ uint32_t rtsp_outages_held(const struct rtsp_outages *o); /* reports */
  * memory.  Takes references of what `like` has; of its outage common, name, what, cause, began, before are looked at. */
 struct rtsp_share *rtsp_outages_restore(
 	struct rtsp_outages *o, const struct rtsp_share *like, struct torap_mono now);
-/* Then each of its members, as that was.  Who has another audience now is not in it any more.  False: no memory, and it is not known to have
- * the fault. */
+/* Then each of its members, as that was.  Who has another audience now is not in it any more; who is known to the node by itself
+ * (rtsp_outages_known) is not dark in it, for its end is told by itself.  False: so it is, or there is no memory: `like` says nothing of the camera. */
 bool rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *share, uint32_t slot,
 	const struct rtsp_member *like, struct torap_mono now);

@@ -332,3 +332,45 @@ Test(outage_state, a_file_of_the_version_before_is_taken_over)
 	rtsp_outages_finish(&after);
 	rtsp_cameras_finish(&cameras);
 }
+
+static uint32_t ends;
+
+static void count_end(void *hint, uint32_t slot, const struct rtsp_report *report)
+{
+	(void)hint;
+	(void)slot;
+	ends += !report->start;
+}
+
+/* Killed when it stayed dark after an outage and the node had heard of it by itself, and before the file knew that the outage is over: what is
+ * told by itself also ends by itself. */
+Test(outage_state, who_is_known_by_itself_is_not_dark_in_an_outage)
+{
+	const struct rtsp_now now = { { TORAP_US_PER_S }, { 1800000000000000 } };
+	struct rtsp_outage like = { .what.fault = RTSP_FROZEN,
+		.common = RTSP_COMMON_SWITCH,
+		.name = (char *)"sw-1",
+		.began = { 5 } };
+	const struct rtsp_report back = { .fault = RTSP_FROZEN };
+	struct torap_writer w = { 0 };
+	memset(audiences, 0, sizeof audiences);
+	name_cameras(4);
+	struct rtsp_outages before = outages_of(4), after = outages_of(4);
+	restore(&before, &like, NULL, 0, 4);
+	rtsp_outage_state_encode(&before, &cameras, &w);
+	after.port.tell = count_end;
+	rtsp_outages_known(&after, 2, RTSP_FROZEN);
+	cr_assert(rtsp_outage_state_decode(&after, &cameras, torap_bytes(w.data, w.size), now));
+	cr_expect_eq(rtsp_outages_member(&after, RTSP_FROZEN, 2)->state, RTSP_MEMBER_TOLD);
+	cr_expect_eq(after.shares[0].dark, 2);
+	cr_expect_eq(after.shares[0].members, 4);
+	rtsp_outages_report(&after, 2, &back, now);
+	cr_expect_eq(ends, 1);
+	rtsp_outages_report(&after, 1, &back, now);
+	cr_expect_eq(ends, 1);
+	cr_expect_eq(after.shares[0].dark, 1);
+	torap_writer_finish(&w);
+	rtsp_outages_finish(&before);
+	rtsp_outages_finish(&after);
+	rtsp_cameras_finish(&cameras);
+}
