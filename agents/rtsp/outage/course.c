@@ -190,7 +190,8 @@ bool rtsp_course_step(struct rtsp_outages *o, struct rtsp_share *share, struct r
 	}
 	bool due = (share->joined && now.mono.us - share->joined_at.us >= o->limits.join_us) ||
 		   (share->left && settled);
-	if (due && !share->pending && !share->untold) {
+	if (due && !share->pending && !share->untold && torap_mono_reached(share->due, now.mono)) {
+		share->due.us = now.mono.us + o->limits.join_us; /* if it does not get through */
 		rtsp_share_change(o, share);
 		return true;
 	}
@@ -269,5 +270,5 @@ bool rtsp_outages_restore_member(struct rtsp_outages *o, struct rtsp_share *shar
 		share->joined_at = now;
 	share->joined |= untold && dark;
 	share->left |= untold && !dark;
-	return true;
+	return !told;
 }

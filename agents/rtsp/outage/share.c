@@ -56,15 +56,17 @@ static void drop(struct rtsp_outages *o, struct rtsp_share *share)
 	rtsp_course_release(o, outage);
 }
 
-/* Of one that has ended its members are free again: another of the group. */
+/* Of one that has ended its members are free again: another of the group, or who spoke for it before the registry knew the group no more. */
 static bool may_speak_for(const struct rtsp_outages *o, uint32_t slot, const struct rtsp_share *share)
 {
 	const struct rtsp_outage *outage = share->outage;
 	const struct rtsp_member *m = rtsp_outages_member(o, outage->what.fault, slot);
 	return o->seats[slot].number && o->seats[slot].audience == share->audience &&
 	       (m->share == rtsp_share_place(o, share) ||
-		       (share->ended && outage->group != RTSP_NO_GROUP &&
-			       o->groups.of[slot][outage->common] == outage->group));
+		       (share->ended &&
+			       (o->seats[slot].number == share->first ||
+				       (outage->group != RTSP_NO_GROUP &&
+					       o->groups.of[slot][outage->common] == outage->group))));
 }
 
 /* In whose name it is told: at first of the site that has most; when that camera is gone, another.  False: nobody is left. */
@@ -156,9 +158,9 @@ void rtsp_share_change(struct rtsp_outages *o, struct rtsp_share *share)
 		else
 			o->scratch[o->room + left++] = i;
 	}
+	share->joined = share->left = false;
 	if (joined || left)
 		tell(o, share, RTSP_MASS_CHANGE, joined, left);
-	share->joined = share->left = false;
 }
 
 static void hold_again(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault, struct rtsp_now now)
@@ -197,6 +199,19 @@ void rtsp_share_end(struct rtsp_outages *o, struct rtsp_share *share, struct rts
 	tell(o, share, RTSP_MASS_END, all, dark);
 }
 
+/* A change did not get through: all of them are named again. */
+static void tell_change_again(struct rtsp_outages *o, struct rtsp_share *share)
+{
+	for (uint32_t i = 0; i < o->room; i++) {
+		struct rtsp_member *m = rtsp_outages_find(o, share->outage->what.fault, i);
+		if (!m || m->share != rtsp_share_place(o, share))
+			continue;
+		m->untold = true;
+		share->joined |= m->state == RTSP_MEMBER_IN;
+		share->left |= m->state != RTSP_MEMBER_IN;
+	}
+}
+
 void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_state state, bool durable)
 {
 	for (uint32_t i = 0; i < o->shares_room; i++) {
@@ -208,6 +223,8 @@ void rtsp_outages_taken(struct rtsp_outages *o, uint64_t number, enum rtsp_mass_
 		 * says nothing of the end. */
 		if (state != RTSP_MASS_CHANGE && (state == RTSP_MASS_END) == share->ended)
 			share->untold = !durable;
+		if (state == RTSP_MASS_CHANGE && !durable && !share->ended)
+			tell_change_again(o, share);
 		if (state == RTSP_MASS_END && durable) {
 			drop(o, share);
 			return;

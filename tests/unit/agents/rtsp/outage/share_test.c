@@ -181,6 +181,66 @@ Test(share, only_what_did_not_get_through_is_told_again, .fini = district_close)
 	cr_expect_null(district.o.list[0]);
 }
 
+/* Nobody would know before the end that they are dark, or back. */
+Test(share, a_change_that_did_not_get_through_is_told_again, .fini = district_close)
+{
+	open_switch(20, 20);
+	district_down(0, 17, DEAD);
+	district_run(200);
+	district_expect(1);
+	district_down(17, 20, DEAD);
+	district_down(0, 5, WELL);
+	district.lost = 1;
+	while (district.told_count < 2)
+		district_run(1);
+	cr_expect_str_eq(district.told[1].text, "switch sw-1 change");
+	district_run(300);
+	uint32_t joined = 0, back = 0;
+	for (unsigned i = 2; i < district.told_count; i++) {
+		cr_expect_str_eq(district.told[i].text, "switch sw-1 change");
+		for (uint32_t k = 0; k < district.told[i].count; k++)
+			joined += district.told[i].slots[k] >= 17;
+		back += district.told[i].others_count;
+	}
+	cr_expect_eq(joined, 3);
+	cr_expect_eq(back, 5);
+	cr_expect_leq(district.told_count, 4);
+	unsigned told = district.told_count;
+	district_run(300);
+	district_expect(told);
+}
+
+/* It comes back as lost at once: no room.  Again, and not at each step. */
+Test(share, a_change_without_room_is_told_again_later, .fini = district_close)
+{
+	open_switch(20, 20);
+	district_down(0, 20, DEAD);
+	district_run(200);
+	district_down(0, 5, WELL);
+	district.lost = 1000;
+	district_run(300);
+	cr_expect_geq(district.told_count, 4);
+	cr_expect_leq(district.told_count, 11);
+}
+
+/* The switch got another name meanwhile. */
+Test(share, an_end_that_did_not_get_through_outlives_its_group, .fini = district_close)
+{
+	open_switch(20, 20);
+	district_down(0, 20, DEAD);
+	district_run(200);
+	district.lost = 1;
+	district_down(0, 20, WELL);
+	while (!district.o.shares[0].ended)
+		district_run(1);
+	district_belong(0, 20, RTSP_COMMON_SWITCH, "sw-9");
+	district_set();
+	district_run(300);
+	district_expect(3);
+	cr_expect_str_eq(district.told[2].text, "switch sw-1 end");
+	cr_expect_null(district.o.list[0]);
+}
+
 /* The end found no room, and what was told before it comes back later, taken or not: the end is told again all the same. */
 Test(share, an_end_is_not_forgotten_for_what_came_before_it, .fini = district_close)
 {
