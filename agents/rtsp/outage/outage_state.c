@@ -26,6 +26,8 @@ static void write_members(const struct rtsp_outages *o, const struct rtsp_camera
 	struct torap_writer *w)
 {
 	const enum rtsp_fault fault = o->shares[place].outage->what.fault;
+	/* A change that a restart would lose: it names all of them then. */
+	const bool on_its_way = o->shares[place].pending;
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < o->room; i++)
 		count += o->seats[i].number && rtsp_outages_member(o, fault, i)->share == place;
@@ -35,7 +37,8 @@ static void write_members(const struct rtsp_outages *o, const struct rtsp_camera
 		if (!o->seats[i].number || m->share != place)
 			continue;
 		write_text(w, cameras->slots[i]->address);
-		torap_write_u8(w, (m->state == RTSP_MEMBER_IN ? DARK : 0) | (m->untold ? UNTOLD : 0));
+		torap_write_u8(
+			w, (m->state == RTSP_MEMBER_IN ? DARK : 0) | (m->untold || on_its_way ? UNTOLD : 0));
 		torap_write_u64(w, (uint64_t)m->since.us);
 		torap_write_u8(w, (uint8_t)m->cause);
 		torap_write_u8(w, (uint8_t)m->reported);

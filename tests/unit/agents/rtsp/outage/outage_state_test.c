@@ -374,3 +374,42 @@ Test(outage_state, who_is_known_by_itself_is_not_dark_in_an_outage)
 	rtsp_outages_finish(&after);
 	rtsp_cameras_finish(&cameras);
 }
+
+static uint32_t changes;
+
+static void count_change(void *hint, const struct rtsp_mass *mass)
+{
+	(void)hint;
+	changes += mass->state == RTSP_MASS_CHANGE;
+}
+
+/* Killed, or ended, while the node is away: who joined is told after the restart. */
+Test(outage_state, a_change_that_was_on_its_way_is_told_after_a_restart)
+{
+	struct rtsp_outage like = {
+		.what.fault = RTSP_BLACK, .common = RTSP_COMMON_SWITCH, .name = (char *)"sw-1", .began = { 5 }
+	};
+	memset(audiences, 0, sizeof audiences);
+	name_cameras(5);
+	for (int taken = 0; taken < 2; taken++) {
+		const struct rtsp_now now = { { 40 * TORAP_US_PER_S }, { 1800000000000000 } };
+		struct torap_writer w = { 0 };
+		struct rtsp_outages before = outages_of(5), after = outages_of(5);
+		before.port.tell_mass = count_change;
+		restore(&before, &like, NULL, 0, 5);
+		changes = 0;
+		rtsp_outages_step(&before, now);
+		cr_assert_eq(changes, 1);
+		cr_assert_not(rtsp_outages_member(&before, RTSP_BLACK, 4)->untold);
+		if (taken)
+			rtsp_outages_taken(&before, before.shares[0].number, RTSP_MASS_CHANGE, true);
+		rtsp_outage_state_encode(&before, &cameras, &w);
+		cr_assert(rtsp_outage_state_decode(&after, &cameras, torap_bytes(w.data, w.size), now));
+		cr_expect_eq(rtsp_outages_member(&after, RTSP_BLACK, 4)->untold, !taken);
+		cr_expect_eq(after.shares[0].joined, !taken);
+		torap_writer_finish(&w);
+		rtsp_outages_finish(&before);
+		rtsp_outages_finish(&after);
+	}
+	rtsp_cameras_finish(&cameras);
+}
