@@ -1,6 +1,6 @@
 /* Everything at once, by dice: faults of every word, dead switches, other groups, other audiences, cameras that go and come, plans, a node that takes
- * nothing.  Whatever happens, nothing is lost, doubled, or left open. */
-#include "agents/rtsp/outage/outage.h"
+ * nothing, restarts.  Whatever happens, nothing is lost, doubled, or left open. */
+#include "agents/rtsp/outage/outage_state.h"
 
 #include "tests/unit/agents/rtsp/outage/district.h"
 
@@ -70,13 +70,65 @@ static void replace(uint32_t i)
 	district_set();
 }
 
+/* Addresses for the file. */
+static void name_cameras(struct rtsp_cameras *cameras)
+{
+	static char names[CAMERAS][8];
+	static struct kit_row rows[CAMERAS];
+	for (uint32_t i = 0; i < CAMERAS; i++) {
+		snprintf(names[i], sizeof names[i], "c%u", i);
+		rows[i] = (struct kit_row){ .address = names[i],
+			.device = names[i],
+			.url = "rtsp://c/1",
+			.key_name = "",
+			.profile = "",
+			.site = "",
+			.switch_name = "",
+			.recorder = "",
+			.street = "",
+			.mode = "" };
+	}
+	cr_assert_eq(rtsp_cameras_set(cameras, rows, CAMERAS, false, NULL, NULL), 0);
+}
+
+/* What is on its way is lost; what the node knows of single cameras, and of outages, is read from the disk. */
+static void restart(void)
+{
+	struct rtsp_cameras cameras = { 0 };
+	struct torap_writer w = { 0 };
+	const struct rtsp_now now = district_now();
+	name_cameras(&cameras);
+	rtsp_outage_state_encode(&district.o, &cameras, &w);
+	rtsp_outages_finish(&district.o);
+	for (unsigned k = 0; k < district.told_count; k++)
+		district.told[k].number = 0;
+	memset(district.picture_s, 0, sizeof district.picture_s);
+	district_set();
+	for (uint32_t i = 0; i < CAMERAS; i++) {
+		struct rtsp_health *h = &cameras.slots[i]->health;
+		for (int f = RTSP_OFFLINE; f < RTSP_FAULTS; f++) {
+			if (!open_alone[i][f])
+				continue;
+			rtsp_outages_known(&district.o, i, f);
+			h->troubles[f] = (struct rtsp_trouble){
+				.open = true, .starts = 1, .times = 1, .bad_since = now, .window = now.mono
+			};
+		}
+	}
+	cr_assert(rtsp_outage_state_decode(&district.o, &cameras, torap_bytes(w.data, w.size), now));
+	for (uint32_t i = 0; i < CAMERAS; i++)
+		district.health[i] = cameras.slots[i]->health;
+	torap_writer_finish(&w);
+	rtsp_cameras_finish(&cameras);
+}
+
 static void shake(void)
 {
 	const uint32_t one = dice(CAMERAS), from = dice(CAMERAS), until = from + dice(CAMERAS - from) + 1;
 	const uint32_t fault = rtsp_fault_bit(RTSP_BLACK + dice(RTSP_FAULTS - RTSP_BLACK));
 	static const enum rtsp_outcome outcomes[] = { RTSP_OUTCOME_TIMEOUT_CONNECT, RTSP_OUTCOME_UNAUTHORISED,
 		RTSP_OUTCOME_NO_ROUTE };
-	switch (dice(12)) {
+	switch (dice(13)) {
 	case 0:
 		district_show(one, one + 1, fault);
 		break;
@@ -111,6 +163,10 @@ static void shake(void)
 		plan.until.us = plan.from.us + dice(900) * (int64_t)TORAP_US_PER_S;
 		for (uint32_t i = 0; i < CAMERAS; i++)
 			district.planned[i] = i >= from && i < until ? &plan : NULL;
+		break;
+	case 11:
+		if (!dice(4))
+			restart();
 		break;
 	default:
 		district.lost = dice(3);
