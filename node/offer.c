@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 #include "base/limits.h"
-#include "node/decode.h"
+#include "wire/unpack.h"
 
 enum {
 	WIRE_VARINT = 0,
@@ -126,6 +126,7 @@ int node_offer_next(
 		*oversize_id = find_id(bytes);
 		return NODE_OFFER_OVERSIZE;
 	}
-	*out = node_observation_decode(arena, bytes);
+	torap_arena_reset(arena);
+	*out = torap_unpack(arena, &torap__observation__descriptor, bytes);
 	return *out ? 0 : NODE_OFFER_MALFORMED;
 }

@@ -12,9 +12,8 @@ struct torap_arena_block {
 	alignas(max_align_t) uint8_t data[];
 };
 
-static void *take(void *hint, size_t size)
+void *torap_arena_take(struct torap_arena *a, size_t size)
 {
-	struct torap_arena *a = hint;
 	if (size > a->limit)
 		return NULL;
 	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
@@ -35,6 +34,11 @@ static void *take(void *hint, size_t size)
 	return at;
 }
 
+static void *take(void *hint, size_t size)
+{
+	return torap_arena_take(hint, size);
+}
+
 static void leave(void *hint, void *memory)
 {
 	(void)hint;
@@ -49,27 +53,36 @@ void torap_arena_init(struct torap_arena *a, size_t limit)
 	};
 }
 
-static void keep_oldest(struct torap_arena *a)
+static void drop_newest(struct torap_arena *a)
 {
-	while (a->newest && a->newest->older) {
-		struct torap_arena_block *b = a->newest;
-		a->newest = b->older;
-		a->total -= b->size;
-		free(b);
-	}
+	struct torap_arena_block *b = a->newest;
+	a->newest = b->older;
+	a->total -= b->size;
+	free(b);
+}
+
+struct torap_arena_mark torap_arena_mark(const struct torap_arena *a)
+{
+	return (struct torap_arena_mark){ a->newest, a->newest ? a->newest->used : 0 };
+}
+
+void torap_arena_rewind(struct torap_arena *a, struct torap_arena_mark mark)
+{
+	while (a->newest != mark.block)
+		drop_newest(a);
+	if (a->newest)
+		a->newest->used = mark.used;
 }
 
 void torap_arena_reset(struct torap_arena *a)
 {
-	keep_oldest(a);
+	while (a->newest && a->newest->older)
+		drop_newest(a);
 	if (a->newest)
 		a->newest->used = 0;
 }
 
 void torap_arena_finish(struct torap_arena *a)
 {
-	keep_oldest(a);
-	free(a->newest);
-	a->newest = NULL;
-	a->total = 0;
+	torap_arena_rewind(a, (struct torap_arena_mark){ 0 });
 }

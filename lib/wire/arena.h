@@ -18,6 +18,15 @@ struct torap_arena {
 
 /* Allocates nothing yet. */
 void torap_arena_init(struct torap_arena *a, size_t limit);
+/* For whoever does not go through the allocator.  NULL: beyond the limit, or memory ran out. */
+void *torap_arena_take(struct torap_arena *a, size_t size);
+/* All that came from it since the mark is gone. */
+struct torap_arena_mark {
+	struct torap_arena_block *block;
+	size_t used;
+};
+struct torap_arena_mark torap_arena_mark(const struct torap_arena *a);
+void torap_arena_rewind(struct torap_arena *a, struct torap_arena_mark mark);
 /* All that came from it is gone; keeps one block for the next round. */
 void torap_arena_reset(struct torap_arena *a);
 void torap_arena_finish(struct torap_arena *a);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "wire/arena.h"
 #include "wire/compress.h"
+#include "wire/unpack.h"
 
 enum {
 	PARTS = 3,
@@ -47,7 +48,7 @@ static const size_t message_size_max[PARTS] = {
 
 static void *decode(struct opening *o, unsigned part, struct torap_bytes bytes)
 {
-	return protobuf_c_message_unpack(descriptors[part], &o->arena.allocator, bytes.size, bytes.data);
+	return torap_unpack(&o->arena, descriptors[part], bytes);
 }
 
 static uint32_t offset_of(const void *message, unsigned part)

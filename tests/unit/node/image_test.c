@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "node/decode.h"
 #include "node/offer.h"
 #include "node/pack.h"
 #include "tests/unit/node/fixture.h"
