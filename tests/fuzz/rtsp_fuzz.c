@@ -1,5 +1,5 @@
 /* Everything that a camera can send before a decoder sees it: answers, challenges, descriptions, packets, keyframes, and the frames that a
- * clip would be made of.  Fed whole and in pieces, which must come to the same. */
+ * clip would be made of.  Fed whole and in pieces, which must come to the same; and to a glance, which sets nothing up and takes no packet. */
 #include <assert.h>
 #include <string.h>
 
@@ -85,7 +85,7 @@ static void make_units(struct heard *h, size_t size)
 	rtsp_reel_destroy(reel);
 }
 
-static enum rtsp_outcome run(struct heard *h, const uint8_t *data, size_t size, size_t piece)
+static enum rtsp_outcome run(struct heard *h, const uint8_t *data, size_t size, size_t piece, bool glance)
 {
 	struct rtsp_budget budget = { .most = 2 << 20 };
 	track = rtsp_track_create(&budget);
@@ -94,6 +94,8 @@ static enum rtsp_outcome run(struct heard *h, const uint8_t *data, size_t size, 
 	bool good = rtsp_session_init(&s, &port, h, &rtsp_limits_default, "rtsp://10.0.0.1/1", "viewer",
 		PASSWORD, RTSP_TRANSPORT_ANY, 7, now.mono);
 	assert(good);
+	if (glance)
+		rtsp_session_glance(&s);
 	rtsp_session_connected(&s, now);
 	for (size_t at = 0; at < size; at += piece)
 		rtsp_session_bytes(&s, torap_bytes(data + at, size - at < piece ? size - at : piece), now);
@@ -113,8 +115,16 @@ static enum rtsp_outcome run(struct heard *h, const uint8_t *data, size_t size, 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct heard whole = { .told = memmem(data, size, PASSWORD, strlen(PASSWORD)) }, pieces = whole;
-	enum rtsp_outcome a = run(&whole, data, size, size ? size : 1), b = run(&pieces, data, size, 7);
+	const struct heard none = { .told = memmem(data, size, PASSWORD, strlen(PASSWORD)) };
+	const size_t all = size ? size : 1;
+	struct heard whole = none, pieces = none, glance = none, glance_pieces = none;
+	enum rtsp_outcome a = run(&whole, data, size, all, false), b = run(&pieces, data, size, 7, false);
 	assert(a == b && memcmp(&whole, &pieces, sizeof whole) == 0);
+	assert(a != RTSP_OUTCOME_ANSWERED);
+	a = run(&glance, data, size, all, true);
+	b = run(&glance_pieces, data, size, 7, true);
+	assert(a == b && memcmp(&glance, &glance_pieces, sizeof glance) == 0);
+	assert(a != RTSP_OUTCOME_PICTURE && !glance.keyframes && !glance.packets);
+	assert(glance.sends <= whole.sends);
 	return 0;
 }

@@ -46,6 +46,7 @@ static const char *const outcomes[RTSP_OUTCOMES] = {
 	[RTSP_OUTCOME_CORRUPT] = "corrupt",
 	[RTSP_OUTCOME_STALLED] = "stalled",
 	[RTSP_OUTCOME_ENDED] = "ended",
+	[RTSP_OUTCOME_ANSWERED] = "answered",
 };
 
 const char *rtsp_fault_name(enum rtsp_fault fault)

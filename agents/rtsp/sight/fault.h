@@ -49,7 +49,7 @@ enum rtsp_cause {
 };
 const char *rtsp_cause_name(enum rtsp_cause cause);
 
-/* How an attempt to get a picture ended. */
+/* How an attempt to get a picture, or an answer, ended.  Files of outages hold the numbers. */
 enum rtsp_outcome {
 	RTSP_OUTCOME_PICTURE, /* it came */
 	RTSP_OUTCOME_REFUSED,
@@ -69,6 +69,7 @@ enum rtsp_outcome {
 	RTSP_OUTCOME_CORRUPT,     /* what came cannot be decoded */
 	RTSP_OUTCOME_STALLED,     /* it flowed, and stopped */
 	RTSP_OUTCOME_ENDED,       /* the other side closed */
+	RTSP_OUTCOME_ANSWERED,    /* a glance: it described its video, and no more was asked */
 	RTSP_OUTCOMES,
 };
 const char *rtsp_outcome_name(enum rtsp_outcome outcome);

@@ -49,6 +49,11 @@ bool rtsp_session_init(struct rtsp_session *s, const struct rtsp_session_port *p
 	return rtsp_url_parse(&s->url, url);
 }
 
+void rtsp_session_glance(struct rtsp_session *s)
+{
+	s->glance = true;
+}
+
 void rtsp_session_finish(struct rtsp_session *s)
 {
 	torap_writer_finish(&s->in);
@@ -178,6 +183,10 @@ static void on_described(struct rtsp_session *s, const struct rtsp_unit *u, stru
 	if (!rtsp_url_join(s->track, s->base, video.control) ||
 		!rtsp_url_join(s->whole, s->base, video.aggregate)) {
 		end(s, RTSP_OUTCOME_BAD_SDP);
+		return;
+	}
+	if (s->glance) {
+		end(s, RTSP_OUTCOME_ANSWERED);
 		return;
 	}
 	rtsp_assembly_finish(&s->assembly);

@@ -1,6 +1,7 @@
 /* session.h: the talk with one camera, from DESCRIBE to TEARDOWN (RFC 2326).  No I/O, no clock.
  *
  *     connecting → describing → setting_up → starting → waiting --first keyframe--> flowing → over
+ *                  describing --a glance: a video that we decode is described--> over
  *
  * Each step has a deadline that counts from its begin, however much trickles in meanwhile.  A session ends with one outcome
  * (fault.h), once.  It never follows a redirection: the registry says where a camera is. */
@@ -74,6 +75,7 @@ struct rtsp_session {
 	struct rtsp_url url;
 	char user[RTSP_USER_MAX + 1], password[RTSP_PASSWORD_MAX + 1];
 	enum rtsp_transport transport;
+	bool glance;
 	uint64_t random;
 
 	enum rtsp_step step;
@@ -102,6 +104,8 @@ struct rtsp_session {
 bool rtsp_session_init(struct rtsp_session *s, const struct rtsp_session_port *port, void *hint,
 	const struct rtsp_limits *limits, const char *url, const char *user, const char *password,
 	enum rtsp_transport transport, uint64_t random, struct torap_mono now);
+/* Right after that: the description is enough, and nothing is set up; ends with RTSP_OUTCOME_ANSWERED when it is good. */
+void rtsp_session_glance(struct rtsp_session *s);
 /* Wipes and frees. */
 void rtsp_session_finish(struct rtsp_session *s);
 void rtsp_session_connected(struct rtsp_session *s, struct rtsp_session_now now);

@@ -390,6 +390,8 @@ int rtsp_stream_open(
 	s->ports.buffer_size = sizeof all->buffer;
 	bool good = rtsp_session_init(&s->session, &port, s, options->limits, options->url, options->user,
 		options->password, options->transport, random, torap_app_mono());
+	if (options->glance)
+		rtsp_session_glance(&s->session);
 	int r = good ? 0 : -EINVAL;
 	if (!r && s->session.url.secure)
 		r = rtsp_tls_open(&s->tls, s->session.url.host);

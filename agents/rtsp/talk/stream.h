@@ -34,6 +34,7 @@ struct rtsp_stream_options {
 	const char *url, *user, *password;
 	enum rtsp_transport transport;
 	const struct rtsp_limits *limits;
+	bool glance; /* rtsp_session_glance() */
 };
 
 /* 0, or a negative error: out of memory or descriptors.  on_over is never called before it has returned. */

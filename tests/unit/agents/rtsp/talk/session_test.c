@@ -150,6 +150,85 @@ Test(session, goes_from_describe_to_a_keyframe, .fini = finish)
 	check_over(RTSP_OUTCOME_PICTURE);
 }
 
+static void begin_glance(void)
+{
+	begin();
+	finish();
+	cr_assert(rtsp_session_init(&s, &port, NULL, &rtsp_limits_default, URL, "viewer", "secret",
+		RTSP_TRANSPORT_ANY, 7, now.mono));
+	rtsp_session_glance(&s);
+	rtsp_session_connected(&s, now);
+}
+
+/* A good description is the end of it: nothing is set up, so there is nothing to take down. */
+Test(session, is_over_at_a_glance, .fini = finish)
+{
+	begin_glance();
+	SENT("DESCRIBE " URL " RTSP/1.0\r\n");
+	*sent = 0;
+	describe();
+	check_over(RTSP_OUTCOME_ANSWERED);
+	cr_expect_str_eq(sent, "");
+	rtsp_session_leave(&s);
+	cr_expect_str_eq(sent, "");
+	check_over(RTSP_OUTCOME_ANSWERED);
+}
+
+Test(session, answers_a_challenge_at_a_glance, .fini = finish)
+{
+	static const char challenge[] = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\r\n";
+	begin_glance();
+	answer("401 Unauthorized", challenge);
+	SENT("DESCRIBE " URL " RTSP/1.0\r\n");
+	SENT("Authorization: Digest username=\"viewer\"");
+	describe();
+	check_over(RTSP_OUTCOME_ANSWERED);
+	finish();
+	begin_glance();
+	answer("401 Unauthorized", challenge);
+	answer("401 Unauthorized", challenge);
+	check_over(RTSP_OUTCOME_UNAUTHORISED);
+}
+
+/* A glance that fails ends as a look does. */
+Test(session, fails_at_a_glance_as_at_a_look, .fini = finish)
+{
+	static const struct {
+		const char *status, *more;
+		enum rtsp_outcome outcome;
+	} cases[] = {
+		{ "403 Forbidden", "\r\n", RTSP_OUTCOME_UNAUTHORISED },
+		{ "404 Not Found", "\r\n", RTSP_OUTCOME_NOT_FOUND },
+		{ "453 Not Enough Bandwidth", "\r\n", RTSP_OUTCOME_BUSY },
+		{ "503 Service Unavailable", "\r\n", RTSP_OUTCOME_BUSY },
+		{ "500 Internal Server Error", "\r\n", RTSP_OUTCOME_BAD_ANSWER },
+		{ "302 Found", "Location: rtsp://10.0.0.2/\r\n\r\n", RTSP_OUTCOME_REDIRECTED },
+		{ "200 OK", "\r\n", RTSP_OUTCOME_BAD_SDP },
+		{ "200 OK", "Content-Length: 5\r\n\r\nhello", RTSP_OUTCOME_BAD_SDP },
+		{ "200 OK", "Content-Length: 32\r\n\r\nv=0\r\ns=x\r\nm=audio 0 RTP/AVP 96\r\n",
+			RTSP_OUTCOME_NO_VIDEO },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		begin_glance();
+		answer(cases[i].status, cases[i].more);
+		check_over(cases[i].outcome);
+		finish();
+	}
+	begin_glance();
+	wait_s(5);
+	check_over(RTSP_OUTCOME_TIMEOUT_ANSWER);
+	finish();
+	begin_glance();
+	rtsp_session_fail(&s, RTSP_OUTCOME_ENDED);
+	check_over(RTSP_OUTCOME_ENDED);
+	finish();
+	cr_assert(rtsp_session_init(
+		&s, &port, NULL, &rtsp_limits_default, URL, "", "", RTSP_TRANSPORT_ANY, 7, now.mono));
+	rtsp_session_glance(&s);
+	wait_s(5);
+	check_over(RTSP_OUTCOME_TIMEOUT_CONNECT);
+}
+
 /* Whole or byte by byte: the same. */
 Test(session, does_not_care_how_it_is_cut, .fini = finish)
 {
