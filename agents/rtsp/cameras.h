@@ -40,14 +40,14 @@ struct rtsp_camera {
 
 	struct rtsp_sight sight;
 	struct rtsp_health health;
-	uint32_t sessions; /* so far: names them in shots */
-	enum rtsp_outcome outcome;
-	unsigned status;   /* of the camera's last refusal */
-	uint32_t rate_mhz; /* of the last session; 0: too short to tell */
+	uint32_t sessions;         /* so far: names them in shots */
+	enum rtsp_outcome outcome; /* of the last attempt that was not ANSWERED */
+	unsigned status;           /* of the camera's last refusal */
+	uint32_t rate_mhz;         /* of the last session; 0: too short to tell */
 	struct torap_wall
 		sender_clock; /* of the picture that was looked at, by the end of its session; 0: unknown */
 	bool tried;           /* else `outcome` says nothing yet */
-	struct torap_wall picture_at;
+	struct torap_wall picture_at, answered_at; /* answered_at: the last glance that was answered */
 
 	/* The session that is open. */
 	struct rtsp_stream *stream;

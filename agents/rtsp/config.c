@@ -1,6 +1,7 @@
 #include "agents/rtsp/config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -12,7 +13,7 @@ static const struct torap_range usual = { 100 * TORAP_US_PER_MS, 86400 * (int64_
 
 /* The file as libcyaml gives it. */
 struct raw_watch {
-	char *mode, *transport, *period, *retry, *retry_max, *look, *save;
+	char *mode, *transport, *period, *alive, *retry, *retry_max, *look, *save;
 	unsigned *parallel, *per_recorder, *workers;
 };
 
@@ -40,6 +41,7 @@ static const cyaml_schema_field_t watch_fields[] = {
 	TORAP_YAML_MAY("mode", struct raw_watch, mode, 32),
 	TORAP_YAML_MAY("transport", struct raw_watch, transport, 32),
 	TORAP_YAML_MAY("period", struct raw_watch, period, 32),
+	TORAP_YAML_MAY("alive", struct raw_watch, alive, 32),
 	TORAP_YAML_MAY("retry", struct raw_watch, retry, 32),
 	TORAP_YAML_MAY("retry_max", struct raw_watch, retry_max, 32),
 	TORAP_YAML_MAY("look", struct raw_watch, look, 32),
@@ -83,6 +85,19 @@ static const cyaml_schema_field_t config_fields[] = {
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_POINTER, struct raw_config, config_fields) };
 
+static void take_alive(struct torap_taking *t, int64_t *out_us, const char *text)
+{
+	static const struct torap_range any = { 0, 86400 * (int64_t)TORAP_US_PER_S,
+		"must be 0 (never), or between 100ms and 24h" };
+	int64_t us = *out_us;
+	bool never = text && strcmp(text, "0") == 0;
+	torap_take_duration(t, &us, never ? "0s" : text, &any, "watch.alive");
+	if (!t->failed && us && us < usual.least)
+		t->failed = torap_yaml_refuse(t->err, t->path, "watch.alive", "%s", any.complaint);
+	else
+		*out_us = us;
+}
+
 static void take_watch(struct torap_taking *t, struct rtsp_config *c, const struct raw_watch *raw)
 {
 	static const char *const modes[] = { "sampled", "held", NULL };
@@ -93,6 +108,7 @@ static void take_watch(struct torap_taking *t, struct rtsp_config *c, const stru
 	c->held = mode == 1;
 	c->transport = (enum rtsp_transport)transport;
 	torap_take_duration(t, &c->schedule.period_us, raw->period, &usual, "watch.period");
+	take_alive(t, &c->schedule.alive_us, raw->alive);
 	torap_take_duration(t, &c->schedule.retry_us, raw->retry, &usual, "watch.retry");
 	torap_take_duration(t, &c->schedule.retry_us_max, raw->retry_max, &usual, "watch.retry_max");
 	torap_take_duration(t, &c->look_us, raw->look, &usual, "watch.look");
@@ -145,8 +161,9 @@ static int take(
 	torap_take_path(&t, &c->profiles, raw->profiles);
 	torap_take_path(&t, &c->planned, raw->planned);
 	torap_take_path(&t, &c->state, raw->state);
-	c->schedule = (struct rtsp_schedule_limits){ .period_us = 60 * TORAP_US_PER_S,
-		.retry_us = 5 * TORAP_US_PER_S,
+	c->schedule = (struct rtsp_schedule_limits){ .period_us = 40 * TORAP_US_PER_S,
+		.alive_us = 20 * TORAP_US_PER_S,
+		.retry_us = 4 * TORAP_US_PER_S,
 		.retry_us_max = 60 * TORAP_US_PER_S,
 		.parallel = PARALLEL,
 		.per_recorder = PER_RECORDER };

@@ -125,6 +125,9 @@ static json_t *camera_json(const struct rtsp_camera *c, struct torap_wall now)
 		json_object_set_new(camera, "outcome", json_string(rtsp_outcome_name(c->outcome)));
 	if (c->status)
 		json_object_set_new(camera, "status", json_integer(c->status));
+	struct torap_wall answered = c->answered_at.us > c->picture_at.us ? c->answered_at : c->picture_at;
+	if (answered.us)
+		json_object_set_new(camera, "answered_at", json_string(torap_wall_format(answered, text)));
 	if (c->picture_at.us)
 		json_object_set_new(
 			camera, "picture_at", json_string(torap_wall_format(c->picture_at, text)));

@@ -85,7 +85,8 @@ void rtsp_schedule_add(
 	assert(camera < s->room && s->turns[camera].state == RTSP_TURN_OFF);
 	assert(recorder == RTSP_NOBODY || recorder < s->recorders_room);
 	struct torap_mono moment = { now.us + (int64_t)(share * (double)s->limits.period_us) };
-	s->turns[camera] = (struct rtsp_turn){ .recorder = recorder, .due = moment, .moment = moment };
+	s->turns[camera] =
+		(struct rtsp_turn){ .recorder = recorder, .due = moment, .moment = moment, .wanted = true };
 	push(s, camera);
 }
 
@@ -123,6 +124,53 @@ static void hold_back(struct rtsp_schedule *s, struct rtsp_recorder *r, uint32_t
 	r->last = camera;
 }
 
+/* Its moments. */
+
+/* Of a period. */
+static int64_t steps_of(const struct rtsp_schedule_limits *l)
+{
+	return l->alive_us > 0 && l->alive_us < l->period_us ? (l->period_us + l->alive_us - 1) / l->alive_us
+							     : 1;
+}
+
+/* The last moment of a look that is not after `at`. */
+static int64_t last_moment(const struct rtsp_schedule *s, const struct rtsp_turn *t, int64_t at)
+{
+	int64_t period = s->limits.period_us, away = at - t->moment.us;
+	return t->moment.us + (away / period - (away % period < 0)) * period;
+}
+
+/* The first moment, of a look or a glance, that is after `at`.  Counted from the last look, so that what does not divide evenly adds up to
+ * nothing. */
+static int64_t moment_after(const struct rtsp_schedule *s, const struct rtsp_turn *t, int64_t at)
+{
+	int64_t period = s->limits.period_us, steps = steps_of(&s->limits), last = last_moment(s, t, at);
+	int64_t step = (at - last) / (period / steps) + 1;
+	return last + (step < steps ? step * (period / steps) : period);
+}
+
+/* A turn that comes late is a look when that became due meanwhile; one that came a little early need not be repeated. */
+static bool may_glance(const struct rtsp_schedule *s, const struct rtsp_turn *t, struct torap_mono now)
+{
+	int64_t early = s->limits.period_us / steps_of(&s->limits) / 4;
+	return steps_of(&s->limits) > 1 && !t->wanted && t->looked.us >= last_moment(s, t, now.us) - early;
+}
+
+bool rtsp_schedule_glances(const struct rtsp_schedule *s, uint32_t camera)
+{
+	return s->turns[camera].glance;
+}
+
+static void begin(struct rtsp_schedule *s, struct rtsp_turn *t, struct torap_mono now)
+{
+	t->state = RTSP_TURN_AT_IT;
+	t->glance = may_glance(s, t, now);
+	t->wanted = false;
+	if (!t->glance)
+		t->looked = now;
+	s->at_it++;
+}
+
 uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now)
 {
 	while (s->heap_count && s->at_it < s->limits.parallel &&
@@ -133,8 +181,7 @@ uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now)
 			hold_back(s, r, camera);
 			continue;
 		}
-		s->turns[camera].state = RTSP_TURN_AT_IT;
-		s->at_it++;
+		begin(s, &s->turns[camera], now);
 		if (r)
 			r->at_it++;
 		return camera;
@@ -176,6 +223,7 @@ void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_
 	if (camera >= s->room)
 		return;
 	struct rtsp_turn *t = &s->turns[camera];
+	t->wanted = true;
 	if (t->state == RTSP_TURN_HELD_BACK)
 		to_front(s, recorder_of(s, camera), camera);
 	if (t->state != RTSP_TURN_DUE || t->due.us < now.us - hurry_us)
@@ -203,18 +251,18 @@ static int64_t retry_after(const struct rtsp_schedule *s, const struct rtsp_turn
 	return wait - wait / 8 + (int64_t)((double)random / UINT32_MAX * (double)wait / 4);
 }
 
-/* The next moment of its own that is at least a quarter of a period away. */
+/* The next moment of its own; after a look one that is at least a quarter of a step away. */
 static int64_t next_moment(const struct rtsp_schedule *s, const struct rtsp_turn *t, struct torap_mono now)
 {
-	int64_t period = s->limits.period_us, least = now.us + period / 4;
-	int64_t periods = least > t->moment.us ? (least - t->moment.us + period - 1) / period : 0;
-	return t->moment.us + periods * period;
+	int64_t away = t->glance ? 0 : s->limits.period_us / steps_of(&s->limits) / 4 - 1;
+	return moment_after(s, t, now.us + away);
 }
 
 void rtsp_schedule_done(struct rtsp_schedule *s, uint32_t camera, bool failed, bool soon, uint32_t random,
 	struct torap_mono now)
 {
 	struct rtsp_turn *t = &s->turns[camera];
+	bool wanted = t->glance && t->wanted;
 	assert(t->state == RTSP_TURN_AT_IT || t->state == RTSP_TURN_SETTLED);
 	if (t->state == RTSP_TURN_AT_IT)
 		leave(s, camera);
@@ -224,17 +272,23 @@ void rtsp_schedule_done(struct rtsp_schedule *s, uint32_t camera, bool failed, b
 		t->failures = 0;
 	if (failed)
 		t->due.us = now.us + retry_after(s, t, random);
+	else if (wanted)
+		t->due = now;
 	else if (soon)
 		t->due.us = now.us + s->limits.retry_us;
 	else
 		t->due.us = next_moment(s, t, now);
+	t->wanted = wanted || failed || soon;
 	push(s, camera);
 }
 
 void rtsp_schedule_soon(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now)
 {
 	struct rtsp_turn *t = &s->turns[camera];
-	if (camera >= s->room || t->state != RTSP_TURN_DUE || t->due.us <= now.us)
+	if (camera >= s->room)
+		return;
+	t->wanted = true;
+	if (t->state != RTSP_TURN_DUE || t->due.us <= now.us)
 		return;
 	t->due = now;
 	rise(s, camera, t->place);

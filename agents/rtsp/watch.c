@@ -1,5 +1,7 @@
 /* Sampled: a session is opened, one keyframe taken, and left as soon as its timestamps were seen to go on; only then is the picture
- * judged.  Held: a session lasts, and a keyframe is judged now and then; the others pass by undecoded.
+ * judged.  Held: a session lasts, and a keyframe is judged now and then; the others pass by undecoded.  A glance, between the looks of a sampled
+ * one, is a session that ends when the camera has described its video.  One that fails is a failed attempt; one that is answered says nothing
+ * of pictures, so neither health nor outages hear of it.
  *
  * A look at a keyframe is on its way for some 10 ms, and meanwhile the session may end: `over` waits for the look, so that what
  * an attempt came to is concluded once. */
@@ -88,6 +90,12 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 	next_turn(a, c, failed);
 }
 
+static bool is_glance(const struct rtsp_agent *a, const struct rtsp_camera *c)
+{
+	return rtsp_schedule_glances(&a->schedule, rtsp_camera_slot(c)) && !c->held && !c->wish &&
+	       !c->clock_asked;
+}
+
 void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 {
 	struct torap_wall now = torap_app_wall();
@@ -104,8 +112,9 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 		.password = who ? who->password : "",
 		.transport = a->config.transport,
 		.limits = &a->config.limits,
+		.glance = is_glance(a, c),
 	};
-	c->sessions++;
+	c->sessions += !options.glance;
 	c->looking = c->over = false;
 	c->undecoded = 0;
 	c->status = 0;
@@ -174,6 +183,13 @@ void rtsp_watch_packet(void *hint, struct rtsp_stream *s, const struct rtsp_rtp 
 		rtsp_evidence_packet(a->evidence, c, &rtsp_stream_session(s)->assembly.video, packet);
 }
 
+static void answered(struct rtsp_agent *a, struct rtsp_camera *c)
+{
+	a->counters.outcomes[RTSP_OUTCOME_ANSWERED]++;
+	c->answered_at = torap_app_wall();
+	next_turn(a, c, false);
+}
+
 void rtsp_watch_over(void *hint, struct rtsp_stream *s)
 {
 	struct rtsp_agent *a = hint;
@@ -182,8 +198,12 @@ void rtsp_watch_over(void *hint, struct rtsp_stream *s)
 		return;
 	const struct rtsp_session *session = rtsp_stream_session(s);
 	c->stream = NULL;
-	c->outcome = session->outcome;
 	c->status = session->status;
+	if (session->outcome == RTSP_OUTCOME_ANSWERED) {
+		answered(a, c);
+		return;
+	}
+	c->outcome = session->outcome;
 	c->rate_mhz = rtsp_assembly_rate(&session->assembly);
 	c->sender_clock = rtsp_session_clock(session, c->looked_rtp);
 	c->over = true;

@@ -72,7 +72,9 @@ Test(config, takes_the_example)
 	struct rtsp_config c = { 0 };
 	struct torap_error err;
 	cr_assert_eq(rtsp_config_load(&c, "deploy/rtsp/rtsp.yaml", &err), 0, "%s", err.text);
-	cr_expect_eq(c.schedule.period_us, 60 * TORAP_US_PER_S);
+	cr_expect_eq(c.schedule.period_us, 40 * TORAP_US_PER_S);
+	cr_expect_eq(c.schedule.alive_us, 20 * TORAP_US_PER_S);
+	cr_expect_eq(c.schedule.retry_us, 4 * TORAP_US_PER_S);
 	cr_expect_eq(c.schedule.parallel, 200);
 	cr_expect_eq(c.limits.stall_us, rtsp_limits_default.stall_us);
 	cr_expect_not(c.held);
@@ -102,6 +104,10 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		{ "node: ipc://x\nwatch:\n  mode: always\n", ":3: \"always\" is none of sampled, held" },
 		{ "node: ipc://x\nwatch:\n  transport: rtp\n", ":3: \"rtp\" is none of any, tcp, udp" },
 		{ "node: ipc://x\nwatch:\n  parallel: 0\n", ":3: watch.parallel must be 1 to 4096" },
+		{ "node: ipc://x\nwatch:\n  alive: 20\n", ":3: \"20\" is not a duration" },
+		{ "node: ipc://x\nwatch:\n  alive: 50ms\n", ":3: must be 0 (never), or between" },
+		{ "node: ipc://x\nwatch:\n  alive: 2d\n", ":3: must be 0 (never), or between" },
+		{ "node: ipc://x\nwatch:\n  alive: -1s\n", ":3: \"-1s\" is not a duration" },
 		{ "node: ipc://x\nlimits:\n  first: 1ms\n", ":3: must be between 100ms and 24h" },
 		{ "node: ipc://x\nevidence:\n  keep: 30d\n", ":2: " },
 		{ "node: ipc://x\nevidence:\n  folder: e\n  keep: 30\n", ":4: " },
@@ -123,6 +129,25 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		write_file(cases[i].text, 0644);
 		cr_expect_lt(rtsp_config_load(&c, path, &err), 0);
 		cr_expect(strstr(err.text, cases[i].complaint), "%s", err.text);
+	}
+}
+
+Test(config, takes_glances_or_none, .init = begin, .fini = finish)
+{
+	static const struct {
+		const char *text;
+		int64_t us;
+	} cases[] = { { "node: ipc://x\n", 20 * TORAP_US_PER_S },
+		{ "node: ipc://x\nwatch:\n  period: 2s\n", 20 * TORAP_US_PER_S },
+		{ "node: ipc://x\nwatch:\n  alive: 100ms\n", 100 * TORAP_US_PER_MS },
+		{ "node: ipc://x\nwatch:\n  alive: 0\n", 0 }, { "node: ipc://x\nwatch:\n  alive: 0s\n", 0 } };
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct rtsp_config c = { 0 };
+		struct torap_error err = { "" };
+		write_file(cases[i].text, 0644);
+		cr_assert_eq(rtsp_config_load(&c, path, &err), 0, "%s", err.text);
+		cr_expect_eq(c.schedule.alive_us, cases[i].us, "%s", cases[i].text);
+		rtsp_config_finish(&c);
 	}
 }
 

@@ -35,7 +35,7 @@ static void begin(void)
 	agent.config.evidence.memory = 1 << 20;
 	cr_assert_eq(rtsp_cameras_set(&agent.cameras, &row, 1, false, NULL, NULL), 0);
 	agent.schedule.limits =
-		(struct rtsp_schedule_limits){ TORAP_US_PER_S, TORAP_US_PER_S, TORAP_US_PER_S, 1, 1 };
+		(struct rtsp_schedule_limits){ TORAP_US_PER_S, TORAP_US_PER_S, TORAP_US_PER_S, 1, 1, 0 };
 	cr_assert_eq(rtsp_schedule_init(&agent.schedule, 1, 1), 0);
 	rtsp_schedule_add(&agent.schedule, 0, RTSP_NOBODY, 0, (struct torap_mono){ 1 });
 	cr_assert_eq(rtsp_evidence_open(&evidence, &agent, &err), 0, "%s", err.text);

@@ -1,5 +1,5 @@
 /* district.h: cameras behind switches that die and come back, and such that see badly, in seconds that nobody waits for: real health, schedule and
- * machine of outages, with torap-rtsp's defaults: a look a minute, 200 at a time, 4 at one recorder; of held ones each 10 s. */
+ * machine of outages, with torap-rtsp's defaults: a look each 40 s, a glance between two, 200 at a time, 4 at one recorder; of held ones each 10 s. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -11,7 +11,7 @@
 #include "agents/rtsp/outage/outage.h"
 #include "agents/rtsp/schedule.h"
 
-enum { DISTRICT_MAX = 2048, DISTRICT_TOLD_MAX = 4096, DISTRICT_PERIOD_S = 60 };
+enum { DISTRICT_MAX = 2048, DISTRICT_TOLD_MAX = 4096, DISTRICT_PERIOD_S = 40 };
 
 struct district_told { /* what would be an event */
 	char text
@@ -43,7 +43,7 @@ static struct district {
 	bool clock_asked[DISTRICT_MAX], clock_known[DISTRICT_MAX];
 	struct rtsp_schedule schedule;
 	int64_t busy_until_s[DISTRICT_MAX]; /* 0: nobody looks at it */
-	uint64_t looks;
+	uint64_t looks, glances;
 	struct kit_planned *planned[DISTRICT_MAX];
 	struct district_told *told;
 	unsigned told_count;
@@ -138,8 +138,8 @@ static inline void district_set(void)
 			     district_now().mono),
 		0);
 	rtsp_schedule_finish(s);
-	s->limits = (struct rtsp_schedule_limits){ DISTRICT_PERIOD_S * TORAP_US_PER_S, 5 * TORAP_US_PER_S,
-		60 * TORAP_US_PER_S, 200, 4 };
+	s->limits = (struct rtsp_schedule_limits){ DISTRICT_PERIOD_S * TORAP_US_PER_S, 4 * TORAP_US_PER_S,
+		60 * TORAP_US_PER_S, 200, 4, 20 * TORAP_US_PER_S };
 	cr_assert_eq(rtsp_schedule_init(s, district.count, district.count), 0);
 	memset(district.busy_until_s, 0, sizeof district.busy_until_s);
 	for (uint32_t i = 0; i < district.count; i++)
@@ -195,14 +195,23 @@ static inline struct rtsp_verdict district_verdict(uint32_t i)
 	return v;
 }
 
+static inline bool district_glances(uint32_t i)
+{
+	return !district.held[i] && !district.clock_asked[i] && rtsp_schedule_glances(&district.schedule, i);
+}
+
 static inline void district_look(uint32_t i)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
 	struct rtsp_now now = district_now();
 	bool recorder = *district.belongs[i].names[RTSP_COMMON_RECORDER];
-	unsigned count;
-	district.looks++;
-	if (district.down[i] == RTSP_OUTCOME_PICTURE) {
+	bool glance = district_glances(i);
+	unsigned count = 0;
+	district.looks += !glance;
+	district.glances += glance;
+	if (glance && district.down[i] == RTSP_OUTCOME_PICTURE) {
+		/* It answers, and shows nothing. */
+	} else if (district.down[i] == RTSP_OUTCOME_PICTURE) {
 		const struct rtsp_verdict verdict = district_verdict(i);
 		rtsp_outages_seen(&district.o, i, &verdict, district.unasked[i], now.mono);
 		count = rtsp_health_picture(
@@ -214,7 +223,7 @@ static inline void district_look(uint32_t i)
 	}
 	for (unsigned k = 0; k < count; k++)
 		rtsp_outages_report(&district.o, i, &reports[k], now);
-	district.clock_asked[i] = false;
+	district.clock_asked[i] &= glance;
 	if (!district.held[i])
 		rtsp_schedule_done(&district.schedule, i, district.down[i] != RTSP_OUTCOME_PICTURE,
 			rtsp_health_undecided(&district.health[i]), (uint32_t)rand() * 2u, now.mono);
@@ -224,6 +233,8 @@ static inline void district_look(uint32_t i)
 static inline bool district_waits_for_clock(uint32_t i)
 {
 	const struct rtsp_trouble *t = &district.health[i].troubles[RTSP_WRONG_CLOCK];
+	if (district_glances(i))
+		return false;
 	return district.held[i] || district.clock_asked[i] || (t->open ? t->good : t->bad) ||
 	       (district.now_s / DISTRICT_PERIOD_S + i) % (t->open ? 10 : 60) == 1;
 }

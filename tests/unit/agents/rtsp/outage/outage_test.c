@@ -32,7 +32,7 @@ Test(outage, five_hundred_behind_a_dead_switch_are_one_event, .fini = district_c
 	cr_expect_eq(district.o.swallowed, 1000);
 }
 
-/* A look a minute alone would need a minute to find them: others of a failing camera's groups are looked at at once. */
+/* A look each 40 s alone would need as long to find them: others of a failing camera's groups are looked at at once. */
 Test(outage, a_few_behind_a_switch_are_found_before_their_turn, .fini = district_close)
 {
 	district_open(40);
