@@ -72,7 +72,7 @@ static void fall(struct sim_world *w, struct sim_broker *b, const char *why)
 	sim_note(w, "%s does not start: %s", b->name, why);
 	b->process.dead = true;
 	sim_store_crash(b->process.store);
-	sim_process_drain(&b->process);
+	sim_process_end(&b->process);
 	broker_config_finish(&b->config);
 	wait_for_start(w, b);
 }
@@ -104,7 +104,7 @@ static void stop(struct sim_broker *b)
 	broker_stop(b->broker);
 	sim_process_drain(&b->process);
 	b->broker = broker_destroy(b->broker);
-	sim_process_drain(&b->process);
+	sim_process_end(&b->process);
 	broker_config_finish(&b->config);
 }
 

@@ -263,6 +263,14 @@ void sim_process_drain(struct sim_process *p)
 	}
 }
 
+void sim_process_end(struct sim_process *p)
+{
+	sim_process_drain(p);
+	for (struct sim_handle *h = p->handles; h; h = h->next)
+		h->handle = NULL;
+	sweep(p);
+}
+
 /* --- clocks and log --- */
 
 struct torap_mono torap_app_mono(void)

@@ -35,6 +35,8 @@ extern struct sim_process *sim_here;
 bool sim_process_step(struct sim_process *p);
 /* Everything that still waits, for the last time. */
 void sim_process_drain(struct sim_process *p);
+/* That, and what it has not closed goes with it: one that was killed in the middle of commits never closes its waker. */
+void sim_process_end(struct sim_process *p);
 /* Runs closed(hint) from the loop. */
 void sim_process_later(struct sim_process *p, void (*closed)(void *hint), void *hint);
 
