@@ -3,6 +3,7 @@
 #include "agents/rtsp/outage/outage_state.h"
 
 #include "tests/unit/agents/rtsp/outage/district.h"
+#include "tests/unit/agents/rtsp/outage/rows.h"
 
 enum {
 	CAMERAS = 96,
@@ -70,34 +71,13 @@ static void replace(uint32_t i)
 	district_set();
 }
 
-/* Addresses for the file. */
-static void name_cameras(struct rtsp_cameras *cameras)
-{
-	static char names[CAMERAS][8];
-	static struct kit_row rows[CAMERAS];
-	for (uint32_t i = 0; i < CAMERAS; i++) {
-		snprintf(names[i], sizeof names[i], "c%u", i);
-		rows[i] = (struct kit_row){ .address = names[i],
-			.device = names[i],
-			.url = "rtsp://c/1",
-			.key_name = "",
-			.profile = "",
-			.site = "",
-			.switch_name = "",
-			.recorder = "",
-			.street = "",
-			.mode = "" };
-	}
-	cr_assert_eq(rtsp_cameras_set(cameras, rows, CAMERAS, false, NULL, NULL), 0);
-}
-
 /* What is on its way is lost; what the node knows of single cameras, and of outages, is read from the disk. */
 static void restart(void)
 {
 	struct rtsp_cameras cameras = { 0 };
 	struct torap_writer w = { 0 };
 	const struct rtsp_now now = district_now();
-	name_cameras(&cameras);
+	rows_set(&cameras, CAMERAS, &rows_switch, 0); /* addresses for the file */
 	rtsp_outage_state_encode(&district.o, &cameras, &w);
 	rtsp_outages_finish(&district.o);
 	for (unsigned k = 0; k < district.told_count; k++)

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "agents/kit/plan.h"
-#include "agents/rtsp/cameras.h"
 #include "agents/rtsp/observe.h"
 #include "base/limits.h"
+#include "tests/unit/agents/rtsp/outage/rows.h"
 
-enum { MANY = 20000, NAME_MAX_ = 63 };
+enum { MANY = 20000 };
 
 static struct rtsp_cameras cameras;
 static uint32_t slots[MANY];
@@ -21,26 +21,10 @@ static struct rtsp_outage outage = { .what.fault = RTSP_OFFLINE,
 static struct rtsp_share share = { .number = 1, .outage = &outage, .since = { 1700000000000000 } };
 static struct rtsp_observation observation;
 
-/* Ids as long as the registry takes them. */
 static void name_cameras(uint32_t count)
 {
-	static char names[MANY][NAME_MAX_ + 1];
-	static struct kit_row rows[MANY];
-	for (uint32_t i = 0; i < count; i++) {
-		snprintf(names[i], sizeof names[i], "camera-%056u", i);
-		rows[i] = (struct kit_row){ .address = names[i],
-			.device = names[i],
-			.url = "rtsp://c/1",
-			.key_name = "",
-			.profile = "",
-			.site = "school",
-			.switch_name = "sw-1",
-			.recorder = "",
-			.street = "",
-			.mode = "" };
-	}
-	cr_assert_eq(rtsp_cameras_set(&cameras, rows, count, false, NULL, NULL), 0);
-	cr_assert_eq(strlen(cameras.slots[0]->device), NAME_MAX_);
+	rows_set(&cameras, count, &rows_switch, ROWS_NAME_MAX); /* ids as long as the registry takes them */
+	cr_assert_eq(strlen(cameras.slots[0]->device), ROWS_NAME_MAX);
 	for (uint32_t i = 0; i < count; i++)
 		slots[i] = i;
 }
@@ -162,9 +146,9 @@ static void expect_zone(const char *name, enum rtsp_outcome kind, const char *zo
 Test(mass, each_kind_of_an_outage_of_one_group_has_a_zone_of_its_own)
 {
 	struct kit_planned planned = { .who = (char *)"order 5", .why = (char *)"rewiring", .refs = 1 };
-	char longest[NAME_MAX_ + 1], expected[128];
-	memset(longest, 'x', NAME_MAX_);
-	longest[NAME_MAX_] = 0;
+	char longest[ROWS_NAME_MAX + 1], expected[128];
+	memset(longest, 'x', ROWS_NAME_MAX);
+	longest[ROWS_NAME_MAX] = 0;
 	name_cameras(3);
 	expect_zone("sw-1", RTSP_OUTCOME_PICTURE, "switch sw-1");
 	expect_zone("sw-1", RTSP_OUTCOME_UNAUTHORISED, "switch sw-1 unauthorised");

@@ -7,30 +7,11 @@
 #include <string.h>
 
 #include "agents/kit/plan.h"
+#include "tests/unit/agents/rtsp/outage/rows.h"
 
 enum { MOST = 32, DIGEST = 16 };
 
 static struct rtsp_cameras cameras;
-
-static void name_cameras(uint32_t count)
-{
-	static char names[MOST][8];
-	struct kit_row rows[MOST];
-	for (uint32_t i = 0; i < count; i++) {
-		snprintf(names[i], sizeof names[i], "c%u", i);
-		rows[i] = (struct kit_row){ .address = names[i],
-			.device = names[i],
-			.url = "rtsp://c/1",
-			.key_name = "",
-			.profile = "",
-			.site = "school",
-			.switch_name = "sw-1",
-			.recorder = "",
-			.street = "",
-			.mode = "" };
-	}
-	cr_assert_eq(rtsp_cameras_set(&cameras, rows, count, false, NULL, NULL), 0);
-}
 
 static uint64_t audiences[MOST];
 static uint32_t told_starts[MOST], told_count;
@@ -103,7 +84,7 @@ Test(outage_state, brings_back_what_the_node_knows)
 		.before = 1 };
 	struct kit_planned planned = { .who = (char *)"order 5", .why = (char *)"rewiring", .refs = 1 };
 	struct torap_writer w = { 0 };
-	name_cameras(7);
+	rows_set(&cameras, 7, &rows_switch, 0);
 	for (uint32_t i = 0; i < 7; i++)
 		audiences[i] = i < 4 ? 7 : 8;
 	struct rtsp_outages before = outages_of(7);
@@ -162,7 +143,7 @@ Test(outage_state, who_has_not_heard_of_it_before_a_restart_hears_of_it_after)
 		.name = (char *)"sw-1",
 		.began = { 5 } };
 	struct torap_writer w = { 0 };
-	name_cameras(6);
+	rows_set(&cameras, 6, &rows_switch, 0);
 	for (uint32_t i = 0; i < 6; i++)
 		audiences[i] = i < 3 ? 7 : 8;
 	struct rtsp_outages before = outages_of(6);
@@ -198,7 +179,7 @@ Test(outage_state, who_is_in_one_that_has_ended_is_refused)
 		.name = (char *)"sw-1",
 		.began = { 5 } };
 	struct torap_writer w = { 0 };
-	name_cameras(3);
+	rows_set(&cameras, 3, &rows_switch, 0);
 	memset(audiences, 0, sizeof audiences);
 	struct rtsp_outages before = outages_of(3), after = outages_of(3);
 	restore(&before, &like, NULL, 0, 3)->ended = true;
@@ -262,7 +243,7 @@ Test(outage_state, a_fault_that_outlasts_a_restart_has_one_start_and_one_end)
 	struct rtsp_now now = { { TORAP_US_PER_S }, { 1800000000000000 } };
 	struct torap_writer w = { 0 };
 	memset(audiences, 0, sizeof audiences);
-	name_cameras(CHANNELS);
+	rows_set(&cameras, CHANNELS, &rows_switch, 0);
 	struct rtsp_outages before = outages_of(CHANNELS);
 	before.port.tell = say_one;
 	before.port.tell_mass = say_mass;
@@ -274,7 +255,7 @@ Test(outage_state, a_fault_that_outlasts_a_restart_has_one_start_and_one_end)
 	rtsp_outages_finish(&before);
 	rtsp_cameras_finish(&cameras);
 
-	name_cameras(CHANNELS);
+	rows_set(&cameras, CHANNELS, &rows_switch, 0);
 	struct rtsp_outages after = outages_of(CHANNELS);
 	after.port.tell = say_one;
 	after.port.tell_mass = say_mass;
@@ -315,7 +296,7 @@ Test(outage_state, a_file_of_the_version_before_is_taken_over)
 		.began = { 5 } };
 	struct torap_writer w = { 0 };
 	memset(audiences, 0, sizeof audiences);
-	name_cameras(3);
+	rows_set(&cameras, 3, &rows_switch, 0);
 	struct rtsp_outages before = outages_of(3), after = outages_of(3);
 	restore(&before, &like, NULL, 0, 3);
 	rtsp_outage_state_encode(&before, &cameras, &w);
@@ -354,7 +335,7 @@ Test(outage_state, who_is_known_by_itself_is_not_dark_in_an_outage)
 	const struct rtsp_report back = { .fault = RTSP_FROZEN };
 	struct torap_writer w = { 0 };
 	memset(audiences, 0, sizeof audiences);
-	name_cameras(4);
+	rows_set(&cameras, 4, &rows_switch, 0);
 	struct rtsp_outages before = outages_of(4), after = outages_of(4);
 	restore(&before, &like, NULL, 0, 4);
 	rtsp_outage_state_encode(&before, &cameras, &w);
@@ -390,7 +371,7 @@ Test(outage_state, a_change_that_was_on_its_way_is_told_after_a_restart)
 		.what.fault = RTSP_BLACK, .common = RTSP_COMMON_SWITCH, .name = (char *)"sw-1", .began = { 5 }
 	};
 	memset(audiences, 0, sizeof audiences);
-	name_cameras(5);
+	rows_set(&cameras, 5, &rows_switch, 0);
 	for (int taken = 0; taken < 2; taken++) {
 		const struct rtsp_now now = { { 40 * TORAP_US_PER_S }, { 1800000000000000 } };
 		struct torap_writer w = { 0 };
