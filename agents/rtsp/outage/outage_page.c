@@ -39,6 +39,12 @@ void rtsp_outage_page_metrics(const struct rtsp_agent *a, struct torap_writer *b
 		(double)a->plan.active_count);
 }
 
+/* Who is back may have the fault again, and not in the outage: it ends already, or the camera fails in another way. */
+static const char *state_word(const struct rtsp_member *m)
+{
+	return m->state == RTSP_MEMBER_IN ? "dark" : m->state == RTSP_MEMBER_FREE ? "back" : "by_itself";
+}
+
 static json_t *share_json(const struct rtsp_agent *a, uint32_t place)
 {
 	const struct rtsp_outages *o = &a->outages;
@@ -49,8 +55,8 @@ static json_t *share_json(const struct rtsp_agent *a, uint32_t place)
 	for (uint32_t i = 0; i < o->room; i++) {
 		const struct rtsp_member *m = rtsp_outages_member(o, outage->what.fault, i);
 		if (o->seats[i].number && m->share == place)
-			json_object_set_new(members, a->cameras.slots[i]->address,
-				json_string(m->state == RTSP_MEMBER_IN ? "dark" : "back"));
+			json_object_set_new(
+				members, a->cameras.slots[i]->address, json_string(state_word(m)));
 	}
 	json_object_set_new(json, "common", json_string(rtsp_common_name(outage->common)));
 	json_object_set_new(json, "name", json_string(outage->name));
