@@ -113,8 +113,9 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 	uint32_t unknown = set_profiles(a);
 	if (!a->has_rows)
 		rtsp_keep_load(a);
-	if (rtsp_tell_rows(a, !a->has_rows))
-		torap_fail("RTSP-ROWS", "no memory for what cameras have in common; outages are not found");
+	if (rtsp_tell_rows(a))
+		torap_fail("RTSP-ROWS",
+			"no memory for what cameras have in common; outages are found by what they had before");
 	a->has_rows = true;
 	count_keyless(a);
 	if (make_schedule(a))

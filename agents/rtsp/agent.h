@@ -45,6 +45,7 @@ struct rtsp_agent {
 	char *outages_file;     /* owned: FILE.outages */
 	struct rtsp_outage_saving saving_outages;
 	uint64_t outages_saved; /* outages.changes that FILE.outages holds */
+	bool outages_read;      /* FILE.outages was, and may be replaced */
 	struct torap_mono stepped_at;
 	bool has_rows;
 	uint32_t keyless;                /* cameras whose key_name is not in the file */

@@ -131,6 +131,21 @@ int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const stru
 	return 0;
 }
 
+void rtsp_outages_amend(
+	struct rtsp_outages *o, uint32_t slot, uint64_t number, uint64_t audience, struct torap_mono now)
+{
+	struct rtsp_seat *seat = &o->seats[slot];
+	if (seat->number != number) {
+		remove_seat(o, seat, now);
+		*seat = (struct rtsp_seat){ 0 };
+		return;
+	}
+	for (struct rtsp_member *m = seat->members; m; m = m->next)
+		if (seat->audience != audience)
+			leave_audience(o, m, now);
+	seat->audience = audience;
+}
+
 void rtsp_outages_finish(struct rtsp_outages *o)
 {
 	for (uint32_t i = 0; i < o->shares_room; i++)

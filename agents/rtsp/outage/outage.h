@@ -163,6 +163,10 @@ struct rtsp_member *rtsp_outages_get(struct rtsp_outages *o, enum rtsp_fault fau
  * 0, or -ENOMEM: what was there stays. */
 int rtsp_outages_set(struct rtsp_outages *o, const uint64_t *numbers, const struct rtsp_belongs *belongs,
 	uint32_t room, struct torap_mono now);
+/* There was no memory for that.  Of each slot that had one: the camera's number and audience as they are now.  Another number: the camera that
+ * was there is gone, and of the one that came nothing is known.  Groups stay as they were. */
+void rtsp_outages_amend(
+	struct rtsp_outages *o, uint32_t slot, uint64_t number, uint64_t audience, struct torap_mono now);
 void rtsp_outages_finish(struct rtsp_outages *o);
 
 /* A picture was judged; `unasked`: rtsp_judge_unasked(). */

@@ -141,6 +141,21 @@ void rtsp_tell_init(struct rtsp_agent *a)
 
 /* The registry and a restart. */
 
+static uint64_t audience_of(const struct rtsp_camera *c)
+{
+	return rtsp_audience(c->region, c->facility, c->private_owner, c->address);
+}
+
+/* There was no memory: what is known stays, but for cameras that are gone, or of which others may read now. */
+static void keep_groups(struct rtsp_agent *a)
+{
+	for (uint32_t i = 0; i < a->outages.room; i++) {
+		const struct rtsp_camera *c = a->cameras.slots[i];
+		rtsp_outages_amend(
+			&a->outages, i, c->number, c->number ? audience_of(c) : 0, torap_app_mono());
+	}
+}
+
 static int set_groups(struct rtsp_agent *a)
 {
 	const uint32_t room = a->cameras.room;
@@ -156,11 +171,11 @@ static int set_groups(struct rtsp_agent *a)
 							    [RTSP_COMMON_RECORDER] = c->recorder,
 							    [RTSP_COMMON_STREET] = c->street,
 							    [RTSP_COMMON_SITE] = c->site },
-			.audience = rtsp_audience(c->region, c->facility, c->private_owner, c->address) };
+			.audience = audience_of(c) };
 	}
 	r = r ? r : rtsp_outages_set(&a->outages, numbers, belongs, room, torap_app_mono());
 	if (r)
-		rtsp_outages_finish(&a->outages); /* It would speak of cameras that are gone. */
+		keep_groups(a);
 	free(numbers);
 	free(belongs);
 	return r;
@@ -173,12 +188,13 @@ static void load(struct rtsp_agent *a)
 	if (rtsp_outage_state_load(&a->outages, &a->cameras, a->outages_file, now, &err))
 		torap_fail("RTSP-STATE", "%s; what it holds is found out anew", err.text);
 	a->outages_saved = a->outages.changes;
+	a->outages_read = true;
 }
 
-int rtsp_tell_rows(struct rtsp_agent *a, bool first)
+int rtsp_tell_rows(struct rtsp_agent *a)
 {
 	int r = set_groups(a);
-	if (r || !first || !a->outages_file)
+	if (r || a->outages_read || !a->outages_file)
 		return r;
 	for (uint32_t i = 0; i < a->cameras.count; i++) {
 		uint32_t slot = a->cameras.by_address[i];
@@ -192,13 +208,20 @@ int rtsp_tell_rows(struct rtsp_agent *a, bool first)
 
 /* What happens. */
 
+/* False: there was no memory when it came. */
+static bool has_seat(const struct rtsp_agent *a, const struct rtsp_camera *c)
+{
+	const uint32_t slot = rtsp_camera_slot(c);
+	return slot < a->outages.room && a->outages.seats[slot].number == c->number;
+}
+
 void rtsp_tell(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count)
 {
 	struct rtsp_now now = { torap_app_mono(), torap_app_wall() };
 	for (unsigned i = 0; i < count; i++) {
 		const struct rtsp_report *r = &reports[i];
 		(r->start ? a->counters.starts : a->counters.ends)[r->fault]++;
-		if (rtsp_camera_slot(c) < a->outages.room)
+		if (has_seat(a, c))
 			rtsp_outages_report(&a->outages, rtsp_camera_slot(c), r, now);
 		else
 			tell_one(a, c, r);
@@ -207,7 +230,7 @@ void rtsp_tell(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_re
 
 void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_verdict *verdict)
 {
-	if (rtsp_camera_slot(c) < a->outages.room)
+	if (has_seat(a, c))
 		rtsp_outages_seen(&a->outages, rtsp_camera_slot(c), verdict,
 			rtsp_judge_unasked(verdict, c->profile), torap_app_mono());
 }
@@ -215,7 +238,7 @@ void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const str
 /* Who is not reported as offline explains nothing either. */
 void rtsp_tell_failed(struct rtsp_agent *a, const struct rtsp_camera *c, enum rtsp_outcome outcome)
 {
-	if (rtsp_camera_slot(c) < a->outages.room && !(c->profile->ignored & rtsp_fault_bit(RTSP_OFFLINE)))
+	if (has_seat(a, c) && !(c->profile->ignored & rtsp_fault_bit(RTSP_OFFLINE)))
 		rtsp_outages_failed(&a->outages, rtsp_camera_slot(c), outcome, torap_app_mono());
 }
 
@@ -232,7 +255,7 @@ void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now)
 			end_excuses(a, c);
 	}
 	rtsp_outages_step(&a->outages, both);
-	if (!a->outages_file || a->saving_outages.active || a->outages_saved == a->outages.changes)
+	if (!a->outages_read || a->saving_outages.active || a->outages_saved == a->outages.changes)
 		return;
 	a->outages_saved = a->outages.changes;
 	rtsp_outage_state_save(&a->saving_outages, a->loop, &a->outages, &a->cameras, a->outages_file);
@@ -240,6 +263,6 @@ void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now)
 
 void rtsp_tell_save(struct rtsp_agent *a)
 {
-	if (a->outages_file && a->has_rows && !a->saving_outages.active)
+	if (a->outages_read && !a->saving_outages.active)
 		rtsp_outage_state_save(&a->saving_outages, NULL, &a->outages, &a->cameras, a->outages_file);
 }

@@ -9,8 +9,9 @@
 
 /* Once, before anything is told. */
 void rtsp_tell_init(struct rtsp_agent *a);
-/* The registry's rows have changed; `first`: also what outlived a restart is read. */
-int rtsp_tell_rows(struct rtsp_agent *a, bool first);
+/* The registry's rows have changed; with the first that there is memory for, also what outlived a restart is read.  0, or -ENOMEM: outages stay
+ * as they are, without cameras that are gone; new ones are told by themselves; the file of outages stays until it was read. */
+int rtsp_tell_rows(struct rtsp_agent *a);
 /* What health says of the camera. */
 void rtsp_tell(
 	struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count);

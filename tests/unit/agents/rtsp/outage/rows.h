@@ -20,6 +20,13 @@ static const struct kit_row rows_switch = { .url = "rtsp://c/1",
 	.street = "",
 	.mode = "" };
 
+static inline void rows_on_gone(void *hint, struct rtsp_camera *camera, bool stays)
+{
+	(void)hint;
+	(void)camera;
+	(void)stays;
+}
+
 /* They are c0, c1 and so on; with a `width`, that long: c000. */
 static inline void rows_set(
 	struct rtsp_cameras *cameras, uint32_t count, const struct kit_row *like, int width)
@@ -32,7 +39,7 @@ static inline void rows_set(
 		rows[i] = *like;
 		rows[i].address = rows[i].device = names[i];
 	}
-	cr_assert_eq(rtsp_cameras_set(cameras, rows, count, false, NULL, NULL), 0);
+	cr_assert_eq(rtsp_cameras_set(cameras, rows, count, false, rows_on_gone, NULL), 0);
 	free(names);
 	free(rows);
 }
