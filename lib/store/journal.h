@@ -47,7 +47,7 @@ struct torap_journal_head {
  * that are NULL in it are noted with their omission's reason.
  *
  * A batch that is there already is merged: frames that we do not have, or have damaged, are stored, except those that
- * torap_journal_drop_frame() took away, for a deletion is final.  One that is missing on both sides takes over a reason why it will
+ * torap_journal_drop_due() took away, for a deletion is final.  One that is missing on both sides takes over a reason why it will
  * never come (expired, erased, refused), and that it is damaged where it is held (instead of: not held).  A manifest that is damaged or gone is mended when the chain behind it names this very batch.
  * A batch before first_batch is a GAP.
  * Returns 0, an answer above, or what kv returned. */
@@ -108,13 +108,8 @@ int torap_journal_find_time(
 int torap_journal_find_partial(
 	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t from, uint64_t *out_batch_no);
 
-/* Deletes one frame for good and notes why (an OmissionReason other than NOT_GRANTED).  The manifest stays.  A frame that is not
- * there is noted likewise.  0, TORAP_KV_MISSING when there is no such batch, or what kv returned. */
-int torap_journal_drop_frame(
-	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, unsigned frame, int reason);
-
-/* Deletes likewise every frame of the batch for which `due` says true (reason: EXPIRED).  A batch all of whose frames are gone costs
- * next to nothing.  0, TORAP_KV_MISSING, -EBADMSG when its manifest cannot be decoded, or what kv returned. */
+/* Deletes for good every frame of the batch for which `due` says true, and notes why (EXPIRED); a frame that is not there is noted likewise.  The
+ * manifest stays.  A batch all of whose frames are gone costs next to nothing.  0, TORAP_KV_MISSING, -EBADMSG when its manifest cannot be decoded, or what kv returned. */
 typedef bool (*torap_journal_due)(void *hint, const struct torap_class *class, unsigned part);
 struct torap_journal_dropped {
 	unsigned frames; /* that were there */

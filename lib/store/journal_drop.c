@@ -1,6 +1,5 @@
 #include "store/journal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -95,24 +94,4 @@ int torap_journal_drop_due(struct torap_kv_txn *txn, uint32_t stream_number, uin
 		r = drop_due(txn, stream_number, m, due, hint, &notes, out);
 	torap_manifest_destroy(m);
 	return r;
-}
-
-int torap_journal_drop_frame(
-	struct torap_kv_txn *txn, uint32_t stream_number, uint64_t batch_no, unsigned frame, int reason)
-{
-	assert(reason > 0 && reason < ROWS_NOTE_REASON);
-	struct torap_rows_manifest row;
-	int r = torap_rows_manifest_get(txn, stream_number, batch_no, &row);
-	if (r)
-		return r;
-	assert(frame < row.frames_count);
-	struct torap_rows_notes notes;
-	r = torap_rows_notes_get(txn, stream_number, batch_no, row.frames_count, &notes);
-	if (r)
-		return r;
-	r = torap_rows_frame_delete(txn, stream_number, batch_no, frame, NULL);
-	if (r)
-		return r;
-	notes.of[frame] = (uint8_t)(reason | ROWS_NOTE_FINAL);
-	return torap_rows_notes_change(txn, stream_number, batch_no, &notes);
 }

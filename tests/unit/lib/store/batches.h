@@ -67,11 +67,19 @@ static inline void leave_out(struct torap_batch *b, unsigned frame, uint8_t reas
 	b->omissions[frame] = reason;
 }
 
-static inline int drop(uint64_t batch_no, unsigned frame, int reason)
+static inline bool is_frame(void *hint, const struct torap_class *class, unsigned part)
+{
+	const unsigned open = class->region == 391010000 ? 0 : 2;
+	return (part == TORAP__PART_KIND__PART_PERSONAL ? 1 : open) == *(const unsigned *)hint;
+}
+
+/* A frame of seal() expires. */
+static inline int drop(uint64_t batch_no, unsigned frame)
 {
 	struct torap_kv_txn txn;
+	struct torap_journal_dropped dropped;
 	torap_kv_begin(&txn, kv, true);
-	int r = torap_journal_drop_frame(&txn, 1, batch_no, frame, reason);
+	int r = torap_journal_drop_due(&txn, 1, batch_no, is_frame, &frame, &dropped);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 	return r;
 }

@@ -135,8 +135,8 @@ Test(journal, deletes_a_frame_for_good_and_keeps_its_manifest_and_the_reason)
 {
 	struct torap_batch *b = seal();
 	cr_assert_eq(append(b), 0);
-	cr_assert_eq(drop(1, 1, EXPIRED), 0);
-	cr_assert_eq(drop(2, 1, EXPIRED), TORAP_KV_MISSING);
+	cr_assert_eq(drop(1, 1), 0);
+	cr_assert_eq(drop(2, 1), TORAP_KV_MISSING);
 	for (int round = 0; round < 2; round++) {
 		struct torap_batch *got = read_batch(1, NULL);
 		cr_assert(same_buffer(got->signed_manifest, b->signed_manifest));
@@ -596,9 +596,6 @@ Test(journal, finds_what_another_copy_could_complete)
 	cr_expect_eq(partial_from(3), 4);
 	cr_expect_eq(partial_from(5), 0);
 
-	struct torap_kv_txn txn;
-	torap_kv_begin(&txn, kv, true);
-	cr_assert_eq(torap_journal_drop_frame(&txn, 1, 2, 1, EXPIRED), 0);
-	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	cr_assert_eq(drop(2, 1), 0);
 	cr_expect_eq(partial_from(1), 4, "what was deleted here is gone for good");
 }
