@@ -10,6 +10,7 @@
 #include "agents/rtsp/cameras.h"
 #include "agents/rtsp/counters.h"
 #include "agents/rtsp/files.h"
+#include "agents/rtsp/unsaved.h"
 #include "agents/rtsp/observe.h"
 #include "agents/rtsp/outage/outage.h"
 #include "agents/rtsp/outage/outage_state.h"
@@ -39,13 +40,13 @@ struct rtsp_agent {
 	struct kit *kit;
 	struct rtsp_evidence *evidence; /* NULL: not configured */
 	struct rtsp_saving saving, saving_faults;
-	struct torap_mono saved_at, faults_saved_at;
-	uint64_t changes_saved; /* outbox.changes that FILE.faults holds */
-	char *faults;           /* owned: FILE.faults */
-	char *outages_file;     /* owned: FILE.outages */
+	struct torap_mono saved_at;
+	struct rtsp_unsaved unsaved_faults; /* outbox.changes, in FILE.faults */
+	char *faults;                       /* owned: FILE.faults */
+	char *outages_file;                 /* owned: FILE.outages */
 	struct rtsp_outage_saving saving_outages;
-	uint64_t outages_saved; /* outages.changes that FILE.outages holds */
-	bool outages_read;      /* FILE.outages was, and may be replaced */
+	struct rtsp_unsaved unsaved_outages; /* outages.changes, in FILE.outages */
+	bool outages_read;                   /* FILE.outages was, and may be replaced */
 	struct torap_mono stepped_at;
 	bool has_rows;
 	uint32_t keyless;                /* cameras whose key_name is not in the file */

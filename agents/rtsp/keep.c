@@ -10,26 +10,27 @@
 #include "base/log.h"
 #include "loop/app.h"
 
-enum { FAULTS_MS = 500 };
-
 static void on_saved(struct rtsp_saving *s, int result)
 {
 	struct rtsp_agent *a = s->hint;
 	a->counters.saves += result == 0;
 	a->counters.saves_failed += result != 0;
+	if (s->part == RTSP_STATE_FAULTS)
+		rtsp_unsaved_end(&a->unsaved_faults, result == 0);
 	if (result)
 		torap_fail("RTSP-STATE", "%s%s cannot be written: %s; the old one stays", a->config.state,
 			s->part == RTSP_STATE_FAULTS ? ".faults" : "", strerror(-result));
 }
 
-static void begin_save(
+static bool begin_save(
 	struct rtsp_agent *a, struct rtsp_saving *saving, enum rtsp_state_part part, const char *path)
 {
 	struct torap_error err;
 	if (!rtsp_saving_begin(saving, part, path, &err))
-		return;
+		return true;
 	torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
 	a->counters.saves_failed++;
+	return false;
 }
 
 int rtsp_keep_init(struct rtsp_agent *a)
@@ -83,12 +84,18 @@ void rtsp_keep_step(struct rtsp_agent *a, struct torap_mono now)
 	}
 	if (a->saving_faults.active) {
 		rtsp_saving_step(&a->saving_faults, a->loop, &a->cameras);
-	} else if (a->changes_saved != a->outbox.changes &&
-		   now.us - a->faults_saved_at.us >= FAULTS_MS * TORAP_US_PER_MS) {
-		a->faults_saved_at = now;
-		a->changes_saved = a->outbox.changes;
-		begin_save(a, &a->saving_faults, RTSP_STATE_FAULTS, a->faults);
+	} else if (rtsp_unsaved_is_due(&a->unsaved_faults, a->outbox.changes, now)) {
+		rtsp_unsaved_begin(&a->unsaved_faults, a->outbox.changes, now);
+		if (!begin_save(a, &a->saving_faults, RTSP_STATE_FAULTS, a->faults))
+			rtsp_unsaved_end(&a->unsaved_faults, false);
 	}
+}
+
+uint64_t rtsp_keep_unsaved(const struct rtsp_agent *a)
+{
+	return a->config.state ? rtsp_unsaved_count(&a->unsaved_faults, a->outbox.changes) +
+					 rtsp_unsaved_count(&a->unsaved_outages, a->outages.changes)
+			       : 0;
 }
 
 void rtsp_keep_last(struct rtsp_agent *a)

@@ -6,6 +6,7 @@
 
 #include "agents/rtsp/decode.h"
 #include "agents/rtsp/evidence/evidence.h"
+#include "agents/rtsp/keep.h"
 #include "agents/rtsp/outage/outage_page.h"
 #include "loop/app.h"
 #include "loop/metric.h"
@@ -92,6 +93,9 @@ static void write_reports(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_head(body, "torap_rtsp_saves_total", "counter", "Saves of the state.");
 	torap_metric_labelled(body, "torap_rtsp_saves_total", "result", "good", (double)c->saves);
 	torap_metric_labelled(body, "torap_rtsp_saves_total", "result", "failed", (double)c->saves_failed);
+	torap_metric_one(body, "torap_rtsp_changes_unsaved", "gauge",
+		"Changes of what the node knows of faults and outages that are not on the disk yet.",
+		(double)rtsp_keep_unsaved(a));
 }
 
 static void write_metrics(void *hint, struct torap_writer *body)

@@ -171,6 +171,12 @@ limits: {{ connect: 2s, answer: 2s, first: 4s, stall: 3s{limits} }}
                 return float(line.split()[-1])
         raise Failure(f"no metric {text}")
 
+    def wait_saved(self, refused=0):
+        """The node has all reports but those that it refuses, and said so, and what that changed is on the disk.  Somebody must have heard of them: before
+        they are made, nothing waits either."""
+        for name, value in (("reports_waiting", refused), ("changes_unsaved", 0)):
+            wait_for(f"{name} is {value}\n{self.main.tail()}", lambda: self.metric(f"torap_rtsp_{name}") == value)
+
     def wait_outcome(self, address, outcome):
         wait_for(f"{address} is {outcome}: {self.cameras().get(address)}\n{self.main.tail()}",
                  lambda: self.cameras()[address].get("outcome") == outcome)

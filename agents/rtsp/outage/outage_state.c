@@ -225,6 +225,8 @@ static void on_worked(uv_work_t *work, int status)
 	s->active = false;
 	if (!status && s->result)
 		torap_fail("RTSP-STATE", "%s; the old one stays", s->err.text);
+	if (s->on_done)
+		s->on_done(s->hint, status ? status : s->result);
 }
 
 void rtsp_outage_state_save(struct rtsp_outage_saving *s, uv_loop_t *loop, const struct rtsp_outages *o,

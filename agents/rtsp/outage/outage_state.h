@@ -31,6 +31,8 @@ struct rtsp_outage_saving { /* zeros: nothing is being saved */
 	const char *path; /* borrowed */
 	int result;
 	struct torap_error err;
+	void (*on_done)(void *hint, int result); /* 0 or a negative errno; NULL: nobody asks */
+	void *hint;
 };
 /* Writes the file, on a thread of the loop's pool; loop NULL: at once.  Not while another is active. */
 void rtsp_outage_state_save(struct rtsp_outage_saving *s, uv_loop_t *loop, const struct rtsp_outages *o,

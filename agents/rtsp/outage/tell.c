@@ -131,8 +131,18 @@ static void on_mass(void *hint, const struct rtsp_mass_note *note, bool durable)
 	rtsp_outages_taken(&a->outages, note->share, note->state, durable);
 }
 
+static void on_saved(void *hint, int result)
+{
+	struct rtsp_agent *a = hint;
+	a->counters.saves += result == 0;
+	a->counters.saves_failed += result != 0;
+	rtsp_unsaved_end(&a->unsaved_outages, result == 0);
+}
+
 void rtsp_tell_init(struct rtsp_agent *a)
 {
+	a->saving_outages.hint = a;
+	a->saving_outages.on_done = on_saved;
 	a->outages.limits = a->config.outage;
 	a->outages.port = (struct rtsp_outages_port){ a, on_tell, on_tell_mass, on_hurry, on_excuse };
 	a->outbox.hint = a;
@@ -187,7 +197,8 @@ static void load(struct rtsp_agent *a)
 	struct rtsp_now now = { torap_app_mono(), torap_app_wall() };
 	if (rtsp_outage_state_load(&a->outages, &a->cameras, a->outages_file, now, &err))
 		torap_fail("RTSP-STATE", "%s; what it holds is found out anew", err.text);
-	a->outages_saved = a->outages.changes;
+	rtsp_unsaved_begin(&a->unsaved_outages, a->outages.changes, now.mono);
+	rtsp_unsaved_end(&a->unsaved_outages, true);
 	a->outages_read = true;
 }
 
@@ -242,6 +253,15 @@ void rtsp_tell_failed(struct rtsp_agent *a, const struct rtsp_camera *c, enum rt
 		rtsp_outages_failed(&a->outages, rtsp_camera_slot(c), outcome, torap_app_mono());
 }
 
+/* Not in place of what was never read. */
+static void save(struct rtsp_agent *a, uv_loop_t *loop)
+{
+	if (!a->outages_read || a->saving_outages.active)
+		return;
+	rtsp_unsaved_begin(&a->unsaved_outages, a->outages.changes, torap_app_mono());
+	rtsp_outage_state_save(&a->saving_outages, loop, &a->outages, &a->cameras, a->outages_file);
+}
+
 void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now)
 {
 	struct rtsp_now both = { now, torap_app_wall() };
@@ -255,14 +275,11 @@ void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now)
 			end_excuses(a, c);
 	}
 	rtsp_outages_step(&a->outages, both);
-	if (!a->outages_read || a->saving_outages.active || a->outages_saved == a->outages.changes)
-		return;
-	a->outages_saved = a->outages.changes;
-	rtsp_outage_state_save(&a->saving_outages, a->loop, &a->outages, &a->cameras, a->outages_file);
+	if (rtsp_unsaved_is_due(&a->unsaved_outages, a->outages.changes, now))
+		save(a, a->loop);
 }
 
 void rtsp_tell_save(struct rtsp_agent *a)
 {
-	if (a->outages_read && !a->saving_outages.active)
-		rtsp_outage_state_save(&a->saving_outages, NULL, &a->outages, &a->cameras, a->outages_file);
+	save(a, NULL);
 }

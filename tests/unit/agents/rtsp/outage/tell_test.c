@@ -102,7 +102,7 @@ static void begin_dark(void)
 	step();
 	cr_assert_eq(take(&mass), 1);
 	cr_assert(mass);
-	step();
+	rtsp_tell_save(&agent);
 }
 
 static struct torap_buffer *file(void)
