@@ -77,8 +77,10 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 	c->held = *row->mode ? strcmp(row->mode, "held") == 0 : held;
 	c->supervision_s = row->supervision_s;
 	c->term.us = row->term_us;
-	if (c->aimed.us != row->aimed_us)
+	if (c->aimed.us != row->aimed_us) {
 		rtsp_sight_forget(&c->sight);
+		c->impressions = (struct rtsp_impressions){ 0 };
+	}
 	c->aimed.us = row->aimed_us;
 	return true;
 }

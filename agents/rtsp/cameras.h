@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "agents/kit/kit.h"
+#include "agents/rtsp/impression.h"
 #include "agents/rtsp/sight/health.h"
 #include "agents/rtsp/sight/judge.h"
 #include "agents/rtsp/sight/profile.h"
@@ -40,6 +41,7 @@ struct rtsp_camera {
 
 	struct rtsp_sight sight;
 	struct rtsp_health health;
+	struct rtsp_impressions impressions;
 	uint32_t sessions;         /* so far: names them in shots */
 	enum rtsp_outcome outcome; /* of the last attempt that was not ANSWERED */
 	unsigned status;           /* of the camera's last refusal */
@@ -47,15 +49,18 @@ struct rtsp_camera {
 	struct torap_wall
 		sender_clock; /* of the picture that was looked at, by the end of its session; 0: unknown */
 	bool tried;           /* else `outcome` says nothing yet */
-	struct torap_wall picture_at, answered_at; /* answered_at: the last glance that was answered */
+	bool asked;           /* an outage asks how it is: the next keyframe is judged, whatever it costs */
+	struct torap_wall picture_at, judged_at; /* the last that came, and the last that was judged */
+	struct torap_wall answered_at;           /* the last glance that was answered */
 
 	/* The session that is open. */
 	struct rtsp_stream *stream;
-	bool looking;         /* a keyframe is with a worker */
-	bool clock_asked;     /* sampled: this look or the next is to wait for the camera's clock */
-	bool over;            /* sampled: the session has ended while a keyframe is with a worker */
-	uint8_t undecoded;    /* held: keyframes in succession */
-	uint32_t look_frames; /* frames that had come when the keyframe was taken */
+	bool looking;                /* a keyframe is with a worker */
+	bool clock_asked;            /* sampled: this look or the next is to wait for the camera's clock */
+	bool over;                   /* sampled: the session has ended while a keyframe is with a worker */
+	struct torap_wall spared_at; /* sampled: its keyframe came then, and is not looked at; 0: it is */
+	uint8_t undecoded;           /* held: keyframes in succession */
+	uint32_t look_frames;        /* frames that had come when the keyframe was taken */
 	struct torap_mono looked_at;
 	uint32_t looked_rtp;          /* the picture's RTP time */
 	struct rtsp_measure *measure; /* owned; sampled: waits for the end of the session */

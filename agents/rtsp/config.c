@@ -10,10 +10,11 @@
 enum { NAME_MAX_SIZE = 4095, PARALLEL = 200, PER_RECORDER = 4, WORKERS = 2 };
 static const struct torap_range usual = { 100 * TORAP_US_PER_MS, 86400 * (int64_t)TORAP_US_PER_S,
 	"must be between 100ms and 24h" };
+static const struct torap_range at_most_a_day = { 0, 86400 * (int64_t)TORAP_US_PER_S, "must be at most 24h" };
 
 /* The file as libcyaml gives it. */
 struct raw_watch {
-	char *mode, *transport, *period, *alive, *retry, *retry_max, *look, *save;
+	char *mode, *transport, *period, *alive, *retry, *retry_max, *look, *trust, *save;
 	unsigned *parallel, *per_recorder, *workers;
 };
 
@@ -45,6 +46,7 @@ static const cyaml_schema_field_t watch_fields[] = {
 	TORAP_YAML_MAY("retry", struct raw_watch, retry, 32),
 	TORAP_YAML_MAY("retry_max", struct raw_watch, retry_max, 32),
 	TORAP_YAML_MAY("look", struct raw_watch, look, 32),
+	TORAP_YAML_MAY("trust", struct raw_watch, trust, 32),
 	TORAP_YAML_MAY("save", struct raw_watch, save, 32),
 	TORAP_YAML_MAY_NUMBER("parallel", struct raw_watch, parallel),
 	TORAP_YAML_MAY_NUMBER("per_recorder", struct raw_watch, per_recorder),
@@ -112,6 +114,7 @@ static void take_watch(struct torap_taking *t, struct rtsp_config *c, const stru
 	torap_take_duration(t, &c->schedule.retry_us, raw->retry, &usual, "watch.retry");
 	torap_take_duration(t, &c->schedule.retry_us_max, raw->retry_max, &usual, "watch.retry_max");
 	torap_take_duration(t, &c->look_us, raw->look, &usual, "watch.look");
+	torap_take_duration(t, &c->trust_us, raw->trust, &at_most_a_day, "watch.trust");
 	torap_take_duration(t, &c->save_us, raw->save, &usual, "watch.save");
 	torap_take_number(t, &c->schedule.parallel, raw->parallel, 4096, "watch.parallel");
 	torap_take_number(t, &c->schedule.per_recorder, raw->per_recorder, 4096, "watch.per_recorder");
@@ -168,6 +171,7 @@ static int take(
 		.parallel = PARALLEL,
 		.per_recorder = PER_RECORDER };
 	c->look_us = 10 * TORAP_US_PER_S;
+	c->trust_us = 180 * TORAP_US_PER_S;
 	c->save_us = 300 * TORAP_US_PER_S;
 	c->workers = WORKERS;
 	c->limits = rtsp_limits_default;

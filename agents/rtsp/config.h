@@ -21,6 +21,7 @@ struct rtsp_config {
 	enum rtsp_transport transport;
 	struct rtsp_schedule_limits schedule;
 	int64_t look_us; /* held: between two keyframes that are judged */
+	int64_t trust_us; /* since a camera was judged good: so long it is believed by its bytes; 0: not at all */
 	int64_t save_us; /* between two saves of the state */
 	unsigned workers;
 	struct rtsp_limits limits;

@@ -30,6 +30,9 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 		(double)c->looks);
 	torap_metric_one(body, "torap_rtsp_undecoded_total", "counter",
 		"Of these, such that cannot be decoded.", (double)c->undecoded);
+	torap_metric_one(body, "torap_rtsp_spared_total", "counter",
+		"Keyframes that were not decoded: the workers were behind, and they are like the last that was good.",
+		(double)c->spared);
 	torap_metric_one(body, "torap_rtsp_skipped_total", "counter",
 		"Keyframes that the workers had no room for.", (double)c->skipped);
 	torap_metric_one(body, "torap_rtsp_looks_waiting", "gauge", "Keyframes with the workers now.",
@@ -135,6 +138,8 @@ static json_t *camera_json(const struct rtsp_camera *c, struct torap_wall now)
 	if (c->picture_at.us)
 		json_object_set_new(
 			camera, "picture_at", json_string(torap_wall_format(c->picture_at, text)));
+	if (c->judged_at.us && c->judged_at.us != c->picture_at.us)
+		json_object_set_new(camera, "judged_at", json_string(torap_wall_format(c->judged_at, text)));
 	json_object_set_new(camera, "faults", faults);
 	return camera;
 }

@@ -10,7 +10,13 @@
 #include "base/error.h"
 #include "loop/app.h"
 
-enum { THREADS_MAX = 64 };
+enum {
+	THREADS_MAX = 64,
+	/* Of each worker, the one that is in work among them.  With fewer a worker may be idle until the loop has read more; with more
+	 * keyframes only wait longer, 10 ms each. */
+	ENOUGH = 4,
+	ENOUGH_MAX = RTSP_LOOKS_MAX / 8, /* well before nobody begins any more: agent.c */
+};
 
 struct queue {
 	struct rtsp_look *first, **last;
@@ -177,6 +183,12 @@ bool rtsp_pool_add(
 	pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);
 	return true;
+}
+
+bool rtsp_pool_behind(const struct rtsp_pool *p)
+{
+	unsigned enough = ENOUGH * p->threads_count;
+	return p->waiting > (enough < ENOUGH_MAX ? enough : ENOUGH_MAX);
 }
 
 unsigned rtsp_pool_waiting(const struct rtsp_pool *p)

@@ -3,6 +3,9 @@
  * one, is a session that ends when the camera has described its video.  One that fails is a failed attempt; one that is answered says nothing
  * of pictures, so neither health nor outages hear of it.
  *
+ * When the workers have too much to do, a keyframe that is like the last one that was good is spared (impression.h): the attempt ends
+ * well, and nothing is judged.
+ *
  * A look at a keyframe is on its way for some 10 ms, and meanwhile the session may end: `over` waits for the look, so that what
  * an attempt came to is concluded once. */
 #include "agents/rtsp/watch.h"
@@ -26,11 +29,24 @@ enum {
 		6 *
 		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
 	UNDECODED_MAX = 3,
+	SUSPECT_PART =
+		4, /* of `look`: no sooner, for there are cameras of which the size is never the same */
 };
 
 static struct rtsp_now clock_now(void)
 {
 	return (struct rtsp_now){ torap_app_mono(), torap_app_wall() };
+}
+
+/* One came, whether it was judged or spared. */
+static void note_picture(struct rtsp_agent *a, struct rtsp_camera *c, struct torap_wall at)
+{
+	c->picture_at = at;
+	if (c->supervision_s && kit_up(a->kit)) {
+		rtsp_observe_alive(&a->scratch, c->address, at);
+		(void)kit_offer(
+			a->kit, &a->scratch.o, (struct kit_tag){ 0, 0 }); /* the next one comes soon */
+	}
 }
 
 static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_measure *m)
@@ -39,21 +55,20 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
 	rtsp_judge(&verdict, &c->sight, m, c->profile);
 	a->counters.sights[verdict.sight]++;
-	c->picture_at = m->shot.arrived_wall;
+	rtsp_impressions_judged(&c->impressions, &verdict, c->profile, m->shot.arrived);
+	c->judged_at = m->shot.arrived_wall;
+	c->asked = false;
 	rtsp_tell_seen(a, c, &verdict);
 	rtsp_tell(a, c, reports,
 		rtsp_health_picture(
 			&c->health, &verdict, *c->recorder != 0, c->profile, clock_now(), reports));
-	if (c->supervision_s && kit_up(a->kit)) {
-		rtsp_observe_alive(&a->scratch, c->address, m->shot.arrived_wall);
-		(void)kit_offer(
-			a->kit, &a->scratch.o, (struct kit_tag){ 0, 0 }); /* the next one comes soon */
-	}
+	note_picture(a, c, m->shot.arrived_wall);
 }
 
 static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome outcome)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
+	c->asked = false;
 	rtsp_tell_failed(a, c, outcome);
 	rtsp_tell(a, c, reports,
 		rtsp_health_failure(
@@ -64,6 +79,8 @@ static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
 {
 	rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), failed, rtsp_health_undecided(&c->health),
 		randombytes_random(), torap_app_mono());
+	if (!failed && c->asked) /* meanwhile: of a glance, or a keyframe that was spared */
+		rtsp_schedule_soon(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
 	if (c->wish)
 		rtsp_evidence_concluded(a->evidence, c, failed);
 }
@@ -71,8 +88,9 @@ static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
 /* The attempt is over, and so is the look at what it brought. */
 static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 {
+	bool spared = c->spared_at.us;
 	c->over = false;
-	if (c->outcome == RTSP_OUTCOME_PICTURE && !c->held && !c->measure)
+	if (c->outcome == RTSP_OUTCOME_PICTURE && !c->held && !c->measure && !spared)
 		c->outcome = RTSP_OUTCOME_CORRUPT;
 	bool failed = c->outcome != RTSP_OUTCOME_PICTURE;
 	a->counters.outcomes[c->outcome]++;
@@ -83,17 +101,20 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 		c->measure->shot.rate_mhz = c->rate_mhz;
 		c->measure->shot.sender_clock = c->sender_clock;
 		judge(a, c, c->measure);
+	} else if (spared) {
+		note_picture(a, c, c->spared_at);
 	}
 	free(c->measure);
 	c->measure = NULL;
-	c->clock_asked = false;
+	c->spared_at.us = 0;
+	c->clock_asked &= c->asked;
 	next_turn(a, c, failed);
 }
 
 static bool is_glance(const struct rtsp_agent *a, const struct rtsp_camera *c)
 {
 	return rtsp_schedule_glances(&a->schedule, rtsp_camera_slot(c)) && !c->held && !c->wish &&
-	       !c->clock_asked;
+	       !c->asked && !c->clock_asked;
 }
 
 void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
@@ -117,6 +138,7 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 	c->sessions += !options.glance;
 	c->looking = c->over = false;
 	c->undecoded = 0;
+	c->spared_at.us = 0;
 	c->status = 0;
 	a->counters.attempts++;
 	if (rtsp_stream_open(&c->stream, &a->streams, &options)) {
@@ -135,6 +157,8 @@ void rtsp_watch_end(struct rtsp_agent *a, struct rtsp_camera *c)
 	c->over = c->looking = false;
 	free(c->measure);
 	c->measure = NULL;
+	c->spared_at.us = 0;
+	c->impressions = (struct rtsp_impressions){ 0 }; /* it may be another stream from now on */
 	if (s)
 		rtsp_stream_leave(s);
 	if (waits)
@@ -148,6 +172,48 @@ static struct rtsp_camera *camera_of(struct rtsp_agent *a, const struct rtsp_str
 	return c && c->stream == s ? c : NULL;
 }
 
+/* A look is over before most cameras say what their clock shows; now and then one waits for that, and each while it is suspected to be
+ * wrong, or to be right again, or while others of its group are. */
+static bool wants_clock(const struct rtsp_camera *c)
+{
+	const struct rtsp_trouble *clock = &c->health.troubles[RTSP_WRONG_CLOCK];
+	unsigned looks = clock->open ? CLOCK_WRONG_LOOKS : CLOCK_LOOKS;
+	return (c->sessions + rtsp_camera_slot(c)) % looks == 1 || c->clock_asked ||
+	       (clock->open ? clock->good : clock->bad);
+}
+
+/* Something depends on its verdict: a picture for an alarm, an outage that asks how this one is, a fault that begins, lasts or ends. */
+static bool wants_verdict(const struct rtsp_camera *c)
+{
+	return c->wish || c->asked || (!c->held && wants_clock(c)) || rtsp_health_undecided(&c->health) ||
+	       rtsp_health_open(&c->health);
+}
+
+/* True: it is like the last one that was good, and there is too much to do to see more of it. */
+static bool is_spared(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_keyframe *k)
+{
+	if (!a->config.trust_us)
+		return false;
+	struct rtsp_impression i = rtsp_impression_of(k->shot.codec, torap_bytes(k->data.data, k->data.size));
+	if (rtsp_impressions_suffice(&c->impressions, &i, k->shot.arrived, a->config.trust_us) &&
+		rtsp_pool_behind(a->pool) && !wants_verdict(c))
+		return true;
+	rtsp_impressions_decode(&c->impressions, &i);
+	return false;
+}
+
+static void spare(struct rtsp_agent *a, struct rtsp_camera *c, struct torap_wall arrived)
+{
+	a->counters.spared++;
+	if (!c->held) { /* whether it counts is known when its timestamps went on */
+		c->spared_at = arrived;
+		return;
+	}
+	c->outcome = RTSP_OUTCOME_PICTURE;
+	c->tried = true;
+	note_picture(a, c, arrived);
+}
+
 void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe *take)
 {
 	struct rtsp_agent *a = hint;
@@ -157,22 +223,25 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 	if (c->wish)
 		rtsp_evidence_keyframe(a->evidence, c, take);
 	/* Of this session one is, or was, looked at: this was assembled for the wish alone. */
-	if (c->looking || c->measure) {
+	if (c->looking || c->measure || c->spared_at.us) {
 		rtsp_stream_want(s, false);
 		return;
 	}
 	take->shot.session = c->sessions;
-	if (!rtsp_pool_add(a->pool, c->number, &take->shot, &take->data)) {
+	bool spared = is_spared(a, c, take);
+	if (!spared && !rtsp_pool_add(a->pool, c->number, &take->shot, &take->data)) {
 		a->counters.skipped++;
 		return; /* the next one, then */
 	}
-	c->looking = true;
+	c->looking = !spared;
 	c->looked_at = take->shot.arrived;
 	c->looked_rtp = take->shot.rtp_time;
 	c->look_frames = rtsp_stream_session(s)->assembly.frames;
 	rtsp_stream_want(s, false);
 	if (c->held)
 		rtsp_schedule_settle(&a->schedule, rtsp_camera_slot(c));
+	if (spared)
+		spare(a, c, take->shot.arrived_wall);
 }
 
 void rtsp_watch_packet(void *hint, struct rtsp_stream *s, const struct rtsp_rtp *packet)
@@ -213,17 +282,6 @@ void rtsp_watch_over(void *hint, struct rtsp_stream *s)
 		conclude(a, c);
 }
 
-/* A look is over before most cameras say what their clock shows; now and then one waits for that, and each while it is suspected to be
- * wrong, or to be right again, or while others of its group are. */
-static bool waits_for_clock(const struct rtsp_camera *c, const struct rtsp_session *s, int64_t since_us)
-{
-	const struct rtsp_trouble *clock = &c->health.troubles[RTSP_WRONG_CLOCK];
-	unsigned looks = clock->open ? CLOCK_WRONG_LOOKS : CLOCK_LOOKS;
-	bool due = (c->sessions + rtsp_camera_slot(c)) % looks == 1 || c->clock_asked ||
-		   (clock->open ? clock->good : clock->bad);
-	return due && !s->has_report && since_us < CLOCK_US;
-}
-
 /* A sample is complete when its timestamps went on, and for long enough to tell the frame rate: also one of a picture a second. */
 static void tick_sampled(struct rtsp_camera *c, struct rtsp_stream *s, struct torap_mono now)
 {
@@ -234,7 +292,7 @@ static void tick_sampled(struct rtsp_camera *c, struct rtsp_stream *s, struct to
 	int64_t since = now.us - c->looked_at.us;
 	bool rated = since >= RATE_US && rtsp_assembly_rated(&session->assembly);
 	if (more >= RATE_FRAMES || (more && (rated || since >= ADVANCE_US))) {
-		if (!waits_for_clock(c, session, since))
+		if (c->spared_at.us || !wants_clock(c) || session->has_report || since >= CLOCK_US)
 			rtsp_stream_leave(s);
 	} else if (since >=
 		   ADVANCE_US) /* the same picture over and over, or nothing any more: nobody saw it live */
@@ -245,6 +303,21 @@ static void tick_sampled(struct rtsp_camera *c, struct rtsp_stream *s, struct to
 static int64_t look_again_us(const struct rtsp_agent *a)
 {
 	return a->config.look_us - a->config.look_us / 10;
+}
+
+/* One went by that is of another size: the next is looked at, and not first when its time has come. */
+static bool is_suspect(const struct rtsp_camera *c, const struct rtsp_stream *s)
+{
+	uint32_t passed = rtsp_stream_session(s)->assembly.passed;
+	return passed && c->impressions.good_at.us && rtsp_impressions_differ(&c->impressions, passed);
+}
+
+static bool is_due(const struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_stream *s,
+	struct torap_mono now)
+{
+	int64_t since = now.us - c->looked_at.us, again = look_again_us(a);
+	return !c->looking && c->looked_at.us &&
+	       (since >= again || (since >= again / SUSPECT_PART && is_suspect(c, s)));
 }
 
 void rtsp_watch_tick(void *hint, struct rtsp_stream *s)
@@ -258,7 +331,7 @@ void rtsp_watch_tick(void *hint, struct rtsp_stream *s)
 		rtsp_watch_end(a, c);
 	else if (!c->held)
 		tick_sampled(c, s, now);
-	else if (!c->looking && c->looked_at.us && now.us - c->looked_at.us >= look_again_us(a))
+	else if (is_due(a, c, s, now))
 		rtsp_stream_want(s, true);
 }
 

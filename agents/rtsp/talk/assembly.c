@@ -172,6 +172,42 @@ static void add_body(struct rtsp_assembly *a, struct torap_bytes body)
 		add_nal(a, body);
 }
 
+static bool aggregate_has_key(const struct rtsp_assembly *a, struct torap_bytes rest)
+{
+	while (rest.size > 2) {
+		size_t size = (size_t)rest.data[0] << 8 | rest.data[1];
+		if (size + 2 > rest.size)
+			return false;
+		if (size && is_key(a, type_of(a, rest.data[2])))
+			return true;
+		rest = after(rest, size + 2);
+	}
+	return false;
+}
+
+/* Is this of a keyframe?  Nothing more is looked at of what nobody wants. */
+static bool has_key(const struct rtsp_assembly *a, struct torap_bytes body)
+{
+	size_t head = is_h265(a) ? 2 : 1;
+	if (body.size <= head)
+		return false;
+	unsigned type = type_of(a, *body.data);
+	if (a->video.codec == RTSP_CODEC_MJPEG)
+		return true;
+	if (type == (is_h265(a) ? H265_AP : H264_STAP_A))
+		return aggregate_has_key(a, after(body, head));
+	if (type == (is_h265(a) ? H265_FU : H264_FU_A))
+		return is_key(a, body.data[head] & (is_h265(a) ? 63 : 31));
+	return is_key(a, type);
+}
+
+static void let_pass(struct rtsp_assembly *a, struct torap_bytes body)
+{
+	a->broken = true; /* what is wanted only from now on lacks its begin */
+	a->passes = a->passes || has_key(a, body);
+	a->passing += (uint32_t)body.size;
+}
+
 /* What came hours ago does not excuse a stream that stutters now. */
 static void move_marks(struct rtsp_assembly *a, int32_t step)
 {
@@ -194,7 +230,8 @@ static void begin_frame(struct rtsp_assembly *a, uint32_t time)
 	move_marks(a, step);
 	a->time = time;
 	a->open = true;
-	a->key = a->broken = a->fragment = false;
+	a->key = a->broken = a->fragment = a->passes = false;
+	a->passing = 0;
 	a->frame.size = 0;
 }
 
@@ -203,6 +240,8 @@ static bool end_frame(struct rtsp_assembly *a, struct torap_writer *out, uint32_
 	bool complete = a->open && a->key && !a->broken && a->frame.size;
 	a->incomplete += a->open && a->key && a->broken;
 	a->open = false;
+	if (a->passes && !a->wanted)
+		a->passed = a->passing;
 	if (!complete)
 		return false;
 	if (a->video.codec == RTSP_CODEC_MJPEG)
@@ -258,7 +297,7 @@ bool rtsp_assembly_add(
 	if (a->wanted)
 		add_body(a, packet->body);
 	else
-		a->broken = true; /* what is wanted only from now on lacks its begin */
+		let_pass(a, packet->body);
 	/* A frame that ends here while the one before was handed out comes with the next call, or never: one packet, two frames. */
 	if (packet->marker && !complete)
 		complete = end_frame(a, out, time);

@@ -1,7 +1,7 @@
 /* assembly.h: packets of RTP into keyframes, as a decoder takes them: H.264 (RFC 6184), H.265 (RFC 7798), MJPEG (RFC 2435).  Pure.
  *
  * Only keyframes are put together; of all other frames nothing is kept but that they came: when, and how many.  A keyframe that lacks a
- * packet is thrown away, and the next one is waited for. */
+ * packet is thrown away, and the next one is waited for.  Of keyframes that nobody wants it is known how large they are. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,6 +25,9 @@ struct rtsp_assembly {
 	uint16_t sequence;                     /* of the last packet */
 	uint32_t time;
 	struct torap_writer frame;
+	bool passes; /* the frame under way is a keyframe that nobody wants */
+	uint32_t passing,
+		passed; /* bytes of it so far; of the last one of them, 0: none since they were wanted */
 	struct rtsp_set {
 		uint16_t size;
 		uint8_t data[RTSP_SET_MAX];

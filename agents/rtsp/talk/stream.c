@@ -437,6 +437,8 @@ void rtsp_stream_want(struct rtsp_stream *s, bool wanted)
 {
 	if (wanted && !s->session.assembly.wanted)
 		s->session.keyframe_at = torap_app_mono();
+	if (wanted)
+		s->session.assembly.passed = 0;
 	s->session.assembly.wanted = wanted;
 }
 

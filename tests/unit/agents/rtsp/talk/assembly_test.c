@@ -105,6 +105,37 @@ Test(assembly, lets_keyframes_pass_that_nobody_wants)
 	end();
 }
 
+/* In packets of each sort; frames that are no keyframes do not count, and one that is wanted is no longer news. */
+Test(assembly, knows_how_large_keyframes_are_that_pass)
+{
+	begin(RTSP_CODEC_H264);
+	a.wanted = false;
+	ADD(1, 100, false, "\x67SP");
+	ADD(2, 100, false, "\x7c\x85one");
+	cr_expect_eq(a.passed, 0, "it is not over");
+	ADD(3, 100, true, "\x7c\x45two");
+	cr_expect_eq(a.passed, 13);
+	ADD(4, 200, true, "\x41other that is longer");
+	cr_expect_eq(a.passed, 13);
+	ADD(5, 300, true, "\x18\0\2\6x\0\4\x65key");
+	cr_expect_eq(a.passed, 11);
+	ADD(6, 400, true, "\x18\0\2\6x\0\4\x41key\xff\xff\x65");
+	ADD(7, 500, true, "\x7c");
+	cr_expect_eq(a.passed, 11);
+	ADD(8, 600, true, "\x65key");
+	cr_expect_eq(a.passed, 4);
+	end();
+	begin(RTSP_CODEC_H265);
+	a.wanted = false;
+	ADD(1, 100, true, "\x62\1\x93one");
+	cr_expect_eq(a.passed, 6);
+	ADD(2, 200, true, "\x60\1\0\3\x26\1V");
+	cr_expect_eq(a.passed, 7);
+	ADD(3, 300, true, "\x02\1other");
+	cr_expect_eq(a.passed, 7);
+	end();
+}
+
 Test(assembly, tells_rate_and_time_of_frames)
 {
 	begin(RTSP_CODEC_H264);

@@ -1,0 +1,224 @@
+/* Which keyframes are decoded, and what becomes of an attempt of which it is not.  The pool has no workers, so that it is behind for as long as
+ * something waits; streams are opened and never run. */
+#include "agents/rtsp/watch.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "loop/app.h"
+
+enum { SIZE = 1000 };
+static struct rtsp_agent a;
+static struct rtsp_camera *c;
+static uint8_t count;
+
+static void on_gone(void *hint, struct rtsp_camera *camera, bool stays)
+{
+	(void)hint;
+	(void)camera;
+	(void)stays;
+}
+
+static void begin(void)
+{
+	const struct kit_row row = { .address = "cam",
+		.url = "rtsp://127.0.0.1:9/",
+		.key_name = "",
+		.profile = "",
+		.mode = "",
+		.site = "",
+		.switch_name = "",
+		.recorder = "",
+		.street = "",
+		.device = "" };
+	struct torap_error err;
+	a.loop = uv_default_loop();
+	a.config.trust_us = 180 * TORAP_US_PER_S;
+	a.config.look_us = 10 * TORAP_US_PER_S;
+	a.config.limits = rtsp_limits_default;
+	a.streams = (struct rtsp_streams){ .loop = a.loop,
+		.hint = &a,
+		.on_keyframe = rtsp_watch_keyframe,
+		.on_over = rtsp_watch_over,
+		.on_tick = rtsp_watch_tick };
+	a.schedule.limits = (struct rtsp_schedule_limits){ .period_us = 60 * TORAP_US_PER_S,
+		.alive_us = 20 * TORAP_US_PER_S,
+		.retry_us = 5 * TORAP_US_PER_S,
+		.retry_us_max = 60 * TORAP_US_PER_S,
+		.parallel = 200,
+		.per_recorder = 4 };
+	cr_assert_eq(rtsp_pool_open(&a.pool, a.loop, 0, &a, rtsp_watch_look, &err), 0, "%s", err.text);
+	cr_assert_eq(rtsp_cameras_set(&a.cameras, &row, 1, false, on_gone, NULL), 0);
+	cr_assert_eq(rtsp_schedule_init(&a.schedule, a.cameras.room, a.cameras.recorders), 0);
+	c = rtsp_cameras_named(&a.cameras, "cam");
+	cr_assert(c);
+	c->profile = &rtsp_profile_default;
+	c->sessions = 1; /* the first look is one that waits for the clock */
+	rtsp_schedule_add(&a.schedule, rtsp_camera_slot(c), RTSP_NOBODY, 0, torap_app_mono());
+}
+
+static void finish(void)
+{
+	rtsp_streams_close(&a.streams);
+	rtsp_pool_close(a.pool);
+	uv_run(a.loop, UV_RUN_DEFAULT);
+	uv_loop_close(a.loop);
+	rtsp_cameras_finish(&a.cameras);
+	rtsp_schedule_finish(&a.schedule);
+}
+
+static struct rtsp_keyframe keyframe(size_t size)
+{
+	struct rtsp_keyframe k = { .shot = { .arrived = torap_app_mono(),
+					   .arrived_wall = torap_app_wall(),
+					   .codec = RTSP_CODEC_H264 } };
+	torap_write_u32(&k.data, 1);
+	torap_write_u8(&k.data, 0x65);
+	torap_write_u8(&k.data, ++count);
+	while (k.data.size < size)
+		torap_write_u8(&k.data, 7);
+	return k;
+}
+
+/* Its turn has come, and it is believed. */
+static void open_one(void)
+{
+	struct torap_mono now = torap_app_mono();
+	rtsp_schedule_soon(&a.schedule, rtsp_camera_slot(c), now);
+	cr_assert_eq(rtsp_schedule_take(&a.schedule, torap_app_mono()), rtsp_camera_slot(c));
+	rtsp_watch_begin(&a, c);
+	cr_assert(c->stream);
+	struct rtsp_keyframe k = keyframe(SIZE);
+	struct rtsp_impression i = rtsp_impression_of(RTSP_CODEC_H264, torap_bytes(k.data.data, k.data.size));
+	rtsp_impressions_decode(&c->impressions, &i);
+	c->impressions.good_at = now;
+	c->impressions.sizes[0] = SIZE;
+	torap_writer_finish(&k.data);
+}
+
+static void show(size_t size)
+{
+	struct rtsp_keyframe k = keyframe(size);
+	rtsp_watch_keyframe(&a, c->stream, &k);
+	torap_writer_finish(&k.data);
+}
+
+/* The workers have something to do. */
+static void keep_busy(void)
+{
+	struct rtsp_keyframe k = keyframe(SIZE);
+	cr_assert(rtsp_pool_add(a.pool, 4711, &k.shot, &k.data));
+}
+
+static struct rtsp_session *session(void)
+{
+	return (struct rtsp_session *)(uintptr_t)rtsp_stream_session(c->stream);
+}
+
+/* So many frames have come since the keyframe. */
+static void go_on(uint32_t frames)
+{
+	session()->keyframes = 1;
+	session()->assembly.wanted = false;
+	session()->assembly.frames = c->look_frames + frames;
+	rtsp_watch_tick(&a, c->stream);
+	rtsp_streams_tick(&a.streams);
+}
+
+/* One way of not being believed after the other. */
+Test(watch, decodes_what_is_asked_for_suspect_or_no_trouble, .init = begin, .fini = finish)
+{
+	enum { IDLE, UNTRUSTED, OTHER_SIZE, ASKED, FAULTY, UNDECIDED, CLOCK, SIXTIETH, OLD, CASES };
+	for (int i = 0; i < CASES; i++) {
+		if (i != IDLE)
+			keep_busy();
+		a.config.trust_us = i == UNTRUSTED ? 0 : i == OLD ? 1 : 180 * TORAP_US_PER_S;
+		c->sessions = i == SIXTIETH ? 60 : 1;
+		open_one();
+		c->asked = i == ASKED;
+		c->clock_asked = i == CLOCK;
+		c->health = (struct rtsp_health){ 0 };
+		c->health.troubles[RTSP_FROZEN].open = i == FAULTY;
+		c->health.troubles[RTSP_MOVED].bad = i == UNDECIDED;
+		unsigned waiting = rtsp_pool_waiting(a.pool);
+		c->impressions.good_at.us -= i == OLD ? 10 : 0;
+		show(i == OTHER_SIZE ? SIZE / 2 : SIZE);
+		cr_expect(c->looking && rtsp_pool_waiting(a.pool) == waiting + 1 && !a.counters.spared,
+			"case %d", i);
+		rtsp_watch_end(&a, c);
+	}
+}
+
+Test(watch, spares_a_sampled_camera_and_counts_it_when_its_timestamps_went_on, .init = begin, .fini = finish)
+{
+	keep_busy();
+	open_one();
+	show(SIZE);
+	cr_assert_eq(a.counters.spared, 1);
+	cr_expect_eq(rtsp_pool_waiting(a.pool), 1);
+	cr_expect(!c->picture_at.us && !c->looking, "it may still stand");
+	go_on(8);
+	cr_expect_eq(a.counters.outcomes[RTSP_OUTCOME_PICTURE], 1);
+	cr_expect(c->tried && c->picture_at.us && !c->judged_at.us);
+	cr_expect_eq(a.counters.sights[RTSP_GOOD], 0, "nothing was judged");
+	cr_expect_eq(a.schedule.turns[rtsp_camera_slot(c)].failures, 0);
+	cr_expect_gt(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
+	cr_expect_not(c->stream);
+}
+
+Test(watch, calls_a_spared_camera_stalled_when_its_timestamps_stand, .init = begin, .fini = finish)
+{
+	keep_busy();
+	open_one();
+	show(SIZE);
+	c->looked_at.us -= 60 * TORAP_US_PER_S;
+	go_on(0);
+	cr_expect_eq(a.counters.outcomes[RTSP_OUTCOME_STALLED], 1);
+	cr_expect_eq(a.counters.outcomes[RTSP_OUTCOME_PICTURE], 0);
+	cr_expect(!c->picture_at.us && c->health.troubles[RTSP_OFFLINE].bad == 1);
+}
+
+/* An outage asks when the keyframe has been spared already. */
+Test(watch, looks_again_at_once_at_a_spared_camera_that_is_asked_for, .init = begin, .fini = finish)
+{
+	keep_busy();
+	open_one();
+	show(SIZE);
+	c->asked = c->clock_asked = true;
+	go_on(8);
+	cr_expect_leq(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
+	cr_expect(c->clock_asked, "the next look waits for it");
+	open_one();
+	show(SIZE);
+	cr_expect(c->looking && a.counters.spared == 1, "it is decoded");
+}
+
+Test(watch, spares_a_held_camera_and_looks_again_when_it_is_due_or_suspect, .init = begin, .fini = finish)
+{
+	c->held = true;
+	keep_busy();
+	open_one();
+	show(SIZE);
+	cr_expect(a.counters.spared == 1 && c->tried && c->picture_at.us && !c->judged_at.us);
+	cr_expect_eq(a.schedule.turns[rtsp_camera_slot(c)].state, RTSP_TURN_SETTLED);
+	struct rtsp_assembly *assembly = &session()->assembly;
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect_not(assembly->wanted, "it is not due");
+	c->looked_at.us -= 3 * TORAP_US_PER_S;
+	assembly->passed = SIZE + SIZE / 10;
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect_not(assembly->wanted, "what passed is as usual");
+	assembly->passed = SIZE / 10;
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect(assembly->wanted, "it may be black");
+	show(SIZE);
+	cr_expect(!assembly->wanted && !assembly->passed && a.counters.spared == 2);
+	assembly->passed = SIZE / 10;
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect_not(assembly->wanted, "not again within a moment");
+	c->looked_at.us -= 9 * TORAP_US_PER_S;
+	assembly->passed = 0;
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect(assembly->wanted, "it is due");
+}
