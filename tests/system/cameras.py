@@ -116,9 +116,10 @@ class Server(Process):
 
 
 class Watcher:
-    """torap-rtsp of a node.  `cameras`: address → (URL, further columns).  `panels`: accounts of the same site."""
+    """torap-rtsp of a node.  `cameras`: address → (URL, further columns).  `panels`: accounts of the same site.  On a slow machine,
+    too, all is judged, unless `trust` says otherwise."""
 
-    def __init__(self, fed, node, cameras, credentials="", watch="", limits="", profile=PROFILE, evidence="", panels=(), more="", period="2s"):
+    def __init__(self, fed, node, cameras, credentials="", watch="", limits="", profile=PROFILE, evidence="", panels=(), more="", period="2s", trust="0s"):
         self.fed, self.node, self.metrics, self.panels = fed, node, free_port(), panels
         self.evidence = fed.path(node.name + ".evidence")
         self.write_registry(cameras)
@@ -129,7 +130,7 @@ credentials: {node.name}.credentials
 profiles: {node.name}.profiles.yaml
 state: {node.name}.rtsp.state
 metrics: 127.0.0.1:{self.metrics}
-watch: {{ period: {period}, retry: 500ms, retry_max: 1s, look: 500ms, save: 1s{watch} }}
+watch: {{ period: {period}, retry: 500ms, retry_max: 1s, look: 500ms, save: 1s, trust: {trust}{watch} }}
 limits: {{ connect: 2s, answer: 2s, first: 4s, stall: 3s{limits} }}
 {more}
 {f"evidence: {{ folder: {self.evidence}, {evidence} }}" if evidence else ""}
