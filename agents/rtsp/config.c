@@ -7,10 +7,9 @@
 #include "base/time.h"
 #include "conf/take.h"
 
-enum { NAME_MAX_SIZE = 4095, PARALLEL = 200, PER_RECORDER = 4, WORKERS = 2 };
+enum { NAME_MAX_SIZE = 4095, PARALLEL = 1000, PER_RECORDER = 4, WORKERS = 2 };
 static const struct torap_range usual = { 100 * TORAP_US_PER_MS, 86400 * (int64_t)TORAP_US_PER_S,
 	"must be between 100ms and 24h" };
-static const struct torap_range at_most_a_day = { 0, 86400 * (int64_t)TORAP_US_PER_S, "must be at most 24h" };
 
 /* The file as libcyaml gives it. */
 struct raw_watch {
@@ -87,15 +86,16 @@ static const cyaml_schema_field_t config_fields[] = {
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_POINTER, struct raw_config, config_fields) };
 
-static void take_alive(struct torap_taking *t, int64_t *out_us, const char *text)
+/* A duration for what can be left out: 0. */
+static void take_optional(struct torap_taking *t, int64_t *out_us, const char *text, const char *key)
 {
 	static const struct torap_range any = { 0, 86400 * (int64_t)TORAP_US_PER_S,
 		"must be 0 (never), or between 100ms and 24h" };
 	int64_t us = *out_us;
 	bool never = text && strcmp(text, "0") == 0;
-	torap_take_duration(t, &us, never ? "0s" : text, &any, "watch.alive");
+	torap_take_duration(t, &us, never ? "0s" : text, &any, key);
 	if (!t->failed && us && us < usual.least)
-		t->failed = torap_yaml_refuse(t->err, t->path, "watch.alive", "%s", any.complaint);
+		t->failed = torap_yaml_refuse(t->err, t->path, key, "%s", any.complaint);
 	else
 		*out_us = us;
 }
@@ -110,11 +110,11 @@ static void take_watch(struct torap_taking *t, struct rtsp_config *c, const stru
 	c->held = mode == 1;
 	c->transport = (enum rtsp_transport)transport;
 	torap_take_duration(t, &c->schedule.period_us, raw->period, &usual, "watch.period");
-	take_alive(t, &c->schedule.alive_us, raw->alive);
+	take_optional(t, &c->schedule.alive_us, raw->alive, "watch.alive");
 	torap_take_duration(t, &c->schedule.retry_us, raw->retry, &usual, "watch.retry");
 	torap_take_duration(t, &c->schedule.retry_us_max, raw->retry_max, &usual, "watch.retry_max");
 	torap_take_duration(t, &c->look_us, raw->look, &usual, "watch.look");
-	torap_take_duration(t, &c->trust_us, raw->trust, &at_most_a_day, "watch.trust");
+	take_optional(t, &c->trust_us, raw->trust, "watch.trust");
 	torap_take_duration(t, &c->save_us, raw->save, &usual, "watch.save");
 	torap_take_number(t, &c->schedule.parallel, raw->parallel, 4096, "watch.parallel");
 	torap_take_number(t, &c->schedule.per_recorder, raw->per_recorder, 4096, "watch.per_recorder");
