@@ -30,11 +30,11 @@ def rate_of(size, kbit):
     return ["-b:v", kbit, "-maxrate", kbit, "-bufsize", kbit]
 
 
-def make(path, size, kbit, scene, seed, noise):
+def make(path, size, kbit, keyframes, scene, seed, noise):
     with open(path + ".pgm", "wb") as f:
         f.write(scenes.draw(scene, seed))
     command = ["ffmpeg", "-v", "error", "-y", "-framerate", str(RATE), "-loop", "1", "-i", path + ".pgm", "-filter_complex", GRAPH % (*size, noise),
-               "-map", "[out]", "-frames:v", str(WARM + KEYFRAMES * GOP), *ENCODER, *rate_of(size, kbit), "-f", "h264", "-"]
+               "-map", "[out]", "-frames:v", str(WARM + keyframes * GOP), *ENCODER, *rate_of(size, kbit), "-f", "h264", "-"]
     film = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
     pictures = film.split(DELIMITER)[1 + WARM:]
     with open(path + ".new", "wb") as f:
@@ -43,17 +43,17 @@ def make(path, size, kbit, scene, seed, noise):
     os.rename(path + ".new", path)
 
 
-def films(size, kbit):
+def films(size, kbit, keyframes=KEYFRAMES):
     """Paths; they are made when they are not there.  `kbit` is the rate of 1080p; a smaller picture has a smaller one."""
     folder = os.path.join(bench.BUILD, "bench", "films")
     os.makedirs(folder, exist_ok=True)
     paths = []
     for film in FILMS:
-        recipe = hashlib.sha256(repr((film, size, rate_of(size, kbit), GRAPH, ENCODER, RATE, KEYFRAMES, WARM)).encode()).hexdigest()[:12]
+        recipe = hashlib.sha256(repr((film, size, rate_of(size, kbit), GRAPH, ENCODER, RATE, keyframes, WARM)).encode()).hexdigest()[:12]
         paths.append(os.path.join(folder, f"{film[0]}-{recipe}.h264"))
         if not os.path.exists(paths[-1]):
             bench.progress(f"makes the film \"{film[0]}\"")
-            make(paths[-1], size, kbit, *film)
+            make(paths[-1], size, kbit, keyframes, *film)
     return paths
 
 
