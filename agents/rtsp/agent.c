@@ -259,6 +259,9 @@ static int reload(void *agent, void *files, struct torap_error *err)
 	kit_plan_at(&a->plan, torap_app_wall());
 	a->outages.limits = a->config.outage;
 	a->schedule.limits = a->config.schedule;
+	/* What was good may not be by another profile. */
+	for (uint32_t i = 0; i < a->cameras.count; i++)
+		a->cameras.slots[a->cameras.by_address[i]]->impressions.good_at.us = 0;
 	if (set_profiles(a))
 		torap_warn("RTSP-PROFILE",
 			"cameras name a profile that is not in the file; they get the default");

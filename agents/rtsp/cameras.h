@@ -55,6 +55,7 @@ struct rtsp_camera {
 
 	/* The session that is open. */
 	struct rtsp_stream *stream;
+	bool glance;                 /* it is, or was, no more than that */
 	bool looking;                /* a keyframe is with a worker */
 	bool clock_asked;            /* sampled: this look or the next is to wait for the camera's clock */
 	bool over;                   /* sampled: the session has ended while a keyframe is with a worker */

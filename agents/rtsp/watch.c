@@ -81,7 +81,9 @@ static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
 		randombytes_random(), torap_app_mono());
 	if (!failed && c->asked) /* meanwhile: of a glance, or a keyframe that was spared */
 		rtsp_schedule_soon(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
-	if (c->wish)
+	if (c->wish && c->glance) /* nobody tried for a picture yet */
+		rtsp_schedule_hurry(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
+	else if (c->wish)
 		rtsp_evidence_concluded(a->evidence, c, failed);
 }
 
@@ -135,7 +137,8 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 		.limits = &a->config.limits,
 		.glance = is_glance(a, c),
 	};
-	c->sessions += !options.glance;
+	c->glance = options.glance;
+	c->sessions += !c->glance;
 	c->looking = c->over = false;
 	c->undecoded = 0;
 	c->spared_at.us = 0;
@@ -163,6 +166,8 @@ void rtsp_watch_end(struct rtsp_agent *a, struct rtsp_camera *c)
 		rtsp_stream_leave(s);
 	if (waits)
 		rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), false, true, 0, torap_app_mono());
+	else
+		rtsp_schedule_soon(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
 }
 
 /* Whose stream this is; NULL: it was taken from its camera. */
@@ -306,10 +311,11 @@ static int64_t look_again_us(const struct rtsp_agent *a)
 }
 
 /* One went by that is of another size: the next is looked at, and not first when its time has come. */
-static bool is_suspect(const struct rtsp_camera *c, const struct rtsp_stream *s)
+static bool is_suspect(const struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_stream *s)
 {
 	uint32_t passed = rtsp_stream_session(s)->assembly.passed;
-	return passed && c->impressions.good_at.us && rtsp_impressions_differ(&c->impressions, passed);
+	return a->config.trust_us && passed && c->impressions.good_at.us &&
+	       rtsp_impressions_differ(&c->impressions, passed);
 }
 
 static bool is_due(const struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_stream *s,
@@ -317,7 +323,7 @@ static bool is_due(const struct rtsp_agent *a, const struct rtsp_camera *c, cons
 {
 	int64_t since = now.us - c->looked_at.us, again = look_again_us(a);
 	return !c->looking && c->looked_at.us &&
-	       (since >= again || (since >= again / SUSPECT_PART && is_suspect(c, s)));
+	       (since >= again || (since >= again / SUSPECT_PART && is_suspect(a, c, s)));
 }
 
 void rtsp_watch_tick(void *hint, struct rtsp_stream *s)

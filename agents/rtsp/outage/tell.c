@@ -162,8 +162,9 @@ static void keep_groups(struct rtsp_agent *a)
 {
 	for (uint32_t i = 0; i < a->outages.room; i++) {
 		const struct rtsp_camera *c = a->cameras.slots[i];
+		const bool there = c && c->number;
 		rtsp_outages_amend(
-			&a->outages, i, c->number, c->number ? audience_of(c) : 0, torap_app_mono());
+			&a->outages, i, there ? c->number : 0, there ? audience_of(c) : 0, torap_app_mono());
 	}
 }
 

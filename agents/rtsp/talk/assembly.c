@@ -230,7 +230,7 @@ static void begin_frame(struct rtsp_assembly *a, uint32_t time)
 	move_marks(a, step);
 	a->time = time;
 	a->open = true;
-	a->key = a->broken = a->fragment = a->passes = false;
+	a->key = a->broken = a->fragment = a->passes = a->has_passed = false;
 	a->passing = 0;
 	a->frame.size = 0;
 }
@@ -240,8 +240,10 @@ static bool end_frame(struct rtsp_assembly *a, struct torap_writer *out, uint32_
 	bool complete = a->open && a->key && !a->broken && a->frame.size;
 	a->incomplete += a->open && a->key && a->broken;
 	a->open = false;
-	if (a->passes && !a->wanted)
+	if (a->passes && !a->wanted && !a->has_passed) {
 		a->passed = a->passing;
+		a->has_passed = true;
+	}
 	if (!complete)
 		return false;
 	if (a->video.codec == RTSP_CODEC_MJPEG)
@@ -290,7 +292,8 @@ bool rtsp_assembly_add(
 	} else if (
 		!a->open) { /* behind a marker, with the same time: sets and slices that are marked one by one */
 		a->open = true;
-		a->key = a->broken = a->fragment = false;
+		a->key = a->broken = a->fragment = a->passes = false;
+		a->passing = 0;
 		a->frame.size = 0;
 	}
 	a->broken = a->broken || gap;

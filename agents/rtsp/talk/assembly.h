@@ -26,6 +26,7 @@ struct rtsp_assembly {
 	uint32_t time;
 	struct torap_writer frame;
 	bool passes; /* the frame under way is a keyframe that nobody wants */
+	bool has_passed; /* a part of it that was marked as a whole has: what is handed out of one that is wanted */
 	uint32_t passing,
 		passed; /* bytes of it so far; of the last one of them, 0: none since they were wanted */
 	struct rtsp_set {

@@ -222,3 +222,30 @@ Test(watch, spares_a_held_camera_and_looks_again_when_it_is_due_or_suspect, .ini
 	rtsp_watch_tick(&a, c->stream);
 	cr_expect(assembly->wanted, "it is due");
 }
+
+Test(watch, without_trust_no_size_is_suspect, .init = begin, .fini = finish)
+{
+	c->held = true;
+	a.config.trust_us = 0;
+	open_one();
+	show(SIZE);
+	c->looking = false;
+	c->looked_at.us -= 3 * TORAP_US_PER_S;
+	session()->assembly.passed = SIZE / 10;
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect_not(session()->assembly.wanted);
+}
+
+/* An alarm wants a picture of a camera that is only glanced at: that it did not answer is no attempt at one. */
+Test(watch, looks_at_once_at_a_glanced_camera_that_an_alarm_wants, .init = begin, .fini = finish)
+{
+	int nothing;
+	open_one();
+	c->glance = true;
+	c->wish = (struct rtsp_wish *)&nothing; /* nobody may look into it */
+	rtsp_stream_fail(c->stream, RTSP_OUTCOME_REFUSED);
+	rtsp_streams_tick(&a.streams);
+	cr_assert_not(c->stream);
+	cr_expect_leq(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
+	c->wish = NULL;
+}

@@ -153,6 +153,18 @@ Test(tell, an_outage_outlives_rows_that_there_is_no_memory_for, .init = open_dir
 	}
 }
 
+/* Rows that come again leave room for more cameras than there are. */
+Test(tell, an_outage_outlives_rows_that_come_again_without_memory, .init = open_dir, .fini = close_dir)
+{
+	begin_dark();
+	cr_assert_eq(rows_with(CAMERAS, &rows_switch, -1), 0);
+	cr_assert_eq(rows_with(CAMERAS, &rows_switch, -1), 0);
+	cr_assert_gt(agent.outages.room, CAMERAS);
+	cr_assert_eq(rows_with(CAMERAS, &rows_switch, 0), -ENOMEM);
+	cr_expect_eq(agent.outages.shares[0].dark, CAMERAS);
+	finish();
+}
+
 /* Nobody is told of a camera that has left, or was moved to where others may read of it, by those who may not. */
 Test(tell, who_leaves_with_rows_that_there_is_no_memory_for_leaves_the_outage, .init = open_dir,
 	.fini = close_dir)

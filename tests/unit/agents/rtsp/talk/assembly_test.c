@@ -124,6 +124,10 @@ Test(assembly, knows_how_large_keyframes_are_that_pass)
 	cr_expect_eq(a.passed, 11);
 	ADD(8, 600, true, "\x65key");
 	cr_expect_eq(a.passed, 4);
+	ADD(9, 700, true, "\x67set");
+	ADD(10, 700, true, "\x65one slice");
+	ADD(11, 700, true, "\x65two");
+	cr_expect_eq(a.passed, 10, "of slices that are marked one by one the first, as when it is wanted");
 	end();
 	begin(RTSP_CODEC_H265);
 	a.wanted = false;
