@@ -26,7 +26,6 @@
 #include "broker/writer.h"
 #include "loop/app.h"
 #include "loop/http.h"
-#include "loop/zap.h"
 #include "store/committer.h"
 #include "store/journal.h"
 #include "store/kv.h"
@@ -111,7 +110,7 @@ void broker_turn(struct broker *b)
 	broker_upstreams_turn(b->upstreams);
 	if (b->burials) {
 		b->burials = false;
-		broker_sessions_bury(b->sessions, torap_app_mono());
+		broker_sessions_bury(b->sessions);
 	}
 	broker_own_turn(b->own);
 }
@@ -325,15 +324,6 @@ static int load_rules(struct broker *b, struct torap_error *err)
 		       : torap_errorf(err, -ENOMEM, "out of memory");
 }
 
-static bool admit(void *hint, const uint8_t key[static 32], const char *address)
-{
-	struct broker *b = hint;
-	bool known = broker_rules_admit(&b->rules, key, torap_app_wall());
-	if (!known)
-		torap_debug("KEY-REFUSED", "a key that nobody here knows, from %s", address);
-	return known;
-}
-
 static int open_loop(struct broker *b, struct torap_error *err)
 {
 	int r = uv_async_init(&b->app->loop, &b->commits, on_commits);
@@ -387,9 +377,7 @@ static int open_sockets(struct broker *b, struct torap_error *err)
 	if (!b->zmq)
 		return torap_errorf(err, -ENOMEM, "no ZeroMQ context");
 	zmq_ctx_set(b->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
-	int r = torap_zap_open(&b->zap, &b->app->loop, b->zmq, admit, b, err);
-	if (!r)
-		r = open_links(b, err);
+	int r = open_links(b, err);
 	if (!r && b->config->metrics)
 		r = torap_http_open(&b->http, &b->app->loop, b->config->metrics, routes, b, err);
 	if (r)
@@ -444,8 +432,6 @@ void broker_stop(struct broker *b)
 		uv_close((uv_handle_t *)&b->tick, NULL);
 	broker_listener_close(b->listener);
 	broker_upstreams_close(b->upstreams);
-	torap_zap_close(b->zap, NULL, NULL);
-	b->zap = NULL;
 	finish_stopping(b);
 }
 

@@ -19,6 +19,7 @@
 #include "broker/state.h"
 #include "conf/keys.h"
 #include "wire/taxonomy.h"
+#include "zmtp/listener.h"
 
 struct broker_absent;
 struct broker_audience;
@@ -40,7 +41,6 @@ struct torap_compressor;
 struct torap_error;
 struct torap_http;
 struct torap_kv;
-struct torap_zap;
 
 struct broker {
 	struct torap_app *app;
@@ -62,8 +62,8 @@ struct broker {
 	struct broker_mend mend;
 	struct broker_scan *scan;
 	struct broker_retention *retention;
-	void *zmq;
-	struct torap_zap *zap;
+	void *zmq; /* of the upstreams */
+	struct torap_zmtp_counts zmtp;
 	struct broker_sessions *sessions;
 	struct broker_listener *listener;
 	struct broker_upstreams *upstreams;

@@ -12,8 +12,8 @@
 #include "conf/yaml.h"
 #include "link/message.h"
 #include "loop/app.h"
-#include "loop/zsocket.h"
 #include "wire/envelope.h"
+#include "zmtp/listener.h"
 
 static void add_wish(struct broker_doors_wish *w, const char *endpoint, const struct torap_keys *keys)
 {
@@ -57,13 +57,12 @@ bool broker_door_wished(const struct broker_door *d, const struct broker_doors_w
 
 static void free_door(struct broker_door *d)
 {
-	torap_zsocket_close(d->socket);
 	free(d->endpoint);
 	free(d);
 }
 
 static int open_door(struct broker_door **list, struct broker *b, const struct broker_doors_wish *wish,
-	size_t at, torap_zloop_ready on_ready, struct torap_error *err)
+	size_t at, const struct torap_zmtp_options *calls, struct torap_error *err)
 {
 	struct broker_door *d = calloc(1, sizeof *d);
 	char *endpoint = strdup(wish->list[at].endpoint);
@@ -72,18 +71,19 @@ static int open_door(struct broker_door **list, struct broker *b, const struct b
 		free(endpoint);
 		return torap_errorf(err, -ENOMEM, "listener: out of memory");
 	}
-	struct torap_zsocket_options options = {
-		.secret_key = wish->list[at].secret,
-		.public_key = wish->list[at].key,
-	};
+	struct torap_zmtp_options options = *calls;
+	options.secret_key = wish->list[at].secret;
+	options.public_key = wish->list[at].key;
+	options.counts = &b->zmtp;
+	options.hint = d;
 	d->broker = b;
 	d->endpoint = endpoint;
 	d->fresh = true;
 	memcpy(d->key, wish->list[at].key, sizeof d->key);
-	d->socket = torap_zsocket_listen(b->zmq, endpoint, &options, err);
-	if (!d->socket || torap_zloop_watch(&d->zloop, &b->app->loop, d->socket, on_ready, d, err)) {
+	int r = torap_zmtp_listen(&d->listener, &b->app->loop, endpoint, &options, err);
+	if (r) {
 		free_door(d);
-		return -EIO;
+		return r;
 	}
 	d->next = *list;
 	*list = d;
@@ -114,7 +114,7 @@ static int judge_endpoint(const struct broker_door *d, struct torap_error *err)
 }
 
 int broker_doors_prepare(struct broker_door **list, struct broker *b, const struct broker_doors_wish *wish,
-	torap_zloop_ready on_ready, struct torap_error *err)
+	const struct torap_zmtp_options *calls, struct torap_error *err)
 {
 	int r = 0;
 	for (size_t i = 0; i < wish->count && r == 0; i++) {
@@ -122,7 +122,7 @@ int broker_doors_prepare(struct broker_door **list, struct broker *b, const stru
 		while (d && strcmp(d->endpoint, wish->list[i].endpoint) != 0)
 			d = d->next;
 		if (!d) {
-			r = open_door(list, b, wish, i, on_ready, err);
+			r = open_door(list, b, wish, i, calls, err);
 			if (r)
 				r = cannot_open(b, i, r, err);
 		} else if (d->leaving || memcmp(d->key, wish->list[i].key, sizeof d->key) != 0) {
@@ -147,7 +147,7 @@ void broker_doors_undo(struct broker_door **list)
 	}
 }
 
-static void on_zloop_closed(void *hint)
+static void on_listener_closed(void *hint)
 {
 	struct broker_door *d = hint;
 	void (*on_closed)(void *) = d->on_closed;
@@ -161,17 +161,11 @@ void broker_door_close(struct broker_door *d, void (*on_closed)(void *hint), voi
 {
 	d->on_closed = on_closed;
 	d->closed_hint = hint;
-	torap_zloop_close(d->zloop, on_zloop_closed, d);
+	torap_zmtp_close(d->listener, on_listener_closed, d);
 }
 
-bool broker_door_send(struct broker_door *d, const uint8_t *peer, size_t peer_size,
-	struct torap_buffer *const *frames, size_t count)
-{
-	return torap_zmessage_send(d->socket, peer, peer_size, frames, count) == 0;
-}
-
-void broker_door_refuse(struct broker_door *d, const uint8_t *peer, size_t peer_size, int code,
-	const char *reason, const struct torap_stream_position *resume)
+void broker_door_refuse(struct torap_zmtp_peer *peer, int code, const char *reason,
+	const struct torap_stream_position *resume)
 {
 	struct torap_refusal refusal = { .code = code, .has_resume = resume != NULL };
 	snprintf(refusal.reason, sizeof refusal.reason, "%s", reason ? reason : "");
@@ -183,7 +177,7 @@ void broker_door_refuse(struct broker_door *d, const uint8_t *peer, size_t peer_
 	};
 	/* A peer that cannot be told will find out by the silence. */
 	if (frames[0] && frames[1])
-		broker_door_send(d, peer, peer_size, frames, 2);
+		torap_zmtp_send(peer, frames, 2);
 	torap_buffer_unref(frames[0]);
 	torap_buffer_unref(frames[1]);
 }

@@ -1,4 +1,4 @@
-/* door.h: an endpoint that the broker listens at, and the CURVE key that it shows there: a ROUTER socket.
+/* door.h: an endpoint that the broker listens at, and the CURVE key that it shows there.
  *
  * One is enough, and there are two while the broker exchanges its key: the old one stays open for those who do not know the new key yet.
  * A door that is not wanted any more ends its sessions, takes nothing, and is closed when they have heard so. */
@@ -10,7 +10,6 @@
 
 #include "base/limits.h"
 #include "base/time.h"
-#include "loop/zloop.h"
 
 struct broker;
 struct broker_config;
@@ -18,6 +17,9 @@ struct torap_buffer;
 struct torap_error;
 struct torap_keys;
 struct torap_stream_position;
+struct torap_zmtp_listener;
+struct torap_zmtp_options;
+struct torap_zmtp_peer;
 
 enum { BROKER_DOORS_MAX = 4 };
 
@@ -39,8 +41,7 @@ struct broker_door {
 	struct broker *broker;
 	char *endpoint;
 	uint8_t key[TORAP_CURVE_KEY_SIZE]; /* public */
-	void *socket;
-	struct torap_zloop *zloop;
+	struct torap_zmtp_listener *listener;
 	bool fresh;   /* opened by a reload that is not in force yet */
 	bool leaving; /* closed at… */
 	struct torap_mono close_at;
@@ -48,9 +49,10 @@ struct broker_door {
 	void *closed_hint;
 };
 
-/* Puts those that are wished and not there into the list, as fresh ones.  On failure the list is as it was. */
+/* Puts those that are wished and not there into the list, as fresh ones.  `calls` are what a door does with its peers; their hint is the
+ * door.  On failure the list is as it was. */
 int broker_doors_prepare(struct broker_door **list, struct broker *b, const struct broker_doors_wish *wish,
-	torap_zloop_ready on_ready, struct torap_error *err);
+	const struct torap_zmtp_options *calls, struct torap_error *err);
 /* Closes the fresh ones. */
 void broker_doors_undo(struct broker_door **list);
 /* Is it one of them? */
@@ -58,9 +60,6 @@ bool broker_door_wished(const struct broker_door *d, const struct broker_doors_w
 /* Stops watching at once; frees itself on the loop, then on_closed (or NULL) runs.  It is in no list any more. */
 void broker_door_close(struct broker_door *d, void (*on_closed)(void *hint), void *hint);
 
-/* False: the peer is gone. */
-bool broker_door_send(struct broker_door *d, const uint8_t *peer, size_t peer_size,
-	struct torap_buffer *const *frames, size_t count);
 /* `resume` goes with RESUME, else NULL. */
-void broker_door_refuse(struct broker_door *d, const uint8_t *peer, size_t peer_size, int code,
-	const char *reason, const struct torap_stream_position *resume);
+void broker_door_refuse(struct torap_zmtp_peer *peer, int code, const char *reason,
+	const struct torap_stream_position *resume);

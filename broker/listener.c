@@ -17,8 +17,9 @@
 #include "broker/writer.h"
 #include "link/message.h"
 #include "loop/app.h"
-#include "loop/zloop.h"
+#include "loop/ztraffic.h"
 #include "wire/envelope.h"
+#include "zmtp/listener.h"
 
 enum {
 	PROTOCOL_VERSION = 1,
@@ -40,7 +41,7 @@ static void pulse(void *hint, struct broker_session *s)
 	/* A large batch on a slow link: what is not a message yet is a sign of life, too. */
 	if (torap_pulse_dead(&s->pulse, now)) {
 		struct torap_ztraffic traffic;
-		if (broker_wire_traffic(s->wire, &traffic) && traffic.quiet_ms < s->pulse.dead_ms)
+		if (broker_session_traffic(s, &traffic) && traffic.quiet_ms < s->pulse.dead_ms)
 			s->pulse.last_heard.us = now.us - traffic.quiet_ms * TORAP_US_PER_MS;
 	}
 	if (torap_pulse_dead(&s->pulse, now)) {
@@ -67,32 +68,16 @@ static void close_doors(struct broker_listener *l, struct torap_mono now)
 void broker_listener_tick(struct broker_listener *l, struct torap_mono now)
 {
 	broker_sessions_each(l->broker->sessions, pulse, &now);
-	broker_sessions_tick(l->broker->sessions, now);
 	broker_pace_sweep(l->pace, now);
 	close_doors(l, now);
 }
 
-/* libzmq's own routing ids are never used again.  One that the dialler chose could be taken by another key as soon as this
- * connection ends and before its session does, and what is sent to the session would be sent there. */
-static bool is_own_routing_id(const struct torap_zmessage *m)
-{
-	return m->peer_size == 5 && m->peer[0] == 0;
-}
-
 /* What a hello needs to be looked at any further.  0, or the code of a refusal. */
-static int judge_hello(const struct torap_zmessage *m, const struct torap_hello *h, const char **reason)
+static int judge_hello(const struct torap_hello *h, const char **reason)
 {
 	if (h->version != PROTOCOL_VERSION) {
 		*reason = "this broker speaks version 1";
 		return TORAP__REFUSAL__CODE__VERSION;
-	}
-	if (!m->has_key) {
-		*reason = "a session needs a CURVE key";
-		return TORAP__REFUSAL__CODE__NOT_ADMITTED;
-	}
-	if (!is_own_routing_id(m)) {
-		*reason = "a dialler chooses no routing id";
-		return TORAP__REFUSAL__CODE__MALFORMED;
 	}
 	if (h->role != TORAP__ROLE__ROLE_WRITER && h->role != TORAP__ROLE__ROLE_SUBSCRIBER) {
 		*reason = "a hello needs a role";
@@ -119,16 +104,9 @@ static void replace(void *hint, struct broker_session *s)
 	broker_session_end(s, "replaced", TORAP__REFUSAL__CODE__REPLACED, "a newer session of the same peer");
 }
 
-/* The older session of the same connection, and that of the same peer: a key belongs to one feed. */
+/* That of the same peer on another connection: a key belongs to one feed. */
 static void replace_older(struct broker_listener *l, struct broker_session *newer)
 {
-	for (struct broker_session *s = newer->next; s; s = s->next) {
-		if (s->ended || s->door != newer->door || s->peer_size != newer->peer_size ||
-			memcmp(s->peer, newer->peer, s->peer_size) != 0)
-			continue;
-		s->keep_wire = true;
-		broker_session_end(s, "said hello again", 0, NULL);
-	}
 	if (!newer->feed) {
 		broker_sessions_each(l->broker->sessions, replace, newer);
 		return;
@@ -140,17 +118,15 @@ static void replace_older(struct broker_listener *l, struct broker_session *newe
 }
 
 static struct broker_session *session_create(struct broker_listener *l, struct broker_door *door,
-	const struct torap_zmessage *m, const struct torap_hello *h)
+	struct torap_zmtp_peer *peer, const struct torap_hello *h)
 {
 	struct broker_session *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
 	s->broker = l->broker;
 	s->door = door;
-	memcpy(s->peer, m->peer, m->peer_size);
-	s->peer_size = m->peer_size;
-	memcpy(s->key, m->key, sizeof s->key);
-	s->wire = broker_wire(m->fd);
+	s->peer = peer;
+	memcpy(s->key, torap_zmtp_key(peer), sizeof s->key);
 	s->role = h->role;
 	s->lane = h->lane;
 	snprintf(s->name, sizeof s->name, "%s", h->name);
@@ -167,41 +143,63 @@ static int admit(struct broker_session *s, struct torap_hello *h, const char **r
 						   : broker_feed_create(&s->feed, s, h, reason);
 }
 
-/* Before anything is said of it in events or in the log. */
-static bool is_paced(struct broker_listener *l, const struct torap_zmessage *m, const struct torap_hello *h)
+/* The session of a connection, NULL: it has none. */
+static struct broker_session *session_of(const struct torap_zmtp_peer *peer)
 {
-	return !m->has_key || broker_pace_take(l->pace, m->key, h->role, h->lane, torap_app_mono());
+	struct broker_session *s = torap_zmtp_mark(peer);
+	return s && !s->ended ? s : NULL;
 }
 
-static void on_hello(struct broker_listener *l, struct broker_door *door, const struct torap_zmessage *m,
+/* Who says hello begins anew, whatever becomes of it. */
+static void take_over(struct broker_session *newer)
+{
+	struct broker_session *older = torap_zmtp_mark(newer->peer);
+	if (older)
+		broker_session_end_alone(older, "said hello again", 0, NULL);
+	torap_zmtp_set_mark(newer->peer, newer);
+	if (newer->lane == TORAP__LANE__LANE_CRITICAL)
+		torap_zmtp_set_urgent(newer->peer);
+}
+
+static int greet(struct broker_listener *l, struct broker_door *door, struct torap_zmtp_peer *peer,
+	struct torap_hello *h, struct broker_session **out, const char **reason)
+{
+	struct broker *b = l->broker;
+	int code = judge_hello(h, reason);
+	if (code)
+		return code;
+	*reason = "too many sessions";
+	if (broker_sessions_full(b->sessions))
+		return TORAP__REFUSAL__CODE__BUSY;
+	*reason = "out of memory";
+	struct broker_session *s = session_create(l, door, peer, h);
+	if (!s)
+		return TORAP__REFUSAL__CODE__BUSY;
+	*out = s;
+	broker_sessions_add(b->sessions, s);
+	take_over(s);
+	code = admit(s, h, reason);
+	/* Only who is admitted pushes out another. */
+	if (!code && !s->ended)
+		replace_older(l, s);
+	return code;
+}
+
+static void on_hello(struct broker_listener *l, struct broker_door *door, struct torap_zmtp_peer *peer,
 	struct torap_hello *h)
 {
 	struct broker *b = l->broker;
+	struct broker_session *s = NULL;
 	const char *reason = "";
 	b->counts.hellos++;
-	if (!is_paced(l, m, h)) {
+	/* Before anything is said of it in events or in the log. */
+	if (!broker_pace_take(l->pace, torap_zmtp_key(peer), h->role, h->lane, torap_app_mono())) {
 		b->counts.hellos_too_many++;
-		broker_door_refuse(door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__BUSY,
-			"too many hellos of this key, role and lane", NULL);
+		broker_door_refuse(
+			peer, TORAP__REFUSAL__CODE__BUSY, "too many hellos of this key, role and lane", NULL);
 		return;
 	}
-	int code = judge_hello(m, h, &reason);
-	if (!code && broker_sessions_full(b->sessions)) {
-		reason = "too many sessions";
-		code = TORAP__REFUSAL__CODE__BUSY;
-	}
-	struct broker_session *s = code ? NULL : session_create(l, door, m, h);
-	if (!code && !s) {
-		reason = "out of memory";
-		code = TORAP__REFUSAL__CODE__BUSY;
-	}
-	if (!code) {
-		broker_sessions_add(b->sessions, s);
-		code = admit(s, h, &reason);
-		/* Only who is admitted pushes out another. */
-		if (!code && !s->ended)
-			replace_older(l, s);
-	}
+	int code = greet(l, door, peer, h, &s, &reason);
 	if (!code)
 		return;
 	b->counts.hellos_refused++;
@@ -209,102 +207,94 @@ static void on_hello(struct broker_listener *l, struct broker_door *door, const 
 	if (s)
 		broker_session_end(s, "refused", code, reason);
 	else
-		broker_door_refuse(door, m->peer, m->peer_size, code, reason, NULL);
+		broker_door_refuse(peer, code, reason, NULL);
 }
 
-static void malformed(struct broker_door *door, const struct torap_zmessage *m, struct broker_session *s,
-	const struct torap_error *why)
+static void malformed(struct broker_listener *l, struct torap_zmtp_peer *peer, const struct torap_error *why)
 {
-	door->broker->counts.malformed++;
+	struct broker_session *s = session_of(peer);
+	l->broker->counts.malformed++;
 	if (s)
 		broker_session_end(s, "malformed", TORAP__REFUSAL__CODE__MALFORMED, why->text);
 	else
-		broker_door_refuse(
-			door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__MALFORMED, why->text, NULL);
+		broker_door_refuse(peer, TORAP__REFUSAL__CODE__MALFORMED, why->text, NULL);
 }
 
-static void decode_hello(struct broker_listener *l, struct broker_door *door, const struct torap_zmessage *m,
-	struct broker_session *s)
+static void decode_hello(struct broker_listener *l, struct broker_door *door, struct torap_zmtp_peer *peer,
+	struct torap_buffer **frames, size_t count)
 {
 	struct torap_error err;
 	struct torap_hello hello;
-	if (m->count != 2) {
+	if (count != 2) {
 		torap_errorf(&err, 0, "a hello has two frames");
-		malformed(door, m, s, &err);
-	} else if (torap_hello_decode(&hello, torap_buffer_bytes(m->frames[1]), &err)) {
-		malformed(door, m, s, &err);
+		malformed(l, peer, &err);
+	} else if (torap_hello_decode(&hello, torap_buffer_bytes(frames[1]), &err)) {
+		malformed(l, peer, &err);
 	} else {
-		on_hello(l, door, m, &hello);
+		on_hello(l, door, peer, &hello);
 		torap_hello_finish(&hello);
 	}
 }
 
-static void on_message(struct broker_listener *l, struct broker_door *door, struct torap_zmessage *m)
+static void on_message(void *hint, struct torap_zmtp_peer *peer, struct torap_buffer **frames, size_t count)
 {
+	struct broker_door *door = hint;
+	struct broker_listener *l = door->broker->listener;
+	struct broker_session *s = session_of(peer);
 	struct torap_error err;
 	struct torap_envelope envelope;
-	struct broker_session *s = broker_sessions_find(l->broker->sessions, door, m->peer, m->peer_size);
-	if (s && (!m->has_key || memcmp(s->key, m->key, sizeof s->key) != 0)) {
-		broker_session_end(s, "gone", 0, NULL); /* Another connection has its routing id by now. */
-		s = NULL;
-	}
 	if (door->leaving) {
-		broker_door_refuse(
-			door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__NOT_ADMITTED, gone_text, NULL);
+		broker_door_refuse(peer, TORAP__REFUSAL__CODE__NOT_ADMITTED, gone_text, NULL);
 		return;
 	}
 	if (s)
 		torap_pulse_heard(&s->pulse, torap_app_mono());
-	if (m->count == 0) {
-		torap_errorf(&err, 0, "a message without an envelope");
-		malformed(door, m, s, &err);
-	} else if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
-		malformed(door, m, s, &err);
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err)) {
+		malformed(l, peer, &err);
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO) {
-		decode_hello(l, door, m, s);
+		decode_hello(l, door, peer, frames, count);
 	} else if (!s) {
 		l->broker->counts.strangers++;
-		broker_door_refuse(door, m->peer, m->peer_size, TORAP__REFUSAL__CODE__NO_SESSION,
-			"say hello first", NULL);
+		broker_door_refuse(peer, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first", NULL);
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT) {
 		return;
 	} else if (s->writer) {
-		if (broker_writer_message(s->writer, &envelope, m->frames + 1, m->count - 1, &err))
-			malformed(door, m, s, &err);
-	} else if (broker_feed_message(s->feed, &envelope, m->frames + 1, m->count - 1, &err)) {
-		malformed(door, m, s, &err);
+		if (broker_writer_message(s->writer, &envelope, frames + 1, count - 1, &err))
+			malformed(l, peer, &err);
+	} else if (broker_feed_message(s->feed, &envelope, frames + 1, count - 1, &err)) {
+		malformed(l, peer, &err);
 	}
 }
 
-static void on_ready(void *hint, int zmq_events)
+static void on_gone(void *hint, struct torap_zmtp_peer *peer)
 {
-	struct broker_door *door = hint;
-	struct broker_listener *l = door->broker->listener;
-	(void)zmq_events; /* only ZMQ_POLLIN is asked for */
-	for (int i = 0; i < TORAP_ZLOOP_BURST; i++) {
-		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, door->socket, true);
-		if (r == TORAP_ZSOCKET_NONE)
-			break;
-		if (r == -ENOMEM) {
-			torap_fail(
-				"MESSAGE-LOST", "out of memory for a message; its peer will send it again");
-			continue;
-		}
-		if (r < 0) {
-			torap_fail("LISTENER-FAILED", "receiving failed: %s; stopping", strerror(-r));
-			torap_app_fail(l->broker->app);
-			return;
-		}
-		if (r) {
-			l->broker->counts.malformed++;
-			continue;
-		}
-		on_message(l, door, &m);
-		torap_zmessage_finish(&m);
-	}
-	broker_turn(l->broker);
+	struct broker_session *s = torap_zmtp_mark(peer);
+	(void)hint;
+	if (s)
+		broker_session_gone(s);
 }
+
+static void on_turn(void *hint)
+{
+	const struct broker_door *door = hint;
+	broker_turn(door->broker);
+}
+
+static bool on_admit(void *hint, const uint8_t key[static TORAP_CURVE_KEY_SIZE], const char *address)
+{
+	const struct broker_door *door = hint;
+	bool known = broker_rules_admit(&door->broker->rules, key, torap_app_wall());
+	if (!known)
+		torap_debug("KEY-REFUSED", "a key that nobody here knows, from %s", address);
+	return known;
+}
+
+static const struct torap_zmtp_options calls = {
+	.admit = on_admit,
+	.on_message = on_message,
+	.on_gone = on_gone,
+	.on_turn = on_turn,
+};
 
 int broker_listener_open(struct broker_listener **out, struct broker *b, const struct broker_doors_wish *wish,
 	struct torap_error *err)
@@ -314,7 +304,7 @@ int broker_listener_open(struct broker_listener **out, struct broker *b, const s
 		return torap_errorf(err, -ENOMEM, "listener: out of memory");
 	l->broker = b;
 	l->pace = broker_pace_create();
-	int r = l->pace ? broker_doors_prepare(&l->doors, b, wish, on_ready, err)
+	int r = l->pace ? broker_doors_prepare(&l->doors, b, wish, &calls, err)
 			: torap_errorf(err, -ENOMEM, "listener: out of memory");
 	if (r) {
 		broker_pace_destroy(l->pace);
@@ -329,7 +319,7 @@ int broker_listener_open(struct broker_listener **out, struct broker *b, const s
 int broker_listener_prepare(
 	struct broker_listener *l, const struct broker_doors_wish *wish, struct torap_error *err)
 {
-	return broker_doors_prepare(&l->doors, l->broker, wish, on_ready, err);
+	return broker_doors_prepare(&l->doors, l->broker, wish, &calls, err);
 }
 
 static void leave_door(void *hint, struct broker_session *s)
@@ -352,9 +342,9 @@ static void begin_door(const struct broker_listener *l, struct broker_door *d)
 {
 	char endpoint[128];
 	d->fresh = false;
-	if (torap_zsocket_endpoint(d->socket, endpoint, sizeof endpoint))
-		torap_notice("LISTENING", "%s takes writers and subscribers at %s", l->broker->config->name,
-			endpoint);
+	torap_zmtp_endpoint(d->listener, endpoint, sizeof endpoint);
+	torap_notice(
+		"LISTENING", "%s takes writers and subscribers at %s", l->broker->config->name, endpoint);
 }
 
 void broker_listener_settle(struct broker_listener *l, const struct broker_doors_wish *wish, bool take)
@@ -397,7 +387,7 @@ void broker_listener_close(struct broker_listener *l)
 	if (!l)
 		return;
 	broker_sessions_each(l->broker->sessions, stop, NULL);
-	broker_sessions_bury(l->broker->sessions, torap_app_mono());
+	broker_sessions_bury(l->broker->sessions);
 	for (struct broker_door *d = l->doors; d; d = d->next)
 		l->doors_open++;
 	while (l->doors) {

@@ -20,7 +20,6 @@
 #include "broker/upstream.h"
 #include "loop/app.h"
 #include "loop/http.h"
-#include "loop/zap.h"
 #include "loop/zlink.h"
 #include "store/committer.h"
 #include "store/kv.h"
@@ -196,8 +195,13 @@ static void policy(struct torap_writer *body, struct broker *b)
 		(double)memo.misses);
 	torap_metric_one(body, "torap_broker_memo_drops_total", "counter", "Times that the memo was full",
 		(double)memo.drops);
+	torap_metric_one(body, "torap_broker_connections", "gauge",
+		"Connections to its endpoints, those without a session too", (double)b->zmtp.connections);
 	torap_metric_one(body, "torap_broker_zap_refused_total", "counter",
-		"Handshakes with a key that nobody here knows", (double)torap_zap_refused(b->zap));
+		"Handshakes with a key that nobody here knows", (double)b->zmtp.refused);
+	torap_metric_one(body, "torap_broker_connections_broken_total", "counter",
+		"Connections that ended because of what came over them, or of a handshake that took too long",
+		(double)b->zmtp.broken);
 	torap_metric_one(body, "torap_broker_reloads_total", "counter",
 		"Times that policy and trust file were read again", (double)b->counts.reloads);
 	torap_metric_one(body, "torap_broker_reloads_refused_total", "counter",

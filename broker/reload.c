@@ -87,8 +87,7 @@ static void greet_again(struct broker_session *s)
 {
 	if (s->ended)
 		return;
-	s->keep_wire = true;
-	broker_session_end(s, "the trust file changed", TORAP__REFUSAL__CODE__NO_SESSION,
+	broker_session_end_alone(s, "the trust file changed", TORAP__REFUSAL__CODE__NO_SESSION,
 		"there is a new trust file; say hello again");
 }
 

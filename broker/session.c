@@ -1,44 +1,32 @@
 #include "broker/session.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "broker/broker.h"
 #include "broker/door.h"
 #include "link/message.h"
 #include "loop/app.h"
+#include "loop/ztraffic.h"
 #include "wire/envelope.h"
+#include "zmtp/listener.h"
 
-struct broker_wire broker_wire(int fd)
+bool broker_session_traffic(const struct broker_session *s, struct torap_ztraffic *out)
 {
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return (struct broker_wire){ .fd = -1 };
-	return (struct broker_wire){ .fd = fd, .inode = st.st_ino };
+	return s->peer && torap_ztraffic_read(out, torap_zmtp_fd(s->peer));
 }
 
-static bool is_same(struct broker_wire wire)
+void broker_session_gone(struct broker_session *s)
 {
-	struct stat st;
-	return wire.fd >= 0 && fstat(wire.fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == wire.inode;
-}
-
-void broker_wire_cut(struct broker_wire wire)
-{
-	if (is_same(wire))
-		torap_zsocket_drop(wire.fd);
-}
-
-bool broker_wire_traffic(struct broker_wire wire, struct torap_ztraffic *out)
-{
-	return is_same(wire) && torap_ztraffic_read(out, wire.fd);
+	s->peer = NULL;
+	if (s->ended)
+		return;
+	s->broker->counts.gone++;
+	broker_session_end(s, "gone", 0, NULL);
 }
 
 bool broker_session_send_frames(struct broker_session *s, struct torap_buffer *const *frames, size_t count)
 {
 	if (s->ended)
 		return false;
-	if (broker_door_send(s->door, s->peer, s->peer_size, frames, count)) {
+	if (s->peer && torap_zmtp_send(s->peer, frames, count)) {
 		torap_pulse_sent(&s->pulse, torap_app_mono());
 		return true;
 	}
@@ -65,9 +53,17 @@ void broker_session_end(struct broker_session *s, const char *why, int code, con
 {
 	if (s->ended)
 		return;
-	if (code)
-		broker_door_refuse(s->door, s->peer, s->peer_size, code, reason, NULL);
+	if (code && s->peer)
+		broker_door_refuse(s->peer, code, reason, NULL);
 	s->ended = s->broker->burials = true;
 	s->cut_later = code != 0;
 	s->why = why;
+}
+
+void broker_session_end_alone(struct broker_session *s, const char *why, int code, const char *reason)
+{
+	broker_session_end(s, why, code, reason);
+	if (s->peer && torap_zmtp_mark(s->peer) == s)
+		torap_zmtp_set_mark(s->peer, NULL);
+	s->peer = NULL;
 }

@@ -11,38 +11,27 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "link/pulse.h"
-#include "loop/zsocket.h"
-#include "loop/ztraffic.h"
 
 struct broker;
 struct broker_door;
 struct broker_feed;
 struct broker_writer;
 struct torap_buffer;
+struct torap_zmtp_peer;
+struct torap_ztraffic;
 
 enum {
 	BROKER_HEARTBEAT_MS = 1000,
 	BROKER_DEAD_MS = 4000,
 };
 
-/* A connection that can be cut later.  Descriptors are used again, so the socket's inode tells whether it is still the same. */
-struct broker_wire {
-	int fd; /* -1: not known */
-	uint64_t inode;
-};
-struct broker_wire broker_wire(int fd);
-void broker_wire_cut(struct broker_wire wire); /* nothing happens when it is another connection by now */
-/* False: not known, or another connection by now. */
-bool broker_wire_traffic(struct broker_wire wire, struct torap_ztraffic *out);
-
 struct broker_session {
 	struct broker *broker;
-	struct broker_session *next; /* of its bucket */
-	struct broker_door *door;    /* where it came in; outlives it */
-	uint8_t peer[TORAP_ZPEER_MAX];
-	size_t peer_size;
+	struct broker_session *previous, *next;
+	struct broker_door *door; /* where it came in; outlives it */
+	struct torap_zmtp_peer *
+		peer; /* the connection, whose mark this session is; NULL: it has gone, or goes on without this session */
 	uint8_t key[TORAP_CURVE_KEY_SIZE];
-	struct broker_wire wire;
 	uint8_t role, lane;
 	char name[64]; /* of the writer or feed */
 	char software[64];
@@ -51,7 +40,6 @@ struct broker_session {
 	struct broker_writer *writer;
 	struct broker_feed *feed;
 	bool ended;
-	bool keep_wire;  /* the same connection goes on with another session */
 	bool cut_later;  /* a refusal is under way: leave it a moment */
 	const char *why; /* ended: a word for logs and events */
 };
@@ -62,3 +50,10 @@ bool broker_session_send(struct broker_session *s, uint32_t type, struct torap_b
 bool broker_session_send_frames(struct broker_session *s, struct torap_buffer *const *frames, size_t count);
 /* Marks it as ended.  `code` is what the peer is told (0: nothing), `reason` is for people; `why` is a constant word. */
 void broker_session_end(struct broker_session *s, const char *why, int code, const char *reason);
+/* The same, but the connection goes on: with another session, or until there is one. */
+void broker_session_end_alone(struct broker_session *s, const char *why, int code, const char *reason);
+/* The connection has ended. */
+void broker_session_gone(struct broker_session *s);
+
+/* False: there is no connection any more. */
+bool broker_session_traffic(const struct broker_session *s, struct torap_ztraffic *out);

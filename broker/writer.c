@@ -300,8 +300,9 @@ static void send_back(struct broker_writer *w, const struct broker_stream *strea
 	w->told = stream;
 	w->told_batch = stream->accepted.next_batch;
 	w->told_at = now;
-	broker_door_refuse(s->door, s->peer, s->peer_size, TORAP__REFUSAL__CODE__RESUME,
-		"batches before this one are missing", &resume);
+	if (s->peer)
+		broker_door_refuse(s->peer, TORAP__REFUSAL__CODE__RESUME,
+			"batches before this one are missing", &resume);
 }
 
 static void refuse(struct broker_writer *w, const struct broker_admission *a)

@@ -1,4 +1,4 @@
-/* ZeroMQ as a process of ours sees it: doors that listen and dealers that dial, over the lines of net.c. */
+/* ZeroMQ as a process of ours sees it: listeners (lib/zmtp) and dealers that dial, over the lines of net.c. */
 #include "sim/process.h"
 
 #include <assert.h>
@@ -7,24 +7,33 @@
 #include <string.h>
 #include <zmq.h>
 
-#include "loop/zap.h"
 #include "loop/zdealer.h"
 #include "loop/zloop.h"
 #include "loop/zsocket.h"
 #include "loop/ztraffic.h"
+#include "zmtp/listener.h"
 
-/* A door, a dealer, and what watches either. */
+/* A listener or a dealer, and what watches either. */
 struct sim_socket {
 	struct sim_socket *next; /* of those that are watched */
 	struct sim_process *process;
-	bool is_door;
-	size_t broker;         /* of a door */
+	bool is_listener;
+	size_t broker;         /* of a listener */
 	struct sim_line *line; /* of a dealer */
 	torap_zloop_ready on_ready;
 	void *hint;
 };
-struct torap_zloop {
+struct torap_zmtp_peer {
+	struct torap_zmtp_peer *next;
+	struct torap_zmtp_listener *listener;
+	uint32_t connection; /* of its line */
+	uint8_t key[TORAP_CURVE_KEY_SIZE];
+	void *mark;
+};
+struct torap_zmtp_listener {
 	struct sim_socket socket;
+	struct torap_zmtp_options options;
+	struct torap_zmtp_peer *peers;
 };
 struct torap_zdealer {
 	struct sim_socket socket;
@@ -61,10 +70,10 @@ static bool has_arrived(struct sim_world *w, struct sim_line *line, enum sim_way
 	return false;
 }
 
-/* Of a door: the line with the next message; NULL: there is none. */
+/* Of a listener: the line with the next message; NULL: there is none. */
 static struct sim_line *arrived(struct sim_world *w, const struct sim_socket *s)
 {
-	if (!s->is_door)
+	if (!s->is_listener)
 		return has_arrived(w, s->line, SIM_TO_DIALLER) ? s->line : NULL;
 	for (struct sim_line *line = w->lines; line; line = line->next)
 		if (line->broker == s->broker && has_arrived(w, line, SIM_TO_LISTENER))
@@ -72,9 +81,26 @@ static struct sim_line *arrived(struct sim_world *w, const struct sim_socket *s)
 	return NULL;
 }
 
+static struct sim_line *line_of(struct sim_world *w, const struct torap_zmtp_peer *p)
+{
+	for (struct sim_line *line = w->lines; line; line = line->next)
+		if (line->broker == p->listener->socket.broker && line->connection == p->connection)
+			return line;
+	return NULL;
+}
+
+/* A peer whose connection has ended, and whose host said so: every second one does not. */
+static struct torap_zmtp_peer *gone(struct sim_world *w, const struct torap_zmtp_listener *l)
+{
+	struct torap_zmtp_peer *p = l->peers;
+	while (p && (p->connection % 2 || line_of(w, p)))
+		p = p->next;
+	return p;
+}
+
 bool sim_socket_ready(struct sim_world *w, const struct sim_socket *s)
 {
-	return arrived(w, s);
+	return arrived(w, s) || (s->is_listener && gone(w, (const struct torap_zmtp_listener *)s));
 }
 
 static void watch(struct sim_socket *s)
@@ -92,7 +118,7 @@ static void unwatch(struct sim_socket *s)
 		}
 }
 
-/* --- doors --- */
+/* --- listeners --- */
 
 int torap_zsocket_check(const char *endpoint, struct torap_error *err)
 {
@@ -105,46 +131,124 @@ int torap_zsocket_check_listen(const char *endpoint, struct torap_error *err)
 	return torap_zsocket_check(endpoint, err);
 }
 
-void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
-	struct torap_error *err)
+static void forget_peer(struct torap_zmtp_peer *p)
 {
-	struct torap_zloop *z = calloc(1, sizeof *z);
-	(void)context, (void)options, (void)err;
-	assert(z);
-	z->socket =
-		(struct sim_socket){ .process = sim_here, .is_door = true, .broker = broker_of(endpoint) };
-	return z;
+	struct torap_zmtp_peer **at = &p->listener->peers;
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	free(p);
 }
 
-void torap_zsocket_close(void *socket)
+static struct torap_zmtp_peer *peer_of(struct torap_zmtp_listener *l, const struct sim_line *line)
 {
-	free(socket);
+	struct torap_zmtp_peer *p = l->peers;
+	while (p && p->connection != line->connection)
+		p = p->next;
+	if (p)
+		return p;
+	p = calloc(1, sizeof *p);
+	assert(p);
+	p->listener = l;
+	p->connection = line->connection;
+	memcpy(p->key, line->key, sizeof p->key);
+	p->next = l->peers;
+	l->peers = p;
+	return p;
 }
 
-bool torap_zsocket_endpoint(void *socket, char *text, size_t size)
+/* One thing that happened, and the end of the turn. */
+static void on_listener_ready(void *hint, int events)
 {
-	const struct sim_socket *s = socket;
-	snprintf(text, size, "tcp://127.0.0.1:%zu", PORT + s->broker);
-	return true;
+	struct torap_zmtp_listener *l = hint;
+	struct sim_world *w = l->socket.process->world;
+	struct sim_line *line = arrived(w, &l->socket);
+	struct torap_zmtp_peer *lost = gone(w, l);
+	(void)events;
+	if (lost) {
+		l->options.on_gone(l->options.hint, lost);
+		forget_peer(lost);
+	} else if (line) {
+		struct sim_message *m = sim_receive(w, line, SIM_TO_LISTENER);
+		l->options.on_message(l->options.hint, peer_of(l, line), m->frames, m->count);
+		sim_message_destroy(m);
+	}
+	l->options.on_turn(l->options.hint);
 }
 
-int torap_zloop_watch(struct torap_zloop **out, uv_loop_t *loop, void *socket, torap_zloop_ready on_ready,
-	void *hint, struct torap_error *err)
+int torap_zmtp_listen(struct torap_zmtp_listener **out, uv_loop_t *loop, const char *endpoint,
+	const struct torap_zmtp_options *options, struct torap_error *err)
 {
-	struct torap_zloop *z = socket;
+	struct torap_zmtp_listener *l = calloc(1, sizeof *l);
 	(void)loop, (void)err;
-	z->socket.on_ready = on_ready;
-	z->socket.hint = hint;
-	watch(&z->socket);
-	*out = z;
+	assert(l);
+	l->options = *options;
+	l->socket = (struct sim_socket){ .process = sim_here,
+		.is_listener = true,
+		.broker = broker_of(endpoint),
+		.on_ready = on_listener_ready,
+		.hint = l };
+	watch(&l->socket);
+	*out = l;
 	return 0;
 }
 
-void torap_zloop_close(struct torap_zloop *z, void (*on_closed)(void *hint), void *hint)
+void torap_zmtp_endpoint(const struct torap_zmtp_listener *l, char *text, size_t size)
 {
-	unwatch(&z->socket);
+	snprintf(text, size, "tcp://127.0.0.1:%zu", PORT + l->socket.broker);
+}
+
+void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hint), void *hint)
+{
+	unwatch(&l->socket);
+	while (l->peers)
+		forget_peer(l->peers);
 	if (on_closed)
-		sim_process_later(z->socket.process, on_closed, hint);
+		sim_process_later(l->socket.process, on_closed, hint);
+	free(l);
+}
+
+const uint8_t *torap_zmtp_key(const struct torap_zmtp_peer *p)
+{
+	return p->key;
+}
+
+void *torap_zmtp_mark(const struct torap_zmtp_peer *p)
+{
+	return p->mark;
+}
+
+void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark)
+{
+	p->mark = mark;
+}
+
+void torap_zmtp_set_urgent(struct torap_zmtp_peer *p)
+{
+	(void)p;
+}
+
+int torap_zmtp_fd(const struct torap_zmtp_peer *p)
+{
+	(void)p;
+	return -1;
+}
+
+bool torap_zmtp_send(struct torap_zmtp_peer *p, struct torap_buffer *const *frames, size_t count)
+{
+	struct sim_socket *s = &p->listener->socket;
+	struct sim_line *line = line_of(s->process->world, p);
+	if (s->process->dead)
+		return true;
+	if (line)
+		sim_send(s->process->world, line, SIM_TO_DIALLER, frames, count);
+	return line;
+}
+
+void torap_zmtp_cut(struct torap_zmtp_peer *p, unsigned after_ms)
+{
+	(void)after_ms;
+	forget_peer(p);
 }
 
 /* --- dealers --- */
@@ -201,25 +305,15 @@ struct torap_zdealer *torap_zdealer_close(struct torap_zdealer *d, void (*on_clo
 
 /* --- messages --- */
 
-static void name_peer(struct torap_zmessage *m, const struct sim_line *line)
-{
-	uint32_t number = line->connection;
-	m->peer_size = 5; /* As libzmq names them: a zero, and a number that is never used again. */
-	m->peer[0] = 0;
-	for (int i = 4; i > 0; i--, number >>= 8)
-		m->peer[i] = (uint8_t)number;
-	m->has_key = true;
-	memcpy(m->key, line->key, sizeof m->key);
-}
-
 int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_router)
 {
 	struct sim_socket *s = socket;
 	struct sim_world *w = s->process->world;
 	struct sim_line *line = arrived(w, s);
+	assert(!is_router);
 	if (!line)
 		return TORAP_ZSOCKET_NONE;
-	struct sim_message *arrival = sim_receive(w, line, is_router ? SIM_TO_LISTENER : SIM_TO_DIALLER);
+	struct sim_message *arrival = sim_receive(w, line, SIM_TO_DIALLER);
 	m->count = arrival->count;
 	memcpy(m->frames, arrival->frames, arrival->count * sizeof *m->frames);
 	arrival->count = 0; /* The frames are the receiver's now. */
@@ -227,8 +321,6 @@ int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_route
 	m->peer_size = 0;
 	m->has_key = false;
 	m->fd = -1;
-	if (is_router)
-		name_peer(m, line);
 	return 0;
 }
 
@@ -239,31 +331,14 @@ void torap_zmessage_finish(struct torap_zmessage *m)
 	m->count = 0;
 }
 
-static struct sim_line *line_of(struct sim_world *w, const struct sim_socket *s, const uint8_t *peer)
-{
-	uint32_t number = 0;
-	if (!s->is_door)
-		return s->line;
-	for (int i = 1; i < 5; i++)
-		number = number << 8 | peer[i];
-	for (struct sim_line *line = w->lines; line; line = line->next)
-		if (line->broker == s->broker && line->connection == number)
-			return line;
-	return NULL;
-}
-
 int torap_zmessage_send(
 	void *socket, const uint8_t *peer, size_t peer_size, struct torap_buffer *const *frames, size_t count)
 {
 	struct sim_socket *s = socket;
-	struct sim_world *w = s->process->world;
-	struct sim_line *line = line_of(w, s, peer);
+	assert(!peer);
 	(void)peer_size;
-	if (s->process->dead)
-		return 0;
-	if (!line)
-		return TORAP_ZSOCKET_GONE;
-	sim_send(w, line, s->is_door ? SIM_TO_DIALLER : SIM_TO_LISTENER, frames, count);
+	if (!s->process->dead)
+		sim_send(s->process->world, s->line, SIM_TO_LISTENER, frames, count);
 	return 0;
 }
 
@@ -278,32 +353,6 @@ bool torap_ztraffic_read(struct torap_ztraffic *out, int fd)
 void torap_ztraffic_buffer(int fd, size_t bytes)
 {
 	(void)fd, (void)bytes;
-}
-
-void torap_zsocket_drop(int fd)
-{
-	(void)fd;
-}
-
-int torap_zap_open(struct torap_zap **out, uv_loop_t *loop, void *context, torap_zap_admit admit, void *hint,
-	struct torap_error *err)
-{
-	(void)loop, (void)context, (void)admit, (void)hint, (void)err;
-	*out = NULL;
-	return 0;
-}
-
-uint64_t torap_zap_refused(const struct torap_zap *zap)
-{
-	(void)zap;
-	return 0;
-}
-
-void torap_zap_close(struct torap_zap *zap, void (*on_closed)(void *hint), void *hint)
-{
-	(void)zap;
-	if (on_closed)
-		sim_process_later(sim_here, on_closed, hint);
 }
 
 void *zmq_ctx_new(void)

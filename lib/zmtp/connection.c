@@ -1,0 +1,432 @@
+#include "zmtp/connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+	GREETING_SIZE = 64,
+	FLAG_LONG = 2, /* of a frame: its size has 8 bytes */
+	FLAG_COMMAND = 4,
+	FLAGS_KNOWN = 7,
+	SHORT_MAX = 255,
+	ROOM_MIN = 8 << 10, /* less than this is copied rather than read by itself */
+	FRAMES_KEPT = 16,   /* room that stays for the next message */
+	MESSAGE_MAX = TORAP_BATCH_SIZE_MAX + TORAP_MESSAGE_SIZE_MAX, /* all frames of a message */
+	PING_CONTEXT_MAX = 16,
+};
+
+static const char no_memory[] = "out of memory";
+
+enum item_kind {
+	ITEM_MESSAGE,
+	ITEM_COMMAND, /* one frame: a command, to be sealed */
+	ITEM_BYTES,   /* one frame: as it is */
+};
+
+struct torap_zmtp_item {
+	struct torap_zmtp_item *next;
+	size_t count;
+	enum item_kind kind;
+	struct torap_buffer *frames[]; /* NULL: empty, or sent */
+};
+
+/* --- out --- */
+
+static int put(struct torap_zmtp_connection *c, enum item_kind kind, struct torap_buffer *const *frames,
+	size_t count)
+{
+	if (c->queued >= TORAP_ZMTP_QUEUE_MAX)
+		return -ENOBUFS;
+	struct torap_zmtp_item *item = malloc(sizeof *item + count * sizeof item->frames[0]);
+	if (!item)
+		return -ENOMEM;
+	*item = (struct torap_zmtp_item){ .count = count, .kind = kind };
+	for (size_t i = 0; i < count; i++)
+		item->frames[i] = frames[i] ? torap_buffer_ref(frames[i]) : NULL;
+	if (c->last)
+		c->last->next = item;
+	else
+		c->first = item;
+	c->last = item;
+	c->queued++;
+	return 0;
+}
+
+static int put_bytes(struct torap_zmtp_connection *c, enum item_kind kind, struct torap_bytes bytes)
+{
+	struct torap_buffer *frame = torap_buffer_copy(bytes);
+	int r = frame ? put(c, kind, &frame, 1) : -ENOMEM;
+	torap_buffer_unref(frame);
+	return r;
+}
+
+int torap_zmtp_put(struct torap_zmtp_connection *c, struct torap_buffer *const *frames, size_t count)
+{
+	assert(count > 0 && c->state == TORAP_ZMTP_OPEN);
+	return put(c, ITEM_MESSAGE, frames, count);
+}
+
+bool torap_zmtp_waiting(const struct torap_zmtp_connection *c)
+{
+	return c->first;
+}
+
+static void drop_first(struct torap_zmtp_connection *c)
+{
+	struct torap_zmtp_item *item = c->first;
+	for (size_t i = 0; i < item->count; i++)
+		torap_buffer_unref(item->frames[i]);
+	c->first = item->next;
+	if (!c->first)
+		c->last = NULL;
+	c->queued--;
+	c->at = 0;
+	free(item);
+}
+
+/* RFC 37, "Framing": flags, the size in one byte or eight, the body. */
+static uint8_t *write_frame(struct torap_writer *out, uint8_t flags, size_t size)
+{
+	torap_write_u8(out, size > SHORT_MAX ? flags | FLAG_LONG : flags);
+	if (size > SHORT_MAX)
+		torap_write_u64(out, size);
+	else
+		torap_write_u8(out, (uint8_t)size);
+	return torap_write_room(out, size);
+}
+
+static void write_next(struct torap_zmtp_connection *c, struct torap_writer *out)
+{
+	struct torap_zmtp_item *item = c->first;
+	struct torap_buffer *frame = item->frames[c->at];
+	struct torap_bytes bytes = frame ? torap_buffer_bytes(frame) : torap_bytes(NULL, 0);
+	uint8_t flags = item->kind == ITEM_COMMAND ? TORAP_CURVE_COMMAND
+			: c->at + 1 < item->count  ? TORAP_CURVE_MORE
+						   : 0;
+	if (item->kind == ITEM_BYTES) {
+		torap_write_bytes(out, bytes);
+	} else {
+		uint8_t *at = write_frame(out, 0, TORAP_CURVE_MESSAGE_OVERHEAD + bytes.size);
+		if (at)
+			torap_curve_seal(&c->curve, at, flags, bytes);
+	}
+	item->frames[c->at++] = torap_buffer_unref(frame);
+	if (c->at == item->count)
+		drop_first(c);
+}
+
+int torap_zmtp_fill(struct torap_zmtp_connection *c, struct torap_writer *out, size_t enough)
+{
+	while (c->first && out->size < enough && !out->failed)
+		write_next(c, out);
+	return out->failed ? -ENOMEM : 0;
+}
+
+/* --- in --- */
+
+/* A handshake command; `room` is its body, for the caller to write. */
+static int put_command(struct torap_zmtp_connection *c, struct torap_writer *command)
+{
+	int r = command->failed ? -ENOMEM
+				: put_bytes(c, ITEM_BYTES, torap_bytes(command->data, command->size));
+	torap_writer_finish(command);
+	return r;
+}
+
+/* RFC 37, "The greeting": signature, version, mechanism, as-server, filler. */
+static int put_greeting(struct torap_zmtp_connection *c)
+{
+	uint8_t greeting[GREETING_SIZE] = { 0xff, [9] = 0x7f, [10] = 3, [11] = 1, [12] = 'C', 'U', 'R', 'V',
+		'E', [32] = 1 };
+	return put_bytes(c, ITEM_BYTES, torap_bytes(greeting, sizeof greeting));
+}
+
+static const char *take_greeting(struct torap_zmtp_connection *c, const uint8_t *data)
+{
+	static const uint8_t mechanism[20] = "CURVE";
+	if (data[0] != 0xff || !(data[9] & 1))
+		return "not ZMTP";
+	if (data[10] < 3)
+		return "an old version of ZMTP";
+	if (memcmp(data + 12, mechanism, sizeof mechanism) != 0)
+		return "another mechanism than CURVE";
+	if (data[32] & 1)
+		return "a listener, too";
+	c->state = TORAP_ZMTP_HELLO;
+	return NULL;
+}
+
+static const char *take_hello(struct torap_zmtp_connection *c, struct torap_bytes hello)
+{
+	uint8_t welcome[TORAP_CURVE_WELCOME_SIZE];
+	if (!torap_curve_welcome(c->opening, welcome, &c->manners->keys, hello))
+		return "a HELLO that is none, or meant for another key";
+	struct torap_writer out = { 0 };
+	uint8_t *at = write_frame(&out, FLAG_COMMAND, sizeof welcome);
+	if (at)
+		memcpy(at, welcome, sizeof welcome);
+	c->state = TORAP_ZMTP_INITIATE;
+	return put_command(c, &out) ? no_memory : NULL;
+}
+
+/* RFC 37, "Metadata": name and value, each after its size. */
+static bool is_dealer(struct torap_bytes metadata)
+{
+	struct torap_reader r = torap_reader(metadata);
+	bool dealer = false;
+	while (!r.failed && r.at < r.end) {
+		struct torap_bytes name = torap_read_bytes(&r, torap_read_u8(&r));
+		struct torap_bytes value = torap_read_bytes(&r, torap_read_u32(&r));
+		if (!r.failed && name.size == 11 &&
+			strncasecmp((const char *)name.data, "Socket-Type", 11) == 0)
+			dealer = torap_bytes_equal(value, torap_bytes("DEALER", 6));
+	}
+	return dealer && !r.failed;
+}
+
+static const char *put_ready(struct torap_zmtp_connection *c)
+{
+	static const char metadata[] =
+		"\13Socket-Type\0\0\0\6ROUTER\10Identity\0\0\0"; /* and the string's own zero */
+	struct torap_writer out = { 0 };
+	uint8_t *at = write_frame(&out, FLAG_COMMAND, TORAP_CURVE_READY_OVERHEAD + sizeof metadata);
+	if (at)
+		torap_curve_ready(&c->curve, at, torap_bytes(metadata, sizeof metadata));
+	return put_command(c, &out) ? no_memory : NULL;
+}
+
+static void forget_opening(struct torap_zmtp_connection *c)
+{
+	if (c->opening)
+		sodium_memzero(c->opening, sizeof *c->opening);
+	free(c->opening);
+	c->opening = NULL;
+}
+
+static const char *take_initiate(struct torap_zmtp_connection *c, uint8_t *data, size_t size)
+{
+	uint8_t key[TORAP_CURVE_KEY_SIZE];
+	struct torap_bytes metadata;
+	if (!torap_curve_initiate(&c->curve, c->opening, key, &metadata, &c->manners->keys, data, size))
+		return "an INITIATE that is none, or of another handshake";
+	forget_opening(c);
+	if (!is_dealer(metadata))
+		return "a socket that is no DEALER";
+	if (!c->manners->admit(c, key)) {
+		c->state = TORAP_ZMTP_REFUSED;
+		return NULL;
+	}
+	c->state = TORAP_ZMTP_OPEN;
+	return put_ready(c);
+}
+
+/* RFC 37, "Heartbeating".  Other commands are of no concern to a ROUTER. */
+static const char *take_command(struct torap_zmtp_connection *c, struct torap_bytes command)
+{
+	uint8_t pong[5 + PING_CONTEXT_MAX] = "\4PONG";
+	if (command.size < 7 || memcmp(command.data, "\4PING", 5) != 0)
+		return NULL;
+	size_t context = command.size - 7;
+	if (context > PING_CONTEXT_MAX)
+		return "a PING that is too long";
+	memcpy(pong + 5, command.data + 7, context);
+	return put_bytes(c, ITEM_COMMAND, torap_bytes(pong, 5 + context)) ? "PINGs whose answers nobody takes"
+									  : NULL;
+}
+
+static bool grow_frames(struct torap_zmtp_connection *c)
+{
+	size_t room = c->frames_room ? 2 * c->frames_room : FRAMES_KEPT / 4;
+	struct torap_buffer **frames = realloc(c->frames, room * sizeof *frames);
+	if (!frames)
+		return false;
+	c->frames = frames;
+	c->frames_room = room;
+	return true;
+}
+
+static void forget_frames(struct torap_zmtp_connection *c)
+{
+	for (size_t i = 0; i < c->frames_count; i++)
+		torap_buffer_unref(c->frames[i]);
+	c->frames_count = c->frames_bytes = 0;
+	if (c->frames_room > FRAMES_KEPT || c->state == TORAP_ZMTP_ENDED) {
+		free(c->frames);
+		c->frames = NULL;
+		c->frames_room = 0;
+	}
+}
+
+/* Takes the frame over. */
+static const char *take_frame(struct torap_zmtp_connection *c, struct torap_buffer *take, bool more)
+{
+	if (c->frames_count == TORAP_ZMTP_FRAMES_MAX || c->frames_bytes + take->size > MESSAGE_MAX) {
+		torap_buffer_unref(take);
+		return "a message that is too large";
+	}
+	if (c->frames_count == c->frames_room && !grow_frames(c)) {
+		torap_buffer_unref(take);
+		return no_memory;
+	}
+	c->frames[c->frames_count++] = take;
+	c->frames_bytes += take->size;
+	if (more)
+		return NULL;
+	c->manners->on_message(c, c->frames, c->frames_count);
+	forget_frames(c);
+	return NULL;
+}
+
+/* `body` is where `data` lies, if it is a buffer of its own; it is then the caller's no longer. */
+static const char *take_sealed(
+	struct torap_zmtp_connection *c, uint8_t *data, size_t size, struct torap_buffer **take_body)
+{
+	uint8_t flags;
+	struct torap_bytes payload;
+	if (!torap_curve_open(&c->curve, &flags, &payload, data, size))
+		return "a MESSAGE that is none, or out of order";
+	if (flags & TORAP_CURVE_COMMAND)
+		return take_command(c, payload);
+	struct torap_buffer *frame = *take_body;
+	*take_body = NULL;
+	if (frame) {
+		frame->data += payload.data - frame->data;
+		frame->size = payload.size;
+	} else {
+		frame = torap_buffer_copy(payload);
+	}
+	return frame ? take_frame(c, frame, flags & TORAP_CURVE_MORE) : no_memory;
+}
+
+static const char *take_whole(
+	struct torap_zmtp_connection *c, uint8_t *data, size_t size, struct torap_buffer **take_body)
+{
+	c->header_size = 0;
+	switch (c->state) {
+	case TORAP_ZMTP_GREETING:
+		return take_greeting(c, data);
+	case TORAP_ZMTP_HELLO:
+		return take_hello(c, torap_bytes(data, size));
+	case TORAP_ZMTP_INITIATE:
+		return take_initiate(c, data, size);
+	case TORAP_ZMTP_OPEN:
+		return take_sealed(c, data, size, take_body);
+	case TORAP_ZMTP_REFUSED:
+	case TORAP_ZMTP_ENDED:
+		break;
+	}
+	return NULL;
+}
+
+/* Takes what it can use of a header; *out_size is then the body's, or -1: more is needed. */
+static const char *take_header(
+	struct torap_zmtp_connection *c, uint8_t **data, size_t *size, int64_t *out_size)
+{
+	*out_size = -1;
+	if (c->state == TORAP_ZMTP_GREETING) {
+		*out_size = GREETING_SIZE;
+		return NULL;
+	}
+	size_t wanted = 2;
+	for (; *size > 0 && c->header_size < wanted; (*data)++, (*size)--) {
+		c->header[c->header_size++] = **data;
+		wanted = c->header[0] & FLAG_LONG ? 9 : 2;
+	}
+	wanted = c->header[0] & FLAG_LONG ? 9 : 2;
+	if (c->header_size < wanted)
+		return NULL;
+	struct torap_reader r = torap_reader(torap_bytes(c->header + 1, wanted - 1));
+	uint64_t body = wanted == 2 ? torap_read_u8(&r) : torap_read_u64(&r);
+	bool open = c->state == TORAP_ZMTP_OPEN;
+	if (c->header[0] & ~FLAGS_KNOWN || (!open && !(c->header[0] & FLAG_COMMAND)))
+		return "a frame that is none";
+	if (body > (open ? TORAP_MESSAGE_SIZE_MAX + TORAP_CURVE_MESSAGE_OVERHEAD : TORAP_CURVE_INITIATE_MAX))
+		return "a frame that is too large";
+	*out_size = (int64_t)body;
+	return NULL;
+}
+
+const char *torap_zmtp_filled(struct torap_zmtp_connection *c, size_t size)
+{
+	c->body_filled += size;
+	if (c->body_filled < c->body->size)
+		return NULL;
+	struct torap_buffer *body = c->body;
+	c->body = NULL;
+	c->body_filled = 0;
+	const char *why = take_whole(c, body->data, body->size, &body);
+	torap_buffer_unref(body);
+	return why;
+}
+
+static const char *take_some(struct torap_zmtp_connection *c, uint8_t **data, size_t *size)
+{
+	int64_t wanted;
+	if (!c->body) {
+		const char *why = take_header(c, data, size, &wanted);
+		if (why || wanted < 0)
+			return why;
+		if ((uint64_t)wanted <= *size) {
+			uint8_t *whole = *data;
+			struct torap_buffer *none = NULL;
+			*data += wanted;
+			*size -= (size_t)wanted;
+			return take_whole(c, whole, (size_t)wanted, &none);
+		}
+		c->body = torap_buffer_create((size_t)wanted);
+		if (!c->body)
+			return no_memory;
+	}
+	size_t part = c->body->size - c->body_filled;
+	if (part > *size)
+		part = *size;
+	memcpy(c->body->data + c->body_filled, *data, part);
+	*data += part;
+	*size -= part;
+	return torap_zmtp_filled(c, part);
+}
+
+const char *torap_zmtp_take(struct torap_zmtp_connection *c, uint8_t *data, size_t size)
+{
+	const char *why = NULL;
+	while (size > 0 && !why && c->state != TORAP_ZMTP_REFUSED && c->state != TORAP_ZMTP_ENDED)
+		why = take_some(c, &data, &size);
+	return why;
+}
+
+uint8_t *torap_zmtp_room(struct torap_zmtp_connection *c, size_t *out_size)
+{
+	if (!c->body || c->body->size - c->body_filled < ROOM_MIN)
+		return NULL;
+	*out_size = c->body->size - c->body_filled;
+	return c->body->data + c->body_filled;
+}
+
+/* --- both --- */
+
+int torap_zmtp_begin(struct torap_zmtp_connection *c, const struct torap_zmtp_manners *manners)
+{
+	*c = (struct torap_zmtp_connection){ .manners = manners };
+	c->opening = calloc(1, sizeof *c->opening);
+	return c->opening ? put_greeting(c) : -ENOMEM;
+}
+
+void torap_zmtp_end(struct torap_zmtp_connection *c)
+{
+	c->state = TORAP_ZMTP_ENDED;
+}
+
+void torap_zmtp_finish(struct torap_zmtp_connection *c)
+{
+	torap_zmtp_end(c);
+	while (c->first)
+		drop_first(c);
+	forget_frames(c);
+	forget_opening(c);
+	c->body = torap_buffer_unref(c->body);
+	sodium_memzero(&c->curve, sizeof c->curve);
+}

@@ -1,0 +1,63 @@
+/* listener.h: listens on TCP for ZeroMQ's DEALERs and speaks ZMTP with CURVE to them (connection.h), all on the process's loop.
+ *
+ * What a ROUTER of libzmq would do, at a tenth of its memory for a peer, without a thread in between, and with a word when a peer has
+ * gone.  README.md says why.  What is sent in one turn of the loop leaves at its end, in few writes; urgent peers go first. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/limits.h"
+
+struct torap_buffer;
+struct torap_error;
+struct torap_zmtp_listener;
+struct torap_zmtp_peer; /* lives until on_gone or torap_zmtp_cut() */
+
+/* Of one listener or several. */
+struct torap_zmtp_counts {
+	uint64_t connections; /* now */
+	uint64_t accepted;
+	uint64_t refused; /* handshakes with a key that was not admitted */
+	uint64_t
+		broken; /* connections that ended because of what the peer sent, or of a handshake that took too long */
+};
+
+struct torap_zmtp_options {
+	const uint8_t *secret_key, *public_key; /* CURVE, our own; copied */
+	struct torap_zmtp_counts *counts;       /* borrowed */
+	/* May who holds this key's secret come in?  `address` is an IP address, for logs.  Who may not asks again every 5 s. */
+	bool (*admit)(void *hint, const uint8_t key[static TORAP_CURVE_KEY_SIZE], const char *address);
+	/* A whole message; the frames are borrowed.  May send to any peer and cut any. */
+	void (*on_message)(
+		void *hint, struct torap_zmtp_peer *peer, struct torap_buffer **frames, size_t count);
+	/* A peer that was admitted has gone. */
+	void (*on_gone)(void *hint, struct torap_zmtp_peer *peer);
+	/* Once a turn of the loop in which any of the two was called. */
+	void (*on_turn)(void *hint);
+	void *hint;
+};
+
+/* `endpoint` as torap_zsocket_check_listen() takes it.  On failure *out is untouched. */
+int torap_zmtp_listen(struct torap_zmtp_listener **out, uv_loop_t *loop, const char *endpoint,
+	const struct torap_zmtp_options *options, struct torap_error *err);
+/* The endpoint that it really has ("tcp://127.0.0.1:41234" after asking for port 0). */
+void torap_zmtp_endpoint(const struct torap_zmtp_listener *l, char *text, size_t size);
+/* Sends what the kernel takes of what waits, and cuts every peer without a word (no on_gone).  The memory is freed when libuv has let go of
+ * it; on_closed (or NULL) then runs.  Accepts NULL. */
+void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hint), void *hint);
+
+const uint8_t *torap_zmtp_key(const struct torap_zmtp_peer *p);
+/* The owner's mark: NULL to begin with. */
+void *torap_zmtp_mark(const struct torap_zmtp_peer *p);
+void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark);
+/* Its messages leave before those of others. */
+void torap_zmtp_set_urgent(struct torap_zmtp_peer *p);
+/* The descriptor, for ztraffic.h. */
+int torap_zmtp_fd(const struct torap_zmtp_peer *p);
+/* Frames as they are; NULL is an empty one.  False: no memory, or the peer has not taken some ten thousand earlier ones; it is best cut. */
+bool torap_zmtp_send(struct torap_zmtp_peer *p, struct torap_buffer *const *frames, size_t count);
+/* Nothing is heard of it any more.  The connection ends at once, or after a while (what was sent to it may then still reach it). */
+void torap_zmtp_cut(struct torap_zmtp_peer *p, unsigned after_ms);
