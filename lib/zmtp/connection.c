@@ -322,6 +322,11 @@ static const char *take_whole(
 	return NULL;
 }
 
+static size_t header_wanted(const struct torap_zmtp_connection *c)
+{
+	return c->header_size > 0 && c->header[0] & FLAG_LONG ? 9 : 2;
+}
+
 /* Takes what it can use of a header; *out_size is then the body's, or -1: more is needed. */
 static const char *take_header(
 	struct torap_zmtp_connection *c, uint8_t **data, size_t *size, int64_t *out_size)
@@ -331,12 +336,12 @@ static const char *take_header(
 		*out_size = GREETING_SIZE;
 		return NULL;
 	}
-	size_t wanted = 2;
-	for (; *size > 0 && c->header_size < wanted; (*data)++, (*size)--) {
+	while (*size > 0 && c->header_size < header_wanted(c)) {
 		c->header[c->header_size++] = **data;
-		wanted = c->header[0] & FLAG_LONG ? 9 : 2;
+		(*data)++;
+		(*size)--;
 	}
-	wanted = c->header[0] & FLAG_LONG ? 9 : 2;
+	size_t wanted = header_wanted(c);
 	if (c->header_size < wanted)
 		return NULL;
 	struct torap_reader r = torap_reader(torap_bytes(c->header + 1, wanted - 1));
