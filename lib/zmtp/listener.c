@@ -1,8 +1,7 @@
 #include "zmtp/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -11,8 +10,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "loop/zsocket.h"
 #include "zmtp/connection.h"
+#include "zmtp/endpoint.h"
 
 enum {
 	BACKLOG =
@@ -452,46 +451,6 @@ static void on_check(uv_check_t *check)
 
 /* --- the listener --- */
 
-/* The first address of a network interface. */
-static bool find_interface(const char *name, uint16_t port, struct sockaddr_storage *out)
-{
-	struct ifaddrs *all;
-	bool found = false;
-	if (getifaddrs(&all) < 0)
-		return false;
-	for (const struct ifaddrs *a = all; a && !found; a = a->ifa_next) {
-		if (!a->ifa_addr || a->ifa_addr->sa_family != AF_INET || strcmp(a->ifa_name, name) != 0)
-			continue;
-		struct sockaddr_in *in = (struct sockaddr_in *)out;
-		memcpy(in, a->ifa_addr, sizeof *in);
-		in->sin_port = htons(port);
-		found = true;
-	}
-	freeifaddrs(all);
-	return found;
-}
-
-/* "tcp://127.0.0.1:9100", "tcp://[::1]:9100", "tcp://eth0:9100"; a star is every address, or a free port. */
-static int read_endpoint(const char *endpoint, struct sockaddr_storage *out, struct torap_error *err)
-{
-	char host[256];
-	int r = torap_zsocket_check_listen(endpoint, err);
-	if (r)
-		return r;
-	const char *begin = strstr(endpoint, "://") + 3, *colon = strrchr(begin, ':');
-	int port = strcmp(colon + 1, "*") == 0 ? 0 : (int)strtol(colon + 1, NULL, 10);
-	bool bracket = begin[0] == '[';
-	snprintf(host, sizeof host, "%.*s", (int)(colon - begin) - 2 * bracket, begin + bracket);
-	if (strcmp(host, "*") == 0)
-		snprintf(host, sizeof host, "0.0.0.0");
-	if (uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0 ||
-		uv_ip6_addr(host, port, (struct sockaddr_in6 *)out) == 0 ||
-		find_interface(host, (uint16_t)port, out))
-		return 0;
-	return torap_errorf(
-		err, -EADDRNOTAVAIL, "cannot listen on %s: the interface has no IPv4 address", endpoint);
-}
-
 /* The listener and all its handles; they are closed together. */
 static int open_handles(struct torap_zmtp_listener *l, const struct sockaddr_storage *address)
 {
@@ -516,7 +475,7 @@ int torap_zmtp_listen(struct torap_zmtp_listener **out, uv_loop_t *loop, const c
 	const struct torap_zmtp_options *options, struct torap_error *err)
 {
 	struct sockaddr_storage address = { 0 };
-	int r = read_endpoint(endpoint, &address, err);
+	int r = torap_zmtp_endpoint_read(&address, endpoint, err);
 	if (r)
 		return r;
 	struct torap_zmtp_listener *l = calloc(1, sizeof *l);
@@ -546,16 +505,10 @@ void torap_zmtp_endpoint(const struct torap_zmtp_listener *l, char *text, size_t
 {
 	struct sockaddr_storage address;
 	int length = sizeof address;
-	char host[INET6_ADDRSTRLEN];
-	if (uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&address, &length) != 0 ||
-		uv_ip_name((struct sockaddr *)&address, host, sizeof host) != 0) {
+	if (uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&address, &length) == 0)
+		torap_zmtp_endpoint_write(&address, text, size);
+	else
 		snprintf(text, size, "?");
-		return;
-	}
-	bool six = address.ss_family == AF_INET6;
-	uint16_t port = six ? ((struct sockaddr_in6 *)&address)->sin6_port
-			    : ((struct sockaddr_in *)&address)->sin_port;
-	snprintf(text, size, six ? "tcp://[%s]:%u" : "tcp://%s:%u", host, ntohs(port));
 }
 
 void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hint), void *hint)
