@@ -18,6 +18,7 @@ enum {
 		4096, /* connections not yet accepted: after a restart thousands come at once; the kernel bounds it by somaxconn */
 	HANDSHAKE_MS =
 		5000, /* how long a scanner may hold a descriptor, and a refused dialler waits before it asks again */
+	HANDSHAKES_A_TURN = 32, /* steps, of up to 0.15 ms each: alarms pass when thousands come at once */
 	TICK_MS = 100,
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_INTERVAL_S = 5,
@@ -61,6 +62,7 @@ struct torap_zmtp_listener {
 	struct torap_zmtp_peer *flushing;             /* being flushed */
 	uint8_t *read;                                /* READ_SIZE */
 	struct torap_writer write;                    /* sealed, for one peer at a time */
+	unsigned handshakes;                          /* steps of them in this turn */
 	bool turn_due;
 	bool accept_due; /* memory ran out for a connection */
 	size_t handles;
@@ -289,6 +291,7 @@ static void on_idle(uv_idle_t *idle)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct torap_zmtp_listener *l = prepare->data;
+	l->handshakes = 0;
 	flush_list(l, &l->dirty_urgent);
 	flush_list(l, &l->dirty);
 	if (l->dirty || l->dirty_urgent || l->turn_due)
@@ -314,8 +317,12 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
 	struct torap_zmtp_peer *p = handle->data;
 	size_t size;
-	uint8_t *room = torap_zmtp_room(&p->connection, &size);
 	(void)suggested;
+	if (p->connection.state != TORAP_ZMTP_OPEN && p->listener->handshakes >= HANDSHAKES_A_TURN) {
+		*out = uv_buf_init(NULL, 0); /* Nothing is read, and the next turn asks again. */
+		return;
+	}
+	uint8_t *room = torap_zmtp_room(&p->connection, &size);
 	*out = room ? uv_buf_init((char *)room, (unsigned)size)
 		    : uv_buf_init((char *)p->listener->read, READ_SIZE);
 }
@@ -324,12 +331,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
 	struct torap_zmtp_peer *p = stream->data;
 	struct torap_zmtp_connection *c = &p->connection;
-	if (n == 0)
+	if (n == 0 || n == UV_ENOBUFS)
 		return;
 	if (n < 0) {
 		lose(p, NULL);
 		return;
 	}
+	if (c->state != TORAP_ZMTP_OPEN)
+		p->listener->handshakes++;
 	uint8_t *data = (uint8_t *)buffer->base;
 	const char *why = data == p->listener->read ? torap_zmtp_take(c, data, (size_t)n)
 						    : torap_zmtp_filled(c, (size_t)n);
