@@ -379,7 +379,7 @@ static void on_door_closed(void *hint)
 static void stop(void *hint, struct broker_session *s)
 {
 	(void)hint;
-	broker_session_end(s, "the broker stops", 0, NULL);
+	broker_session_end_alone(s, "the broker stops", 0, NULL); /* What was sent to it may still leave. */
 }
 
 void broker_listener_close(struct broker_listener *l)

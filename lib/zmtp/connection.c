@@ -16,6 +16,7 @@ enum {
 	ROOM_MIN = 8 << 10, /* less than this is copied rather than read by itself */
 	FRAMES_KEPT = 16,   /* room that stays for the next message */
 	MESSAGE_MAX = TORAP_BATCH_SIZE_MAX + TORAP_MESSAGE_SIZE_MAX, /* all frames of a message */
+	FIRST_MESSAGE_MAX = 1 << 20,                                 /* of who is not known: a hello */
 	PING_CONTEXT_MAX = 16,
 };
 
@@ -264,7 +265,8 @@ static void forget_frames(struct torap_zmtp_connection *c)
 /* Takes the frame over. */
 static const char *take_frame(struct torap_zmtp_connection *c, struct torap_buffer *take, bool more)
 {
-	if (c->frames_count == TORAP_ZMTP_FRAMES_MAX || c->frames_bytes + take->size > MESSAGE_MAX) {
+	if (c->frames_count == TORAP_ZMTP_FRAMES_MAX ||
+		c->frames_bytes + take->size > (c->known ? MESSAGE_MAX : FIRST_MESSAGE_MAX)) {
 		torap_buffer_unref(take);
 		return "a message that is too large";
 	}
@@ -327,6 +329,13 @@ static size_t header_wanted(const struct torap_zmtp_connection *c)
 	return c->header_size > 0 && c->header[0] & FLAG_LONG ? 9 : 2;
 }
 
+static size_t frame_max(const struct torap_zmtp_connection *c)
+{
+	if (c->state != TORAP_ZMTP_OPEN)
+		return TORAP_CURVE_INITIATE_MAX;
+	return TORAP_CURVE_MESSAGE_OVERHEAD + (c->known ? TORAP_MESSAGE_SIZE_MAX : FIRST_MESSAGE_MAX);
+}
+
 /* Takes what it can use of a header; *out_size is then the body's, or -1: more is needed. */
 static const char *take_header(
 	struct torap_zmtp_connection *c, uint8_t **data, size_t *size, int64_t *out_size)
@@ -346,10 +355,9 @@ static const char *take_header(
 		return NULL;
 	struct torap_reader r = torap_reader(torap_bytes(c->header + 1, wanted - 1));
 	uint64_t body = wanted == 2 ? torap_read_u8(&r) : torap_read_u64(&r);
-	bool open = c->state == TORAP_ZMTP_OPEN;
-	if (c->header[0] & ~FLAGS_KNOWN || (!open && !(c->header[0] & FLAG_COMMAND)))
+	if (c->header[0] & ~FLAGS_KNOWN || (c->state != TORAP_ZMTP_OPEN && !(c->header[0] & FLAG_COMMAND)))
 		return "a frame that is none";
-	if (body > (open ? TORAP_MESSAGE_SIZE_MAX + TORAP_CURVE_MESSAGE_OVERHEAD : TORAP_CURVE_INITIATE_MAX))
+	if (body > frame_max(c))
 		return "a frame that is too large";
 	*out_size = (int64_t)body;
 	return NULL;

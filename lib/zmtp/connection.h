@@ -45,6 +45,7 @@ struct torap_zmtp_connection {
 	enum torap_zmtp_state state;
 	struct torap_curve curve;
 	struct torap_curve_opening *opening; /* until it is open */
+	bool known;                          /* the owner's: a message may be as large as a batch */
 
 	/* In. */
 	uint8_t header[9]; /* of the frame that comes */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -23,9 +24,15 @@ enum {
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_COUNT = 3,
-	READ_SIZE = 256 << 10,
-	WRITE_SIZE = 64 << 10,    /* sealed at once for one peer; a larger frame is sealed whole */
-	TURN_SIZE = 1 << 20,      /* written to one peer before others have their turn */
+	GREET_MS = 10000,       /* until an admitted peer is marked */
+	DESCRIPTORS_LEFT = 128, /* for the rest of the process */
+	READ_SIZE = 64 << 10,   /* libuv reads 32 times as much of one peer at most before others */
+	WRITE_SIZE =
+		64
+		<< 10, /* sealed at once for one peer, then others have their turn; a larger frame is sealed whole */
+	TURN_SIZE =
+		2
+		<< 20, /* sealed in one turn of the loop, some 4 ms: alarms that come meanwhile wait for it */
 	SCRATCH_KEPT = 512 << 10, /* what stays of the memory for sealing */
 };
 
@@ -48,6 +55,11 @@ struct peer_list {
 	struct torap_zmtp_peer *first;
 };
 
+/* Who has something that waits, oldest first. */
+struct dirty_list {
+	struct torap_zmtp_peer *first, *last;
+};
+
 struct torap_zmtp_listener {
 	struct torap_zmtp_options options;
 	struct torap_zmtp_manners manners;
@@ -58,13 +70,14 @@ struct torap_zmtp_listener {
 	uv_prepare_t prepare; /* before the loop sleeps: what waits is sent */
 	uv_idle_t idle;       /* more waits than one turn sends: do not sleep */
 	struct peer_list timed, others;
-	struct torap_zmtp_peer *dirty, *dirty_urgent; /* to be flushed */
-	struct torap_zmtp_peer *flushing;             /* being flushed */
-	uint8_t *read;                                /* READ_SIZE */
-	struct torap_writer write;                    /* sealed, for one peer at a time */
-	unsigned handshakes;                          /* steps of them in this turn */
+	struct dirty_list dirty, dirty_urgent;
+	uint8_t *read;             /* READ_SIZE */
+	struct torap_writer write; /* sealed, for one peer at a time */
+	unsigned handshakes;       /* steps of them in this turn */
 	bool turn_due;
-	bool accept_due; /* memory ran out for a connection */
+	bool accept_due;    /* a connection waits for memory, or for a descriptor */
+	bool accept_failed; /* said so, in this tick */
+	uint64_t connections_max;
 	size_t handles;
 	void (*on_closed)(void *hint);
 	void *closed_hint;
@@ -121,10 +134,38 @@ static void mark_dirty(struct torap_zmtp_peer *p)
 {
 	if (p->dirty || p->closing)
 		return;
-	struct torap_zmtp_peer **list = p->urgent ? &p->listener->dirty_urgent : &p->listener->dirty;
+	struct dirty_list *list = p->urgent ? &p->listener->dirty_urgent : &p->listener->dirty;
 	p->dirty = true;
-	p->next_dirty = *list;
-	*list = p;
+	p->next_dirty = NULL;
+	if (list->first)
+		list->last->next_dirty = p;
+	else
+		list->first = p;
+	list->last = p;
+}
+
+static struct torap_zmtp_peer *take_dirty(struct dirty_list *list)
+{
+	struct torap_zmtp_peer *p = list->first;
+	list->first = p->next_dirty;
+	p->dirty = false;
+	return p;
+}
+
+static void forget_dirty(struct dirty_list *list, const struct torap_zmtp_peer *p)
+{
+	struct torap_zmtp_peer *before = NULL;
+	for (struct torap_zmtp_peer *at = list->first; at; before = at, at = at->next_dirty) {
+		if (at != p)
+			continue;
+		if (before)
+			before->next_dirty = p->next_dirty;
+		else
+			list->first = p->next_dirty;
+		if (list->last == p)
+			list->last = before;
+		return;
+	}
 }
 
 /* --- ends --- */
@@ -154,14 +195,6 @@ static void on_peer_closed(uv_handle_t *handle)
 	free(p);
 }
 
-static void forget_dirty(struct torap_zmtp_peer **list, struct torap_zmtp_peer *p)
-{
-	while (*list && *list != p)
-		list = &(*list)->next_dirty;
-	if (*list)
-		*list = p->next_dirty;
-}
-
 static void close_peer(struct torap_zmtp_peer *p)
 {
 	if (p->closing)
@@ -172,7 +205,6 @@ static void close_peer(struct torap_zmtp_peer *p)
 	if (p->dirty) {
 		forget_dirty(&p->listener->dirty, p);
 		forget_dirty(&p->listener->dirty_urgent, p);
-		forget_dirty(&p->listener->flushing, p);
 	}
 	p->listener->options.counts->connections--;
 	uv_close((uv_handle_t *)&p->tcp, on_peer_closed);
@@ -248,39 +280,29 @@ static int write_all(struct torap_zmtp_peer *p)
 	return (size_t)n < w->size ? write_rest(p, w->data + n, w->size - (size_t)n) : 0;
 }
 
-static void flush(struct torap_zmtp_peer *p)
+/* Seals and writes a part of what waits; the rest of it takes another turn.  Returns how much that was. */
+static size_t flush(struct torap_zmtp_peer *p)
 {
 	struct torap_writer *w = &p->listener->write;
-	size_t written = 0;
-	while (!p->writing && torap_zmtp_waiting(&p->connection)) {
-		if (written >= TURN_SIZE) {
-			mark_dirty(p);
-			return;
-		}
-		w->size = 0;
-		if (torap_zmtp_fill(&p->connection, w, WRITE_SIZE)) {
-			torap_writer_finish(w);
-			lose(p, "out of memory");
-			return;
-		}
-		written += w->size;
-		if (write_all(p)) {
-			lose(p, NULL);
-			return;
-		}
+	if (p->writing || !torap_zmtp_waiting(&p->connection))
+		return 0;
+	w->size = 0;
+	if (torap_zmtp_fill(&p->connection, w, WRITE_SIZE)) {
+		torap_writer_finish(w);
+		lose(p, "out of memory");
+		return 0;
 	}
+	if (write_all(p))
+		lose(p, NULL);
+	else if (!p->writing && torap_zmtp_waiting(&p->connection))
+		mark_dirty(p);
+	return w->size;
 }
 
-static void flush_list(struct torap_zmtp_listener *l, struct torap_zmtp_peer **list)
+static void flush_list(struct dirty_list *list)
 {
-	l->flushing = *list;
-	*list = NULL;
-	while (l->flushing) {
-		struct torap_zmtp_peer *p = l->flushing;
-		l->flushing = p->next_dirty;
-		p->dirty = false;
-		flush(p);
-	}
+	for (size_t sealed = 0; list->first && sealed < TURN_SIZE;)
+		sealed += flush(take_dirty(list));
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -292,9 +314,9 @@ static void on_prepare(uv_prepare_t *prepare)
 {
 	struct torap_zmtp_listener *l = prepare->data;
 	l->handshakes = 0;
-	flush_list(l, &l->dirty_urgent);
-	flush_list(l, &l->dirty);
-	if (l->dirty || l->dirty_urgent || l->turn_due)
+	flush_list(&l->dirty_urgent);
+	flush_list(&l->dirty);
+	if (l->dirty.first || l->dirty_urgent.first || l->turn_due)
 		uv_idle_start(&l->idle, on_idle);
 	else
 		uv_idle_stop(&l->idle);
@@ -378,7 +400,7 @@ static bool admit(struct torap_zmtp_connection *c, const uint8_t *key)
 		return false;
 	}
 	memcpy(p->key, key, sizeof p->key);
-	set_deadline(p, false, 0);
+	set_deadline(p, true, GREET_MS);
 	return true;
 }
 
@@ -398,8 +420,9 @@ static int set_tcp(struct torap_zmtp_peer *p)
 
 static void accept_one(struct torap_zmtp_listener *l)
 {
-	struct torap_zmtp_peer *p = calloc(1, sizeof *p);
-	l->accept_due = !p;
+	struct torap_zmtp_peer *p =
+		l->options.counts->connections < l->connections_max ? calloc(1, sizeof *p) : NULL;
+	l->accept_due = !p; /* As long as a connection is not taken, libuv asks for no further one. */
 	if (!p)
 		return;
 	p->listener = l;
@@ -422,10 +445,16 @@ static void accept_one(struct torap_zmtp_listener *l)
 static void on_connection(uv_stream_t *stream, int status)
 {
 	struct torap_zmtp_listener *l = stream->data;
-	if (status < 0) /* It is gone again, or libuv had no descriptor and has closed it. */
-		torap_warn("CONNECTION-LOST", "a connection could not be taken: %s", uv_strerror(status));
-	else
+	if (status >= 0) {
 		accept_one(l);
+		return;
+	}
+	/* libuv tries again at once and until it is not refused: make room. */
+	if (!l->accept_failed)
+		torap_warn("CONNECTION-LOST", "a connection could not be taken: %s", uv_strerror(status));
+	l->accept_failed = true;
+	if (l->timed.first)
+		lose(l->timed.first, "no room for connections");
 }
 
 static void cut_overdue(struct torap_zmtp_peer *p)
@@ -433,7 +462,9 @@ static void cut_overdue(struct torap_zmtp_peer *p)
 	if (p->mute)
 		close_peer(p);
 	else
-		lose(p, p->connection.state == TORAP_ZMTP_REFUSED ? NULL : "the handshake takes too long");
+		lose(p, p->connection.state == TORAP_ZMTP_REFUSED ? NULL
+			: p->connection.state == TORAP_ZMTP_OPEN  ? "not a word after the handshake"
+								  : "the handshake takes too long");
 }
 
 static void on_tick(uv_timer_t *tick)
@@ -445,6 +476,7 @@ static void on_tick(uv_timer_t *tick)
 		if (p->deadline_ms <= now)
 			cut_overdue(p);
 	}
+	l->accept_failed = false;
 	if (l->accept_due)
 		accept_one(l);
 }
@@ -459,6 +491,14 @@ static void on_check(uv_check_t *check)
 }
 
 /* --- the listener --- */
+
+static uint64_t most_connections(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= 2 * DESCRIPTORS_LEFT)
+		return DESCRIPTORS_LEFT;
+	return limit.rlim_cur - DESCRIPTORS_LEFT;
+}
 
 /* The listener and all its handles; they are closed together. */
 static int open_handles(struct torap_zmtp_listener *l, const struct sockaddr_storage *address)
@@ -500,6 +540,7 @@ int torap_zmtp_listen(struct torap_zmtp_listener **out, uv_loop_t *loop, const c
 	memcpy(l->manners.keys.public, options->public_key, sizeof l->manners.keys.public);
 	l->loop = loop;
 	l->read = read;
+	l->connections_max = most_connections();
 	r = open_handles(l, &address);
 	if (r) {
 		torap_errorf(err, r, "cannot listen on %s: %s", endpoint, strerror(-r));
@@ -533,8 +574,8 @@ void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hin
 		p->mute = true;
 	for (struct torap_zmtp_peer *p = l->others.first; p; p = p->next)
 		p->mute = true;
-	flush_list(l, &l->dirty_urgent);
-	flush_list(l, &l->dirty);
+	flush_list(&l->dirty_urgent);
+	flush_list(&l->dirty);
 	while (l->timed.first)
 		close_peer(l->timed.first);
 	while (l->others.first)
@@ -561,6 +602,9 @@ void *torap_zmtp_mark(const struct torap_zmtp_peer *p)
 void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark)
 {
 	p->mark = mark;
+	p->connection.known = mark;
+	if (!p->closing)
+		set_deadline(p, !mark, GREET_MS);
 }
 
 void torap_zmtp_set_urgent(struct torap_zmtp_peer *p)

@@ -45,12 +45,12 @@ int torap_zmtp_listen(struct torap_zmtp_listener **out, uv_loop_t *loop, const c
 	const struct torap_zmtp_options *options, struct torap_error *err);
 /* The endpoint that it really has ("tcp://127.0.0.1:41234" after asking for port 0). */
 void torap_zmtp_endpoint(const struct torap_zmtp_listener *l, char *text, size_t size);
-/* Sends what the kernel takes of what waits, and cuts every peer without a word (no on_gone).  The memory is freed when libuv has let go of
+/* Sends what the kernel takes of what waits (2 MiB at most), and cuts every peer without a word (no on_gone).  The memory is freed when libuv has let go of
  * it; on_closed (or NULL) then runs.  Accepts NULL. */
 void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hint), void *hint);
 
 const uint8_t *torap_zmtp_key(const struct torap_zmtp_peer *p);
-/* The owner's mark: NULL to begin with. */
+/* The owner's mark: NULL to begin with.  A peer without one is cut after 10 s, and may send no more than a megabyte at once. */
 void *torap_zmtp_mark(const struct torap_zmtp_peer *p);
 void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark);
 /* Its messages leave before those of others. */
