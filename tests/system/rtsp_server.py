@@ -6,6 +6,7 @@ sends nothing for a while.
 
 After the recipe of shared/protocols/rtsp-test-server.md: what FFmpeg encoded once is handed out again and again, with new timestamps."""
 
+import functools
 import os
 import re
 import sys
@@ -30,6 +31,7 @@ LAUNCH = {
 }
 
 
+@functools.cache
 def pictures(path, codec):
     with open(path, "rb") as f:
         film = f.read()

@@ -310,6 +310,26 @@ Test(judge, sees_that_nothing_changes)
 	free(e);
 }
 
+/* While looks are spared, minutes pass between two pictures that are judged.  They are no sign of a freeze, nor of life: a picture that has not
+ * changed after them is frozen at once, when one more shows the same. */
+Test(judge, takes_the_time_between_two_pictures_for_nothing)
+{
+	struct eye *e = eye_open();
+	eye_learn(e, 4);
+	for (int n = 0; n < 12; n++) {
+		eye_draw(e, 4, 0, 0);
+		eye_noise(e, 6);
+		e->mono = torap_mono_add_ms(e->mono, n % 2 ? 170000 : 0);
+		struct rtsp_verdict v = eye_judge(e);
+		cr_expect(v.sight == RTSP_GOOD && !v.unchanged_us, "picture %d", n);
+	}
+	e->mono = torap_mono_add_ms(e->mono, 170000);
+	struct rtsp_verdict v = eye_judge(e);
+	cr_expect(v.sight == RTSP_GOOD && v.unchanged_us == 180 * TORAP_US_PER_S);
+	cr_expect_eq(eye_judge(e).sight, RTSP_FROZEN);
+	free(e);
+}
+
 /* A frozen picture that is encoded a little differently every fifth time. */
 Test(judge, is_not_deceived_by_an_encoder)
 {
