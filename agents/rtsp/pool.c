@@ -15,7 +15,8 @@ enum {
 	/* Of each worker, the one that is in work among them.  With fewer a worker may be idle until the loop has read more; with more
 	 * keyframes only wait longer, 10 ms each. */
 	ENOUGH = 4,
-	ENOUGH_MAX = RTSP_LOOKS_MAX / 8, /* well before nobody begins any more: agent.c */
+	ENOUGH_MAX = RTSP_LOOKS_MAX / 8,         /* well before nobody begins any more: agent.c */
+	ENOUGH_URGENT = RTSP_LOOKS_MAX * 3 / 16, /* before that, too */
 };
 
 struct queue {
@@ -185,9 +186,11 @@ bool rtsp_pool_add(
 	return true;
 }
 
-bool rtsp_pool_behind(const struct rtsp_pool *p)
+bool rtsp_pool_behind(const struct rtsp_pool *p, bool urgent)
 {
 	unsigned enough = ENOUGH * p->threads_count;
+	if (urgent)
+		return p->waiting > ENOUGH_URGENT;
 	return p->waiting > (enough < ENOUGH_MAX ? enough : ENOUGH_MAX);
 }
 

@@ -32,8 +32,8 @@ int rtsp_pool_open(struct rtsp_pool **out, uv_loop_t *loop, unsigned threads, vo
 /* Takes the data over.  False, and the data stay the caller's: too much waits, or memory ran out. */
 bool rtsp_pool_add(
 	struct rtsp_pool *p, uint64_t number, const struct rtsp_shot *shot, struct torap_writer *take);
-/* More waits than they get done soon. */
-bool rtsp_pool_behind(const struct rtsp_pool *p);
+/* More waits than they get done soon; `urgent`: than may wait at all before nobody begins. */
+bool rtsp_pool_behind(const struct rtsp_pool *p, bool urgent);
 unsigned rtsp_pool_waiting(const struct rtsp_pool *p); /* and in work */
 uint64_t rtsp_pool_busy_us(
 	const struct rtsp_pool *p); /* what all threads worked so far, of looks that are done */

@@ -194,14 +194,16 @@ static bool wants_verdict(const struct rtsp_camera *c)
 	       rtsp_health_open(&c->health);
 }
 
-/* True: it is like the last one that was good, and there is too much to do to see more of it. */
+/* True: it is like the last one that was good, and there is too much to do to see more of it.  In the second half of its time it goes before
+ * others, or all that were judged in the same minutes, as after a start, would have to be decoded in the same minutes again. */
 static bool is_spared(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_keyframe *k)
 {
 	if (!a->config.trust_us)
 		return false;
 	struct rtsp_impression i = rtsp_impression_of(k->shot.codec, torap_bytes(k->data.data, k->data.size));
+	bool urgent = k->shot.arrived.us - c->impressions.good_at.us >= a->config.trust_us / 2;
 	if (rtsp_impressions_suffice(&c->impressions, &i, k->shot.arrived, a->config.trust_us) &&
-		rtsp_pool_behind(a->pool) && !wants_verdict(c))
+		rtsp_pool_behind(a->pool, urgent) && !wants_verdict(c))
 		return true;
 	rtsp_impressions_decode(&c->impressions, &i);
 	return false;

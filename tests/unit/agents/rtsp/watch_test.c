@@ -129,7 +129,7 @@ static void go_on(uint32_t frames)
 /* One way of not being believed after the other. */
 Test(watch, decodes_what_is_asked_for_suspect_or_no_trouble, .init = begin, .fini = finish)
 {
-	enum { IDLE, UNTRUSTED, OTHER_SIZE, ASKED, FAULTY, UNDECIDED, CLOCK, SIXTIETH, OLD, CASES };
+	enum { IDLE, UNTRUSTED, OTHER_SIZE, ASKED, FAULTY, UNDECIDED, CLOCK, SIXTIETH, HALF, OLD, CASES };
 	for (int i = 0; i < CASES; i++) {
 		if (i != IDLE)
 			keep_busy();
@@ -142,7 +142,7 @@ Test(watch, decodes_what_is_asked_for_suspect_or_no_trouble, .init = begin, .fin
 		c->health.troubles[RTSP_FROZEN].open = i == FAULTY;
 		c->health.troubles[RTSP_MOVED].bad = i == UNDECIDED;
 		unsigned waiting = rtsp_pool_waiting(a.pool);
-		c->impressions.good_at.us -= i == OLD ? 10 : 0;
+		c->impressions.good_at.us -= i == OLD ? 10 : i == HALF ? 100 * TORAP_US_PER_S : 0;
 		show(i == OTHER_SIZE ? SIZE / 2 : SIZE);
 		cr_expect(c->looking && rtsp_pool_waiting(a.pool) == waiting + 1 && !a.counters.spared,
 			"case %d", i);
@@ -165,6 +165,16 @@ Test(watch, spares_a_sampled_camera_and_counts_it_when_its_timestamps_went_on, .
 	cr_expect_eq(a.schedule.turns[rtsp_camera_slot(c)].failures, 0);
 	cr_expect_gt(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
 	cr_expect_not(c->stream);
+}
+
+Test(watch, spares_in_the_second_half_of_its_time_when_too_many_wait, .init = begin, .fini = finish)
+{
+	for (unsigned i = 0; i < 50; i++)
+		keep_busy();
+	open_one();
+	c->impressions.good_at.us -= 100 * TORAP_US_PER_S;
+	show(SIZE);
+	cr_expect_eq(a.counters.spared, 1);
 }
 
 Test(watch, calls_a_spared_camera_stalled_when_its_timestamps_stand, .init = begin, .fini = finish)
