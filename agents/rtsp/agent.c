@@ -149,12 +149,12 @@ static void offer_reports(struct rtsp_agent *a, struct torap_mono now)
 	}
 }
 
-/* Nobody begins while the workers have enough to do: a camera whose keyframe they have no room for would send on for nothing. */
+/* No looks while the workers have enough to do: a camera whose keyframe they have no room for would send on for nothing. */
 static void begin_turns(struct rtsp_agent *a, struct torap_mono now)
 {
 	uint32_t slot;
-	while (rtsp_pool_waiting(a->pool) < LOOKS_BUSY &&
-		(slot = rtsp_schedule_take(&a->schedule, now)) != RTSP_NOBODY) {
+	while ((slot = rtsp_schedule_take(&a->schedule, now, rtsp_pool_waiting(a->pool) < LOOKS_BUSY)) !=
+		RTSP_NOBODY) {
 		struct rtsp_camera *c = a->cameras.slots[slot];
 		if (c->number)
 			rtsp_watch_begin(a, c);

@@ -8,9 +8,13 @@
 static const int64_t hurry_us = 3600 * (int64_t)TORAP_US_PER_S;
 enum { FAILURES_MAX = 16 };
 
+static const struct rtsp_line nobody = { RTSP_NOBODY, RTSP_NOBODY };
+
 int rtsp_schedule_init(struct rtsp_schedule *s, uint32_t room, uint32_t recorders)
 {
-	struct rtsp_schedule made = { .limits = s->limits, .room = room, .recorders_room = recorders };
+	struct rtsp_schedule made = {
+		.limits = s->limits, .late = nobody, .room = room, .recorders_room = recorders
+	};
 	made.turns = calloc((size_t)room + 1, sizeof *made.turns);
 	made.heap = calloc((size_t)room + 1, sizeof *made.heap);
 	made.recorders = calloc((size_t)recorders + 1, sizeof *made.recorders);
@@ -19,7 +23,7 @@ int rtsp_schedule_init(struct rtsp_schedule *s, uint32_t room, uint32_t recorder
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < recorders; i++)
-		made.recorders[i].first = made.recorders[i].last = RTSP_NOBODY;
+		made.recorders[i].line = nobody;
 	*s = made;
 	return 0;
 }
@@ -104,7 +108,7 @@ void rtsp_schedule_move(
 		from->turns[camera].state != RTSP_TURN_OFF);
 	*t = from->turns[camera];
 	t->recorder = recorder;
-	if (t->state == RTSP_TURN_DUE || t->state == RTSP_TURN_HELD_BACK) {
+	if (t->state == RTSP_TURN_DUE || t->state == RTSP_TURN_HELD_BACK || t->state == RTSP_TURN_LATE) {
 		push(s, camera);
 	} else if (t->state == RTSP_TURN_AT_IT) {
 		s->at_it++;
@@ -113,15 +117,25 @@ void rtsp_schedule_move(
 	}
 }
 
-static void hold_back(struct rtsp_schedule *s, struct rtsp_recorder *r, uint32_t camera)
+static void hold_back(struct rtsp_schedule *s, struct rtsp_line *l, uint32_t camera)
 {
-	s->turns[camera].state = RTSP_TURN_HELD_BACK;
+	s->turns[camera].state = l == &s->late ? RTSP_TURN_LATE : RTSP_TURN_HELD_BACK;
 	s->turns[camera].next = RTSP_NOBODY;
-	if (r->first == RTSP_NOBODY)
-		r->first = camera;
+	if (l->first == RTSP_NOBODY)
+		l->first = camera;
 	else
-		s->turns[r->last].next = camera;
-	r->last = camera;
+		s->turns[l->last].next = camera;
+	l->last = camera;
+}
+
+/* The first that was held back has its turn at once: its due is past. */
+static void let_one_go(struct rtsp_schedule *s, struct rtsp_line *l)
+{
+	uint32_t camera = l->first;
+	if (camera == RTSP_NOBODY)
+		return;
+	l->first = s->turns[camera].next;
+	push(s, camera);
 }
 
 /* Its moments. */
@@ -171,14 +185,20 @@ static void begin(struct rtsp_schedule *s, struct rtsp_turn *t, struct torap_mon
 	s->at_it++;
 }
 
-uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now)
+uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now, bool looks)
 {
+	if (looks)
+		let_one_go(s, &s->late);
 	while (s->heap_count && s->at_it < s->limits.parallel &&
 		torap_mono_reached(s->turns[s->heap[0]].due, now)) {
 		uint32_t camera = pop(s);
 		struct rtsp_recorder *r = recorder_of(s, camera);
 		if (r && r->at_it >= s->limits.per_recorder) {
-			hold_back(s, r, camera);
+			hold_back(s, &r->line, camera);
+			continue;
+		}
+		if (!looks && !may_glance(s, &s->turns[camera], now)) {
+			hold_back(s, &s->late, camera);
 			continue;
 		}
 		begin(s, &s->turns[camera], now);
@@ -189,7 +209,6 @@ uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now)
 	return RTSP_NOBODY;
 }
 
-/* The first that was held back for the recorder has its turn at once: its due is past. */
 static void leave(struct rtsp_schedule *s, uint32_t camera)
 {
 	struct rtsp_recorder *r = recorder_of(s, camera);
@@ -197,25 +216,21 @@ static void leave(struct rtsp_schedule *s, uint32_t camera)
 	if (!r)
 		return;
 	r->at_it--;
-	if (r->first == RTSP_NOBODY)
-		return;
-	uint32_t next = r->first;
-	r->first = s->turns[next].next;
-	push(s, next);
+	let_one_go(s, &r->line);
 }
 
-static void to_front(struct rtsp_schedule *s, struct rtsp_recorder *r, uint32_t camera)
+static void to_front(struct rtsp_schedule *s, struct rtsp_line *l, uint32_t camera)
 {
-	if (r->first == camera)
+	if (l->first == camera)
 		return;
-	uint32_t before = r->first;
+	uint32_t before = l->first;
 	while (s->turns[before].next != camera)
 		before = s->turns[before].next;
 	s->turns[before].next = s->turns[camera].next;
-	if (r->last == camera)
-		r->last = before;
-	s->turns[camera].next = r->first;
-	r->first = camera;
+	if (l->last == camera)
+		l->last = before;
+	s->turns[camera].next = l->first;
+	l->first = camera;
 }
 
 void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_mono now)
@@ -225,7 +240,9 @@ void rtsp_schedule_hurry(struct rtsp_schedule *s, uint32_t camera, struct torap_
 	struct rtsp_turn *t = &s->turns[camera];
 	t->wanted = true;
 	if (t->state == RTSP_TURN_HELD_BACK)
-		to_front(s, recorder_of(s, camera), camera);
+		to_front(s, &recorder_of(s, camera)->line, camera);
+	if (t->state == RTSP_TURN_LATE)
+		to_front(s, &s->late, camera);
 	if (t->state != RTSP_TURN_DUE || t->due.us < now.us - hurry_us)
 		return; /* it has hurried already */
 	t->due.us = now.us - 2 * hurry_us;

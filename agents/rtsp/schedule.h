@@ -7,7 +7,9 @@
  * Each camera has a moment of its own in the period, by its place in the list, so that connects are spread evenly and stay so: also
  * when all failed together and came back together.  At most
  * `parallel` cameras are at it at a time, and at most `per_recorder` of one recorder; whoever has to wait for that keeps its
- * turn.  Who failed comes again sooner than its period at first, then ever later, at random within a quarter. */
+ * turn.  Who failed comes again sooner than its period at first, then ever later, at random within a quarter.
+ *
+ * While there is no room for looks, glances have their turns all the same, and looks wait in their order. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +30,14 @@ struct rtsp_schedule_limits {
 
 struct rtsp_turn {
 	uint32_t recorder; /* a number; RTSP_NOBODY: none */
-	enum { RTSP_TURN_OFF, RTSP_TURN_DUE, RTSP_TURN_HELD_BACK, RTSP_TURN_AT_IT, RTSP_TURN_SETTLED } state;
+	enum {
+		RTSP_TURN_OFF,
+		RTSP_TURN_DUE,
+		RTSP_TURN_HELD_BACK, /* for its recorder */
+		RTSP_TURN_LATE,      /* held back, for there is no room for looks */
+		RTSP_TURN_AT_IT,
+		RTSP_TURN_SETTLED,
+	} state;
 	struct torap_mono due;
 	struct torap_mono moment; /* one of its own moments: the others are whole periods away */
 	struct torap_mono looked; /* when it was last its turn to be looked at */
@@ -39,14 +48,20 @@ struct rtsp_turn {
 	bool glance; /* the turn that it is at */
 };
 
+struct rtsp_line { /* held back, in their order */
+	uint32_t first, last;
+};
+
 struct rtsp_recorder {
-	uint32_t at_it, first, last; /* held back for it, in their order */
+	uint32_t at_it;
+	struct rtsp_line line;
 };
 
 struct rtsp_schedule {
 	struct rtsp_schedule_limits limits;
 	struct rtsp_turn *turns; /* owned, by the camera's number */
 	struct rtsp_recorder *recorders;
+	struct rtsp_line late;
 	uint32_t *heap;
 	uint32_t room, recorders_room, heap_count, at_it;
 };
@@ -61,8 +76,8 @@ void rtsp_schedule_add(
 /* Takes the camera over from a schedule that is given up, wherever it stands there: the list or the limits have changed. */
 void rtsp_schedule_move(
 	struct rtsp_schedule *s, const struct rtsp_schedule *from, uint32_t camera, uint32_t recorder);
-/* Whose turn it is, who is now at it; RTSP_NOBODY. */
-uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now);
+/* Whose turn it is, who is now at it; RTSP_NOBODY.  Not `looks`: there is no room for them, only glances are wanted. */
+uint32_t rtsp_schedule_take(struct rtsp_schedule *s, struct torap_mono now, bool looks);
 /* The camera that is at it needs no look. */
 bool rtsp_schedule_glances(const struct rtsp_schedule *s, uint32_t camera);
 /* Somebody waits for a look at it: its turn is now, before all others, if it is not looked at already.  The limits hold all the same. */

@@ -33,7 +33,7 @@ Test(schedule, spreads_cameras_evenly_over_the_period, .fini = finish)
 		rtsp_schedule_add(&s, i, RTSP_NOBODY, modf(i * 0.6180339887498949, &whole), at(0));
 	for (int64_t now = 0; now < 600 * S; now += S / 10) {
 		uint32_t camera;
-		while ((camera = rtsp_schedule_take(&s, at(now))) != RTSP_NOBODY) {
+		while ((camera = rtsp_schedule_take(&s, at(now), true)) != RTSP_NOBODY) {
 			seconds[now / S]++;
 			rtsp_schedule_done(&s, camera, false, false, 0, at(now + 30000));
 		}
@@ -47,16 +47,17 @@ Test(schedule, bounds_who_is_at_it, .fini = finish)
 	begin(10, 1, 3, 2);
 	for (uint32_t i = 0; i < 10; i++)
 		rtsp_schedule_add(&s, i, i < 5 ? 0 : RTSP_NOBODY, 0, at(i));
-	cr_expect_eq(rtsp_schedule_take(&s, at(100)), 0);
-	cr_expect_eq(rtsp_schedule_take(&s, at(100)), 1);
-	cr_expect_eq(rtsp_schedule_take(&s, at(100)), 5, "those of the busy recorder wait, others do not");
-	cr_expect_eq(rtsp_schedule_take(&s, at(100)), RTSP_NOBODY);
+	cr_expect_eq(rtsp_schedule_take(&s, at(100), true), 0);
+	cr_expect_eq(rtsp_schedule_take(&s, at(100), true), 1);
+	cr_expect_eq(
+		rtsp_schedule_take(&s, at(100), true), 5, "those of the busy recorder wait, others do not");
+	cr_expect_eq(rtsp_schedule_take(&s, at(100), true), RTSP_NOBODY);
 	rtsp_schedule_done(&s, 0, false, false, 0, at(200));
-	cr_expect_eq(rtsp_schedule_take(&s, at(200)), 2, "the first that was held back");
+	cr_expect_eq(rtsp_schedule_take(&s, at(200), true), 2, "the first that was held back");
 	rtsp_schedule_settle(&s, 5); /* a held session makes room, and has no turn */
-	cr_expect_eq(rtsp_schedule_take(&s, at(200)), 6);
+	cr_expect_eq(rtsp_schedule_take(&s, at(200), true), 6);
 	for (int i = 0; i < 3; i++)
-		cr_expect_eq(rtsp_schedule_take(&s, at(300)), RTSP_NOBODY);
+		cr_expect_eq(rtsp_schedule_take(&s, at(300), true), RTSP_NOBODY);
 }
 
 Test(schedule, comes_back_ever_later_after_failures, .fini = finish)
@@ -66,18 +67,18 @@ Test(schedule, comes_back_ever_later_after_failures, .fini = finish)
 	rtsp_schedule_add(&s, 0, RTSP_NOBODY, 0, at(0));
 	int64_t now = 0;
 	for (unsigned i = 0; i < 6; i++) {
-		cr_assert_eq(rtsp_schedule_take(&s, at(now)), 0);
+		cr_assert_eq(rtsp_schedule_take(&s, at(now), true), 0);
 		rtsp_schedule_done(&s, 0, true, true, i % 2 ? UINT32_MAX : 0, at(now));
 		int64_t wait = rtsp_schedule_next(&s).us - now;
 		cr_expect(llabs(wait - waits[i] * S) <= waits[i] * S / 8, "%lld after failure %u",
 			(long long)wait, i);
 		now += wait;
 	}
-	cr_assert_eq(rtsp_schedule_take(&s, at(now)), 0);
+	cr_assert_eq(rtsp_schedule_take(&s, at(now), true), 0);
 	rtsp_schedule_done(&s, 0, false, true, 0, at(now));
 	cr_expect_eq(rtsp_schedule_next(&s).us, now + 5 * S, "undecided: soon");
 	now += 5 * S;
-	cr_assert_eq(rtsp_schedule_take(&s, at(now)), 0);
+	cr_assert_eq(rtsp_schedule_take(&s, at(now), true), 0);
 	rtsp_schedule_done(&s, 0, false, false, 0, at(now));
 	cr_expect_eq(rtsp_schedule_next(&s).us % (60 * S), 0, "back at its own moment");
 }
@@ -89,7 +90,7 @@ Test(schedule, is_even_again_after_an_outage, .fini = finish)
 	for (uint32_t i = 0; i < 60; i++)
 		rtsp_schedule_add(&s, i, RTSP_NOBODY, i / 60.0, at(0));
 	for (uint32_t i = 0; i < 60; i++) {
-		cr_assert_neq(rtsp_schedule_take(&s, at(100 * S)), RTSP_NOBODY);
+		cr_assert_neq(rtsp_schedule_take(&s, at(100 * S), true), RTSP_NOBODY);
 		cr_assert_lt(s.at_it, 61);
 	}
 	for (uint32_t i = 0; i < 60; i++)
@@ -106,8 +107,8 @@ Test(schedule, is_taken_over_by_another_list)
 	begin(5, 2, 5, 1);
 	for (uint32_t i = 0; i < 5; i++)
 		rtsp_schedule_add(&s, i, i < 2 ? 0 : 1, 0, at(i));
-	cr_assert_eq(rtsp_schedule_take(&s, at(10)), 0);
-	cr_assert_eq(rtsp_schedule_take(&s, at(10)), 2); /* 1 is held back */
+	cr_assert_eq(rtsp_schedule_take(&s, at(10), true), 0);
+	cr_assert_eq(rtsp_schedule_take(&s, at(10), true), 2); /* 1 is held back */
 	rtsp_schedule_settle(&s, 2);
 	struct rtsp_schedule other = { .limits = s.limits };
 	cr_assert_eq(rtsp_schedule_init(&other, 8, 3), 0);
@@ -116,10 +117,10 @@ Test(schedule, is_taken_over_by_another_list)
 	rtsp_schedule_finish(&s);
 	s = other;
 	cr_expect_eq(s.at_it, 1);
-	cr_expect_eq(rtsp_schedule_take(&s, at(10)), 3);
-	cr_expect_eq(rtsp_schedule_take(&s, at(10)), RTSP_NOBODY, "1 waits for 0");
+	cr_expect_eq(rtsp_schedule_take(&s, at(10), true), 3);
+	cr_expect_eq(rtsp_schedule_take(&s, at(10), true), RTSP_NOBODY, "1 waits for 0");
 	rtsp_schedule_done(&s, 0, false, false, 0, at(20));
-	cr_expect_eq(rtsp_schedule_take(&s, at(20)), 1);
+	cr_expect_eq(rtsp_schedule_take(&s, at(20), true), 1);
 	rtsp_schedule_done(&s, 2, true, false, 0, at(20));
 	finish();
 }
@@ -136,7 +137,7 @@ static void begin_glances(uint32_t cameras, int64_t period_us, int64_t alive_us)
 static int64_t next_turn(void)
 {
 	int64_t now = rtsp_schedule_next(&s).us;
-	cr_assert_eq(rtsp_schedule_take(&s, at(now)), 0);
+	cr_assert_eq(rtsp_schedule_take(&s, at(now), true), 0);
 	return now;
 }
 
@@ -159,7 +160,7 @@ Test(schedule, spreads_glances_evenly_between_looks, .fini = finish)
 		rtsp_schedule_add(&s, i, RTSP_NOBODY, modf(i * 0.6180339887498949, &whole), at(0));
 	for (int64_t now = 0; now < 400 * S; now += S / 10) {
 		uint32_t i;
-		while ((i = rtsp_schedule_take(&s, at(now))) != RTSP_NOBODY) {
+		while ((i = rtsp_schedule_take(&s, at(now), true)) != RTSP_NOBODY) {
 			bool glance = rtsp_schedule_glances(&s, i);
 			(glance ? glances : looks)[now / S]++;
 			cr_assert(!turned[i] || llabs(now - turned[i] - 10 * S) <= S / 10);
@@ -243,7 +244,7 @@ Test(schedule, looks_at_whoever_is_wanted, .fini = finish)
 		expect_turn(0, false);
 		rtsp_schedule_done(&s, 0, false, false, 0, at(S));
 		want[k](&s, 0, at(8 * S));
-		cr_assert_eq(rtsp_schedule_take(&s, at(8 * S)), 0);
+		cr_assert_eq(rtsp_schedule_take(&s, at(8 * S), true), 0);
 		cr_expect_not(rtsp_schedule_glances(&s, 0));
 		want[k](&s, 0, at(8 * S)); /* it is looked at anyway */
 		rtsp_schedule_done(&s, 0, false, false, 0, at(9 * S));
@@ -253,7 +254,7 @@ Test(schedule, looks_at_whoever_is_wanted, .fini = finish)
 		expect_turn(20 * S + 1, false);
 		rtsp_schedule_done(&s, 0, false, false, 0, at(21 * S));
 		want[k](&s, 0, at(40 * S)); /* when it is due */
-		cr_assert_eq(rtsp_schedule_take(&s, at(40 * S)), 0);
+		cr_assert_eq(rtsp_schedule_take(&s, at(40 * S), true), 0);
 		cr_expect_not(rtsp_schedule_glances(&s, 0));
 		finish();
 	}
@@ -261,15 +262,15 @@ Test(schedule, looks_at_whoever_is_wanted, .fini = finish)
 	cr_assert_eq(rtsp_schedule_init(&s, 2, 1), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		rtsp_schedule_add(&s, i, 0, 0, at(0));
-		cr_assert_eq(rtsp_schedule_take(&s, at(0)), i);
+		cr_assert_eq(rtsp_schedule_take(&s, at(0), true), i);
 		rtsp_schedule_done(&s, i, false, false, 0, at(1));
 	}
-	cr_assert_eq(rtsp_schedule_take(&s, at(20 * S)), 0);
-	cr_assert_eq(
-		rtsp_schedule_take(&s, at(20 * S)), RTSP_NOBODY, "1 is held back: glances are polite, too");
+	cr_assert_eq(rtsp_schedule_take(&s, at(20 * S), true), 0);
+	cr_assert_eq(rtsp_schedule_take(&s, at(20 * S), true), RTSP_NOBODY,
+		"1 is held back: glances are polite, too");
 	rtsp_schedule_soon(&s, 1, at(20 * S));
 	rtsp_schedule_done(&s, 0, false, false, 0, at(21 * S));
-	cr_assert_eq(rtsp_schedule_take(&s, at(21 * S)), 1);
+	cr_assert_eq(rtsp_schedule_take(&s, at(21 * S), true), 1);
 	cr_expect_not(rtsp_schedule_glances(&s, 1));
 }
 
@@ -280,12 +281,53 @@ Test(schedule, looks_rather_than_glances_when_it_is_late, .fini = finish)
 	rtsp_schedule_add(&s, 0, RTSP_NOBODY, 0, at(0));
 	expect_turn(0, false);
 	rtsp_schedule_done(&s, 0, false, false, 0, at(S));
-	cr_assert_eq(rtsp_schedule_take(&s, at(65 * S)), 0);
+	cr_assert_eq(rtsp_schedule_take(&s, at(65 * S), true), 0);
 	cr_expect_not(rtsp_schedule_glances(&s, 0), "the glance of 20 comes when the look of 60 is due");
 	rtsp_schedule_done(&s, 0, false, false, 0, at(66 * S));
 	expect_turn(80 * S, true);
 	rtsp_schedule_done(&s, 0, false, false, 0, at(119 * S));
 	expect_turn(120 * S, false); /* however near: a glance showed nothing */
+}
+
+/* The workers have enough to do: who is to be glanced at is, and looks wait, in their order; whoever hurries is the first of them, and what
+ * was to be a glance is a look when one is due by then. */
+Test(schedule, glances_while_there_is_no_room_for_looks, .fini = finish)
+{
+	s = (struct rtsp_schedule){ .limits = { 60 * S, 5 * S, 40 * S, 9, 1, 20 * S } };
+	cr_assert_eq(rtsp_schedule_init(&s, 6, 1), 0);
+	for (uint32_t i = 0; i < 6; i++) /* 0 and 1 have a recorder in common */
+		rtsp_schedule_add(&s, i, i < 2 ? 0 : RTSP_NOBODY, i == 5 ? 0.5 : 0, at(i));
+	cr_assert_eq(rtsp_schedule_take(&s, at(10), true), 0);
+	rtsp_schedule_done(&s, 0, false, false, 0, at(20));
+	cr_expect_eq(rtsp_schedule_take(&s, at(20 * S), false), 0, "others look first, and wait");
+	cr_expect(rtsp_schedule_glances(&s, 0));
+	cr_expect_eq(rtsp_schedule_take(&s, at(20 * S), false), RTSP_NOBODY);
+	rtsp_schedule_done(&s, 0, false, false, 0, at(20 * S + 1));
+	cr_expect_eq(rtsp_schedule_take(&s, at(39 * S), false), RTSP_NOBODY);
+	cr_expect_eq(rtsp_schedule_take(&s, at(40 * S), false), 0);
+	rtsp_schedule_done(&s, 0, false, false, 0, at(40 * S + 1));
+	rtsp_schedule_hurry(&s, 4, at(41 * S));
+	rtsp_schedule_soon(&s, 3, at(41 * S)); /* it waits as it is */
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), false), RTSP_NOBODY, "0 is to be looked at, too");
+	struct rtsp_schedule other = { .limits = s.limits };
+	cr_assert_eq(rtsp_schedule_init(&other, 6, 1), 0);
+	for (uint32_t i = 0; i < 6; i++)
+		rtsp_schedule_move(&other, &s, i, i < 2 ? 0 : RTSP_NOBODY);
+	rtsp_schedule_finish(&s);
+	s = other;
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), false), RTSP_NOBODY);
+	rtsp_schedule_hurry(&s, 4, at(61 * S));
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), true), 4);
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), true), 1, "each was due before the next");
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), true), 2);
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), false), RTSP_NOBODY);
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), true), 3);
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), true), 5);
+	cr_expect_eq(rtsp_schedule_take(&s, at(61 * S), true), RTSP_NOBODY, "0 is held back for 1");
+	rtsp_schedule_done(&s, 1, false, false, 0, at(62 * S));
+	cr_expect_eq(rtsp_schedule_take(&s, at(62 * S), false), RTSP_NOBODY);
+	cr_expect_eq(rtsp_schedule_take(&s, at(62 * S), true), 0);
+	cr_expect_not(rtsp_schedule_glances(&s, 0));
 }
 
 /* An alarm: the camera's turn is now, before all that are due, but no limit is broken for it. */
@@ -295,20 +337,20 @@ Test(schedule, lets_one_hurry_before_all_others, .fini = finish)
 	for (uint32_t i = 0; i < 20; i++)
 		rtsp_schedule_add(&s, i, i >= 17 ? 0 : RTSP_NOBODY, i < 10 ? 0 : 0.5, at(i));
 	rtsp_schedule_hurry(&s, 15, at(100));
-	cr_expect_eq(rtsp_schedule_take(&s, at(100)), 15);
+	cr_expect_eq(rtsp_schedule_take(&s, at(100), true), 15);
 	rtsp_schedule_hurry(&s, 15, at(100)); /* it is at it */
 	rtsp_schedule_hurry(&s, 17, at(100));
 	rtsp_schedule_hurry(&s, 18, at(101));
 	rtsp_schedule_hurry(&s, 19, at(102));
-	cr_expect_eq(rtsp_schedule_take(&s, at(200)), 17);
-	cr_expect_eq(rtsp_schedule_take(&s, at(200)), RTSP_NOBODY, "two are at it");
+	cr_expect_eq(rtsp_schedule_take(&s, at(200), true), 17);
+	cr_expect_eq(rtsp_schedule_take(&s, at(200), true), RTSP_NOBODY, "two are at it");
 	rtsp_schedule_done(&s, 15, false, false, 0, at(300));
-	cr_expect_eq(rtsp_schedule_take(&s, at(300)), 0, "18 and 19 are held back for their recorder");
+	cr_expect_eq(rtsp_schedule_take(&s, at(300), true), 0, "18 and 19 are held back for their recorder");
 	rtsp_schedule_hurry(&s, 19, at(301));
 	rtsp_schedule_done(&s, 0, false, false, 0, at(400));
 	rtsp_schedule_done(&s, 17, false, false, 0, at(400));
-	cr_expect_eq(rtsp_schedule_take(&s, at(400)), 19, "who hurries while held back is the next");
-	cr_expect_eq(rtsp_schedule_take(&s, at(400)), 1);
+	cr_expect_eq(rtsp_schedule_take(&s, at(400), true), 19, "who hurries while held back is the next");
+	cr_expect_eq(rtsp_schedule_take(&s, at(400), true), 1);
 	rtsp_schedule_done(&s, 19, false, false, 0, at(500));
-	cr_expect_eq(rtsp_schedule_take(&s, at(500)), 18);
+	cr_expect_eq(rtsp_schedule_take(&s, at(500), true), 18);
 }

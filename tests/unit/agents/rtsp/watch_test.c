@@ -86,7 +86,7 @@ static void open_one(void)
 {
 	struct torap_mono now = torap_app_mono();
 	rtsp_schedule_soon(&a.schedule, rtsp_camera_slot(c), now);
-	cr_assert_eq(rtsp_schedule_take(&a.schedule, torap_app_mono()), rtsp_camera_slot(c));
+	cr_assert_eq(rtsp_schedule_take(&a.schedule, torap_app_mono(), true), rtsp_camera_slot(c));
 	rtsp_watch_begin(&a, c);
 	cr_assert(c->stream);
 	struct rtsp_keyframe k = keyframe(SIZE);

@@ -260,7 +260,7 @@ static inline void district_turns(void)
 		district.busy_until_s[i] = 0;
 		district_look(i);
 	}
-	while ((i = rtsp_schedule_take(&district.schedule, district_now().mono)) != RTSP_NOBODY)
+	while ((i = rtsp_schedule_take(&district.schedule, district_now().mono, true)) != RTSP_NOBODY)
 		district.busy_until_s[i] = district.now_s + district_takes(i);
 }
 

@@ -144,7 +144,7 @@ static void tick(void)
 	for (uint32_t i = 0; i < CAMERAS; i++)
 		if (places[i].busy && places[i].until_ms <= play.now_ms)
 			end(i);
-	while ((turn = rtsp_schedule_take(&schedule, clock_now().mono)) != RTSP_NOBODY)
+	while ((turn = rtsp_schedule_take(&schedule, clock_now().mono, true)) != RTSP_NOBODY)
 		start(turn);
 	if (play.now_ms % STEP_MS == 0)
 		rtsp_outages_step(&outages, clock_now());
