@@ -14,7 +14,7 @@ struct torap_error;
 struct torap_zsocket_options;
 struct torap_zdealer;
 
-/* The socket reconnects by itself, 100 ms to 2 s apart; one that the ZAP handler refused asks again every 5 s.  It takes messages also
+/* The socket reconnects by itself, 100 ms to 2 s apart; one that was refused asks again every 5 s.  It takes messages also
  * while it has no connection, and keeps those that a lost connection had not taken: the peer that then gets them knows no session, and
  * says so.  Only a new dialler is empty.  on_ready as in zloop.h; without a loop (NULL) nobody watches, and the caller polls.  On failure
  * *out is untouched. */

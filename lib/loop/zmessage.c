@@ -57,8 +57,6 @@ static int receive_part(zmq_msg_t *part, void *socket)
  * came before: so the frame after it is asked. */
 static void read_origin(struct torap_zmessage *m, zmq_msg_t *first)
 {
-	const char *key = zmq_msg_gets(first, "User-Id");
-	m->has_key = key && torap_unhex(m->key, sizeof m->key, key);
 	const char *fd = zmq_msg_gets(first, "__fd");
 	m->fd = fd ? (int)strtol(fd, NULL, 10) : -1;
 }
@@ -77,7 +75,6 @@ int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_route
 {
 	m->count = 0;
 	m->peer_size = 0;
-	m->has_key = false;
 	m->fd = -1;
 
 	zmq_msg_t part;

@@ -12,7 +12,6 @@
 #include <zmq.h>
 
 #include "base/error.h"
-#include "loop/zap.h"
 
 enum {
 	/* Whole messages that wait for one peer.  A window is bytes, and nothing that it holds is below 300 bytes (a signed
@@ -26,19 +25,14 @@ enum {
 	LINGER_MS = 20,
 	RECONNECT_MS = 100, /* libzmq doubles it and adds up to as much again at random */
 	RECONNECT_MS_MAX = 2000,
-	/* How long a refused dialler waits before it asks again (zap.c), and a scanner may hold a descriptor. */
+	/* How long a dialler waits for an answer to its handshake. */
 	HANDSHAKE_MS = 5000,
 	BACKLOG =
 		4096, /* connections not yet accepted: after a restart thousands come at once; the kernel bounds it by somaxconn */
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_COUNT = 3,
-	/* ZMQ_ZAP_ENFORCE_DOMAIN: without a ZAP handler nobody is let in, instead of everybody.  Debian's library knows it, its
-	 * header calls it draft and leaves it out. */
-	ZAP_ENFORCE_DOMAIN = 93,
 };
-
-static const char zap_domain[] = "torap";
 
 static int set_int(void *socket, int option, int value)
 {
@@ -86,19 +80,10 @@ static int set_dialler(void *socket, const struct torap_zsocket_options *o)
 	return 0;
 }
 
-static int set_listener(void *socket, const struct torap_zsocket_options *o)
+static int set_listener(void *socket)
 {
-	if (set_int(socket, ZMQ_ROUTER_MANDATORY, 1) < 0 || set_int(socket, ZMQ_BACKLOG, BACKLOG) < 0)
-		return -1;
-	if (!o->secret_key)
-		return 0;
-	if (set_int(socket, ZMQ_CURVE_SERVER, 1) < 0 ||
-		set_key(socket, ZMQ_CURVE_SECRETKEY, o->secret_key) < 0 ||
-		zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, zap_domain, sizeof zap_domain - 1) < 0)
-		return -1;
-	(void)set_int(socket, ZAP_ENFORCE_DOMAIN,
-		1); /* A library that does not know it still has zap_is_there(). */
-	return 0;
+	return set_int(socket, ZMQ_ROUTER_MANDATORY, 1) < 0 || set_int(socket, ZMQ_BACKLOG, BACKLOG) < 0 ? -1
+													 : 0;
 }
 
 int torap_zsocket_check(const char *endpoint, struct torap_error *err)
@@ -168,15 +153,6 @@ void *torap_zsocket_dealer(void *context, const char *endpoint, const struct tor
 	return NULL;
 }
 
-/* Without a ZAP handler libzmq may let every key in: a listener with keys refuses to be. */
-static bool zap_is_there(void *context)
-{
-	void *probe = zmq_socket(context, ZMQ_REP);
-	bool there = probe && zmq_bind(probe, TORAP_ZAP_ENDPOINT) < 0 && errno == EADDRINUSE;
-	torap_zsocket_close(probe);
-	return there;
-}
-
 /* The path of an endpoint that has a file, or NULL. */
 static const char *socket_file(const char *endpoint)
 {
@@ -205,15 +181,11 @@ static int bind_listener(void *socket, const char *endpoint, struct torap_error 
 void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err)
 {
-	if (options->secret_key && !zap_is_there(context)) {
-		torap_errorf(
-			err, -EPERM, "cannot listen on %s: no ZAP handler would check the keys", endpoint);
-		return NULL;
-	}
+	assert(!options->secret_key); /* lib/zmtp listens with keys. */
 	if (torap_zsocket_check(endpoint, err) != 0)
 		return NULL;
 	void *socket = zmq_socket(context, ZMQ_ROUTER);
-	if (!socket || set_common(socket, endpoint, options) < 0 || set_listener(socket, options) < 0)
+	if (!socket || set_common(socket, endpoint, options) < 0 || set_listener(socket) < 0)
 		torap_errorf(err, -errno, "cannot listen on %s: %s", endpoint, zmq_strerror(errno));
 	else if (bind_listener(socket, endpoint, err) == 0)
 		return socket;

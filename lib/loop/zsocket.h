@@ -14,9 +14,9 @@
 struct torap_error;
 
 struct torap_zsocket_options {
-	/* CURVE; all NULL for ipc://.  Borrowed for the call. */
+	/* CURVE, for a dialler; all NULL for ipc://.  Borrowed for the call. */
 	const uint8_t *secret_key, *public_key; /* our own, 32 bytes */
-	const uint8_t *server_key;              /* dialler: the listener's public key */
+	const uint8_t *server_key;              /* the listener's public key */
 	int buffer_bytes;                       /* SNDBUF and RCVBUF; 0: the system's */
 };
 
@@ -29,8 +29,8 @@ int torap_zsocket_check_listen(const char *endpoint, struct torap_error *err);
 /* For zdealer.h alone: a DEALER that is not connected yet, NULL on failure. */
 void *torap_zsocket_dealer(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);
-/* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.  With keys: a CURVE
- * server whose clients the process's ZAP handler (zap.h) admits; without a handler it is refused.  An ipc:// path gets mode 0660
+/* Returns the ZeroMQ socket; close it with torap_zsocket_close() after its zloop watcher.  NULL on failure.  It takes no
+ * keys: with CURVE listens zmtp/listener.h.  An ipc:// path gets mode 0660
  * and an old socket file is replaced; a file that is no socket is not. */
 void *torap_zsocket_listen(void *context, const char *endpoint, const struct torap_zsocket_options *options,
 	struct torap_error *err);
@@ -46,8 +46,6 @@ struct torap_zmessage {
 	size_t count;
 	uint8_t peer[TORAP_ZPEER_MAX]; /* ROUTER only: the routing id, taken off the front */
 	size_t peer_size;
-	bool has_key;
-	uint8_t key[TORAP_CURVE_KEY_SIZE]; /* the peer's public key as the ZAP handler admitted it */
 	int fd; /* the connection's descriptor (metadata "__fd"), -1 when not known */
 };
 

@@ -319,7 +319,6 @@ int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_route
 	arrival->count = 0; /* The frames are the receiver's now. */
 	sim_message_destroy(arrival);
 	m->peer_size = 0;
-	m->has_key = false;
 	m->fd = -1;
 	return 0;
 }

@@ -6,19 +6,16 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include "agents/follow/inside.h"
 #include "agents/follow/verify.h"
 #include "loop/app.h"
 #include "link/message.h"
 #include "link/run.h"
-#include "loop/zap.h"
-#include "loop/zloop.h"
-#include "loop/zsocket.h"
 #include "store/journal_rows.h"
 #include "store/kv_key.h"
 #include "tests/unit/agents/follow/received.h"
+#include "zmtp/listener.h"
 
 /* A subscriber and a broker of a few lines on one loop, over real sockets.  The broker says on each hello what the test has
  * prepared, and counts. */
@@ -47,9 +44,8 @@ static struct follow_config config;
 static struct torap_zlink_peer brokers[2];
 static struct {
 	uv_loop_t loop;
-	void *context, *socket;
-	struct torap_zap *zap;
-	struct torap_zloop *watch;
+	struct torap_zmtp_listener *listener;
+	struct torap_zmtp_counts counts;
 	uv_timer_t deadline;
 	uv_prepare_t turn;
 	struct follow *follow;
@@ -64,7 +60,7 @@ static struct {
 	struct torap_mono full_since;
 	bool hang_up; /* the session of the lane under test ends, once */
 	bool late;    /* the messages go with the first heartbeat, once */
-	uint8_t late_to[TORAP_ZPEER_MAX];
+	const struct torap_zmtp_peer *late_to;
 	bool (*enough)(void);
 	bool closing;
 	struct follow_totals totals;
@@ -122,12 +118,12 @@ static bool admit(void *hint, const uint8_t key[static TORAP_CURVE_KEY_SIZE], co
 	return memcmp(key, w.feed.curve_public, 32) == 0;
 }
 
-static void send_frames(const struct torap_zmessage *to, struct torap_buffer **frames, size_t count)
+static void send_frames(struct torap_zmtp_peer *to, struct torap_buffer **frames, size_t count)
 {
-	cr_assert_eq(torap_zmessage_send(w.socket, to->peer, to->peer_size, frames, count), 0);
+	cr_assert(torap_zmtp_send(to, frames, count));
 }
 
-static void send_body(const struct torap_zmessage *to, uint32_t type, struct torap_buffer *body)
+static void send_body(struct torap_zmtp_peer *to, uint32_t type, struct torap_buffer *body)
 {
 	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
 	struct torap_buffer *frames[2] = { type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME
@@ -138,7 +134,7 @@ static void send_body(const struct torap_zmessage *to, uint32_t type, struct tor
 	torap_buffer_unref(frames[0]);
 }
 
-static void say_busy(const struct torap_zmessage *to)
+static void say_busy(struct torap_zmtp_peer *to)
 {
 	struct torap_refusal refusal = { .code = TORAP__REFUSAL__CODE__BUSY, .reason = "later" };
 	struct torap_buffer *frames[2] = { torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL),
@@ -148,14 +144,14 @@ static void say_busy(const struct torap_zmessage *to)
 	torap_buffer_unref(frames[1]);
 }
 
-static void send_batch(const struct torap_zmessage *to, const struct torap_batch *b)
+static void send_batch(struct torap_zmtp_peer *to, const struct torap_batch *b)
 {
 	struct torap_buffer *frames[TORAP_BATCH_MESSAGE_MAX];
 	send_frames(to, frames, torap_batch_to_frames(frames, b));
 	torap_buffer_unref(frames[0]);
 }
 
-static void send_messages(const struct torap_zmessage *to)
+static void send_messages(struct torap_zmtp_peer *to)
 {
 	for (size_t i = 0; i < w.messages_count; i++)
 		if (w.messages[i].batch)
@@ -164,7 +160,7 @@ static void send_messages(const struct torap_zmessage *to)
 			send_body(to, w.messages[i].type, w.messages[i].body);
 }
 
-static void answer_hello(const struct torap_zmessage *from, struct torap_bytes body)
+static void answer_hello(struct torap_zmtp_peer *from, struct torap_bytes body)
 {
 	struct torap_hello hello;
 	struct torap_error err;
@@ -188,7 +184,7 @@ static void answer_hello(const struct torap_zmessage *from, struct torap_bytes b
 		w.hellos++;
 		w.said_next = hello.positions_count ? hello.positions[0].at.next_batch : 0;
 		if (w.late)
-			memcpy(w.late_to, from->peer, from->peer_size);
+			w.late_to = from;
 		else
 			send_messages(from);
 		if (w.hang_up)
@@ -210,32 +206,36 @@ static void take_ack(struct torap_bytes body)
 	torap_positions_destroy(positions, count);
 }
 
-static void on_ready(void *hint, int events)
+static void on_message(void *hint, struct torap_zmtp_peer *from, struct torap_buffer **frames, size_t count)
 {
-	struct torap_zmessage m;
+	static struct torap_envelope e;
 	(void)hint;
-	(void)events;
-	while (torap_zmessage_receive(&m, w.socket, true) == 0) {
-		static struct torap_envelope e;
-		cr_assert_eq(torap_envelope_decode(&e, torap_buffer_bytes(m.frames[0]), NULL), 0);
-		if (e.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO)
-			answer_hello(&m, torap_buffer_bytes(m.frames[1]));
-		else if (e.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK)
-			take_ack(torap_buffer_bytes(m.frames[1]));
-		else if (w.late && memcmp(w.late_to, m.peer, m.peer_size) == 0) {
-			w.late = false;
-			send_messages(&m);
-		}
-		torap_zmessage_finish(&m);
+	cr_assert_eq(torap_envelope_decode(&e, torap_buffer_bytes(frames[0]), NULL), 0);
+	if (e.type == TORAP__MESSAGE_TYPE__MESSAGE_HELLO) {
+		cr_assert_eq(count, 2u);
+		answer_hello(from, torap_buffer_bytes(frames[1]));
+	} else if (e.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK) {
+		cr_assert_eq(count, 2u);
+		take_ack(torap_buffer_bytes(frames[1]));
+	} else if (w.late && w.late_to == from) {
+		w.late = false;
+		send_messages(from);
 	}
 }
 
-/* The run. */
-
-static void on_socket_closed(void *hint)
+static void on_gone(void *hint, struct torap_zmtp_peer *peer)
 {
-	torap_zsocket_close(hint);
+	(void)hint;
+	if (w.late_to == peer)
+		w.late_to = NULL;
 }
+
+static void on_peers_turn(void *hint)
+{
+	(void)hint;
+}
+
+/* The run. */
 
 static void close_all(void)
 {
@@ -244,8 +244,7 @@ static void close_all(void)
 	w.closing = true;
 	w.totals = follow_totals(w.follow);
 	follow_close(w.follow, NULL, NULL);
-	torap_zloop_close(w.watch, on_socket_closed, w.socket);
-	torap_zap_close(w.zap, NULL, NULL);
+	torap_zmtp_close(w.listener, NULL, NULL);
 	uv_close((uv_handle_t *)&w.deadline, NULL);
 	uv_close((uv_handle_t *)&w.turn, NULL);
 }
@@ -272,20 +271,22 @@ static void on_end(void *hint, const char *why)
 static void run_until(bool (*enough)(void))
 {
 	struct torap_error err = { "" };
-	struct torap_zsocket_options server = { .secret_key = w.keys.curve_secret,
-		.public_key = w.keys.curve_public };
+	struct torap_zmtp_options server = { .secret_key = w.keys.curve_secret,
+		.public_key = w.keys.curve_public,
+		.counts = &w.counts,
+		.admit = admit,
+		.on_message = on_message,
+		.on_gone = on_gone,
+		.on_turn = on_peers_turn };
 	char endpoint[128];
 	w.enough = enough;
 	w.closing = false;
 	w.hellos = 0;
 	w.acked = 0;
 	uv_loop_init(&w.loop);
-	w.context = zmq_ctx_new();
-	cr_assert_eq(torap_zap_open(&w.zap, &w.loop, w.context, admit, NULL, &err), 0, "%s", err.text);
-	w.socket = torap_zsocket_listen(w.context, "tcp://127.0.0.1:0", &server, &err);
-	cr_assert_not_null(w.socket, "%s", err.text);
-	cr_assert(torap_zsocket_endpoint(w.socket, endpoint, sizeof endpoint));
-	cr_assert_eq(torap_zloop_watch(&w.watch, &w.loop, w.socket, on_ready, NULL, &err), 0);
+	cr_assert_eq(torap_zmtp_listen(&w.listener, &w.loop, "tcp://127.0.0.1:0", &server, &err), 0, "%s",
+		err.text);
+	torap_zmtp_endpoint(w.listener, endpoint, sizeof endpoint);
 	struct torap_zlink_peer good = { .name = (char *)"good", .endpoint = endpoint };
 	memcpy(good.key, w.keys.curve_public, sizeof good.key);
 	brokers[config.brokers_count - 1] = good;
@@ -298,7 +299,6 @@ static void run_until(bool (*enough)(void))
 	cr_assert_eq(follow_open(&w.follow, &w.loop, &options, &err), 0, "%s", err.text);
 	uv_run(&w.loop, UV_RUN_DEFAULT);
 	cr_assert_eq(uv_loop_close(&w.loop), 0);
-	zmq_ctx_term(w.context);
 }
 
 static unsigned problems;

@@ -251,7 +251,6 @@ Test(zsocket, knows_the_descriptor_of_the_connection_a_message_came_over)
 			while (torap_zmessage_receive(&m, l.listener, true) == TORAP_ZSOCKET_NONE)
 				usleep(1000);
 		cr_assert_geq(m.fd, 0);
-		cr_assert_not(m.has_key);
 		struct sockaddr_storage name;
 		socklen_t size = sizeof name;
 		cr_assert_eq(getpeername(m.fd, (struct sockaddr *)&name, &size), 0, "%s", strerror(errno));
@@ -364,18 +363,6 @@ Test(zsocket, knows_an_endpoint_before_it_is_used)
 		cr_expect_lt(torap_zsocket_check(bad[i], &err), 0, "%s", bad[i]);
 		cr_expect(strstr(err.text, bad[i]), "%s", err.text);
 	}
-}
-
-/* Without a ZAP handler libzmq would let every key in. */
-Test(zsocket, refuses_to_listen_with_keys_when_nobody_checks_them)
-{
-	uint8_t key[TORAP_CURVE_KEY_SIZE] = { 1 };
-	struct torap_zsocket_options options = { .secret_key = key, .public_key = key };
-	struct torap_error err = { "" };
-	void *context = zmq_ctx_new();
-	cr_assert_null(torap_zsocket_listen(context, "tcp://127.0.0.1:*", &options, &err));
-	cr_assert(strstr(err.text, "ZAP"), "%s", err.text);
-	zmq_ctx_term(context);
 }
 
 static void key_pair(uint8_t *public, uint8_t *secret)
