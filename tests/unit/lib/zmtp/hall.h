@@ -1,0 +1,229 @@
+/* hall.h: a listener with an owner of a few lines, and libzmq's dealers that dial it, all on a loop that the test turns. */
+#pragma once
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <uv.h>
+#include <zmq.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "kit/zmtp_client.h"
+#include "loop/zdealer.h"
+#include "loop/zsocket.h"
+#include "zmtp/listener.h"
+
+enum { KNOWN = 2, STRANGE = 3, STEP_MS = 2, WAIT_MS = 30000, PEERS_MAX = 8, CUT_LATER_MS = 300 };
+
+/* What the listener's owner does with a message, after it was counted. */
+enum manner { ANSWER, KEEP_QUIET, CUT_AT_ONCE, SAY_LAST_AND_CUT };
+
+/* A listener that admits one key, and libzmq's dealers, on whose sockets the tests look. */
+struct hall {
+	uv_loop_t loop;
+	uv_timer_t step;
+	void *context;
+	struct torap_zmtp_listener *listener;
+	struct torap_zmtp_counts counts;
+	uint8_t public[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
+	char endpoint[128], address[64];
+	uint8_t admitted; /* the seed of a key */
+	enum manner manner;
+	unsigned asked, messages, turns, gone;
+	bool turn_due, closed;
+	struct torap_zmtp_peer *peer, *gone_peer; /* the latest */
+	size_t frames;                            /* of the latest message */
+};
+
+static inline bool on_admit(void *hint, const uint8_t key[static TORAP_CURVE_KEY_SIZE], const char *address)
+{
+	struct hall *h = hint;
+	uint8_t known[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
+	zmtp_keys(h->admitted, known, secret);
+	h->asked++;
+	snprintf(h->address, sizeof h->address, "%s", address);
+	return memcmp(key, known, sizeof known) == 0;
+}
+
+static inline void say_last_and_cut(struct torap_zmtp_peer *peer)
+{
+	struct torap_buffer *last = torap_buffer_copy(torap_bytes("last", 4));
+	cr_assert(torap_zmtp_send(peer, &last, 1));
+	torap_buffer_unref(last);
+	torap_zmtp_cut(peer, CUT_LATER_MS);
+}
+
+static inline void on_message(
+	void *hint, struct torap_zmtp_peer *peer, struct torap_buffer **frames, size_t count)
+{
+	struct hall *h = hint;
+	h->peer = peer;
+	h->messages++;
+	h->frames = count;
+	h->turn_due = true;
+	if (!torap_zmtp_mark(peer))
+		torap_zmtp_set_mark(peer, h); /* known: it may send more than a megabyte */
+	if (h->manner == ANSWER)
+		cr_assert(torap_zmtp_send(peer, frames, count));
+	else if (h->manner == CUT_AT_ONCE)
+		torap_zmtp_cut(peer, 0);
+	else if (h->manner == SAY_LAST_AND_CUT)
+		say_last_and_cut(peer);
+}
+
+static inline void on_gone(void *hint, struct torap_zmtp_peer *peer)
+{
+	struct hall *h = hint;
+	h->gone++;
+	h->gone_peer = peer;
+	h->turn_due = true;
+}
+
+static inline void on_turn(void *hint)
+{
+	struct hall *h = hint;
+	cr_assert(h->turn_due, "a turn in which nothing came");
+	h->turn_due = false;
+	h->turns++;
+}
+
+static inline void on_step(uv_timer_t *timer)
+{
+	(void)timer; /* The loop does not sleep longer. */
+}
+
+static inline int listen_at(struct hall *h, const char *endpoint, struct torap_error *err)
+{
+	struct torap_zmtp_options options = { .secret_key = h->secret,
+		.public_key = h->public,
+		.counts = &h->counts,
+		.admit = on_admit,
+		.on_message = on_message,
+		.on_gone = on_gone,
+		.on_turn = on_turn,
+		.hint = h };
+	return torap_zmtp_listen(&h->listener, &h->loop, endpoint, &options, err);
+}
+
+static inline void hall_init(struct hall *h, const char *endpoint)
+{
+	struct torap_error err = { "" };
+	*h = (struct hall){ .admitted = KNOWN, .context = zmq_ctx_new() };
+	zmtp_keys(1, h->public, h->secret);
+	uv_loop_init(&h->loop);
+	uv_timer_init(&h->loop, &h->step);
+	uv_timer_start(&h->step, on_step, STEP_MS, STEP_MS);
+	cr_assert_eq(listen_at(h, endpoint, &err), 0, "%s", err.text);
+	torap_zmtp_endpoint(h->listener, h->endpoint, sizeof h->endpoint);
+}
+
+static inline void on_closed(void *hint)
+{
+	struct hall *h = hint;
+	cr_assert_not(h->closed, "told twice");
+	h->closed = true;
+}
+
+/* The loop runs out, so nothing holds it any more; asan sees to the memory. */
+static inline void hall_close(struct hall *h)
+{
+	unsigned gone = h->gone;
+	torap_zmtp_close(h->listener, on_closed, h);
+	cr_assert_not(h->closed, "libuv has not let go of it yet");
+	uv_close((uv_handle_t *)&h->step, NULL);
+	uv_run(&h->loop, UV_RUN_DEFAULT);
+	cr_assert(h->closed);
+	cr_assert_eq(h->counts.connections, 0u);
+	cr_assert_eq(h->gone, gone, "those that are cut are not told");
+	cr_assert_eq(uv_loop_close(&h->loop), 0);
+}
+
+static inline void hall_finish(struct hall *h)
+{
+	hall_close(h);
+	zmq_ctx_term(h->context);
+}
+
+static inline void turn(struct hall *h)
+{
+	uv_run(&h->loop, UV_RUN_ONCE);
+}
+
+static inline uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+/* Runs the loop until it is so. */
+#define run_until(h, condition)                                                                              \
+	for (uint64_t run_began_ms = now_ms(); !(condition);) {                                              \
+		cr_assert_lt(now_ms() - run_began_ms, WAIT_MS, "in vain: " #condition);                      \
+		turn(h);                                                                                     \
+	}
+
+static inline void run_for(struct hall *h, uint64_t ms)
+{
+	for (uint64_t end_ms = now_ms() + ms; now_ms() < end_ms;)
+		turn(h);
+}
+
+static inline struct torap_zdealer *dial_as(struct hall *h, uint8_t who, const uint8_t *server)
+{
+	struct torap_error err = { "" };
+	uint8_t public[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
+	struct torap_zdealer *d;
+	zmtp_keys(who, public, secret);
+	struct torap_zsocket_options options = {
+		.secret_key = secret, .public_key = public, .server_key = server
+	};
+	cr_assert_eq(torap_zdealer_open(&d, NULL, h->context, h->endpoint, &options, NULL, NULL, &err), 0,
+		"%s", err.text);
+	return d;
+}
+
+static inline struct torap_zdealer *dial(struct hall *h)
+{
+	return dial_as(h, KNOWN, h->public);
+}
+
+static inline void say_frames(struct torap_zdealer *d, struct torap_buffer *const *frames, size_t count)
+{
+	cr_assert_eq(torap_zmessage_send(torap_zdealer_socket(d), NULL, 0, frames, count), 0);
+}
+
+static inline void say(struct torap_zdealer *d, const char *text)
+{
+	struct torap_buffer *frame = torap_buffer_copy(torap_bytes(text, strlen(text)));
+	say_frames(d, &frame, 1);
+	torap_buffer_unref(frame);
+}
+
+static inline bool hears(struct torap_zdealer *d, struct torap_zmessage *m)
+{
+	return torap_zmessage_receive(m, torap_zdealer_socket(d), false) == 0;
+}
+
+static inline void hear(struct hall *h, struct torap_zdealer *d, const char *text)
+{
+	struct torap_zmessage m;
+	run_until(h, hears(d, &m));
+	cr_assert_eq(m.count, 1u);
+	cr_assert(torap_bytes_equal(torap_buffer_bytes(m.frames[0]), torap_bytes(text, strlen(text))));
+	torap_zmessage_finish(&m);
+}
+
+/* There and back, once. */
+static inline void exchange(
+	struct hall *h, struct torap_zdealer *d, struct torap_buffer *const *frames, size_t count)
+{
+	struct torap_zmessage m;
+	say_frames(d, frames, count);
+	run_until(h, hears(d, &m));
+	cr_assert_eq(h->frames, count);
+	cr_assert_eq(m.count, count);
+	for (size_t i = 0; i < count; i++)
+		cr_assert(torap_bytes_equal(torap_buffer_bytes(m.frames[i]),
+				  frames[i] ? torap_buffer_bytes(frames[i]) : torap_bytes(NULL, 0)),
+			"frame %zu of %zu", i, count);
+	torap_zmessage_finish(&m);
+}
