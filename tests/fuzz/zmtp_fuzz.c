@@ -1,6 +1,8 @@
-/* What a dialler sends (lib/zmtp/connection.h), in parts of any size.  The first byte says how far it has come: 0 nowhere, 1 after HELLO, else
- * the connection is open.  The second is the size of the parts.  Once it is open each further piece (a byte of flags, a byte of size) is
- * sealed as its key's holder would, so that the inside is reached; a size of 255 takes the rest as it is. */
+/* A ZMTP connection and whoever dials it, by the first byte: 'r', bytes as they come, of which the second says how they are cut; 's', a
+ * client that has shaken hands and seals rightly what the input says, so that the inside is reached.  Chance is not: whole handshakes in
+ * the corpus stay good.  What is told must be what was said, and nothing may be left. */
+#include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,102 +11,335 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool admit(struct torap_zmtp_connection *c, const uint8_t key[static TORAP_CURVE_KEY_SIZE])
+enum { KNOWN = 2, LARGE_MAX = 1 << 20, SUM_MAX = 4 << 20, ENOUGH = 4096 };
+
+/* The connection first, so that callbacks find the rest. */
+struct call {
+	struct torap_zmtp_connection connection;
+	struct torap_zmtp_manners manners;
+	struct zmtp_client client;
+	struct torap_writer said, heard;
+	unsigned cut;                            /* how bytes are cut */
+	crypto_generichash_state expected, told; /* of all frames and where messages end */
+	size_t expected_frames;                  /* of the message that is being said */
+	size_t expected_messages, told_messages, sum;
+};
+
+/* Chance. */
+
+static uint32_t chance;
+
+static const char *chance_name(void)
 {
-	(void)c;
-	return key[0] != 0;
+	return "the same each time";
 }
 
+static uint32_t chance_random(void)
+{
+	return chance = chance * 1664525 + 1013904223;
+}
+
+static void chance_buf(void *const out, const size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		((uint8_t *)out)[i] = (uint8_t)(chance_random() >> 24);
+}
+
+static struct randombytes_implementation no_chance = {
+	.implementation_name = chance_name, .random = chance_random, .buf = chance_buf
+};
+
+/* What came. */
+
+static bool admit(struct torap_zmtp_connection *c, const uint8_t key[static TORAP_CURVE_KEY_SIZE])
+{
+	const struct call *t = (const struct call *)c;
+	return memcmp(key, t->client.public, TORAP_CURVE_KEY_SIZE) == 0;
+}
+
+static void hash_frame(crypto_generichash_state *h, const uint8_t *data, size_t size)
+{
+	crypto_generichash_update(h, (const uint8_t *)&size, sizeof size);
+	if (size)
+		crypto_generichash_update(h, data, size);
+}
+
+static void hash_end(crypto_generichash_state *h)
+{
+	crypto_generichash_update(h, (const uint8_t *)"end", 3);
+}
+
+/* And says it again, by reference. */
 static void on_message(struct torap_zmtp_connection *c, struct torap_buffer **frames, size_t count)
 {
-	if (count == 0 || count > TORAP_ZMTP_FRAMES_MAX)
-		abort();
-	torap_zmtp_put(c, frames, count);
+	struct call *t = (struct call *)c;
+	assert(count > 0 && count <= TORAP_ZMTP_FRAMES_MAX);
+	for (size_t i = 0; i < count; i++)
+		hash_frame(&t->told, frames[i]->data, frames[i]->size);
+	hash_end(&t->told);
+	t->told_messages++;
+	int r = torap_zmtp_put(c, frames, count);
+	assert(r == 0 || c->queued == TORAP_ZMTP_QUEUE_MAX);
+}
+
+static size_t next_part(struct call *t)
+{
+	t->cut = t->cut * 1103515245 + 12345;
+	unsigned n = t->cut >> 16;
+	return n & 3 ? 1 + n / 4 % 16 : 1 + n / 4 % 70000;
 }
 
 /* As the listener does it. */
-static const char *take(struct torap_zmtp_connection *c, const struct torap_writer *said, size_t part)
+static const char *take(struct call *t)
 {
 	const char *why = NULL;
-	for (size_t at = 0, n; at < said->size && !why; at += n) {
+	for (size_t at = 0, size; at < t->said.size && !why; at += size) {
 		size_t room_size;
-		uint8_t *room = torap_zmtp_room(c, &room_size);
-		n = said->size - at < part ? said->size - at : part;
-		if (room && n > room_size)
-			n = room_size;
-		if (room)
-			memcpy(room, said->data + at, n);
-		why = room ? torap_zmtp_filled(c, n) : torap_zmtp_take(c, said->data + at, n);
+		uint8_t *room = torap_zmtp_room(&t->connection, &room_size), *part;
+		size = next_part(t);
+		if (size > t->said.size - at)
+			size = t->said.size - at;
+		if (room && size > room_size)
+			size = room_size;
+		if (room) {
+			memcpy(room, t->said.data + at, size);
+			why = torap_zmtp_filled(&t->connection, size);
+			continue;
+		}
+		part = malloc(size); /* so that nobody reads beyond it */
+		assert(part);
+		memcpy(part, t->said.data + at, size);
+		why = torap_zmtp_take(&t->connection, part, size);
+		free(part);
 	}
+	t->said.size = 0;
+	if (why)
+		torap_zmtp_end(&t->connection);
 	return why;
 }
 
-static void hear(struct torap_zmtp_connection *c, struct torap_writer *heard)
+static void hear(struct call *t)
 {
-	heard->size = 0;
-	if (torap_zmtp_fill(c, heard, SIZE_MAX) || torap_zmtp_waiting(c))
-		abort();
+	int r = torap_zmtp_fill(&t->connection, &t->heard, ENOUGH);
+	assert(r == 0);
 }
 
-static void shake_hands(struct torap_zmtp_connection *c, struct zmtp_client *client, bool whole)
+static void begin(struct call *t, unsigned cut)
 {
-	struct torap_writer said = { 0 }, heard = { 0 };
-	uint8_t flags;
-	struct torap_bytes in, body;
-	zmtp_client_greeting(torap_write_room(&said, ZMTP_GREETING_SIZE));
-	zmtp_client_hello(client, &said);
-	if (take(c, &said, SIZE_MAX))
-		abort();
-	hear(c, &heard);
-	in = torap_bytes(heard.data + ZMTP_GREETING_SIZE, heard.size - ZMTP_GREETING_SIZE);
-	if (!zmtp_client_next(&in, &flags, &body) || !zmtp_client_welcome(client, body))
-		abort();
-	said.size = 0;
-	if (whole)
-		zmtp_client_initiate(client, &said);
-	if (take(c, &said, SIZE_MAX) || c->state != (whole ? TORAP_ZMTP_OPEN : TORAP_ZMTP_INITIATE))
-		abort();
-	hear(c, &heard);
-	torap_writer_finish(&said);
-	torap_writer_finish(&heard);
+	memset(t, 0, sizeof *t);
+	chance = 1;
+	t->cut = cut;
+	t->manners = (struct torap_zmtp_manners){ .admit = admit, .on_message = on_message };
+	zmtp_keys(1, t->manners.keys.public, t->manners.keys.secret);
+	zmtp_client_init(&t->client, KNOWN, t->manners.keys.public);
+	crypto_generichash_init(&t->expected, NULL, 0, 32);
+	crypto_generichash_init(&t->told, NULL, 0, 32);
+	int r = torap_zmtp_begin(&t->connection, &t->manners);
+	assert(r == 0);
 }
 
-static void seal_pieces(struct zmtp_client *client, struct torap_writer *said, struct torap_reader *r)
+static void end(struct call *t)
 {
-	while (!r->failed && r->at < r->end) {
-		uint8_t flags = torap_read_u8(r), size = torap_read_u8(r);
-		size_t left = (size_t)(r->end - r->at);
-		struct torap_bytes piece = torap_read_bytes(r, size < left ? size : left);
-		if (size == 255)
-			torap_write_bytes(said, piece);
-		else
-			zmtp_client_message(client, said, flags, piece);
+	torap_zmtp_finish(&t->connection);
+	torap_writer_finish(&t->said);
+	torap_writer_finish(&t->heard);
+}
+
+/* Anybody. */
+static void take_raw(struct torap_bytes bytes, unsigned cut)
+{
+	static struct call t;
+	begin(&t, cut);
+	torap_write_bytes(&t.said, bytes);
+	const char *why = take(&t);
+	assert(!why || *why);
+	while (torap_zmtp_waiting(&t.connection)) {
+		t.heard.size = 0;
+		hear(&t);
 	}
+	end(&t);
+}
+
+/* A client that is in. */
+
+static struct torap_bytes next_heard(struct call *t, size_t *at)
+{
+	struct torap_bytes in, body;
+	uint8_t flags;
+	while (torap_zmtp_waiting(&t->connection))
+		hear(t);
+	in = torap_bytes(t->heard.data + *at, t->heard.size - *at);
+	bool good = zmtp_client_next(&in, &flags, &body);
+	assert(good);
+	*at = t->heard.size - in.size;
+	return body;
+}
+
+static void shake_hands(struct call *t)
+{
+	uint8_t greeting[ZMTP_GREETING_SIZE];
+	size_t at = ZMTP_GREETING_SIZE;
+	struct torap_writer metadata = { 0 };
+	zmtp_client_greeting(greeting);
+	torap_write_bytes(&t->said, torap_bytes(greeting, sizeof greeting));
+	zmtp_client_hello(&t->client, &t->said);
+	const char *why = take(t);
+	assert(!why);
+	bool good = zmtp_client_welcome(&t->client, next_heard(t, &at));
+	assert(good);
+	zmtp_client_initiate(&t->client, &t->said);
+	why = take(t);
+	assert(!why && t->connection.state == TORAP_ZMTP_OPEN);
+	good = zmtp_client_ready(&t->client, next_heard(t, &at), &metadata);
+	assert(good && at == t->heard.size);
+	torap_writer_finish(&metadata);
+	t->heard.size = 0;
+}
+
+/* Opens all that the connection has to say: in order, and nothing of it is spoiled. */
+static void hear_all(struct call *t)
+{
+	while (torap_zmtp_waiting(&t->connection)) {
+		hear(t);
+		struct torap_bytes in = torap_bytes(t->heard.data, t->heard.size), body;
+		uint8_t flags;
+		while (in.size) {
+			struct torap_writer plain = { 0 };
+			bool good = zmtp_client_next(&in, &flags, &body) && flags <= 2 &&
+				    zmtp_client_open(&t->client, body, &flags, &plain);
+			assert(good && flags <= 2);
+			torap_writer_finish(&plain);
+		}
+		t->heard.size = 0;
+	}
+}
+
+static void say_frame(struct call *t, uint8_t flags, struct torap_bytes payload)
+{
+	t->sum += payload.size;
+	zmtp_client_message(&t->client, &t->said, flags, payload);
+	if (flags & TORAP_CURVE_COMMAND)
+		return;
+	hash_frame(&t->expected, payload.data, payload.size);
+	t->expected_frames++;
+	if (flags & TORAP_CURVE_MORE)
+		return;
+	hash_end(&t->expected);
+	t->expected_frames = 0;
+	t->expected_messages++;
+}
+
+static void say_large(struct call *t, uint8_t flags, size_t size)
+{
+	uint8_t *zeros = calloc(1, size + 1);
+	assert(zeros);
+	say_frame(t, flags, torap_bytes(zeros, size));
+	free(zeros);
+}
+
+static void say_many(struct call *t, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		say_frame(t, TORAP_CURVE_MORE, torap_bytes("x", i % 2));
+}
+
+static void say_ping(struct call *t, struct torap_bytes context)
+{
+	struct torap_writer w = { 0 };
+	torap_write_bytes(&w, torap_bytes("\4PING\0\1", 7));
+	torap_write_bytes(&w, context);
+	say_frame(t, TORAP_CURVE_COMMAND, torap_bytes(w.data, w.size));
+	torap_writer_finish(&w);
+}
+
+static void expect_told(struct call *t)
+{
+	uint8_t a[32], b[32];
+	if (t->expected_frames) /* of a message that is not whole: hashed already */
+		return;
+	crypto_generichash_state expected = t->expected, told = t->told;
+	crypto_generichash_final(&expected, a, sizeof a);
+	crypto_generichash_final(&told, b, sizeof b);
+	assert(t->expected_messages == t->told_messages && memcmp(a, b, sizeof a) == 0);
+}
+
+/* One thing that a client may do.  False: after this, the connection has to end, or may. */
+static bool act(struct call *t, struct torap_reader *r)
+{
+	uint8_t what = torap_read_u8(r), flags = torap_read_u8(r);
+	size_t size = torap_read_u8(r);
+	struct torap_bytes bytes;
+	if (what < 'l')
+		size = size < (size_t)(r->end - r->at) ? size : (size_t)(r->end - r->at);
+	switch (what) {
+	case 'f':
+		say_frame(t, flags, torap_read_bytes(r, size));
+		return true;
+	case 'p':
+		bytes = torap_bytes("0123456789abcdef", size % 17);
+		say_ping(t, bytes);
+		return true;
+	case 'l':
+		say_large(t, flags & 3, (size * 4099 + flags) % LARGE_MAX);
+		return true;
+	case 'm':
+		say_many(t, (unsigned)size * 4);
+		return true;
+	case 's':
+		t->client.sent += size;
+		return true;
+	case 'h':
+		hear_all(t);
+		return true;
+	case 'b': /* back */
+		t->client.sent -= size < t->client.sent ? size : 0;
+		return false;
+	case 'r': /* not sealed */
+		torap_write_bytes(&t->said, torap_read_bytes(r, size));
+		return false;
+	case 'x': /* the owner has enough */
+		torap_zmtp_end(&t->connection);
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void take_sealed(struct torap_bytes bytes, unsigned cut)
+{
+	static struct call t;
+	struct torap_reader r = torap_reader(bytes);
+	bool right = true;
+	begin(&t, cut);
+	shake_hands(&t);
+	t.connection.known = cut & 1;
+	while (!r.failed && r.at < r.end && t.connection.state == TORAP_ZMTP_OPEN && t.sum < SUM_MAX) {
+		right = act(&t, &r) && right;
+		const char *why = take(&t);
+		if (!right)
+			continue;
+		/* Who does all rightly is heard, but for what is too much. */
+		assert(!why || strcmp(why, "a message that is too large") == 0 ||
+			strcmp(why, "a PING that is too long") == 0);
+		if (!why)
+			expect_told(&t);
+	}
+	if (t.connection.state == TORAP_ZMTP_OPEN)
+		hear_all(&t);
+	end(&t);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct torap_zmtp_manners manners = { .admit = admit, .on_message = on_message };
-	struct torap_zmtp_connection c;
-	struct zmtp_client client;
-	struct torap_writer said = { 0 }, heard = { 0 };
+	static bool begun;
+	if (!begun)
+		randombytes_set_implementation(&no_chance);
+	begun = true;
 	if (size < 2)
 		return 0;
-	zmtp_keys(1, manners.keys.public, manners.keys.secret);
-	zmtp_client_init(&client, 2, manners.keys.public);
-	if (torap_zmtp_begin(&c, &manners))
-		abort();
-	if (data[0] > 0)
-		shake_hands(&c, &client, data[0] > 1);
-	struct torap_reader r = torap_reader(torap_bytes(data + 2, size - 2));
-	if (data[0] > 1)
-		seal_pieces(&client, &said, &r);
-	else
-		torap_write_bytes(&said, torap_bytes(data + 2, size - 2));
-	if (!take(&c, &said, data[1] + 1))
-		hear(&c, &heard);
-	torap_writer_finish(&said);
-	torap_writer_finish(&heard);
-	torap_zmtp_finish(&c);
+	if (data[0] == 'r')
+		take_raw(torap_bytes(data + 2, size - 2), data[1]);
+	else if (data[0] == 's')
+		take_sealed(torap_bytes(data + 2, size - 2), data[1]);
 	return 0;
 }
