@@ -603,7 +603,7 @@ void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark)
 {
 	p->mark = mark;
 	p->connection.known = mark;
-	if (!p->closing)
+	if (!p->mute) /* Else it is being cut. */
 		set_deadline(p, !mark, GREET_MS);
 }
 
