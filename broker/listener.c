@@ -157,8 +157,7 @@ static void take_over(struct broker_session *newer)
 	if (older)
 		broker_session_end_alone(older, "said hello again", 0, NULL);
 	torap_zmtp_set_mark(newer->peer, newer);
-	if (newer->lane == TORAP__LANE__LANE_CRITICAL)
-		torap_zmtp_set_urgent(newer->peer);
+	torap_zmtp_set_urgent(newer->peer, newer->lane == TORAP__LANE__LANE_CRITICAL);
 }
 
 static int greet(struct broker_listener *l, struct broker_door *door, struct torap_zmtp_peer *peer,

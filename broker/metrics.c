@@ -197,7 +197,7 @@ static void policy(struct torap_writer *body, struct broker *b)
 		(double)memo.drops);
 	torap_metric_one(body, "torap_broker_connections", "gauge",
 		"Connections to its endpoints, those without a session too", (double)b->zmtp.connections);
-	torap_metric_one(body, "torap_broker_zap_refused_total", "counter",
+	torap_metric_one(body, "torap_broker_keys_refused_total", "counter",
 		"Handshakes with a key that nobody here knows", (double)b->zmtp.refused);
 	torap_metric_one(body, "torap_broker_connections_broken_total", "counter",
 		"Connections that ended because of what came over them, or of a handshake that took too long",

@@ -150,18 +150,21 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 {
 	struct archive_agent *a = hint;
 	struct archive_window w = window(a);
-	size_t without, strange = 0;
-	if (archive_cameras_set(&a->cameras, rows, count, &w, torap_app_wall(), &without)) {
+	size_t without = 0, strange = 0;
+	if (archive_cameras_set(&a->cameras, rows, count, &w, torap_app_wall())) {
 		torap_fail(
 			"ARCHIVE-ROWS", "no memory for %zu registry rows; the old ones stay in force", count);
 		return;
 	}
-	for (size_t i = 0; i < a->cameras.count; i++)
-		strange += !archive_config_recorder(&a->config, a->cameras.list[i].recorder);
-	torap_info("ARCHIVE-ROWS", "the node's registry has %zu cameras with a recorder", a->cameras.count);
+	for (size_t i = 0; i < a->cameras.count; i++) {
+		const char *recorder = a->cameras.list[i].recorder;
+		without += !*recorder;
+		strange += *recorder && !archive_config_recorder(&a->config, recorder);
+	}
+	torap_info("ARCHIVE-ROWS", "the node's registry has %zu cameras", a->cameras.count);
 	if (without)
-		torap_warn("ARCHIVE-WITHOUT",
-			"%zu cameras name no recorder: nobody asks what is kept of them", without);
+		torap_warn("ARCHIVE-WITHOUT", "%zu cameras name no recorder: they are reported as unknown",
+			without);
 	if (strange)
 		torap_warn("ARCHIVE-STRANGE",
 			"%zu cameras name a recorder that %s does not have: they are reported as unknown",

@@ -85,26 +85,22 @@ static void take_over(struct archive_cameras *c, struct archive_camera *list, si
 }
 
 int archive_cameras_set(struct archive_cameras *c, const struct kit_row *rows, size_t count,
-	const struct archive_window *w, struct torap_wall now, size_t *without)
+	const struct archive_window *w, struct torap_wall now)
 {
 	struct archive_camera *list = calloc(count + 1, sizeof *list);
-	size_t taken = 0;
-	*without = 0;
 	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		if (!*rows[i].recorder) {
-			++*without;
-		} else if (!copy(&list[taken++], &rows[i])) {
-			forget_all(list, taken);
+		if (!copy(&list[i], &rows[i])) {
+			forget_all(list, i + 1);
 			return -ENOMEM;
 		}
 	}
-	qsort(list, taken, sizeof *list, by_address);
-	take_over(c, list, taken, w, now);
+	qsort(list, count, sizeof *list, by_address);
+	take_over(c, list, count, w, now);
 	forget_all(c->list, c->count);
 	c->list = list;
-	c->count = taken;
+	c->count = count;
 	c->at = 0;
 	return 0;
 }

@@ -38,10 +38,9 @@ struct archive_window {
 	uint32_t at_s, over_s;
 };
 
-/* Takes over what the node's registry says; a camera that was there keeps its moment.  Rows without a recorder are left out; *without is
- * their count.  0 or -ENOMEM: then nothing has changed. */
+/* Takes over what the node's registry says; a camera that was there keeps its moment.  0 or -ENOMEM: then nothing has changed. */
 int archive_cameras_set(struct archive_cameras *c, const struct kit_row *rows, size_t count,
-	const struct archive_window *w, struct torap_wall now, size_t *without);
+	const struct archive_window *w, struct torap_wall now);
 void archive_cameras_finish(struct archive_cameras *c);
 
 /* One that is due, not running, and of which `busy` does not say that its recorder is; NULL: none.  In turn, so that no camera starves. */

@@ -96,6 +96,8 @@ static int fill(struct archive_job *job, const struct archive_camera *camera,
 	if (!copy(&job->address, camera->address) || !copy(&job->recorder, camera->recorder) ||
 		!copy(&job->recording, camera->recording) || !set_excuses(job, camera, config))
 		return no_memory(err);
+	if (!*camera->recorder)
+		return torap_errorf(err, -EINVAL, "its row in the registry names no recorder");
 	if (!r)
 		return torap_errorf(
 			err, -EINVAL, "the configuration has no recorder \"%s\"", camera->recorder);

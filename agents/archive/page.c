@@ -11,8 +11,8 @@ static void write_metrics(void *hint, struct torap_writer *body)
 	int64_t now = torap_app_wall().us;
 	for (size_t i = 0; i < a->cameras.count; i++)
 		due += !a->cameras.list[i].running && a->cameras.list[i].next.us <= now;
-	torap_metric_one(body, "torap_archive_cameras", "gauge",
-		"Cameras with a recorder in the node's registry.", (double)a->cameras.count);
+	torap_metric_one(body, "torap_archive_cameras", "gauge", "Cameras in the node's registry.",
+		(double)a->cameras.count);
 	torap_metric_one(body, "torap_archive_due", "gauge",
 		"Cameras whose moment has come and that wait for their turn.", (double)due);
 	torap_metric_one(

@@ -98,18 +98,34 @@ uint64_t rtsp_keep_unsaved(const struct rtsp_agent *a)
 			       : 0;
 }
 
+static void save_last(struct rtsp_saving *s, int result)
+{
+	const struct rtsp_agent *a = s->hint;
+	struct torap_error err;
+	(void)result; /* of an older one */
+	if (rtsp_state_save(
+		    s->part, s->part == RTSP_STATE_FAULTS ? a->faults : a->config.state, &a->cameras, &err))
+		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
+}
+
+/* Now, or when the thread that writes an older one is done: the loop waits for it. */
+static void save_for_good(struct rtsp_saving *s, enum rtsp_state_part part)
+{
+	s->part = part;
+	if (s->active)
+		s->on_done = save_last;
+	else
+		save_last(s, 0);
+}
+
 void rtsp_keep_last(struct rtsp_agent *a)
 {
-	struct torap_error err;
 	rtsp_saving_abandon(&a->saving);
 	rtsp_saving_abandon(&a->saving_faults);
 	if (!a->config.state || !a->has_rows)
 		return;
-	/* One that a thread has is as good as ours. */
-	if (!a->saving.active && rtsp_state_save(RTSP_STATE_BASELINES, a->config.state, &a->cameras, &err))
-		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
-	if (!a->saving_faults.active && rtsp_state_save(RTSP_STATE_FAULTS, a->faults, &a->cameras, &err))
-		torap_fail("RTSP-STATE", "%s; the old one stays", err.text);
+	save_for_good(&a->saving, RTSP_STATE_BASELINES);
+	save_for_good(&a->saving_faults, RTSP_STATE_FAULTS);
 	rtsp_tell_save(a);
 }
 

@@ -39,8 +39,7 @@ static struct rtsp_told *add(
 		return NULL;
 	}
 	uint64_t number = b->next++;
-	*slot(b, number) =
-		(struct rtsp_told){ .camera = camera->number, .at = at, .since = now, .again = now };
+	*slot(b, number) = (struct rtsp_told){ .camera = camera->number, .at = at, .again = now };
 	if (camera->told_last)
 		slot(b, camera->told_last)->next = number;
 	else
@@ -115,7 +114,7 @@ struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_came
 		struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
 		if (t->done || t->offered)
 			continue;
-		if (!camera || is_for_others(t, camera) || now.us - t->since.us > give_up_us) {
+		if (!camera || is_for_others(t, camera)) {
 			b->lost += camera != NULL;
 			finish_one(b, camera, n, false);
 		} else if (camera->told_first == n && torap_mono_reached(t->again, now)) {
@@ -149,15 +148,18 @@ void rtsp_outbox_verdict(struct rtsp_outbox *b, const struct rtsp_cameras *camer
 	if (number < b->first || number >= b->next || !slot(b, number)->offered || slot(b, number)->done)
 		return;
 	struct rtsp_told *t = slot(b, number);
+	struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
 	t->offered = false;
-	if (!taken) {
+	if (!taken && !t->refused.us)
+		t->refused = now;
+	if (!taken && now.us - t->refused.us <= give_up_us) {
 		t->again = torap_mono_add_ms(now, AGAIN_MS);
 		return;
 	}
-	struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
-	if (!t->mass)
+	b->lost += !taken;
+	if (taken && !t->mass)
 		note(b, camera, &t->report);
-	finish_one(b, camera, number, true);
+	finish_one(b, camera, number, taken);
 }
 
 void rtsp_outbox_finish(struct rtsp_outbox *b)

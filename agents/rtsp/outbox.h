@@ -1,7 +1,8 @@
 /* outbox.h: reports that are not durable yet.
  *
  * A camera does not repeat what the node has not taken, so this agent does, in the order of each camera: what was refused waits a
- * while, what was offered when the node went is offered again when it is back, and what the node never takes goes after a day. */
+ * while, what was offered when the node went is offered again when it is back, and what the node refuses, and still refuses a day later, is
+ * given up.  While no node is there nothing grows old. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,7 +21,7 @@ struct rtsp_told {
 	struct rtsp_mass_note
 		*mass; /* owned; not NULL: this is told, in the name of the camera, and no report */
 	struct torap_wall at;
-	struct torap_mono since, again; /* made; not to be offered before */
+	struct torap_mono refused, again; /* first, 0: not yet; not to be offered before */
 	bool offered, done;
 };
 
@@ -29,7 +30,7 @@ struct rtsp_outbox {
 	uint32_t room;
 	uint64_t first, next; /* numbers, from 1 on */
 	uint32_t count;       /* not done */
-	uint64_t lost;        /* no room, or a day old */
+	uint64_t lost;        /* no room, refused for a day, or of an outage that others would be told of */
 	uint64_t changes;     /* of what is durable: cameras' `told` */
 	void *hint;
 	/* What was told of an outage is durable, or was given up (its camera is gone, or another audience's now); not NULL when such is added. */
@@ -45,7 +46,7 @@ bool rtsp_outbox_add_mass(struct rtsp_outbox *b, struct rtsp_camera *camera, str
 /* The next report that may be offered, from number *from on (begin with 0; it is then moved on).  NULL: none. */
 struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t *from,
 	uint64_t *number, struct torap_mono now);
-/* The node's verdict; with !taken it waits. */
+/* The node's verdict; with !taken it waits, a day at most. */
 void rtsp_outbox_verdict(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t number,
 	bool taken, struct torap_mono now);
 void rtsp_outbox_finish(struct rtsp_outbox *b);

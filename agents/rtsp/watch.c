@@ -97,7 +97,9 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 	bool failed = c->outcome != RTSP_OUTCOME_PICTURE;
 	a->counters.outcomes[c->outcome]++;
 	c->tried = true;
-	if (failed)
+	if (c->outcome == RTSP_OUTCOME_LOCAL)
+		a->counters.local++; /* Ours is the fault, not the camera's. */
+	else if (failed)
 		fail(a, c, c->outcome);
 	else if (c->measure) {
 		c->measure->shot.rate_mhz = c->rate_mhz;

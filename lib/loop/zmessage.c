@@ -53,14 +53,6 @@ static int receive_part(zmq_msg_t *part, void *socket)
 	return errno == EAGAIN ? TORAP_ZSOCKET_NONE : -errno;
 }
 
-/* libzmq puts the connection's properties on every part that came over it, and on the routing id only if no look at ZMQ_EVENTS
- * came before: so the frame after it is asked. */
-static void read_origin(struct torap_zmessage *m, zmq_msg_t *first)
-{
-	const char *fd = zmq_msg_gets(first, "__fd");
-	m->fd = fd ? (int)strtol(fd, NULL, 10) : -1;
-}
-
 static bool take_peer(struct torap_zmessage *m, zmq_msg_t *part)
 {
 	size_t size = zmq_msg_size(part);
@@ -75,7 +67,6 @@ int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_route
 {
 	m->count = 0;
 	m->peer_size = 0;
-	m->fd = -1;
 
 	zmq_msg_t part;
 	zmq_msg_init(&part);
@@ -89,8 +80,6 @@ int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_route
 			break;
 		}
 		more = zmq_msg_more(&part);
-		if (i == (is_router ? 1 : 0))
-			read_origin(m, &part);
 		if (verdict)
 			continue;
 		if (is_router && i == 0) {

@@ -27,8 +27,6 @@ enum {
 	RECONNECT_MS_MAX = 2000,
 	/* How long a dialler waits for an answer to its handshake. */
 	HANDSHAKE_MS = 5000,
-	BACKLOG =
-		4096, /* connections not yet accepted: after a restart thousands come at once; the kernel bounds it by somaxconn */
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_COUNT = 3,
@@ -78,12 +76,6 @@ static int set_dialler(void *socket, const struct torap_zsocket_options *o)
 		set_key(socket, ZMQ_CURVE_SECRETKEY, o->secret_key) < 0)
 		return -1;
 	return 0;
-}
-
-static int set_listener(void *socket)
-{
-	return set_int(socket, ZMQ_ROUTER_MANDATORY, 1) < 0 || set_int(socket, ZMQ_BACKLOG, BACKLOG) < 0 ? -1
-													 : 0;
 }
 
 int torap_zsocket_check(const char *endpoint, struct torap_error *err)
@@ -185,7 +177,8 @@ void *torap_zsocket_listen(void *context, const char *endpoint, const struct tor
 	if (torap_zsocket_check(endpoint, err) != 0)
 		return NULL;
 	void *socket = zmq_socket(context, ZMQ_ROUTER);
-	if (!socket || set_common(socket, endpoint, options) < 0 || set_listener(socket) < 0)
+	if (!socket || set_common(socket, endpoint, options) < 0 ||
+		set_int(socket, ZMQ_ROUTER_MANDATORY, 1) < 0)
 		torap_errorf(err, -errno, "cannot listen on %s: %s", endpoint, zmq_strerror(errno));
 	else if (bind_listener(socket, endpoint, err) == 0)
 		return socket;

@@ -46,7 +46,6 @@ struct torap_zmessage {
 	size_t count;
 	uint8_t peer[TORAP_ZPEER_MAX]; /* ROUTER only: the routing id, taken off the front */
 	size_t peer_size;
-	int fd; /* the connection's descriptor (metadata "__fd"), -1 when not known */
 };
 
 enum torap_zsocket_answer {
@@ -63,7 +62,6 @@ void torap_zmessage_finish(struct torap_zmessage *m);
 int torap_zmessage_send(void *socket, const uint8_t *peer, size_t peer_size,
 	struct torap_buffer *const *frames, size_t count);
 
-/* Ends the TCP connection that a message came over: the peer notices at once, and its session's pipe goes away.  libzmq may have
- * closed the descriptor and given its number to a newer connection meanwhile; the worst is then that an innocent peer connects again
- * and resumes.  Use the descriptor of the peer's latest message. */
+/* Ends a TCP connection: both ends notice at once.  libzmq may have closed the descriptor and given its number to a newer one
+ * meanwhile; the worst is then that this is dialled again, and resumes. */
 void torap_zsocket_drop(int fd);

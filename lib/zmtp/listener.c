@@ -20,6 +20,7 @@ enum {
 	HANDSHAKE_MS =
 		5000, /* how long a scanner may hold a descriptor, and a refused dialler waits before it asks again */
 	HANDSHAKES_A_TURN = 32, /* steps, of up to 0.15 ms each: alarms pass when thousands come at once */
+	ACCEPTS_A_TURN = 64,    /* some 10 µs each, likewise */
 	TICK_MS = 100,
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_INTERVAL_S = 5,
@@ -33,6 +34,7 @@ enum {
 	TURN_SIZE =
 		2
 		<< 20, /* sealed in one turn of the loop, some 4 ms: alarms that come meanwhile wait for it */
+	WRITES_A_TURN = 512,      /* likewise: of small messages it is not the sealing that takes time */
 	SCRATCH_KEPT = 512 << 10, /* what stays of the memory for sealing */
 };
 
@@ -52,7 +54,7 @@ struct torap_zmtp_peer {
 };
 
 struct peer_list {
-	struct torap_zmtp_peer *first;
+	struct torap_zmtp_peer *first, *last; /* the newest, the oldest */
 };
 
 /* Who has something that waits, oldest first. */
@@ -74,8 +76,9 @@ struct torap_zmtp_listener {
 	uint8_t *read;             /* READ_SIZE */
 	struct torap_writer write; /* sealed, for one peer at a time */
 	unsigned handshakes;       /* steps of them in this turn */
+	unsigned accepts;          /* in this turn */
 	bool turn_due;
-	bool accept_due;    /* a connection waits for memory, or for a descriptor */
+	bool accept_due;    /* a connection waits for its turn, or for memory */
 	bool accept_failed; /* said so, in this tick */
 	uint64_t connections_max;
 	size_t handles;
@@ -89,6 +92,8 @@ struct rest {
 	struct torap_zmtp_peer *peer;
 	uint8_t data[];
 };
+
+static void accept_one(struct torap_zmtp_listener *l);
 
 static struct torap_zmtp_peer *peer_of(struct torap_zmtp_connection *c)
 {
@@ -109,6 +114,8 @@ static void join_list(struct torap_zmtp_peer *p)
 	p->next = list->first;
 	if (p->next)
 		p->next->previous = p;
+	else
+		list->last = p;
 	list->first = p;
 }
 
@@ -116,6 +123,8 @@ static void leave_list(struct torap_zmtp_peer *p)
 {
 	if (p->next)
 		p->next->previous = p->previous;
+	else
+		list_of(p)->last = p->previous;
 	if (p->previous)
 		p->previous->next = p->next;
 	else
@@ -301,7 +310,8 @@ static size_t flush(struct torap_zmtp_peer *p)
 
 static void flush_list(struct dirty_list *list)
 {
-	for (size_t sealed = 0; list->first && sealed < TURN_SIZE;)
+	size_t sealed = 0;
+	for (unsigned writes = 0; list->first && sealed < TURN_SIZE && writes < WRITES_A_TURN; writes++)
 		sealed += flush(take_dirty(list));
 }
 
@@ -313,7 +323,9 @@ static void on_idle(uv_idle_t *idle)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct torap_zmtp_listener *l = prepare->data;
-	l->handshakes = 0;
+	l->handshakes = l->accepts = 0;
+	if (l->accept_due)
+		accept_one(l);
 	flush_list(&l->dirty_urgent);
 	flush_list(&l->dirty);
 	if (l->dirty.first || l->dirty_urgent.first || l->turn_due)
@@ -366,6 +378,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 						    : torap_zmtp_filled(c, (size_t)n);
 	if (why)
 		lose(p, why);
+	else if (c->state == TORAP_ZMTP_REFUSED)
+		uv_read_stop(stream); /* What it says until it is cut takes no steps from others. */
 	else if (!p->closing && !p->writing && torap_zmtp_waiting(c))
 		mark_dirty(p);
 }
@@ -418,13 +432,27 @@ static int set_tcp(struct torap_zmtp_peer *p)
 	return r;
 }
 
+/* Who is not known yet goes for who comes, the oldest first: it had the most time. */
+static void make_room(struct torap_zmtp_listener *l)
+{
+	if (l->timed.last)
+		lose(l->timed.last, "no room for connections");
+}
+
+/* As long as a connection is not taken, libuv asks for no further one. */
 static void accept_one(struct torap_zmtp_listener *l)
 {
+	l->accept_due = true;
+	if (l->accepts >= ACCEPTS_A_TURN)
+		return;
+	if (l->options.counts->connections >= l->connections_max)
+		make_room(l);
 	struct torap_zmtp_peer *p =
 		l->options.counts->connections < l->connections_max ? calloc(1, sizeof *p) : NULL;
-	l->accept_due = !p; /* As long as a connection is not taken, libuv asks for no further one. */
 	if (!p)
 		return;
+	l->accept_due = false;
+	l->accepts++;
 	p->listener = l;
 	uv_tcp_init(l->loop, &p->tcp);
 	p->tcp.data = p;
@@ -453,8 +481,7 @@ static void on_connection(uv_stream_t *stream, int status)
 	if (!l->accept_failed)
 		torap_warn("CONNECTION-LOST", "a connection could not be taken: %s", uv_strerror(status));
 	l->accept_failed = true;
-	if (l->timed.first)
-		lose(l->timed.first, "no room for connections");
+	make_room(l);
 }
 
 static void cut_overdue(struct torap_zmtp_peer *p)
@@ -463,7 +490,7 @@ static void cut_overdue(struct torap_zmtp_peer *p)
 		close_peer(p);
 	else
 		lose(p, p->connection.state == TORAP_ZMTP_REFUSED ? NULL
-			: p->connection.state == TORAP_ZMTP_OPEN  ? "not a word after the handshake"
+			: p->connection.state == TORAP_ZMTP_OPEN  ? "no session after the handshake"
 								  : "the handshake takes too long");
 }
 
@@ -477,8 +504,6 @@ static void on_tick(uv_timer_t *tick)
 			cut_overdue(p);
 	}
 	l->accept_failed = false;
-	if (l->accept_due)
-		accept_one(l);
 }
 
 static void on_check(uv_check_t *check)
@@ -607,9 +632,9 @@ void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark)
 		set_deadline(p, !mark, GREET_MS);
 }
 
-void torap_zmtp_set_urgent(struct torap_zmtp_peer *p)
+void torap_zmtp_set_urgent(struct torap_zmtp_peer *p, bool urgent)
 {
-	p->urgent = true;
+	p->urgent = urgent;
 }
 
 int torap_zmtp_fd(const struct torap_zmtp_peer *p)

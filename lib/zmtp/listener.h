@@ -53,11 +53,11 @@ const uint8_t *torap_zmtp_key(const struct torap_zmtp_peer *p);
 /* The owner's mark: NULL to begin with.  A peer without one is cut after 10 s, and may send no more than a megabyte at once. */
 void *torap_zmtp_mark(const struct torap_zmtp_peer *p);
 void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark);
-/* Its messages leave before those of others. */
-void torap_zmtp_set_urgent(struct torap_zmtp_peer *p);
+/* Its messages leave before those of others, from the next on. */
+void torap_zmtp_set_urgent(struct torap_zmtp_peer *p, bool urgent);
 /* The descriptor, for ztraffic.h. */
 int torap_zmtp_fd(const struct torap_zmtp_peer *p);
-/* Frames as they are; NULL is an empty one.  False: no memory, or the peer has not taken some ten thousand earlier ones; it is best cut. */
+/* Frames as they are; NULL is an empty one.  False: no memory, or the peer has not taken 65,536 earlier ones; it is best cut. */
 bool torap_zmtp_send(struct torap_zmtp_peer *p, struct torap_buffer *const *frames, size_t count);
 /* Nothing is heard of it any more.  The connection ends at once, or after a while (what was sent to it may then still reach it). */
 void torap_zmtp_cut(struct torap_zmtp_peer *p, unsigned after_ms);

@@ -223,9 +223,9 @@ void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark)
 	p->mark = mark;
 }
 
-void torap_zmtp_set_urgent(struct torap_zmtp_peer *p)
+void torap_zmtp_set_urgent(struct torap_zmtp_peer *p, bool urgent)
 {
-	(void)p;
+	(void)p, (void)urgent;
 }
 
 int torap_zmtp_fd(const struct torap_zmtp_peer *p)
@@ -319,7 +319,6 @@ int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_route
 	arrival->count = 0; /* The frames are the receiver's now. */
 	sim_message_destroy(arrival);
 	m->peer_size = 0;
-	m->fd = -1;
 	return 0;
 }
 

@@ -81,11 +81,15 @@ void rtsp_evidence_request(struct rtsp_evidence *e, const Torap__AgentRequest *r
 
 void rtsp_evidence_gone(struct rtsp_evidence *e, struct rtsp_camera *c, bool stays)
 {
-	if (!stays)
-		rtsp_wish_forget(e, c); /* what the registry does not know any more is asked for nothing */
+	static const char gone[] = "its row has left the registry";
+	if (!stays) { /* What the registry does not know any more is asked for nothing. */
+		rtsp_wish_give_up(e, c, gone);
+		rtsp_record_give_up(e, c, gone);
+		return;
+	}
 	/* Of a camera that stays, a clip under way is kept: it goes on with what the new session sends, or, when the camera is only sampled
 	 * from now on, ends with the next tick, which knows the new row. */
-	if (!stays || (c->track && !c->track->recording))
+	if (c->track && !c->track->recording)
 		rtsp_record_forget(e, c);
 }
 

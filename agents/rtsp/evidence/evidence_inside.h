@@ -50,7 +50,8 @@ const char *rtsp_evidence_not_stored(struct rtsp_evidence *e, int result, const 
 void rtsp_wish_for(struct rtsp_evidence *e, struct rtsp_camera *c, const struct rtsp_alarm *alarm,
 	uint32_t alarms, uint64_t request, struct torap_mono now);
 void rtsp_wishes_tick(struct rtsp_evidence *e, struct torap_mono now);
-void rtsp_wish_forget(struct rtsp_evidence *e, struct rtsp_camera *c);
+/* There will be no picture: that is told, for each alarm that it was for. */
+void rtsp_wish_give_up(struct rtsp_evidence *e, struct rtsp_camera *c, const char *reason);
 void rtsp_wishes_finish(struct rtsp_evidence *e);
 
 /* A clip of the camera is wanted; one that is being recorded goes on for it. */
@@ -58,3 +59,5 @@ void rtsp_record(struct rtsp_evidence *e, struct rtsp_camera *c, const struct rt
 	uint32_t alarms, uint64_t request, struct torap_mono now);
 void rtsp_recordings_tick(struct rtsp_evidence *e, struct torap_mono now);
 void rtsp_record_forget(struct rtsp_evidence *e, struct rtsp_camera *c);
+/* The same; and if a clip is under way, that there will be none is told. */
+void rtsp_record_give_up(struct rtsp_evidence *e, struct rtsp_camera *c, const char *reason);

@@ -49,6 +49,13 @@ static void no_clip(
 	rtsp_teller_missing(&e->teller, &item, reason, take, torap_app_mono());
 }
 
+void rtsp_record_give_up(struct rtsp_evidence *e, struct rtsp_camera *c, const char *reason)
+{
+	if (c->track && c->track->recording)
+		no_clip(e, c, &c->track->occasion, reason);
+	rtsp_record_forget(e, c);
+}
+
 void rtsp_record(struct rtsp_evidence *e, struct rtsp_camera *c, const struct rtsp_alarm *alarm,
 	uint32_t alarms, uint64_t request, struct torap_mono now)
 {

@@ -273,10 +273,10 @@ void rtsp_wishes_tick(struct rtsp_evidence *e, struct torap_mono now)
 	}
 }
 
-void rtsp_wish_forget(struct rtsp_evidence *e, struct rtsp_camera *c)
+void rtsp_wish_give_up(struct rtsp_evidence *e, struct rtsp_camera *c, const char *reason)
 {
-	if (c->wish)
-		free_wish(e, c, c->wish);
+	while (c->wish) /* twice, if there are alarms that came later */
+		fail_wish(e, c, c->wish, reason);
 }
 
 void rtsp_wishes_finish(struct rtsp_evidence *e)

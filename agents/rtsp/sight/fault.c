@@ -47,6 +47,7 @@ static const char *const outcomes[RTSP_OUTCOMES] = {
 	[RTSP_OUTCOME_STALLED] = "stalled",
 	[RTSP_OUTCOME_ENDED] = "ended",
 	[RTSP_OUTCOME_ANSWERED] = "answered",
+	[RTSP_OUTCOME_LOCAL] = "local",
 };
 
 const char *rtsp_fault_name(enum rtsp_fault fault)

@@ -70,6 +70,7 @@ enum rtsp_outcome {
 	RTSP_OUTCOME_STALLED,     /* it flowed, and stopped */
 	RTSP_OUTCOME_ENDED,       /* the other side closed */
 	RTSP_OUTCOME_ANSWERED,    /* a glance: it described its video, and no more was asked */
+	RTSP_OUTCOME_LOCAL, /* for want of memory, descriptors or ports here: it says nothing of the camera */
 	RTSP_OUTCOMES,
 };
 const char *rtsp_outcome_name(enum rtsp_outcome outcome);

@@ -14,7 +14,9 @@ enum {
 	REQUESTS_OF_CAMERA_MAX = 32,
 	KEEP_ALIVE_S = 20,
 	KEPT_ROOM = 4096, /* for a packet that is cut in two */
-	TIMEOUT_S = 60
+	TIMEOUT_S = 60,
+	REPORT_S =
+		3600, /* a sender report is as good as that: after 6.6 hours the difference of RTP clocks means nothing */
 };
 
 const struct rtsp_limits rtsp_limits_default = {
@@ -120,7 +122,7 @@ static void ask_transport(struct rtsp_session *s)
 	if (s->udp) {
 		uint16_t port = s->port->open_ports(s->hint);
 		if (!port) {
-			end(s, RTSP_OUTCOME_NO_ROUTE);
+			end(s, RTSP_OUTCOME_LOCAL);
 			return;
 		}
 		snprintf(more, sizeof more, "Transport: RTP/AVP;unicast;client_port=%u-%u\r\n", port,
@@ -409,6 +411,7 @@ void rtsp_session_packet(
 		struct rtsp_sender_report report;
 		if (rtsp_sender_report_read(&report, packet)) {
 			s->report = report;
+			s->reported_at = now.mono;
 			s->has_report = true;
 		}
 		return;
@@ -457,10 +460,11 @@ static size_t take_units(struct rtsp_session *s, struct torap_bytes in, struct r
 	while (s->step != RTSP_STEP_OVER) {
 		struct rtsp_unit u;
 		rtsp_unit_take(&u, torap_bytes(in.data + taken, in.size - taken));
+		taken +=
+			u.size; /* of what is not complete: blank lines before it, which nobody may pile up */
 		if (u.sort == RTSP_UNIT_MORE)
 			break;
 		on_unit(s, &u, now);
-		taken += u.size;
 	}
 	return taken;
 }
@@ -497,8 +501,8 @@ void rtsp_session_bytes(struct rtsp_session *s, struct torap_bytes bytes, struct
 		if (s->step != RTSP_STEP_OVER)
 			torap_write_bytes(in, torap_bytes(bytes.data + taken, bytes.size - taken));
 	}
-	if (in->failed)
-		end(s, RTSP_OUTCOME_BAD_ANSWER);
+	if (in->failed) /* memory */
+		end(s, RTSP_OUTCOME_LOCAL);
 }
 
 /* Time. */
@@ -550,6 +554,8 @@ void rtsp_session_tick(struct rtsp_session *s, struct rtsp_session_now now)
 	default:
 		return;
 	}
+	if (s->has_report && passed(s->reported_at, REPORT_S * (int64_t)TORAP_US_PER_S, now))
+		s->has_report = false;
 	if (s->step >= RTSP_STEP_WAITING && s->step < RTSP_STEP_OVER &&
 		passed(s->kept_alive, s->keep_alive_us, now))
 		keep_alive(s, now);

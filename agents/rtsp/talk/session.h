@@ -95,7 +95,8 @@ struct rtsp_session {
 	struct torap_mono kept_alive, packet_at, keyframe_at;
 
 	struct rtsp_assembly assembly;
-	bool has_report;
+	bool has_report; /* one that is not too old */
+	struct torap_mono reported_at;
 	struct rtsp_sender_report report;
 	uint64_t packets, strange, keyframes;
 };

@@ -295,6 +295,12 @@ static enum rtsp_outcome outcome_of(int error)
 		return RTSP_OUTCOME_REFUSED;
 	case UV_ETIMEDOUT:
 		return RTSP_OUTCOME_TIMEOUT_CONNECT;
+	case UV_EMFILE:
+	case UV_ENFILE:
+	case UV_ENOBUFS:
+	case UV_ENOMEM:
+	case UV_EAI_MEMORY:
+		return RTSP_OUTCOME_LOCAL;
 	default:
 		return RTSP_OUTCOME_NO_ROUTE;
 	}
@@ -345,7 +351,8 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
 	if (!s->closing && status == 0 && list)
 		connect_to(s, list->ai_addr, list->ai_addrlen);
 	else if (!s->closing)
-		rtsp_session_fail(&s->session, RTSP_OUTCOME_NO_NAME);
+		rtsp_session_fail(&s->session,
+			outcome_of(status) == RTSP_OUTCOME_LOCAL ? RTSP_OUTCOME_LOCAL : RTSP_OUTCOME_NO_NAME);
 	uv_freeaddrinfo(list);
 	if (!s->closing) {
 		s->handles--;

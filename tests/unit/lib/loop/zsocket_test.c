@@ -202,7 +202,7 @@ Test(zsocket, outlives_connections_that_are_cut_in_the_middle_of_messages)
 		for (int i = 0; i < 200; i++)
 			if (torap_zmessage_send(l.listener, m.peer, m.peer_size, parts, PARTS) != 0)
 				break;
-		torap_zsocket_drop(m.fd);
+		torap_zsocket_drop(torap_zdealer_fd(l.dealer));
 		torap_zmessage_finish(&m);
 		while (torap_zmessage_receive(&m, l.dialler, false) == 0) {
 			cr_assert_eq(m.count, PARTS);
@@ -237,29 +237,6 @@ Test(zsocket, refuses_a_whole_message_when_the_pipe_is_full)
 	link_finish(&l);
 }
 
-/* Both ways to receive: at once, and after a look at ZMQ_EVENTS, which leaves the routing id without its properties. */
-Test(zsocket, knows_the_descriptor_of_the_connection_a_message_came_over)
-{
-	struct link l;
-	struct torap_zmessage m;
-	link_init(&l, "tcp://127.0.0.1:*");
-	for (int looked = 0; looked < 2; looked++) {
-		send_text(l.dialler, "hello");
-		if (looked)
-			wait_receive(&m, l.listener, true);
-		else
-			while (torap_zmessage_receive(&m, l.listener, true) == TORAP_ZSOCKET_NONE)
-				usleep(1000);
-		cr_assert_geq(m.fd, 0);
-		struct sockaddr_storage name;
-		socklen_t size = sizeof name;
-		cr_assert_eq(getpeername(m.fd, (struct sockaddr *)&name, &size), 0, "%s", strerror(errno));
-		cr_assert_eq(name.ss_family, AF_INET);
-		torap_zmessage_finish(&m);
-	}
-	link_finish(&l);
-}
-
 /* The dialler comes back by itself, over another connection, as another peer; the old peer is gone. */
 Test(zsocket, drops_one_connection_and_the_dialler_comes_back)
 {
@@ -268,7 +245,7 @@ Test(zsocket, drops_one_connection_and_the_dialler_comes_back)
 	link_init(&l, "tcp://127.0.0.1:*");
 	send_text(l.dialler, "one");
 	wait_receive(&first, l.listener, true);
-	torap_zsocket_drop(first.fd);
+	torap_zsocket_drop(torap_zdealer_fd(l.dealer));
 	torap_zsocket_drop(-1);
 
 	struct torap_buffer *frame = pattern(10, 0);

@@ -1,11 +1,6 @@
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "hall.h"
 #include "kit/heap.h"
+#include "raw.h"
 #include "zmtp/connection.h"
 
 static struct torap_buffer *pattern(size_t size, unsigned seed)
@@ -137,7 +132,7 @@ Test(peers, lets_nobody_wait_for_one_that_takes_much)
 	struct torap_zmtp_peer *peer = h.peer;
 	say(modest, "hello");
 	hear(&h, modest, "hello");
-	torap_zmtp_set_urgent(h.peer);
+	torap_zmtp_set_urgent(h.peer, true);
 	struct torap_buffer *b = pattern(1 << 20, 3);
 	for (int i = 0; i < MUCH; i++)
 		cr_assert(torap_zmtp_send(peer, &b, 1));
@@ -173,69 +168,6 @@ Test(peers, lets_nothing_through_from_a_socket_without_keys)
 	torap_zdealer_close(plain, NULL, NULL);
 	torap_zdealer_close(d, NULL, NULL);
 	hall_finish(&h);
-}
-
-/* A TCP connection to the listener that does not block. */
-static int connect_raw(const struct hall *h)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	to.sin_port = htons((uint16_t)atoi(strrchr(h->endpoint, ':') + 1));
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0, "%s", strerror(errno));
-	cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	return fd;
-}
-
-static void write_raw(int fd, struct torap_writer *w)
-{
-	cr_assert_eq(write(fd, w->data, w->size), (ssize_t)w->size);
-	w->size = 0;
-}
-
-/* So many bytes. */
-static struct torap_bytes read_raw(struct hall *h, int fd, uint8_t *out, size_t size)
-{
-	size_t came = 0;
-	for (uint64_t began_ms = now_ms(); came < size;) {
-		ssize_t n = read(fd, out + came, size - came);
-		cr_assert(n > 0 || (n < 0 && errno == EAGAIN), "the connection has ended");
-		cr_assert_lt(now_ms() - began_ms, WAIT_MS);
-		came += n > 0 ? (size_t)n : 0;
-		turn(h);
-	}
-	return torap_bytes(out, size);
-}
-
-static bool has_ended(int fd)
-{
-	char byte;
-	ssize_t n = read(fd, &byte, 1);
-	return n == 0 || (n < 0 && errno == ECONNRESET);
-}
-
-/* A handshake by hand, as far as READY. */
-static int dial_raw(struct hall *h, struct zmtp_client *c)
-{
-	enum { READY = 2 + TORAP_CURVE_READY_OVERHEAD + 35 };
-	uint8_t greeting[ZMTP_GREETING_SIZE], in[256];
-	struct torap_writer out = { 0 }, metadata = { 0 };
-	int fd = connect_raw(h);
-	zmtp_client_init(c, KNOWN, h->public);
-	zmtp_client_greeting(greeting);
-	torap_write_bytes(&out, torap_bytes(greeting, sizeof greeting));
-	zmtp_client_hello(c, &out);
-	write_raw(fd, &out);
-	read_raw(h, fd, in, ZMTP_GREETING_SIZE);
-	struct torap_bytes welcome = read_raw(h, fd, in, 2 + TORAP_CURVE_WELCOME_SIZE);
-	cr_assert(zmtp_client_welcome(c, torap_bytes(welcome.data + 2, welcome.size - 2)));
-	zmtp_client_initiate(c, &out);
-	write_raw(fd, &out);
-	struct torap_bytes ready = read_raw(h, fd, in, READY);
-	cr_assert(zmtp_client_ready(c, torap_bytes(ready.data + 2, ready.size - 2), &metadata));
-	torap_writer_finish(&metadata);
-	torap_writer_finish(&out);
-	return fd;
 }
 
 /* A header of nine bytes that comes in two parts, at each place where it can be cut: the loop goes on. */

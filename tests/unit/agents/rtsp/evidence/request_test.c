@@ -78,3 +78,24 @@ Test(request, names_each_camera_that_is_none_of_ours, .init = begin, .fini = fin
 	rtsp_evidence_request(evidence, &request); /* it comes again with each hello */
 	cr_expect_eq(evidence->unknown, ASKED - 1);
 }
+
+/* Its row goes while its picture and its clip are under way, for an alarm and a later one: of each it is told that there is none. */
+Test(request, tells_that_a_camera_has_left_the_registry, .init = begin, .fini = finish)
+{
+	struct rtsp_camera *c = rtsp_cameras_named(&agent.cameras, "known");
+	const struct rtsp_alarm alarm = { .stream = "node-a/critical/0000000000000001", .seq = 1 };
+	c->held = true;
+	cr_assert_eq(rtsp_requests_begin(&evidence->requests, 7, torap_app_mono()), RTSP_REQUEST_NEW);
+	rtsp_wish_for(evidence, c, &alarm, 1, 7, torap_app_mono());
+	rtsp_record(evidence, c, &alarm, 1, 7, torap_app_mono());
+	cr_assert(c->track && c->track->recording);
+	rtsp_requests_release(&evidence->requests, 7);
+	cr_assert_eq(evidence->teller.count, 0);
+	rtsp_evidence_gone(evidence, c, false);
+	cr_expect_eq(evidence->teller.count, 2, "%u are told", (unsigned)evidence->teller.count);
+	cr_expect_eq(evidence->wishes_count, 0);
+	cr_expect_eq(evidence->tracks, 0);
+	cr_expect_gt(evidence->requests.list[0].open, 0, "not done before these are durable");
+	rtsp_evidence_gone(evidence, c, false);
+	cr_expect_eq(evidence->teller.count, 2, "once");
+}

@@ -12,6 +12,7 @@
 static struct rtsp_session s;
 static char sent[8192];
 static unsigned keyframes, ports_opened;
+static bool ports_there;
 static struct rtsp_shot shot;
 static uint16_t met;
 static struct rtsp_session_now now;
@@ -28,7 +29,7 @@ static uint16_t on_open_ports(void *hint)
 {
 	(void)hint;
 	ports_opened++;
-	return 40000;
+	return ports_there ? 40000 : 0;
 }
 
 static void on_meet_ports(void *hint, uint16_t media, uint16_t control)
@@ -57,6 +58,7 @@ static void begin_as(const char *user, enum rtsp_transport transport)
 {
 	now = (struct rtsp_session_now){ { 1000 * S }, { 1800000000 * S } };
 	keyframes = ports_opened = met = 0;
+	ports_there = true;
 	*sent = 0;
 	cr_assert(rtsp_session_init(
 		&s, &port, NULL, &rtsp_limits_default, URL, user, "secret", transport, 7, now.mono));
@@ -295,6 +297,31 @@ Test(session, believes_a_second_refusal, .fini = finish)
 	for (int i = 0; i < 10 && !rtsp_session_over(&s); i++)
 		answer("401 Unauthorized",
 			"WWW-Authenticate: Digest realm=\"x\", nonce=\"1\", stale=true\r\n\r\n");
+	check_over(RTSP_OUTCOME_UNAUTHORISED);
+}
+
+Test(session, does_not_blame_a_camera_for_our_lack_of_ports, .fini = finish)
+{
+	begin_as("", RTSP_TRANSPORT_UDP);
+	ports_there = false;
+	describe();
+	check_over(RTSP_OUTCOME_LOCAL);
+}
+
+/* Blank lines are nothing, however many, and the answer behind them is heard. */
+Test(session, keeps_nothing_of_blank_lines, .fini = finish)
+{
+	enum { PIECES = 1000 };
+	static char blank[4096];
+	memset(blank, '\n', sizeof blank);
+	begin();
+	for (int i = 0; i < PIECES; i++) {
+		bytes(blank, sizeof blank);
+		cr_assert_eq(s.in.size, 0);
+	}
+	bytes("\r\n\r\nRT", 6);
+	cr_expect_eq(s.in.size, 2);
+	bytes("SP/1.0 401 Unauthorized\r\nCSeq: 1\r\n\r\n", 38);
 	check_over(RTSP_OUTCOME_UNAUTHORISED);
 }
 
