@@ -321,7 +321,8 @@ Test(session, keeps_nothing_of_blank_lines, .fini = finish)
 	}
 	bytes("\r\n\r\nRT", 6);
 	cr_expect_eq(s.in.size, 2);
-	bytes("SP/1.0 401 Unauthorized\r\nCSeq: 1\r\n\r\n", 38);
+	static const char rest[] = "SP/1.0 401 Unauthorized\r\nCSeq: 1\r\n\r\n";
+	bytes(rest, sizeof rest - 1);
 	check_over(RTSP_OUTCOME_UNAUTHORISED);
 }
 
