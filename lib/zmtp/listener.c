@@ -1,6 +1,7 @@
 #include "zmtp/listener.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sodium.h>
@@ -308,10 +309,10 @@ static size_t flush(struct torap_zmtp_peer *p)
 	return w->size;
 }
 
-static void flush_list(struct dirty_list *list)
+static void flush_list(struct dirty_list *list, unsigned writes_max)
 {
 	size_t sealed = 0;
-	for (unsigned writes = 0; list->first && sealed < TURN_SIZE && writes < WRITES_A_TURN; writes++)
+	for (unsigned writes = 0; list->first && sealed < TURN_SIZE && writes < writes_max; writes++)
 		sealed += flush(take_dirty(list));
 }
 
@@ -326,8 +327,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	l->handshakes = l->accepts = 0;
 	if (l->accept_due)
 		accept_one(l);
-	flush_list(&l->dirty_urgent);
-	flush_list(&l->dirty);
+	flush_list(&l->dirty_urgent, WRITES_A_TURN);
+	flush_list(&l->dirty, WRITES_A_TURN);
 	if (l->dirty.first || l->dirty_urgent.first || l->turn_due)
 		uv_idle_start(&l->idle, on_idle);
 	else
@@ -599,8 +600,8 @@ void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hin
 		p->mute = true;
 	for (struct torap_zmtp_peer *p = l->others.first; p; p = p->next)
 		p->mute = true;
-	flush_list(&l->dirty_urgent);
-	flush_list(&l->dirty);
+	flush_list(&l->dirty_urgent, UINT_MAX);
+	flush_list(&l->dirty, UINT_MAX);
 	while (l->timed.first)
 		close_peer(l->timed.first);
 	while (l->others.first)
