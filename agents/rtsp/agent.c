@@ -153,6 +153,7 @@ static void offer_reports(struct rtsp_agent *a, struct torap_mono now)
 static void begin_turns(struct rtsp_agent *a, struct torap_mono now)
 {
 	uint32_t slot;
+	a->strain = rtsp_strain_next(a->strain, rtsp_pool_waiting(a->pool) >= LOOKS_BUSY);
 	while ((slot = rtsp_schedule_take(&a->schedule, now, rtsp_pool_waiting(a->pool) < LOOKS_BUSY)) !=
 		RTSP_NOBODY) {
 		struct rtsp_camera *c = a->cameras.slots[slot];

@@ -37,6 +37,7 @@ struct rtsp_agent {
 	struct rtsp_outages outages;
 	struct rtsp_outbox outbox;
 	struct rtsp_counters counters;
+	uint32_t strain; /* watch.h: 0 to RTSP_STRAIN_MAX */
 	struct kit *kit;
 	struct rtsp_evidence *evidence; /* NULL: not configured */
 	struct rtsp_saving saving, saving_faults;

@@ -8,6 +8,7 @@
 #include "agents/rtsp/evidence/evidence.h"
 #include "agents/rtsp/keep.h"
 #include "agents/rtsp/outage/outage_page.h"
+#include "agents/rtsp/watch.h"
 #include "loop/app.h"
 #include "loop/metric.h"
 
@@ -33,6 +34,9 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_one(body, "torap_rtsp_spared_total", "counter",
 		"Keyframes that were not decoded: the workers were behind, and they are like the last that was good.",
 		(double)c->spared);
+	torap_metric_one(body, "torap_rtsp_trust_seconds", "gauge",
+		"How long a camera is believed by the size of its keyframes: watch.trust, and up to twice that while even so the workers are behind.",
+		(double)rtsp_trust_us(a) / 1e6);
 	torap_metric_one(body, "torap_rtsp_skipped_total", "counter",
 		"Keyframes that the workers had no room for.", (double)c->skipped);
 	torap_metric_one(body, "torap_rtsp_looks_waiting", "gauge", "Keyframes with the workers now.",

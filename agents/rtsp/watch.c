@@ -203,8 +203,9 @@ static bool is_spared(struct rtsp_agent *a, struct rtsp_camera *c, const struct 
 	if (!a->config.trust_us)
 		return false;
 	struct rtsp_impression i = rtsp_impression_of(k->shot.codec, torap_bytes(k->data.data, k->data.size));
-	bool urgent = k->shot.arrived.us - c->impressions.good_at.us >= a->config.trust_us / 2;
-	if (rtsp_impressions_suffice(&c->impressions, &i, k->shot.arrived, a->config.trust_us) &&
+	const int64_t trust_us = rtsp_trust_us(a);
+	bool urgent = k->shot.arrived.us - c->impressions.good_at.us >= trust_us / 2;
+	if (rtsp_impressions_suffice(&c->impressions, &i, k->shot.arrived, trust_us) &&
 		rtsp_pool_behind(a->pool, urgent) && !wants_verdict(c))
 		return true;
 	rtsp_impressions_decode(&c->impressions, &i);

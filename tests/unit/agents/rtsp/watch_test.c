@@ -150,6 +150,27 @@ Test(watch, decodes_what_is_asked_for_suspect_or_no_trouble, .init = begin, .fin
 	}
 }
 
+/* When even so turns have to wait, all are believed for longer, up to twice as long, and only as long as that is so. */
+Test(watch, believes_longer_while_turns_have_to_wait, .init = begin, .fini = finish)
+{
+	const int64_t old_us = 300 * TORAP_US_PER_S; /* trust is 180 s */
+	for (unsigned spared = 0; spared < 2; spared++) {
+		for (int i = 0; i < 50; i++) /* as in the second half of trust */
+			keep_busy();
+		open_one();
+		c->impressions.good_at.us -= old_us;
+		show(SIZE);
+		cr_expect_eq(a.counters.spared, spared);
+		rtsp_watch_end(&a, c);
+		for (int i = 0; i < 1000; i++)
+			a.strain = rtsp_strain_next(a.strain, true);
+		cr_expect_eq(rtsp_trust_us(&a), 2 * a.config.trust_us);
+	}
+	for (int i = 0; i < 5000; i++)
+		a.strain = rtsp_strain_next(a.strain, false);
+	cr_expect_eq(rtsp_trust_us(&a), a.config.trust_us);
+}
+
 Test(watch, spares_a_sampled_camera_and_counts_it_when_its_timestamps_went_on, .init = begin, .fini = finish)
 {
 	keep_busy();
