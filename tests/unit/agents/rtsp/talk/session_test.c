@@ -480,3 +480,20 @@ Test(session, ends_what_loses_its_step, .fini = finish)
 	answer("200 OK", "Content-Length: 5\r\n\r\nhello");
 	check_over(RTSP_OUTCOME_BAD_SDP);
 }
+
+/* A camera that said once what its clock shows, and never again. */
+Test(session, believes_no_clock_that_was_told_an_hour_ago, .fini = finish)
+{
+	begin();
+	play();
+	say_clock();
+	for (uint16_t n = 0; n < 3600 / 5; n++) {
+		cr_assert(s.has_report, "after %u s", 5u * n);
+		send_packet(2, n, 90000u * 5 * (n + 1u), true, "\x65key", 4);
+		wait_s(5);
+	}
+	cr_expect_not(rtsp_session_over(&s));
+	cr_expect_eq(rtsp_session_clock(&s, 90000).us, 0);
+	say_clock();
+	cr_expect_neq(rtsp_session_clock(&s, 90000).us, 0);
+}
