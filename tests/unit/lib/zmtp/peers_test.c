@@ -239,14 +239,9 @@ Test(peers, keeps_references_for_a_peer_that_does_not_read)
 	enum { WAITING_MAX = 16 << 20 };
 	struct hall h;
 	struct zmtp_client c;
-	struct torap_writer out = { 0 };
 	hall_init(&h, "tcp://127.0.0.1:*");
 	h.manner = KEEP_QUIET;
-	int fd = dial_raw(&h, &c);
-	zmtp_client_message(&c, &out, 0, torap_bytes("hello", 5));
-	write_raw(fd, &out);
-	torap_writer_finish(&out);
-	run_until(&h, h.messages == 1);
+	int fd = arrive_raw(&h, &c);
 	struct torap_buffer *b = pattern(1 << 20, 5);
 	size_t before = heap_now;
 	unsigned sent = 0;
@@ -275,14 +270,9 @@ Test(peers, tells_of_a_peer_that_goes_while_much_waits_for_it)
 {
 	struct hall h;
 	struct zmtp_client c;
-	struct torap_writer out = { 0 };
 	hall_init(&h, "tcp://127.0.0.1:*");
 	h.manner = KEEP_QUIET;
-	int fd = dial_raw(&h, &c);
-	zmtp_client_message(&c, &out, 0, torap_bytes("hello", 5));
-	write_raw(fd, &out);
-	torap_writer_finish(&out);
-	run_until(&h, h.messages == 1);
+	int fd = arrive_raw(&h, &c);
 	struct torap_buffer *b = pattern(1 << 20, 5);
 	for (int i = 0; i < 50; i++)
 		cr_assert(torap_zmtp_send(h.peer, &b, 1));

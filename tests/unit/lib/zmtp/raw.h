@@ -81,3 +81,16 @@ static inline int dial_raw(struct hall *h, struct zmtp_client *c)
 	torap_writer_finish(&metadata);
 	return fd;
 }
+
+/* And says hello, which the listener's owner has heard. */
+static inline int arrive_raw(struct hall *h, struct zmtp_client *c)
+{
+	struct torap_writer out = { 0 };
+	unsigned heard = h->messages;
+	int fd = dial_raw(h, c);
+	zmtp_client_message(c, &out, 0, torap_bytes("hello", 5));
+	write_raw(fd, &out);
+	torap_writer_finish(&out);
+	run_until(h, h->messages > heard);
+	return fd;
+}
