@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -30,14 +29,13 @@
 #include "store/journal.h"
 #include "store/kv.h"
 #include "wire/compress.h"
+#include "zmtp/turn.h"
 
 enum {
 	TICK_MS = 240,
 	TICKS_PER_FLUSH =
 		4, /* less than a second: so often manifests that hold nothing for a feed reach it */
 	TICKS_PER_JUDGING = 4,
-	SOCKETS_MAX = 64 + BROKER_UPSTREAMS_MAX * 3 *
-				   8, /* each link has a monitor, and perhaps one that is closing */
 };
 
 /* Configuration. */
@@ -373,11 +371,9 @@ static int open_sockets(struct broker *b, struct torap_error *err)
 		{ "/status", "application/json", broker_status_page },
 		{ NULL, NULL, NULL },
 	};
-	b->zmq = zmq_ctx_new();
-	if (!b->zmq)
-		return torap_errorf(err, -ENOMEM, "no ZeroMQ context");
-	zmq_ctx_set(b->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
-	int r = open_links(b, err);
+	int r = torap_zmtp_turn_create(&b->turns, &b->app->loop, err);
+	if (!r)
+		r = open_links(b, err);
 	if (!r && b->config->metrics)
 		r = torap_http_open(&b->http, &b->app->loop, b->config->metrics, routes, b, err);
 	if (r)
@@ -432,6 +428,7 @@ void broker_stop(struct broker *b)
 		uv_close((uv_handle_t *)&b->tick, NULL);
 	broker_listener_close(b->listener);
 	broker_upstreams_close(b->upstreams);
+	torap_zmtp_turn_close(b->turns);
 	finish_stopping(b);
 }
 
@@ -444,8 +441,6 @@ struct broker *broker_destroy(struct broker *b)
 	b->own = broker_own_destroy(b->own);
 	b->upstreams = broker_upstreams_destroy(b->upstreams);
 	b->scan = broker_scan_destroy(b->scan);
-	if (b->zmq)
-		zmq_ctx_term(b->zmq);
 	b->streams = broker_streams_destroy(b->streams);
 	b->audience = broker_audience_destroy(b->audience);
 	b->absent = broker_absent_destroy(b->absent);

@@ -62,7 +62,7 @@ struct broker {
 	struct broker_mend mend;
 	struct broker_scan *scan;
 	struct broker_retention *retention;
-	void *zmq; /* of the upstreams */
+	struct torap_zmtp_turn *turns; /* what its connections have in common */
 	struct torap_zmtp_counts zmtp;
 	struct broker_sessions *sessions;
 	struct broker_listener *listener;

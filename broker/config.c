@@ -11,7 +11,7 @@
 #include "conf/keys.h"
 #include "conf/take.h"
 #include "conf/yaml.h"
-#include "loop/zsocket.h"
+#include "zmtp/endpoint.h"
 #include "wire/taxonomy.h"
 
 enum {
@@ -94,7 +94,7 @@ static int judge(struct broker_config *c, const char *path, const struct file *f
 		return torap_yaml_refuse(err, path, "store_size",
 			"\"%s\" is not a size of at least 16MiB, as 8GiB or 512MiB", f->store_size);
 	struct torap_error why;
-	if (torap_zsocket_check_listen(f->listen, &why))
+	if (torap_zmtp_check_listen(f->listen, &why))
 		return torap_yaml_refuse(err, path, "listen", "%s", why.text);
 	return 0;
 }
@@ -128,7 +128,7 @@ static int judge_upstream(const struct broker_config *c, const struct raw_upstre
 		if (strcmp(raw->endpoint, c->upstreams[i].peer.endpoint) == 0)
 			return torap_yaml_refuse_step(at, "endpoint", -1, err, "%.200s is that of %s",
 				raw->endpoint, c->upstreams[i].peer.name);
-	if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(raw->endpoint, NULL))
+	if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zmtp_check(raw->endpoint, NULL))
 		return torap_yaml_refuse_step(at, "endpoint", -1, err,
 			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
 	return 0;
@@ -178,7 +178,7 @@ static void take_doors(struct torap_taking *t, struct broker_config *c, const st
 		const struct raw_door *raw = &f->also_listen[i];
 		struct torap_yaml_step where = torap_yaml_at("also_listen", i, "endpoint");
 		struct torap_error why;
-		if (torap_zsocket_check_listen(raw->endpoint, &why))
+		if (torap_zmtp_check_listen(raw->endpoint, &why))
 			t->failed = torap_yaml_refuse(t->err, t->path, where.text, "%s", why.text);
 		else if (is_listed(c, raw->endpoint))
 			t->failed = torap_yaml_refuse(t->err, t->path, where.text,

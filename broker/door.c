@@ -72,6 +72,7 @@ static int open_door(struct broker_door **list, struct broker *b, const struct b
 		return torap_errorf(err, -ENOMEM, "listener: out of memory");
 	}
 	struct torap_zmtp_options options = *calls;
+	options.turn = b->turns;
 	options.secret_key = wish->list[at].secret;
 	options.public_key = wish->list[at].key;
 	options.counts = &b->zmtp;
@@ -80,7 +81,7 @@ static int open_door(struct broker_door **list, struct broker *b, const struct b
 	d->endpoint = endpoint;
 	d->fresh = true;
 	memcpy(d->key, wish->list[at].key, sizeof d->key);
-	int r = torap_zmtp_listen(&d->listener, &b->app->loop, endpoint, &options, err);
+	int r = torap_zmtp_listen(&d->listener, endpoint, &options, err);
 	if (r) {
 		free_door(d);
 		return r;

@@ -270,7 +270,7 @@ static int open_links(struct broker_upstream *u, struct broker *b, struct torap_
 {
 	struct torap_zlink_options options = {
 		.loop = &b->app->loop,
-		.zmq_context = b->zmq,
+		.turn = b->turns,
 		.secret_key = b->keys.curve_secret,
 		.public_key = b->keys.curve_public,
 		.peers = &u->config.peer,

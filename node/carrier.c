@@ -5,18 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "base/log.h"
 #include "conf/keys.h"
 #include "link/message.h"
-#include "loop/zdealer.h"
-#include "loop/zsocket.h"
 #include "loop/ztraffic.h"
 #include "node/batcher.h"
 #include "node/carrier_flow.h"
 #include "proto/session.pb-c.h"
 #include "wire/envelope.h"
+#include "zmtp/dialler.h"
 
 enum {
 	PROTOCOL_VERSION = 1,
@@ -26,7 +24,8 @@ enum {
 	REKEY_MS_MAX = 5000,
 };
 
-static void on_ready(void *hint, int events);
+static void on_message(void *hint, struct torap_buffer **frames, size_t count);
+static void on_gone(void *hint, const char *why);
 
 static void log_state(const struct node_carrier *c, enum torap_dial_state before)
 {
@@ -45,36 +44,36 @@ static void log_state(const struct node_carrier *c, enum torap_dial_state before
 			c->options.broker, lane, torap_dial_reason_name(d->reason));
 }
 
-static void connect_anew(struct node_carrier *c)
+static void dial(struct node_carrier *c)
 {
 	struct torap_error err;
 	const struct node_carrier_options *o = &c->options;
-	struct torap_zsocket_options z = {
+	bool critical = o->lane == TORAP__LANE__LANE_CRITICAL;
+	struct torap_zmtp_dial_options dial = {
+		.turn = o->turn,
 		.secret_key = o->keys->curve_secret,
 		.public_key = o->keys->curve_public,
 		.server_key = o->broker_key,
-		.buffer_bytes = o->lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
+		.buffer_bytes = critical ? 0 : SMALL_BUFFER,
+		.urgent = critical,
+		.on_message = on_message,
+		.on_gone = on_gone,
+		.hint = c,
 	};
-	c->connection = torap_zdealer_close(c->connection, NULL, NULL);
 	c->kernel_bytes = TORAP_WINDOW_KERNEL_MAX;
 	c->rekey = false; /* These are the newest. */
-	if (torap_zdealer_open(&c->connection, o->loop, o->context, o->endpoint, &z, on_ready, c, &err))
+	if (torap_zmtp_dial(&c->connection, o->endpoint, &dial, &err))
 		torap_fail("LINK-FAILED", "broker %s: %s; tries again by itself", o->broker, err.text);
 }
 
 int node_carrier_send(
 	struct node_carrier *c, struct torap_buffer *const *frames, size_t count, struct node_now now)
 {
-	if (!c->connection)
+	struct torap_dial_out out;
+	if (!c->connection || !torap_zmtp_say(c->connection, frames, count))
 		return -ENOTCONN;
-	int r = torap_zmessage_send(torap_zdealer_socket(c->connection), NULL, 0, frames, count);
-	if (r == TORAP_ZSOCKET_GONE)
-		return -EHOSTUNREACH;
-	if (r == 0) {
-		struct torap_dial_out out;
-		torap_dialler_step(&c->dialler, TORAP_DIAL_IN_SENT, 0, now.mono, &out);
-	}
-	return r;
+	torap_dialler_step(&c->dialler, TORAP_DIAL_IN_SENT, 0, now.mono, &out);
+	return 0;
 }
 
 /* An envelope and a body (or none), both given up. */
@@ -113,14 +112,14 @@ static int say_hello(struct node_carrier *c, struct node_now now)
 	struct torap_buffer *body = torap_hello_encode(&hello);
 	free(hello.positions);
 	if (!c->connection)
-		connect_anew(c);
+		dial(c);
 	return send_message(c, torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_HELLO), body, true, now);
 }
 
 static void say_heartbeat(struct node_carrier *c, struct node_now now)
 {
 	if (send_message(c, torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT), NULL, false, now))
-		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+		node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 }
 
 void node_carrier_step(struct node_carrier *c, enum torap_dial_input in, int refusal, struct node_now now)
@@ -130,11 +129,11 @@ void node_carrier_step(struct node_carrier *c, enum torap_dial_input in, int ref
 	torap_dialler_step(&c->dialler, in, refusal, now.mono, &out);
 	if (out.ended)
 		node_flow_reset(c);
-	if (out.reset && !c->closing)
-		connect_anew(c);
+	if (out.reset)
+		c->connection = torap_zmtp_hang_up(c->connection);
 	log_state(c, before);
 	if (out.say_hello && say_hello(c, now))
-		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+		node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 	if (out.heartbeat)
 		say_heartbeat(c, now);
 }
@@ -211,7 +210,7 @@ static void on_ack(struct node_carrier *c, struct torap_bytes body, struct node_
 		snprintf(c->refusal, sizeof c->refusal, "its acknowledgement cannot be right");
 		node_carrier_step(c, TORAP_DIAL_IN_BROKEN, 0, now);
 	} else if (node_flow_pump(c, now)) {
-		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+		node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 	}
 }
 
@@ -267,17 +266,20 @@ static void on_credit(struct node_carrier *c, struct torap_bytes body, struct no
 		torap_window_credit(&c->window, credit < CREDIT_MIN ? CREDIT_MIN : credit);
 }
 
-static void on_message(struct node_carrier *c, const struct torap_zmessage *m, struct node_now now)
+static void on_message(void *hint, struct torap_buffer **frames, size_t count)
 {
+	struct node_carrier *c = hint;
+	struct node_now now;
 	struct torap_envelope envelope;
 	struct torap_error err;
-	if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
+	c->options.now(c->options.hint, &now);
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err)) {
 		snprintf(c->refusal, sizeof c->refusal, "%.255s", err.text);
 		node_carrier_step(c, TORAP_DIAL_IN_BROKEN, 0, now);
 		return;
 	}
 	node_carrier_step(c, TORAP_DIAL_IN_HEARD, 0, now);
-	struct torap_bytes body = m->count > 1 ? torap_buffer_bytes(m->frames[1]) : torap_bytes(NULL, 0);
+	struct torap_bytes body = count > 1 ? torap_buffer_bytes(frames[1]) : torap_bytes(NULL, 0);
 	switch (envelope.type) {
 	case TORAP__MESSAGE_TYPE__MESSAGE_WELCOME:
 		on_welcome(c, body, now);
@@ -302,26 +304,15 @@ static void on_message(struct node_carrier *c, const struct torap_zmessage *m, s
 	}
 }
 
-static void on_ready(void *hint, int events)
+static void on_gone(void *hint, const char *why)
 {
 	struct node_carrier *c = hint;
 	struct node_now now;
-	(void)events;
 	c->options.now(c->options.hint, &now);
-	const struct torap_zdealer *connection = c->connection;
-	/* A message may end the connection that it came over. */
-	for (int i = 0; i < TORAP_ZLOOP_BURST && c->connection == connection; i++) {
-		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, torap_zdealer_socket(connection), false);
-		if (r == TORAP_ZSOCKET_NONE)
-			return;
-		if (r) {
-			c->strange++;
-			continue;
-		}
-		on_message(c, &m, now);
-		torap_zmessage_finish(&m);
-	}
+	torap_debug("LINK-GONE", "broker %s, lane %s: %s", c->options.broker,
+		torap_lane_name(c->options.lane), why);
+	c->connection = torap_zmtp_hang_up(c->connection);
+	node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 }
 
 int node_carrier_find(const struct node_carrier *c, const struct torap_stream_id *stream)
@@ -347,7 +338,7 @@ void node_carrier_fetched(struct node_carrier *c, const struct torap_stream_id *
 		return;
 	node_flow_fetched(c, (uint32_t)i, mended, now);
 	if (node_flow_pump(c, now))
-		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+		node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 }
 
 void node_carrier_rekey(struct node_carrier *c, struct node_now now)
@@ -396,7 +387,7 @@ void node_carrier_close(struct node_carrier *c)
 {
 	c->closing = true;
 	node_flow_reset(c);
-	c->connection = torap_zdealer_close(c->connection, NULL, NULL);
+	c->connection = torap_zmtp_hang_up(c->connection);
 }
 
 void node_carrier_finish(struct node_carrier *c)
@@ -438,7 +429,7 @@ static void fit_buffer(struct node_carrier *c, const struct torap_ztraffic *traf
 	if (bytes == 0)
 		bytes = TORAP_WINDOW_KERNEL_MAX;
 	if (bytes > c->kernel_bytes / 4 * 5 || bytes < c->kernel_bytes / 5 * 4) {
-		torap_ztraffic_buffer(torap_zdealer_fd(c->connection), bytes);
+		torap_ztraffic_buffer(torap_zmtp_dialler_fd(c->connection), bytes);
 		c->kernel_bytes = bytes;
 	}
 }
@@ -448,7 +439,7 @@ void node_carrier_tick(struct node_carrier *c, struct node_now now)
 	if (c->closing)
 		return;
 	struct torap_ztraffic traffic;
-	if (c->connection && torap_ztraffic_read(&traffic, torap_zdealer_fd(c->connection))) {
+	if (c->connection && torap_ztraffic_read(&traffic, torap_zmtp_dialler_fd(c->connection))) {
 		hear_bytes(c, &traffic, now);
 		fit_buffer(c, &traffic, now);
 		if (is_stalled(c, &traffic, now)) {
@@ -472,7 +463,7 @@ void node_carrier_sealed(struct node_carrier *c, const struct node_sealed *s, st
 	if (at->acked.batch_no + 1 == s->mark.batch_no)
 		c->behind_since = s->mark.sealed_at.us < now.wall.us ? s->mark.sealed_at : now.wall;
 	if (node_flow_pump(c, now))
-		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+		node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 }
 
 void node_carrier_head(struct node_carrier *c, struct torap_buffer *head, struct node_now now)
@@ -484,7 +475,7 @@ void node_carrier_head(struct node_carrier *c, struct torap_buffer *head, struct
 	struct torap_buffer *envelope =
 		torap_envelope_stream(TORAP__MESSAGE_TYPE__MESSAGE_HEAD, &streams[count - 1].id, 0);
 	if (send_message(c, envelope, torap_buffer_ref(head), true, now))
-		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+		node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 }
 
 struct node_lag node_carrier_lag(const struct node_carrier *c, struct node_now now)

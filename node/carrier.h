@@ -18,14 +18,14 @@
 #include "node/replay.h"
 
 struct node_batcher;
-struct torap_zdealer;
 struct torap_buffer;
 struct torap_keys;
-struct torap_zmessage;
+struct torap_zmtp_dialler;
+struct torap_zmtp_turn;
 
 struct node_carrier_options {
 	uv_loop_t *loop;
-	void *context; /* ZeroMQ */
+	struct torap_zmtp_turn *turn;
 	struct torap_kv *kv;
 	struct node_batcher *batcher;
 	uint32_t lane;
@@ -82,7 +82,7 @@ struct node_carrier {
 	struct torap_dialler dialler;
 	struct torap_window window;
 	bool has_window;
-	struct torap_zdealer *connection;
+	struct torap_zmtp_dialler *connection;
 	struct node_carried *streams; /* beside node_batcher_streams() */
 	size_t streams_count;
 	struct node_sent *sent; /* a ring, by order of sending */

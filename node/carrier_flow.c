@@ -449,7 +449,7 @@ void node_flow_answered(struct node_replay *r)
 	else if (!c->asked_again || !is_gone)
 		on_batches(c, now);
 	if (node_flow_pump(c, now))
-		node_carrier_step(c, TORAP_DIAL_IN_SEND_FAILED, 0, now);
+		node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
 }
 
 /* A stream's own stand in order.  Streams mix only while the rest of an older one is being sent. */

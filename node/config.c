@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "conf/take.h"
 #include "conf/yaml.h"
-#include "loop/zsocket.h"
+#include "zmtp/endpoint.h"
 #include "node/batcher.h"
 #include "node/retention.h"
 #include "node/room.h"
@@ -232,7 +232,7 @@ static int judge_broker(struct node_config *c, const struct file *f, size_t i, s
 		if (strcmp(f->brokers[before].endpoint, in->endpoint) == 0)
 			return torap_yaml_refuse(err, c->path, endpoint.text, "%s is that of \"%s\"",
 				in->endpoint, f->brokers[before].name);
-	if (strncmp(in->endpoint, "tcp://", 6) != 0 || torap_zsocket_check(in->endpoint, NULL))
+	if (strncmp(in->endpoint, "tcp://", 6) != 0 || torap_zmtp_check(in->endpoint, NULL))
 		return torap_yaml_refuse(
 			err, c->path, endpoint.text, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
 	int r = judge_rate(c, in, torap_yaml_at("brokers", i, "rate").text, err);

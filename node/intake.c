@@ -11,13 +11,12 @@
 #include "base/log.h"
 #include "link/message.h"
 #include "link/pulse.h"
-#include "loop/zloop.h"
-#include "loop/zsocket.h"
 #include "node/consent.h"
 #include "node/offer.h"
 #include "node/registry.h"
 #include "proto/session.pb-c.h"
 #include "wire/envelope.h"
+#include "zmtp/listener.h"
 
 enum {
 	PROTOCOL_VERSION = 1,
@@ -36,9 +35,8 @@ struct verdict {
 };
 
 struct session {
-	uint64_t number; /* 0: free */
-	uint8_t peer[TORAP_ZPEER_MAX];
-	size_t peer_size;
+	uint64_t number;              /* 0: free */
+	struct torap_zmtp_peer *peer; /* whose mark is this session */
 	char agent[NAME_MAX_BYTES + 1], protocol[NAME_MAX_BYTES + 1];
 	struct torap_pulse pulse;
 	struct verdict *verdicts;
@@ -50,8 +48,8 @@ struct session {
 
 struct node_intake {
 	struct node_intake_options options;
-	void *socket;
-	struct torap_zloop *watcher;
+	struct torap_zmtp_listener *listener;
+	struct torap_zmtp_counts connections;
 	const struct node_registry *registry;
 	struct session sessions[NODE_INTAKE_SESSIONS_MAX];
 	uint64_t next_number;
@@ -59,16 +57,6 @@ struct node_intake {
 	bool deaf, closing;
 	struct node_intake_counts counts;
 };
-
-static struct session *find_peer(struct node_intake *i, const struct torap_zmessage *m)
-{
-	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
-		struct session *s = &i->sessions[n];
-		if (s->number && s->peer_size == m->peer_size && memcmp(s->peer, m->peer, m->peer_size) == 0)
-			return s;
-	}
-	return NULL;
-}
 
 /* The place of a session is part of its number, so that each verdict finds it at once. */
 static struct session *find_number(struct node_intake *i, uint64_t number)
@@ -80,47 +68,44 @@ static struct session *find_number(struct node_intake *i, uint64_t number)
 static void end_session(struct node_intake *i, struct session *s, const char *why)
 {
 	torap_notice("AGENT-GONE", "agent %s (%s): %s", s->agent, s->protocol, why);
+	torap_zmtp_set_mark(s->peer, NULL);
 	i->counts.lost_verdicts += s->verdicts_count;
 	i->counts.sessions--;
 	free(s->verdicts);
 	*s = (struct session){ 0 };
 }
 
-/* Gives up envelope and body. */
-static int send_to(struct node_intake *i, const uint8_t *peer, size_t peer_size, uint32_t type,
-	struct torap_buffer *body, bool has_body)
+/* Gives up the body.  False: no memory, or the agent does not take it. */
+static bool send_to(struct torap_zmtp_peer *peer, uint32_t type, struct torap_buffer *body, bool has_body)
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
-	int r = -ENOMEM;
-	if (frames[0] && (body || !has_body))
-		r = torap_zmessage_send(i->socket, peer, peer_size, frames, has_body ? 2 : 1);
+	bool sent = frames[0] && (body || !has_body) && torap_zmtp_send(peer, frames, has_body ? 2 : 1);
 	torap_buffer_unref(frames[0]);
 	torap_buffer_unref(body);
-	return r;
+	return sent;
 }
 
-static int send_session(struct node_intake *i, struct session *s, uint32_t type, struct torap_buffer *body,
-	bool has_body, struct node_now now)
+static bool send_session(
+	struct session *s, uint32_t type, struct torap_buffer *body, bool has_body, struct node_now now)
 {
-	int r = send_to(i, s->peer, s->peer_size, type, body, has_body);
-	if (r == 0)
+	bool sent = send_to(s->peer, type, body, has_body);
+	if (sent)
 		torap_pulse_sent(&s->pulse, now.mono);
-	return r;
+	return sent;
 }
 
-static void refuse(struct node_intake *i, const struct torap_zmessage *m, int code, const char *reason)
+static void refuse(struct torap_zmtp_peer *peer, int code, const char *reason)
 {
 	struct torap_refusal refusal = { .code = code };
 	snprintf(refusal.reason, sizeof refusal.reason, "%s", reason);
 	/* A peer that does not take it has other troubles. */
-	(void)send_to(i, m->peer, m->peer_size, TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL,
-		torap_refusal_encode(&refusal), true);
+	(void)send_to(peer, TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL, torap_refusal_encode(&refusal), true);
 }
 
-static void refuse_malformed(struct node_intake *i, const struct torap_zmessage *m, const char *reason)
+static void refuse_malformed(struct node_intake *i, struct torap_zmtp_peer *peer, const char *reason)
 {
 	i->counts.malformed++;
-	refuse(i, m, TORAP__REFUSAL__CODE__MALFORMED, reason);
+	refuse(peer, TORAP__REFUSAL__CODE__MALFORMED, reason);
 }
 
 static struct torap_buffer *pack(const ProtobufCMessage *message)
@@ -174,7 +159,7 @@ static bool send_some_rows(struct node_intake *i, struct session *s, struct node
 	}
 	message.rows = list;
 	message.more = d && node_registry_next(i->registry, s->protocol, d);
-	if (send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS, pack(&message.base), true, now))
+	if (!send_session(s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS, pack(&message.base), true, now))
 		return false;
 	s->rows_after = last;
 	s->rows_due = message.more;
@@ -201,9 +186,9 @@ static bool is_name(const char *text)
 	return size > 0 && size <= NAME_MAX_BYTES;
 }
 
-static struct session *begin_session(struct node_intake *i, const struct torap_zmessage *m)
+static struct session *begin_session(struct node_intake *i, struct torap_zmtp_peer *peer)
 {
-	struct session *s = find_peer(i, m);
+	struct session *s = torap_zmtp_mark(peer);
 	if (s)
 		end_session(i, s, "says hello again");
 	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++) {
@@ -212,8 +197,8 @@ static struct session *begin_session(struct node_intake *i, const struct torap_z
 			continue;
 		/* A number is never used again: a late verdict of an earlier session finds nobody. */
 		s->number = ++i->next_number * NODE_INTAKE_SESSIONS_MAX + n;
-		memcpy(s->peer, m->peer, m->peer_size);
-		s->peer_size = m->peer_size;
+		s->peer = peer;
+		torap_zmtp_set_mark(peer, s);
 		i->counts.sessions++;
 		return s;
 	}
@@ -221,21 +206,21 @@ static struct session *begin_session(struct node_intake *i, const struct torap_z
 }
 
 static void on_hello(
-	struct node_intake *i, const struct torap_zmessage *m, struct torap_bytes body, struct node_now now)
+	struct node_intake *i, struct torap_zmtp_peer *peer, struct torap_bytes body, struct node_now now)
 {
 	torap_arena_reset(&i->arena);
 	Torap__AgentHello *hello = torap__agent_hello__unpack(&i->arena.allocator, body.size, body.data);
 	if (!hello || !is_name(hello->agent) || !is_name(hello->protocol)) {
-		refuse_malformed(i, m, "a hello that cannot be read");
+		refuse_malformed(i, peer, "a hello that cannot be read");
 		return;
 	}
 	if (hello->protocol_version != PROTOCOL_VERSION) {
-		refuse(i, m, TORAP__REFUSAL__CODE__VERSION, "this node speaks version 1");
+		refuse(peer, TORAP__REFUSAL__CODE__VERSION, "this node speaks version 1");
 		return;
 	}
-	struct session *s = begin_session(i, m);
+	struct session *s = begin_session(i, peer);
 	if (!s) {
-		refuse(i, m, TORAP__REFUSAL__CODE__BUSY, "too many agents");
+		refuse(peer, TORAP__REFUSAL__CODE__BUSY, "too many agents");
 		return;
 	}
 	snprintf(s->agent, sizeof s->agent, "%s", hello->agent);
@@ -247,17 +232,17 @@ static void on_hello(
 	send_rows(i, s, now);
 }
 
-static void on_offer(struct node_intake *i, struct session *s, const struct torap_zmessage *m,
+static void on_offer(struct node_intake *i, struct session *s, struct torap_zmtp_peer *peer,
 	struct torap_bytes body, struct node_now now)
 {
 	size_t count = node_offer_count(body);
 	if (count == SIZE_MAX) {
-		refuse_malformed(i, m, "an offer that cannot be read");
+		refuse_malformed(i, peer, "an offer that cannot be read");
 		return;
 	}
 	if (count > TORAP_OFFER_OBSERVATIONS_MAX) {
 		i->counts.malformed++;
-		refuse(i, m, TORAP__REFUSAL__CODE__LIMIT, "too many observations in an offer");
+		refuse(peer, TORAP__REFUSAL__CODE__LIMIT, "too many observations in an offer");
 		return;
 	}
 	i->counts.offers++;
@@ -267,7 +252,7 @@ static void on_offer(struct node_intake *i, struct session *s, const struct tora
 	int answer;
 	while ((answer = node_offer_next(&r, &i->arena, &o, &oversize_id)) != NODE_OFFER_END) {
 		if (answer == NODE_OFFER_MALFORMED) {
-			refuse_malformed(i, m, "an observation that cannot be read");
+			refuse_malformed(i, peer, "an observation that cannot be read");
 			return;
 		}
 		i->counts.observations++;
@@ -279,81 +264,73 @@ static void on_offer(struct node_intake *i, struct session *s, const struct tora
 	}
 }
 
-static void on_request_done(struct node_intake *i, const struct torap_zmessage *m, struct torap_bytes body)
+static void on_request_done(struct node_intake *i, struct torap_zmtp_peer *peer, struct torap_bytes body)
 {
 	torap_arena_reset(&i->arena);
 	const Torap__AgentDone *done = torap__agent_done__unpack(&i->arena.allocator, body.size, body.data);
 	if (!done)
-		refuse_malformed(i, m, "an AgentDone that cannot be read");
+		refuse_malformed(i, peer, "an AgentDone that cannot be read");
 	else if (i->options.on_request_done)
 		i->options.on_request_done(i->options.hint, done->id);
 }
 
-static void on_session_message(struct node_intake *i, struct session *s, const struct torap_zmessage *m,
+static void on_session_message(struct node_intake *i, struct session *s, struct torap_zmtp_peer *peer,
 	uint32_t type, struct torap_bytes body, struct node_now now)
 {
 	torap_pulse_heard(&s->pulse, now.mono);
 	if (type == TORAP__MESSAGE_TYPE__MESSAGE_OFFER)
-		on_offer(i, s, m, body, now);
+		on_offer(i, s, peer, body, now);
 	else if (type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_DONE)
-		on_request_done(i, m, body);
+		on_request_done(i, peer, body);
 	else if (type != TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT)
 		i->counts.strange++;
 }
 
-static void on_message(struct node_intake *i, const struct torap_zmessage *m, struct node_now now)
-{
-	struct torap_envelope envelope;
-	struct torap_error err;
-	if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
-		refuse_malformed(i, m, "an envelope that cannot be read");
-		return;
-	}
-	struct torap_bytes body = m->count > 1 ? torap_buffer_bytes(m->frames[1]) : torap_bytes(NULL, 0);
-	struct session *s = find_peer(i, m);
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO)
-		on_hello(i, m, body, now);
-	else if (s)
-		on_session_message(i, s, m, envelope.type, body, now);
-	else
-		refuse(i, m, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first");
-}
-
-static void on_ready(void *hint, int events)
+static void on_message(void *hint, struct torap_zmtp_peer *peer, struct torap_buffer **frames, size_t count)
 {
 	struct node_intake *i = hint;
+	struct torap_envelope envelope;
+	struct torap_error err;
 	struct node_now now;
-	(void)events;
+	if (i->deaf)
+		return;
 	i->options.now(i->options.hint, &now);
-	for (int n = 0; n < TORAP_ZLOOP_BURST && !i->deaf; n++) {
-		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, i->socket, true);
-		if (r == TORAP_ZSOCKET_NONE)
-			return;
-		if (r) {
-			i->counts.malformed++;
-			continue;
-		}
-		on_message(i, &m, now);
-		torap_zmessage_finish(&m);
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err)) {
+		refuse_malformed(i, peer, "an envelope that cannot be read");
+		return;
 	}
+	struct torap_bytes body = count > 1 ? torap_buffer_bytes(frames[1]) : torap_bytes(NULL, 0);
+	struct session *s = torap_zmtp_mark(peer);
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO)
+		on_hello(i, peer, body, now);
+	else if (s)
+		on_session_message(i, s, peer, envelope.type, body, now);
+	else
+		refuse(peer, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first");
+}
+
+static void on_gone(void *hint, struct torap_zmtp_peer *peer)
+{
+	struct session *s = torap_zmtp_mark(peer);
+	if (s)
+		end_session(hint, s, "has hung up");
 }
 
 int node_intake_open(
 	struct node_intake **out, const struct node_intake_options *options, struct torap_error *err)
 {
-	struct torap_zsocket_options plain = { 0 };
 	struct node_intake *i = calloc(1, sizeof *i);
 	if (!i)
 		return torap_errorf(err, -ENOMEM, "intake: out of memory");
 	i->options = *options;
 	torap_arena_init(&i->arena, ARENA_LIMIT);
-	int r = -EIO;
-	i->socket = torap_zsocket_listen(options->context, options->endpoint, &plain, err);
-	if (i->socket)
-		r = torap_zloop_watch(&i->watcher, options->loop, i->socket, on_ready, i, err);
+	struct torap_zmtp_options listen = { .turn = options->turn,
+		.counts = &i->connections,
+		.on_message = on_message,
+		.on_gone = on_gone,
+		.hint = i };
+	int r = torap_zmtp_listen(&i->listener, options->endpoint, &listen, err);
 	if (r) {
-		torap_zsocket_close(i->socket);
 		torap_arena_finish(&i->arena);
 		free(i);
 		return r;
@@ -365,7 +342,6 @@ int node_intake_open(
 static void on_closed(void *hint)
 {
 	struct node_intake *i = hint;
-	torap_zsocket_close(i->socket);
 	for (size_t n = 0; n < NODE_INTAKE_SESSIONS_MAX; n++)
 		free(i->sessions[n].verdicts);
 	torap_arena_finish(&i->arena);
@@ -376,14 +352,13 @@ void node_intake_close(struct node_intake *i)
 {
 	if (i && !i->closing) {
 		i->closing = true;
-		torap_zloop_close(i->watcher, on_closed, i);
+		torap_zmtp_close(i->listener, on_closed, i);
 	}
 }
 
 void node_intake_deafen(struct node_intake *i)
 {
 	i->deaf = true;
-	torap_zloop_events(i->watcher, 0);
 }
 
 void node_intake_registry(struct node_intake *i, const struct node_registry *registry)
@@ -425,8 +400,7 @@ static bool send_request(struct node_intake *i, struct session *s, struct torap_
 {
 	struct node_now now;
 	i->options.now(i->options.hint, &now);
-	return send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_REQUEST, torap_buffer_ref(body), true,
-		       now) == 0;
+	return send_session(s, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_REQUEST, torap_buffer_ref(body), true, now);
 }
 
 unsigned node_intake_request(struct node_intake *i, const char *protocol, struct torap_buffer *body)
@@ -464,14 +438,14 @@ static struct torap_buffer *pack_verdicts(const struct verdict *verdicts, size_t
 	return pack(&answer.base);
 }
 
-static void flush_session(struct node_intake *i, struct session *s, struct node_now now)
+static void flush_session(struct session *s, struct node_now now)
 {
 	size_t sent = 0;
 	while (sent < s->verdicts_count) {
 		size_t count = s->verdicts_count - sent;
 		if (count > ANSWER_VERDICTS)
 			count = ANSWER_VERDICTS;
-		if (send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_ANSWER,
+		if (!send_session(s, TORAP__MESSAGE_TYPE__MESSAGE_ANSWER,
 			    pack_verdicts(s->verdicts + sent, count), true, now))
 			break; /* What is left goes with the next turn, or with the session. */
 		sent += count;
@@ -491,7 +465,7 @@ void node_intake_flush(struct node_intake *i)
 		if (!asked)
 			i->options.now(i->options.hint, &now);
 		asked = true;
-		flush_session(i, s, now);
+		flush_session(s, now);
 	}
 }
 
@@ -507,11 +481,13 @@ void node_intake_tick(struct node_intake *i, struct node_now now)
 		}
 		send_rows(i, s, now);
 		if (torap_pulse_heartbeat_due(&s->pulse, now.mono))
-			(void)send_session(i, s, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL, false, now);
+			(void)send_session(s, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL, false, now);
 	}
 }
 
 struct node_intake_counts node_intake_counts(const struct node_intake *i)
 {
-	return i->counts;
+	struct node_intake_counts counts = i->counts;
+	counts.malformed += i->connections.broken; /* What came did not even make a message. */
+	return counts;
 }

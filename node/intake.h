@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "node/event.h"
 #include "proto/observation.pb-c.h"
@@ -16,6 +15,7 @@ struct torap_error;
 struct node_intake;
 struct node_registry;
 struct torap_buffer;
+struct torap_zmtp_turn;
 
 enum {
 	NODE_INTAKE_SESSIONS_MAX = 64,
@@ -24,11 +24,10 @@ enum {
 };
 
 struct node_intake_options {
-	uv_loop_t *loop;
-	void *context; /* ZeroMQ */
+	struct torap_zmtp_turn *turn;
 	const char *endpoint;
 	/* Each observation gets one node_intake_verdict() with the same session, now or later.  `now` is when the loop took up
-	 * what had come: one look at the clock serves them all. */
+	 * the offer: one look at the clock serves all that is in it. */
 	void (*on_observation)(
 		void *hint, uint64_t session, const Torap__Observation *o, struct node_now now);
 	/* One beyond a limit, of which only the id could be read. */
@@ -44,7 +43,7 @@ int node_intake_open(
 	struct node_intake **out, const struct node_intake_options *options, struct torap_error *err);
 /* Agents hear nothing more.  The memory is freed when the loop has let go of it.  Accepts NULL. */
 void node_intake_close(struct node_intake *i);
-/* From now on offers are not read any more; verdicts still go out. */
+/* From now on offers are not looked at any more; verdicts still go out. */
 void node_intake_deafen(struct node_intake *i);
 
 /* The rows that agents get: at their hello, and now those that are connected.  Borrowed until the next call. */

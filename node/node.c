@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -30,6 +29,7 @@
 #include "node/uplink.h"
 #include "store/committer.h"
 #include "store/kv.h"
+#include "zmtp/turn.h"
 
 enum {
 	TICK_MS = 100,
@@ -250,6 +250,8 @@ static void close_all(struct node *n)
 		node_uplink_close(n->uplinks[i]);
 	node_intake_close(n->intake);
 	n->intake = NULL; /* It frees itself. */
+	torap_zmtp_turn_close(n->turns);
+	n->turns = NULL;
 	torap_http_close(n->http);
 	n->http = NULL;
 	if (n->has_handles) {
@@ -332,8 +334,6 @@ struct node *node_destroy(struct node *n)
 	node_unknown_destroy(n->unknown);
 	node_dedup_destroy(n->dedup);
 	torap_kv_close(n->kv);
-	if (n->context)
-		zmq_ctx_term(n->context);
 	node_unload_files(n);
 	free(n);
 	return NULL;

@@ -32,7 +32,7 @@ struct node {
 	struct torap_keys keys, root;
 	uint8_t broker_keys[NODE_BROKERS_MAX][TORAP_CURVE_KEY_SIZE];
 	struct node_rules rules;
-	void *context; /* ZeroMQ */
+	struct torap_zmtp_turn *turns; /* what its connections have in common */
 	struct torap_kv *kv;
 	struct torap_committer *committer;
 	struct node_batcher *batcher;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "base/error.h"
 #include "conf/trust.h"
@@ -34,6 +33,7 @@
 #include "node/uplink.h"
 #include "store/committer.h"
 #include "store/kv.h"
+#include "zmtp/turn.h"
 
 /* 250 flushes a second at most for what can wait, where a disk gives some thousand. */
 enum { ROUND_SPACING_MS = 4 };
@@ -386,7 +386,7 @@ static int open_uplinks(struct node *n, struct node_now now, struct torap_error 
 		const struct node_config_broker *broker = &n->config->brokers[i];
 		struct node_uplink_options options = {
 			.carrier = { .loop = &n->app->loop,
-				.context = n->context,
+				.turn = n->turns,
 				.kv = n->kv,
 				.batcher = n->batcher,
 				.writer = n->config->name,
@@ -441,8 +441,7 @@ static int create_retention(struct node *n, struct node_now now, struct torap_er
 static int open_doors(struct node *n, struct torap_error *err)
 {
 	struct node_intake_options options = {
-		.loop = &n->app->loop,
-		.context = n->context,
+		.turn = n->turns,
 		.endpoint = n->config->intake,
 		.on_observation = on_observation,
 		.on_oversize = on_oversize,
@@ -460,9 +459,9 @@ static int open_doors(struct node *n, struct torap_error *err)
 
 int node_parts_create(struct node *n, struct node_now now, struct torap_error *err)
 {
-	n->context = zmq_ctx_new();
-	int r = n->context ? open_store(n, err)
-			   : torap_errorf(err, -errno, "ZeroMQ: %s", zmq_strerror(errno));
+	int r = torap_zmtp_turn_create(&n->turns, &n->app->loop, err);
+	if (r == 0)
+		r = open_store(n, err);
 	if (r == 0)
 		r = create_batcher(n, now, err);
 	if (r == 0)

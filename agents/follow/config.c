@@ -9,7 +9,7 @@
 #include "conf/grant_rows.h"
 #include "conf/take.h"
 #include "conf/yaml.h"
-#include "loop/zsocket.h"
+#include "zmtp/endpoint.h"
 
 enum { CREDIT_DEFAULT = 4 << 20 };
 static const struct torap_range credit_range = { 64 << 10, INT64_MAX, "credit is less than 64KiB" };
@@ -75,7 +75,7 @@ static void take_broker(
 	struct torap_taking *t, struct torap_zlink_peer *b, const struct raw_broker *raw, unsigned index)
 {
 	struct torap_keys keys = { 0 };
-	if (torap_zsocket_check(raw->endpoint, NULL))
+	if (torap_zmtp_check(raw->endpoint, NULL))
 		t->failed =
 			torap_yaml_refuse(t->err, t->path, torap_yaml_at("brokers", index, "endpoint").text,
 				"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "agents/follow/mended.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/app.h"
+#include "zmtp/turn.h"
 
 enum { SECOND_MS = 1000, SILENT_MS = TORAP_HEAD_SILENT_MS };
 
@@ -278,7 +278,7 @@ static int open_links(struct follow *f, struct torap_error *err)
 {
 	struct torap_zlink_options options = {
 		.loop = f->loop,
-		.zmq_context = f->zmq,
+		.turn = f->turns,
 		.secret_key = f->config->keys.curve_secret,
 		.public_key = f->config->keys.curve_public,
 		.peers = f->config->brokers,
@@ -324,8 +324,6 @@ static void free_follow(struct follow *f)
 	follow_streams_finish(&f->streams);
 	torap_trust_unref(f->trust);
 	torap_buffer_unref(f->last_grant.body);
-	if (f->zmq)
-		zmq_ctx_term(f->zmq);
 	free(f);
 }
 
@@ -383,6 +381,7 @@ void follow_close(struct follow *f, void (*on_closed)(void *hint), void *hint)
 		f->lanes[n].link = NULL;
 		torap_zlink_close(l, on_link_closed, f);
 	}
+	torap_zmtp_turn_close(f->turns);
 }
 
 int follow_open(
@@ -394,12 +393,12 @@ int follow_open(
 	f->options = *options;
 	f->config = options->config;
 	f->loop = loop;
-	f->zmq = zmq_ctx_new();
-	if (!f->zmq) {
+	int r = torap_zmtp_turn_create(&f->turns, loop, err);
+	if (r) {
 		free(f);
-		return torap_errorf(err, -ENOMEM, "out of memory");
+		return r;
 	}
-	int r = uv_async_init(loop, &f->committed, on_committed);
+	r = uv_async_init(loop, &f->committed, on_committed);
 	assert(r == 0); /* no descriptors left at the very start */
 	f->committed.data = f;
 	uv_timer_init(loop, &f->second);

@@ -32,7 +32,7 @@ struct follow {
 	struct follow_options options;
 	struct follow_config *config;
 	uv_loop_t *loop;
-	void *zmq;
+	struct torap_zmtp_turn *turns; /* what its links have in common */
 	struct torap_kv *kv;
 	struct torap_committer *committer;
 	struct follow_shelf shelf;

@@ -2,16 +2,15 @@
 
 #include <errno.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "link/message.h"
 #include "loop/app.h"
-#include "loop/zdealer.h"
-#include "loop/zsocket.h"
 #include "proto/session.pb-c.h"
 #include "wire/envelope.h"
+#include "zmtp/dialler.h"
+#include "zmtp/turn.h"
 
 enum { TICK_MS = 100 };
 
@@ -26,66 +25,40 @@ static const struct torap_dial_options dial_options = {
 };
 
 static void step(struct kit_link *l, enum torap_dial_input in, int refusal);
-static void on_ready(void *hint, int zmq_events);
 
 /* The connection. */
 
-static void let_go(struct kit_link *l)
-{
-	if (--l->handles)
-		return;
-	if (l->context)
-		zmq_ctx_term(l->context);
-	l->on_closed(l->owner.hint);
-}
+static void on_message(void *hint, struct torap_buffer **frames, size_t count);
 
-static void on_timer_closed(uv_handle_t *timer)
+static void on_gone(void *hint, const char *why)
 {
-	let_go(timer->data);
-}
-
-static void on_hung_up(void *hint)
-{
-	let_go(hint);
-}
-
-static void hang_up(struct kit_link *l)
-{
-	if (l->connection)
-		l->connection = torap_zdealer_close(l->connection, on_hung_up, l);
+	struct kit_link *l = hint;
+	torap_debug("KIT-GONE", "the node at %s: %s", l->endpoint, why);
+	l->connection = torap_zmtp_hang_up(l->connection);
+	step(l, TORAP_DIAL_IN_LOST, 0);
 }
 
 static int dial(struct kit_link *l, struct torap_error *err)
 {
-	struct torap_zsocket_options options = { 0 };
-	int r = torap_zdealer_open(
-		&l->connection, l->loop, l->context, l->endpoint, &options, on_ready, l, err);
-	if (r)
-		return r;
-	l->handles++;
-	return 0;
-}
-
-static void redial(struct kit_link *l)
-{
-	struct torap_error err;
-	hang_up(l);
-	if (dial(l, &err)) /* The next hello finds no socket, fails, and leads here again. */
-		torap_warn("KIT-DIAL", "%s", err.text);
+	struct torap_zmtp_dial_options options = {
+		.turn = l->turn, .urgent = true, .on_message = on_message, .on_gone = on_gone, .hint = l
+	};
+	return torap_zmtp_dial(&l->connection, l->endpoint, &options, err);
 }
 
 bool kit_link_send(struct kit_link *l, uint32_t type, struct torap_buffer *body)
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
-	bool sent =
-		l->connection && frames[0] &&
-		torap_zmessage_send(torap_zdealer_socket(l->connection), NULL, 0, frames, body ? 2 : 1) == 0;
+	bool sent = l->connection && frames[0] && torap_zmtp_say(l->connection, frames, body ? 2 : 1);
 	torap_buffer_unref(frames[0]);
 	return sent;
 }
 
 static bool say_hello(struct kit_link *l)
 {
+	struct torap_error err;
+	if (!l->connection && dial(l, &err)) /* Then it is not sent, which the dialler hears. */
+		torap_warn("KIT-DIAL", "%s", err.text);
 	struct torap_buffer *body = l->owner.hello(l->owner.hint);
 	bool sent = body && kit_link_send(l, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO, body);
 	torap_buffer_unref(body);
@@ -106,14 +79,14 @@ static bool on_refusal(struct kit_link *l, struct torap_bytes body)
 	return true;
 }
 
-static bool on_message(struct kit_link *l, struct torap_zmessage *m)
+static bool take_message(struct kit_link *l, struct torap_buffer **frames, size_t count)
 {
 	static const struct torap_bytes none;
 	struct torap_envelope envelope;
 	struct torap_error err;
-	if (!m->count || torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err))
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err))
 		return false;
-	struct torap_bytes body = m->count > 1 ? torap_buffer_bytes(m->frames[1]) : none;
+	struct torap_bytes body = count > 1 ? torap_buffer_bytes(frames[1]) : none;
 	step(l, TORAP_DIAL_IN_HEARD, 0);
 	switch (envelope.type) {
 	case TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL:
@@ -125,23 +98,11 @@ static bool on_message(struct kit_link *l, struct torap_zmessage *m)
 	}
 }
 
-static void on_ready(void *hint, int zmq_events)
+static void on_message(void *hint, struct torap_buffer **frames, size_t count)
 {
 	struct kit_link *l = hint;
-	(void)zmq_events;
-	for (int i = 0; i < TORAP_ZLOOP_BURST && l->connection && !l->closing; i++) {
-		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, torap_zdealer_socket(l->connection), false);
-		if (r == TORAP_ZSOCKET_NONE)
-			return;
-		if (r == TORAP_ZSOCKET_BAD)
-			++*l->owner.strange;
-		if (r)
-			continue;
-		if (!on_message(l, &m))
-			++*l->owner.strange;
-		torap_zmessage_finish(&m);
-	}
+	if (!take_message(l, frames, count))
+		++*l->owner.strange;
 }
 
 /* Does what the dialler says.  Sending tells it how that went, which may make it say more. */
@@ -152,7 +113,7 @@ static void step(struct kit_link *l, enum torap_dial_input in, int refusal)
 	if (out.ended)
 		l->owner.on_change(l->owner.hint, false, torap_dial_reason_name(l->dialler.reason));
 	if (out.reset)
-		redial(l);
+		l->connection = torap_zmtp_hang_up(l->connection);
 	if (out.say_hello)
 		kit_link_sent(l, say_hello(l));
 	if (out.began)
@@ -175,7 +136,7 @@ bool kit_link_up(const struct kit_link *l)
 
 void kit_link_sent(struct kit_link *l, bool sent)
 {
-	step(l, sent ? TORAP_DIAL_IN_SENT : TORAP_DIAL_IN_SEND_FAILED, 0);
+	step(l, sent ? TORAP_DIAL_IN_SENT : TORAP_DIAL_IN_LOST, 0);
 }
 
 void kit_link_welcomed(struct kit_link *l)
@@ -192,7 +153,7 @@ void kit_link_break(struct kit_link *l)
 
 void kit_link_init(struct kit_link *l, uv_loop_t *loop, const struct kit_link_owner *owner)
 {
-	*l = (struct kit_link){ .owner = *owner, .loop = loop, .handles = 1 };
+	*l = (struct kit_link){ .owner = *owner, .loop = loop };
 	torap_dialler_init(&l->dialler, &dial_options, uv_hrtime(), torap_app_mono());
 	uv_timer_init(loop, &l->timer);
 	l->timer.data = l;
@@ -201,17 +162,25 @@ void kit_link_init(struct kit_link *l, uv_loop_t *loop, const struct kit_link_ow
 int kit_link_open(struct kit_link *l, const char *endpoint, struct torap_error *err)
 {
 	l->endpoint = endpoint;
-	l->context = zmq_ctx_new();
-	if (!l->context)
-		return torap_errorf(err, -ENOMEM, "cannot make a ZeroMQ context: %s", strerror(errno));
+	int r = torap_zmtp_turn_create(&l->turn, l->loop, err);
+	if (r)
+		return r;
 	uv_timer_start(&l->timer, on_tick, 0, TICK_MS);
 	return dial(l, err);
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+	struct kit_link *l = timer->data;
+	l->on_closed(l->owner.hint);
 }
 
 void kit_link_close(struct kit_link *l, void (*on_closed)(void *hint))
 {
 	l->closing = true;
 	l->on_closed = on_closed;
+	l->connection = torap_zmtp_hang_up(l->connection);
+	torap_zmtp_turn_close(l->turn);
+	l->turn = NULL;
 	uv_close((uv_handle_t *)&l->timer, on_timer_closed);
-	hang_up(l);
 }

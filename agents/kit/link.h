@@ -13,7 +13,8 @@
 
 struct torap_buffer;
 struct torap_error;
-struct torap_zdealer;
+struct torap_zmtp_dialler;
+struct torap_zmtp_turn;
 
 struct kit_link_owner {
 	void *hint;
@@ -32,12 +33,11 @@ struct kit_link { /* private */
 	struct kit_link_owner owner;
 	uv_loop_t *loop;
 	const char *endpoint; /* borrowed */
-	void *context;
-	struct torap_zdealer *connection;
+	struct torap_zmtp_turn *turn;
+	struct torap_zmtp_dialler *connection;
 	struct torap_dialler dialler;
 	uv_timer_t timer;
 	bool closing;
-	unsigned handles; /* that libuv has not let go of */
 	void (*on_closed)(void *hint);
 };
 

@@ -5,7 +5,10 @@
 
 #include "proto/session.pb-c.h"
 
-enum { SETTLED_MS = 10000 }; /* a link that flowed for so long has nothing to do with the BUSY before it */
+enum {
+	SETTLED_MS = 10000, /* a link that flowed for so long has nothing to do with the BUSY before it */
+	UNREACHABLE_MS_MAX = 2000, /* nobody is there whom it would disturb */
+};
 
 const struct torap_dial_options torap_dial_defaults = {
 	.heartbeat_ms = 1000,
@@ -99,7 +102,10 @@ static void fall(struct torap_dialler *d, enum torap_dial_state state, enum tora
 static void retry_later(struct torap_dialler *d, enum torap_dial_reason reason, struct torap_mono now,
 	struct torap_dial_out *out)
 {
-	fall(d, TORAP_DIAL_DOWN, reason, d->retry_ms, now, out);
+	uint32_t pause_ms = d->retry_ms;
+	if (reason == TORAP_DIAL_UNREACHABLE && pause_ms > UNREACHABLE_MS_MAX)
+		pause_ms = UNREACHABLE_MS_MAX;
+	fall(d, TORAP_DIAL_DOWN, reason, pause_ms, now, out);
 	d->retry_ms = d->retry_ms * 2 < d->options->retry_ms_max ? d->retry_ms * 2 : d->options->retry_ms_max;
 }
 
@@ -205,14 +211,9 @@ void torap_dialler_step(struct torap_dialler *d, enum torap_dial_input in, int r
 		d->times_flowing++;
 		out->began = true;
 		return;
-	case TORAP_DIAL_IN_SEND_FAILED:
-		if (d->state == TORAP_DIAL_GREETING) {
-			/* No connection yet.  ZeroMQ goes on connecting by itself, so nothing is reset; the next hello soon. */
-			enter(d, TORAP_DIAL_DOWN, TORAP_DIAL_UNREACHABLE, now, out);
-			d->next_try = torap_mono_add_ms(now, with_jitter(d, d->options->retry_ms_min));
-		} else if (d->state == TORAP_DIAL_FLOWING) {
+	case TORAP_DIAL_IN_LOST:
+		if (d->state == TORAP_DIAL_GREETING || d->state == TORAP_DIAL_FLOWING)
 			retry_later(d, TORAP_DIAL_UNREACHABLE, now, out);
-		}
 		return;
 	case TORAP_DIAL_IN_REFUSED:
 		on_refusal(d, refusal, now, out);

@@ -39,18 +39,18 @@ enum torap_dial_input {
 	TORAP_DIAL_IN_TICK,  /* at least every 100 ms */
 	TORAP_DIAL_IN_HEARD, /* any message from the peer, before its own input */
 	TORAP_DIAL_IN_WELCOME,
-	TORAP_DIAL_IN_SEND_FAILED, /* EAGAIN or EHOSTUNREACH: there is no connection */
-	TORAP_DIAL_IN_SENT,        /* any message was given to the connection */
-	TORAP_DIAL_IN_REFUSED,     /* a Refusal: code beside it */
-	TORAP_DIAL_IN_BROKEN,      /* the peer's message cannot be right */
-	TORAP_DIAL_IN_STALLED,     /* what was sent is neither carried nor acknowledged */
-	TORAP_DIAL_IN_CLOSE,       /* configuration changed: begin anew */
+	TORAP_DIAL_IN_LOST,    /* the connection could not be made, takes nothing, or has ended */
+	TORAP_DIAL_IN_SENT,    /* any message was given to the connection */
+	TORAP_DIAL_IN_REFUSED, /* a Refusal: code beside it */
+	TORAP_DIAL_IN_BROKEN,  /* the peer's message cannot be right */
+	TORAP_DIAL_IN_STALLED, /* what was sent is neither carried nor acknowledged */
+	TORAP_DIAL_IN_CLOSE,   /* configuration changed: begin anew */
 };
 
 /* What to do now; any of them, in this order. */
 struct torap_dial_out {
-	bool reset;     /* drop the connection and make a new one; what it held is gone */
-	bool say_hello; /* send hello; then tell SENT or SEND_FAILED */
+	bool reset;     /* drop the connection; what it held is gone */
+	bool say_hello; /* send hello, over a new connection if there is none; then tell SENT or LOST */
 	bool began;     /* flowing now: resume by the numbers of the welcome */
 	bool ended;     /* not flowing any more */
 	bool heartbeat; /* send one */

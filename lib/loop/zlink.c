@@ -10,14 +10,12 @@
 #include "base/log.h"
 #include "link/message.h"
 #include "loop/app.h"
-#include "loop/zdealer.h"
-#include "loop/zsocket.h"
 #include "loop/ztraffic.h"
+#include "zmtp/dialler.h"
 
 enum {
 	TICK_MS = 100,
-	WAITING_MS_MAX = 2000,     /* not flowing for so long is said */
-	UNREACHABLE_MS_MAX = 2000, /* with several brokers: so long for one before the next is tried */
+	WAITING_MS_MAX = 2000, /* not flowing for so long is said */
 	SOON_MS_MAX = 5000,
 	SMALL_BUFFER = 64 << 10, /* bulk and normal: no megabyte of backlog in front of anything */
 };
@@ -29,13 +27,11 @@ struct torap_zlink {
 	bool anew;                            /* begins anew at… */
 	struct torap_mono anew_at;            /* …this moment */
 	struct torap_dialler dialler;
-	struct torap_mono dialled; /* when the socket was made */
 	struct torap_mono waits_since;
 	enum torap_dial_reason told; /* to the operator, since it flowed last */
-	struct torap_zdealer *connection;
+	struct torap_zmtp_dialler *connection;
 	uv_timer_t timer;
 	bool closing;
-	unsigned open_handles; /* that libuv has not let go of yet */
 	void (*on_closed)(void *hint);
 	void *on_closed_hint;
 };
@@ -86,33 +82,15 @@ static int take_peer(struct torap_zlink *l, struct torap_error *err)
 	return 0;
 }
 
-/* Connections.  A new one may be there long before the loop has let go of the old. */
-
-static void let_go(struct torap_zlink *l)
-{
-	assert(l->open_handles > 0);
-	if (--l->open_handles > 0 || !l->closing)
-		return;
-	void (*on_closed)(void *hint) = l->on_closed;
-	void *hint = l->on_closed_hint;
-	forget_peer(l);
-	free(l);
-	if (on_closed)
-		on_closed(hint);
-}
-
-static void on_hung_up(void *hint)
-{
-	let_go(hint);
-}
+/* Connections. */
 
 static void hang_up(struct torap_zlink *l)
 {
-	if (l->connection)
-		l->connection = torap_zdealer_close(l->connection, on_hung_up, l);
+	l->connection = torap_zmtp_hang_up(l->connection);
 }
 
-static void on_ready(void *hint, int zmq_events);
+static void on_connection_message(void *hint, struct torap_buffer **frames, size_t count);
+static void on_connection_gone(void *hint, const char *why);
 
 static int dial(struct torap_zlink *l, struct torap_error *err)
 {
@@ -121,26 +99,25 @@ static int dial(struct torap_zlink *l, struct torap_error *err)
 	if (r)
 		return r;
 	l->anew = false; /* Whatever it was to begin anew for, it does. */
-	struct torap_zsocket_options options = {
+	struct torap_zmtp_dial_options options = {
+		.turn = l->options.turn,
 		.secret_key = l->options.secret_key,
 		.public_key = l->options.public_key,
 		.server_key = b->key,
 		.buffer_bytes = l->options.lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
+		.urgent = l->options.lane == TORAP__LANE__LANE_CRITICAL,
+		.on_message = on_connection_message,
+		.on_gone = on_connection_gone,
+		.hint = l,
 	};
-	r = torap_zdealer_open(&l->connection, l->options.loop, l->options.zmq_context, b->endpoint, &options,
-		on_ready, l, err);
-	if (r)
-		return r;
-	l->open_handles++;
-	l->dialled = torap_app_mono();
-	return 0;
+	return torap_zmtp_dial(&l->connection, b->endpoint, &options, err);
 }
 
+/* Only to say hello is one needed: pauses are spent without. */
 static void dial_next(struct torap_zlink *l)
 {
-	hang_up(l);
 	struct torap_error err;
-	if (dial(l, &err)) /* The next tick tries again. */
+	if (dial(l, &err)) /* The hello then fails. */
 		torap_warn("LINK-DIAL", "%s lane: %s", torap_lane_name(l->options.lane), err.text);
 }
 
@@ -149,16 +126,14 @@ static void dial_next(struct torap_zlink *l)
 static bool send_frames(struct torap_zlink *l, uint32_t type, struct torap_buffer *body)
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
-	bool sent =
-		l->connection && frames[0] &&
-		torap_zmessage_send(torap_zdealer_socket(l->connection), NULL, 0, frames, body ? 2 : 1) == 0;
+	bool sent = l->connection && frames[0] && torap_zmtp_say(l->connection, frames, body ? 2 : 1);
 	torap_buffer_unref(frames[0]);
 	return sent;
 }
 
 void torap_zlink_send(struct torap_zlink *l, uint32_t type, struct torap_buffer *body)
 {
-	step(l, send_frames(l, type, body) ? TORAP_DIAL_IN_SENT : TORAP_DIAL_IN_SEND_FAILED, 0);
+	step(l, send_frames(l, type, body) ? TORAP_DIAL_IN_SENT : TORAP_DIAL_IN_LOST, 0);
 }
 
 static void say_hello(struct torap_zlink *l)
@@ -169,6 +144,8 @@ static void say_hello(struct torap_zlink *l)
 			torap_lane_name(l->options.lane));
 		return;
 	}
+	if (!l->connection)
+		dial_next(l);
 	torap_zlink_send(l, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, body);
 	torap_buffer_unref(body);
 }
@@ -215,7 +192,7 @@ static void step(struct torap_zlink *l, enum torap_dial_input in, int refusal)
 	if (l->options.on_change && l->dialler.state != before)
 		l->options.on_change(l->options.hint, l, before);
 	if (out.reset)
-		dial_next(l);
+		hang_up(l);
 	if (out.say_hello)
 		say_hello(l);
 	if (out.heartbeat)
@@ -227,7 +204,7 @@ static void hear_bytes(struct torap_zlink *l, struct torap_mono now)
 {
 	struct torap_ztraffic traffic;
 	struct torap_dial_out out;
-	if (!l->connection || !torap_ztraffic_read(&traffic, torap_zdealer_fd(l->connection)))
+	if (!l->connection || !torap_ztraffic_read(&traffic, torap_zmtp_dialler_fd(l->connection)))
 		return;
 	now.us -= traffic.quiet_ms * TORAP_US_PER_MS;
 	if (now.us > l->dialler.last_heard.us)
@@ -259,11 +236,6 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct torap_zlink *l = timer->data;
 	struct torap_mono now = torap_app_mono();
-	bool stuck = l->options.peers_count > 1 && !torap_zlink_flowing(l) &&
-		     l->dialler.reason == TORAP_DIAL_UNREACHABLE &&
-		     torap_mono_reached(torap_mono_add_ms(l->dialled, UNREACHABLE_MS_MAX), now);
-	if (!l->connection || stuck)
-		dial_next(l);
 	hear_bytes(l, now);
 	if (l->anew && torap_mono_reached(l->anew_at, now))
 		begin_anew(l);
@@ -315,56 +287,44 @@ static void on_refusal(struct torap_zlink *l, struct torap_buffer **frames, size
 	torap_refusal_finish(&refusal);
 }
 
-static void on_message(struct torap_zlink *l, struct torap_zmessage *m)
+static void on_connection_gone(void *hint, const char *why)
 {
+	struct torap_zlink *l = hint;
+	torap_debug("LINK-GONE", "%s lane of broker %s: %s", torap_lane_name(l->options.lane),
+		torap_zlink_peer(l)->name, why);
+	hang_up(l);
+	step(l, TORAP_DIAL_IN_LOST, 0);
+}
+
+static void on_connection_message(void *hint, struct torap_buffer **frames, size_t count)
+{
+	struct torap_zlink *l = hint;
 	struct torap_envelope envelope;
 	struct torap_error err;
 	step(l, TORAP_DIAL_IN_HEARD, 0);
-	if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err)) {
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err)) {
 		torap_warn("LINK-MALFORMED", "%s lane: broker %s: %s", torap_lane_name(l->options.lane),
 			torap_zlink_peer(l)->name, err.text);
 		step(l, TORAP_DIAL_IN_BROKEN, 0);
 		return;
 	}
-	struct torap_buffer **frames = m->frames + 1;
+	frames++;
+	count--;
 	switch (envelope.type) {
 	case TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT:
 		return;
 	case TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL:
-		on_refusal(l, frames, m->count - 1);
+		on_refusal(l, frames, count);
 		return;
 	case TORAP__MESSAGE_TYPE__MESSAGE_WELCOME:
 		if (l->dialler.state == TORAP_DIAL_GREETING)
-			l->options.on_message(l->options.hint, l, &envelope, frames, m->count - 1);
+			l->options.on_message(l->options.hint, l, &envelope, frames, count);
 		return;
 	default:
 		/* What was on its way when the session ended belongs to no session. */
 		if (torap_zlink_flowing(l))
-			l->options.on_message(l->options.hint, l, &envelope, frames, m->count - 1);
+			l->options.on_message(l->options.hint, l, &envelope, frames, count);
 		return;
-	}
-}
-
-static void on_ready(void *hint, int zmq_events)
-{
-	struct torap_zlink *l = hint;
-	(void)zmq_events;
-	for (int i = 0; i < TORAP_ZLOOP_BURST && l->connection; i++) {
-		struct torap_zmessage m;
-		int r = torap_zmessage_receive(&m, torap_zdealer_socket(l->connection), false);
-		if (r == TORAP_ZSOCKET_NONE)
-			return;
-		if (r) {
-			torap_warn("LINK-MALFORMED", "%s lane: broker %s: a message that cannot be received",
-				torap_lane_name(l->options.lane), torap_zlink_peer(l)->name);
-			step(l, TORAP_DIAL_IN_BROKEN, 0);
-			return;
-		}
-		const struct torap_zdealer *connection = l->connection;
-		on_message(l, &m);
-		torap_zmessage_finish(&m);
-		if (l->connection != connection)
-			return; /* It was dropped meanwhile. */
 	}
 }
 
@@ -388,7 +348,6 @@ int torap_zlink_open(
 	}
 	uv_timer_init(options->loop, &l->timer);
 	l->timer.data = l;
-	l->open_handles++;
 	uv_timer_start(&l->timer, on_tick, 0, TICK_MS);
 	*out = l;
 	return 0;
@@ -396,7 +355,13 @@ int torap_zlink_open(
 
 static void on_timer_closed(uv_handle_t *timer)
 {
-	let_go(timer->data);
+	struct torap_zlink *l = timer->data;
+	void (*on_closed)(void *hint) = l->on_closed;
+	void *hint = l->on_closed_hint;
+	forget_peer(l);
+	free(l);
+	if (on_closed)
+		on_closed(hint);
 }
 
 void torap_zlink_close(struct torap_zlink *l, void (*on_closed)(void *hint), void *hint)

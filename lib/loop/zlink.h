@@ -1,4 +1,4 @@
-/* zlink.h: the dialling end of a link: one lane's connection (zdealer.h) to one of several peers, its dialler (link/dialler.h), its timer.
+/* zlink.h: the dialling end of a link: one lane's connection (zmtp/dialler.h) to one of several peers, its dialler (link/dialler.h), its timer.
  *
  * Comes up, stays up and comes up again by itself, at the next peer after each failure.  What a message means is the owner's
  * matter: WELCOME, BATCH, RUN, HEAD and GRANT are handed over; heartbeats and refusals are dealt with here. */
@@ -15,6 +15,7 @@
 
 struct torap_error;
 struct torap_zlink;
+struct torap_zmtp_turn;
 
 struct torap_zlink_peer {
 	char *name, *endpoint;
@@ -23,7 +24,7 @@ struct torap_zlink_peer {
 
 struct torap_zlink_options {
 	uv_loop_t *loop;
-	void *zmq_context;
+	struct torap_zmtp_turn *turn; /* of that loop */
 	uint8_t lane;
 	/* Our own, borrowed until on_closed: read at each new connection, and may be others by then (torap_zlink_begin_anew_soon()). */
 	const uint8_t *secret_key, *public_key;

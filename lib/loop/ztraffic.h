@@ -1,6 +1,6 @@
 /* ztraffic.h: what a connection carries, by the kernel's count.
  *
- * libzmq shows whole messages, and one of a megabyte is 8 s on its way over 1 Mbit/s: whoever counted messages alone would give up a
+ * a connection shows whole messages, and one of a megabyte is 8 s on its way over 1 Mbit/s: whoever counted messages alone would give up a
  * peer that is sending all the time, and have it begin again for ever. */
 #pragma once
 

@@ -5,12 +5,12 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+
+#include "zmtp/handshake.h"
 
 enum {
-	GREETING_SIZE = 64,
-	FLAG_LONG = 2, /* of a frame: its size has 8 bytes */
-	FLAG_COMMAND = 4,
+	FLAG_MORE = 1, /* of a frame: further ones of its message follow */
+	FLAG_LONG = 2, /* its size has 8 bytes */
 	FLAGS_KNOWN = 7,
 	SHORT_MAX = 255,
 	ROOM_MIN = 8 << 10, /* less than this is copied rather than read by itself */
@@ -24,8 +24,8 @@ static const char no_memory[] = "out of memory";
 
 enum item_kind {
 	ITEM_MESSAGE,
-	ITEM_COMMAND, /* one frame: a command, to be sealed */
-	ITEM_BYTES,   /* one frame: as it is */
+	ITEM_COMMAND, /* one frame: a command */
+	ITEM_SHAKE,   /* one frame: of the handshake, as it is; before all others */
 };
 
 struct torap_zmtp_item {
@@ -48,11 +48,14 @@ static int put(struct torap_zmtp_connection *c, enum item_kind kind, struct tora
 	*item = (struct torap_zmtp_item){ .count = count, .kind = kind };
 	for (size_t i = 0; i < count; i++)
 		item->frames[i] = frames[i] ? torap_buffer_ref(frames[i]) : NULL;
-	if (c->last)
-		c->last->next = item;
-	else
-		c->first = item;
-	c->last = item;
+	struct torap_zmtp_item **at = c->last ? &c->last->next : &c->first;
+	if (kind == ITEM_SHAKE)
+		for (at = &c->first; *at && (*at)->kind == ITEM_SHAKE;)
+			at = &(*at)->next;
+	item->next = *at;
+	*at = item;
+	if (!item->next)
+		c->last = item;
 	c->queued++;
 	return 0;
 }
@@ -67,13 +70,18 @@ static int put_bytes(struct torap_zmtp_connection *c, enum item_kind kind, struc
 
 int torap_zmtp_put(struct torap_zmtp_connection *c, struct torap_buffer *const *frames, size_t count)
 {
-	assert(count > 0 && c->state == TORAP_ZMTP_OPEN);
+	assert(count > 0 && c->state != TORAP_ZMTP_REFUSED && c->state != TORAP_ZMTP_ENDED);
 	return put(c, ITEM_MESSAGE, frames, count);
+}
+
+int torap_zmtp_put_shake(struct torap_zmtp_connection *c, struct torap_bytes bytes)
+{
+	return put_bytes(c, ITEM_SHAKE, bytes);
 }
 
 bool torap_zmtp_waiting(const struct torap_zmtp_connection *c)
 {
-	return c->first;
+	return c->first && (c->first->kind == ITEM_SHAKE || c->state == TORAP_ZMTP_OPEN);
 }
 
 static void drop_first(struct torap_zmtp_connection *c)
@@ -89,8 +97,7 @@ static void drop_first(struct torap_zmtp_connection *c)
 	free(item);
 }
 
-/* RFC 37, "Framing": flags, the size in one byte or eight, the body. */
-static uint8_t *write_frame(struct torap_writer *out, uint8_t flags, size_t size)
+uint8_t *torap_zmtp_write_frame(struct torap_writer *out, uint8_t flags, size_t size)
 {
 	torap_write_u8(out, size > SHORT_MAX ? flags | FLAG_LONG : flags);
 	if (size > SHORT_MAX)
@@ -100,21 +107,35 @@ static uint8_t *write_frame(struct torap_writer *out, uint8_t flags, size_t size
 	return torap_write_room(out, size);
 }
 
+static void write_plain(struct torap_writer *out, bool command, bool more, struct torap_bytes bytes)
+{
+	uint8_t flags = command ? TORAP_ZMTP_COMMAND : more ? FLAG_MORE : 0;
+	uint8_t *at = torap_zmtp_write_frame(out, flags, bytes.size);
+	if (at && bytes.size)
+		memcpy(at, bytes.data, bytes.size);
+}
+
+static void write_sealed(struct torap_zmtp_connection *c, struct torap_writer *out, bool command, bool more,
+	struct torap_bytes bytes)
+{
+	uint8_t flags = command ? TORAP_CURVE_COMMAND : more ? TORAP_CURVE_MORE : 0;
+	uint8_t *at = torap_zmtp_write_frame(out, 0, TORAP_CURVE_MESSAGE_OVERHEAD + bytes.size);
+	if (at)
+		torap_curve_seal(&c->curve, at, flags, bytes);
+}
+
 static void write_next(struct torap_zmtp_connection *c, struct torap_writer *out)
 {
 	struct torap_zmtp_item *item = c->first;
 	struct torap_buffer *frame = item->frames[c->at];
 	struct torap_bytes bytes = frame ? torap_buffer_bytes(frame) : torap_bytes(NULL, 0);
-	uint8_t flags = item->kind == ITEM_COMMAND ? TORAP_CURVE_COMMAND
-			: c->at + 1 < item->count  ? TORAP_CURVE_MORE
-						   : 0;
-	if (item->kind == ITEM_BYTES) {
+	bool command = item->kind == ITEM_COMMAND, more = c->at + 1 < item->count;
+	if (item->kind == ITEM_SHAKE)
 		torap_write_bytes(out, bytes);
-	} else {
-		uint8_t *at = write_frame(out, 0, TORAP_CURVE_MESSAGE_OVERHEAD + bytes.size);
-		if (at)
-			torap_curve_seal(&c->curve, at, flags, bytes);
-	}
+	else if (c->manners->plain)
+		write_plain(out, command, more, bytes);
+	else
+		write_sealed(c, out, command, more, bytes);
 	item->frames[c->at++] = torap_buffer_unref(frame);
 	if (c->at == item->count)
 		drop_first(c);
@@ -122,110 +143,14 @@ static void write_next(struct torap_zmtp_connection *c, struct torap_writer *out
 
 int torap_zmtp_fill(struct torap_zmtp_connection *c, struct torap_writer *out, size_t enough)
 {
-	while (c->first && out->size < enough && !out->failed)
+	while (torap_zmtp_waiting(c) && out->size < enough && !out->failed)
 		write_next(c, out);
 	return out->failed ? -ENOMEM : 0;
 }
 
 /* --- in --- */
 
-/* A handshake command; `room` is its body, for the caller to write. */
-static int put_command(struct torap_zmtp_connection *c, struct torap_writer *command)
-{
-	int r = command->failed ? -ENOMEM
-				: put_bytes(c, ITEM_BYTES, torap_bytes(command->data, command->size));
-	torap_writer_finish(command);
-	return r;
-}
-
-/* RFC 37, "The greeting": signature, version, mechanism, as-server, filler. */
-static int put_greeting(struct torap_zmtp_connection *c)
-{
-	uint8_t greeting[GREETING_SIZE] = { 0xff, [9] = 0x7f, [10] = 3, [11] = 1, [12] = 'C', 'U', 'R', 'V',
-		'E', [32] = 1 };
-	return put_bytes(c, ITEM_BYTES, torap_bytes(greeting, sizeof greeting));
-}
-
-static const char *take_greeting(struct torap_zmtp_connection *c, const uint8_t *data)
-{
-	static const uint8_t mechanism[20] = "CURVE";
-	if (data[0] != 0xff || !(data[9] & 1))
-		return "not ZMTP";
-	if (data[10] < 3)
-		return "an old version of ZMTP";
-	if (memcmp(data + 12, mechanism, sizeof mechanism) != 0)
-		return "another mechanism than CURVE";
-	if (data[32] & 1)
-		return "a listener, too";
-	c->state = TORAP_ZMTP_HELLO;
-	return NULL;
-}
-
-static const char *take_hello(struct torap_zmtp_connection *c, struct torap_bytes hello)
-{
-	uint8_t welcome[TORAP_CURVE_WELCOME_SIZE];
-	if (!torap_curve_welcome(c->opening, welcome, &c->manners->keys, hello))
-		return "a HELLO that is none, or meant for another key";
-	struct torap_writer out = { 0 };
-	uint8_t *at = write_frame(&out, FLAG_COMMAND, sizeof welcome);
-	if (at)
-		memcpy(at, welcome, sizeof welcome);
-	c->state = TORAP_ZMTP_INITIATE;
-	return put_command(c, &out) ? no_memory : NULL;
-}
-
-/* RFC 37, "Metadata": name and value, each after its size. */
-static bool is_dealer(struct torap_bytes metadata)
-{
-	struct torap_reader r = torap_reader(metadata);
-	bool dealer = false;
-	while (!r.failed && r.at < r.end) {
-		struct torap_bytes name = torap_read_bytes(&r, torap_read_u8(&r));
-		struct torap_bytes value = torap_read_bytes(&r, torap_read_u32(&r));
-		if (!r.failed && name.size == 11 &&
-			strncasecmp((const char *)name.data, "Socket-Type", 11) == 0)
-			dealer = torap_bytes_equal(value, torap_bytes("DEALER", 6));
-	}
-	return dealer && !r.failed;
-}
-
-static const char *put_ready(struct torap_zmtp_connection *c)
-{
-	static const char metadata[] =
-		"\13Socket-Type\0\0\0\6ROUTER\10Identity\0\0\0"; /* and the string's own zero */
-	struct torap_writer out = { 0 };
-	uint8_t *at = write_frame(&out, FLAG_COMMAND, TORAP_CURVE_READY_OVERHEAD + sizeof metadata);
-	if (at)
-		torap_curve_ready(&c->curve, at, torap_bytes(metadata, sizeof metadata));
-	return put_command(c, &out) ? no_memory : NULL;
-}
-
-static void forget_opening(struct torap_zmtp_connection *c)
-{
-	if (c->opening)
-		sodium_memzero(c->opening, sizeof *c->opening);
-	free(c->opening);
-	c->opening = NULL;
-}
-
-static const char *take_initiate(struct torap_zmtp_connection *c, uint8_t *data, size_t size)
-{
-	uint8_t key[TORAP_CURVE_KEY_SIZE];
-	struct torap_bytes metadata;
-	if (!torap_curve_initiate(&c->curve, c->opening, key, &metadata, &c->manners->keys, data, size))
-		return "an INITIATE that is none, or of another handshake";
-	forget_opening(c);
-	if (!is_dealer(metadata))
-		return "a socket that is no DEALER";
-	if (!c->manners->admit(c, key)) {
-		c->state = TORAP_ZMTP_REFUSED;
-		return NULL;
-	}
-	c->state = TORAP_ZMTP_OPEN;
-	return put_ready(c);
-}
-
-/* RFC 37, "Heartbeating".  Other commands are of no concern to a ROUTER. */
+/* RFC 37, "Heartbeating".  Other commands are of no concern. */
 static const char *take_command(struct torap_zmtp_connection *c, struct torap_bytes command)
 {
 	uint8_t pong[5 + PING_CONTEXT_MAX] = "\4PONG";
@@ -283,16 +208,10 @@ static const char *take_frame(struct torap_zmtp_connection *c, struct torap_buff
 	return NULL;
 }
 
-/* `body` is where `data` lies, if it is a buffer of its own; it is then the caller's no longer. */
-static const char *take_sealed(
-	struct torap_zmtp_connection *c, uint8_t *data, size_t size, struct torap_buffer **take_body)
+/* `take_body` is where the payload lies, if it is a buffer of its own; it is then the caller's no longer. */
+static const char *take_payload(struct torap_zmtp_connection *c, struct torap_bytes payload, bool more,
+	struct torap_buffer **take_body)
 {
-	uint8_t flags;
-	struct torap_bytes payload;
-	if (!torap_curve_open(&c->curve, &flags, &payload, data, size))
-		return "a MESSAGE that is none, or out of order";
-	if (flags & TORAP_CURVE_COMMAND)
-		return take_command(c, payload);
 	struct torap_buffer *frame = *take_body;
 	*take_body = NULL;
 	if (frame) {
@@ -301,27 +220,36 @@ static const char *take_sealed(
 	} else {
 		frame = torap_buffer_copy(payload);
 	}
-	return frame ? take_frame(c, frame, flags & TORAP_CURVE_MORE) : no_memory;
+	return frame ? take_frame(c, frame, more) : no_memory;
+}
+
+static const char *take_plain(
+	struct torap_zmtp_connection *c, struct torap_bytes payload, struct torap_buffer **take_body)
+{
+	return c->header[0] & TORAP_ZMTP_COMMAND
+		       ? take_command(c, payload)
+		       : take_payload(c, payload, c->header[0] & FLAG_MORE, take_body);
+}
+
+static const char *take_sealed(
+	struct torap_zmtp_connection *c, uint8_t *data, size_t size, struct torap_buffer **take_body)
+{
+	uint8_t flags;
+	struct torap_bytes payload;
+	if (!torap_curve_open(&c->curve, &flags, &payload, data, size))
+		return "a MESSAGE that is none, or out of order";
+	return flags & TORAP_CURVE_COMMAND ? take_command(c, payload)
+					   : take_payload(c, payload, flags & TORAP_CURVE_MORE, take_body);
 }
 
 static const char *take_whole(
 	struct torap_zmtp_connection *c, uint8_t *data, size_t size, struct torap_buffer **take_body)
 {
 	c->header_size = 0;
-	switch (c->state) {
-	case TORAP_ZMTP_GREETING:
-		return take_greeting(c, data);
-	case TORAP_ZMTP_HELLO:
-		return take_hello(c, torap_bytes(data, size));
-	case TORAP_ZMTP_INITIATE:
-		return take_initiate(c, data, size);
-	case TORAP_ZMTP_OPEN:
-		return take_sealed(c, data, size, take_body);
-	case TORAP_ZMTP_REFUSED:
-	case TORAP_ZMTP_ENDED:
-		break;
-	}
-	return NULL;
+	if (c->state != TORAP_ZMTP_OPEN)
+		return torap_zmtp_shake(c, data, size);
+	return c->manners->plain ? take_plain(c, torap_bytes(data, size), take_body)
+				 : take_sealed(c, data, size, take_body);
 }
 
 static size_t header_wanted(const struct torap_zmtp_connection *c)
@@ -333,7 +261,8 @@ static size_t frame_max(const struct torap_zmtp_connection *c)
 {
 	if (c->state != TORAP_ZMTP_OPEN)
 		return TORAP_CURVE_INITIATE_MAX;
-	return TORAP_CURVE_MESSAGE_OVERHEAD + (c->known ? TORAP_MESSAGE_SIZE_MAX : FIRST_MESSAGE_MAX);
+	return (c->manners->plain ? 0 : TORAP_CURVE_MESSAGE_OVERHEAD) +
+	       (c->known ? TORAP_MESSAGE_SIZE_MAX : FIRST_MESSAGE_MAX);
 }
 
 /* Takes what it can use of a header; *out_size is then the body's, or -1: more is needed. */
@@ -342,7 +271,7 @@ static const char *take_header(
 {
 	*out_size = -1;
 	if (c->state == TORAP_ZMTP_GREETING) {
-		*out_size = GREETING_SIZE;
+		*out_size = TORAP_ZMTP_GREETING_SIZE;
 		return NULL;
 	}
 	while (*size > 0 && c->header_size < header_wanted(c)) {
@@ -355,7 +284,8 @@ static const char *take_header(
 		return NULL;
 	struct torap_reader r = torap_reader(torap_bytes(c->header + 1, wanted - 1));
 	uint64_t body = wanted == 2 ? torap_read_u8(&r) : torap_read_u64(&r);
-	if (c->header[0] & ~FLAGS_KNOWN || (c->state != TORAP_ZMTP_OPEN && !(c->header[0] & FLAG_COMMAND)))
+	if (c->header[0] & ~FLAGS_KNOWN ||
+		(c->state != TORAP_ZMTP_OPEN && !(c->header[0] & TORAP_ZMTP_COMMAND)))
 		return "a frame that is none";
 	if (body > frame_max(c))
 		return "a frame that is too large";
@@ -423,9 +353,8 @@ uint8_t *torap_zmtp_room(struct torap_zmtp_connection *c, size_t *out_size)
 
 int torap_zmtp_begin(struct torap_zmtp_connection *c, const struct torap_zmtp_manners *manners)
 {
-	*c = (struct torap_zmtp_connection){ .manners = manners };
-	c->opening = calloc(1, sizeof *c->opening);
-	return c->opening ? put_greeting(c) : -ENOMEM;
+	*c = (struct torap_zmtp_connection){ .manners = manners, .known = manners->dials };
+	return torap_zmtp_greet(c);
 }
 
 void torap_zmtp_end(struct torap_zmtp_connection *c)
@@ -439,7 +368,7 @@ void torap_zmtp_finish(struct torap_zmtp_connection *c)
 	while (c->first)
 		drop_first(c);
 	forget_frames(c);
-	forget_opening(c);
+	torap_zmtp_forget_opening(c);
 	c->body = torap_buffer_unref(c->body);
 	sodium_memzero(&c->curve, sizeof c->curve);
 }

@@ -1,8 +1,8 @@
-/* connection.h: the listening side of one ZMTP 3.1 connection with CURVE (ZeroMQ RFC 37, 25, 26): bytes to messages, messages to bytes.
+/* connection.h: one ZMTP 3.1 connection (ZeroMQ RFC 37): bytes to messages, messages to bytes.
  *
- * As a ROUTER does it towards a DEALER.  No I/O, no clock: who owns it carries the bytes and knows when a handshake takes too long.  Until a
- * key is admitted a stranger costs a kilobyte; a frame that is not whole yet costs what has come of it; and when a message is whole nothing
- * of it stays here. */
+ * As a ROUTER does it towards a DEALER, or the other way round; with CURVE (RFC 25, 26), or NULL within a machine.  No I/O, no clock: who owns
+ * it carries the bytes and knows when a handshake takes too long.  Until a key is admitted a stranger costs a kilobyte; a frame that is not
+ * whole yet costs what has come of it; and when a message is whole nothing of it stays here. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,20 +21,25 @@ enum {
 struct torap_zmtp_item;
 struct torap_zmtp_connection;
 
-/* What all connections of a listener have in common.  Borrowed by each. */
+/* What all connections of a listener, or that of one who dials, are to be like.  Borrowed by each. */
 struct torap_zmtp_manners {
-	struct torap_curve_keys keys;
-	/* May who holds this key's secret go on?  If not the connection hears nothing more, and is to be ended when its time for a handshake is
-	 * over: libzmq's dialler then asks again, which it would never do after an ERROR. */
-	bool (*admit)(struct torap_zmtp_connection *c, const uint8_t key[static TORAP_CURVE_KEY_SIZE]);
+	bool dials;                           /* a DEALER; else a ROUTER */
+	bool plain;                           /* NULL; else CURVE: */
+	struct torap_curve_keys keys;         /* our own */
+	uint8_t server[TORAP_CURVE_KEY_SIZE]; /* dials: whom */
+	/* Listens: may who holds this key's secret (NULL when plain) go on?  If not the connection hears nothing more, and is to be ended when
+	 * its time for a handshake is over: libzmq's dialler then asks again, which it would never do after an ERROR. */
+	bool (*admit)(struct torap_zmtp_connection *c, const uint8_t *key);
 	/* A whole message; the frames are borrowed.  May call torap_zmtp_put() and torap_zmtp_end(). */
 	void (*on_message)(struct torap_zmtp_connection *c, struct torap_buffer **frames, size_t count);
 };
 
 enum torap_zmtp_state {
-	TORAP_ZMTP_GREETING,
-	TORAP_ZMTP_HELLO,
+	TORAP_ZMTP_GREETING, /* what is awaited */
+	TORAP_ZMTP_HELLO,    /* who listens */
 	TORAP_ZMTP_INITIATE,
+	TORAP_ZMTP_WELCOME, /* who dials */
+	TORAP_ZMTP_READY,   /* who dials, and both when plain */
 	TORAP_ZMTP_REFUSED, /* the key was not admitted */
 	TORAP_ZMTP_OPEN,
 	TORAP_ZMTP_ENDED, /* nothing is taken or given any more */
@@ -73,8 +78,9 @@ const char *torap_zmtp_take(struct torap_zmtp_connection *c, uint8_t *data, size
 uint8_t *torap_zmtp_room(struct torap_zmtp_connection *c, size_t *out_size);
 const char *torap_zmtp_filled(struct torap_zmtp_connection *c, size_t size);
 
-/* Takes references; NULL is an empty frame.  0, -ENOMEM, or -ENOBUFS: too many wait. */
+/* Takes references; NULL is an empty frame.  Before it is open messages wait.  0, -ENOMEM, or -ENOBUFS: too many wait. */
 int torap_zmtp_put(struct torap_zmtp_connection *c, struct torap_buffer *const *frames, size_t count);
+/* Is there something to be filled? */
 bool torap_zmtp_waiting(const struct torap_zmtp_connection *c);
 /* Appends what waits, sealed, frame by frame, until `out` holds `enough`.  0 or -ENOMEM, after which the connection cannot go on. */
 int torap_zmtp_fill(struct torap_zmtp_connection *c, struct torap_writer *out, size_t enough);

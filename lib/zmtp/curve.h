@@ -1,6 +1,6 @@
-/* curve.h: the listening side of CurveZMQ (ZeroMQ RFC 26): who knocks, and the boxes that everything then travels in.
+/* curve.h: CurveZMQ (ZeroMQ RFC 26), both sides: who knocks at whose door, and the boxes that everything then travels in.
  *
- * A handshake is HELLO, WELCOME, INITIATE, READY; each has one function here, which takes or writes the body of the command frame
+ * A handshake is HELLO, WELCOME, INITIATE, READY.  Each function takes one and writes what follows it: the body of the command frame
  * (RFC 37, "Commands"; RFC 25 for what stands in it).  After any failure the connection is to end.  No I/O; randomness is libsodium's. */
 #pragma once
 
@@ -26,18 +26,21 @@ enum {
 struct torap_curve {
 	uint8_t shared[32];   /* of both short-term keys */
 	uint64_t sent, heard; /* the last nonces */
+	bool dials;           /* the two directions have nonces of their own */
 };
 
 /* What only a handshake needs. */
 struct torap_curve_opening {
 	uint8_t client[TORAP_CURVE_KEY_SIZE]; /* the client's short-term key, C' */
-	uint8_t secret[TORAP_CURVE_KEY_SIZE]; /* ours, s' */
-	uint8_t cookie[96];
+	uint8_t secret[TORAP_CURVE_KEY_SIZE]; /* ours: s' of who listens, c' of who dials */
+	uint8_t cookie[96];                   /* of who listens */
 };
 
 struct torap_curve_keys {
 	uint8_t secret[TORAP_CURVE_KEY_SIZE], public[TORAP_CURVE_KEY_SIZE];
 };
+
+/* --- who listens --- */
 
 /* Takes HELLO, writes WELCOME.  False: it is none, or meant for another key. */
 bool torap_curve_welcome(struct torap_curve_opening *o, uint8_t out[static TORAP_CURVE_WELCOME_SIZE],
@@ -49,6 +52,22 @@ bool torap_curve_initiate(struct torap_curve *c, const struct torap_curve_openin
 	const struct torap_curve_keys *keys, uint8_t *initiate, size_t size);
 /* Writes READY: TORAP_CURVE_READY_OVERHEAD + metadata.size bytes. */
 void torap_curve_ready(struct torap_curve *c, uint8_t *out, struct torap_bytes metadata);
+
+/* --- who dials: `server` is the key of who is to listen there --- */
+
+/* Writes HELLO. */
+bool torap_curve_hello(struct torap_curve_opening *o, uint8_t out[static TORAP_CURVE_HELLO_SIZE],
+	const uint8_t server[static TORAP_CURVE_KEY_SIZE]);
+/* Takes WELCOME, writes INITIATE: TORAP_CURVE_INITIATE_MIN + metadata.size bytes, at most TORAP_CURVE_INITIATE_MAX.  False: it is none, or
+ * not of who holds that key's secret. */
+bool torap_curve_answer(struct torap_curve *c, const struct torap_curve_opening *o, uint8_t *out,
+	const struct torap_curve_keys *keys, const uint8_t server[static TORAP_CURVE_KEY_SIZE],
+	struct torap_bytes welcome, struct torap_bytes metadata);
+/* Takes READY, which may be overwritten: the metadata point into it.  False: it is none, or not of this handshake. */
+bool torap_curve_admitted(
+	struct torap_curve *c, struct torap_bytes *out_metadata, uint8_t *ready, size_t size);
+
+/* --- both --- */
 
 /* Writes MESSAGE: TORAP_CURVE_MESSAGE_OVERHEAD + payload.size bytes. */
 void torap_curve_seal(struct torap_curve *c, uint8_t *out, uint8_t flags, struct torap_bytes payload);

@@ -3,14 +3,117 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/error.h"
-#include "loop/zsocket.h"
+
+static const char tcp[] = "tcp://", ipc[] = "ipc://";
+enum { SCHEME = sizeof tcp - 1 };
+
+static int check_tcp(const char *endpoint, struct torap_error *err)
+{
+	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]%*";
+	const char *host = endpoint + SCHEME, *port = strrchr(host, ':');
+	if (!port || port == host || strspn(host, name) < (size_t)(port - host) ||
+		port - host >= TORAP_ZMTP_HOST_MAX)
+		return torap_errorf(err, -EINVAL, "%.200s: is not tcp://HOST:PORT", endpoint);
+	port++;
+	if (strcmp(port, "*") == 0)
+		return 0;
+	size_t digits = strspn(port, "0123456789");
+	if (digits == 0 || digits >= TORAP_ZMTP_PORT_MAX || port[digits] ||
+		strtol(port, NULL, 10) > UINT16_MAX)
+		return torap_errorf(err, -EINVAL, "%.200s: there is no such port", endpoint);
+	return 0;
+}
+
+int torap_zmtp_check(const char *endpoint, struct torap_error *err)
+{
+	struct torap_error nobody;
+	err = err ? err : &nobody;
+	if (strncmp(endpoint, tcp, SCHEME) == 0)
+		return check_tcp(endpoint, err);
+	const char *path = torap_zmtp_endpoint_path(endpoint);
+	if (!path || !*path)
+		return torap_errorf(
+			err, -EINVAL, "%.200s: is neither tcp://HOST:PORT nor ipc://PATH", endpoint);
+	if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+		return torap_errorf(err, -EINVAL,
+			"%.200s: the path is too long for a socket (107 characters at most)", endpoint);
+	return 0;
+}
+
+static bool is_own_address(const char *host)
+{
+	uint8_t address[sizeof(struct in6_addr)];
+	return strcmp(host, "*") == 0 || inet_pton(AF_INET, host, address) == 1 ||
+	       inet_pton(AF_INET6, host, address) == 1 || if_nametoindex(host) != 0;
+}
+
+void torap_zmtp_endpoint_split(
+	const char *endpoint, char host[static TORAP_ZMTP_HOST_MAX], char port[static TORAP_ZMTP_PORT_MAX])
+{
+	const char *begin = endpoint + SCHEME, *colon = strrchr(begin, ':');
+	bool bracket = begin[0] == '[' && colon[-1] == ']';
+	snprintf(host, TORAP_ZMTP_HOST_MAX, "%.*s", (int)(colon - begin) - 2 * bracket, begin + bracket);
+	snprintf(port, TORAP_ZMTP_PORT_MAX, "%s", colon + 1);
+}
+
+int torap_zmtp_check_listen(const char *endpoint, struct torap_error *err)
+{
+	char host[TORAP_ZMTP_HOST_MAX], port[TORAP_ZMTP_PORT_MAX];
+	if (strncmp(endpoint, tcp, SCHEME) != 0)
+		return torap_errorf(err, -EINVAL, "%.200s: is not tcp://ADDRESS:PORT", endpoint);
+	int r = check_tcp(endpoint, err);
+	if (r)
+		return r;
+	torap_zmtp_endpoint_split(endpoint, host, port);
+	return is_own_address(host)
+		       ? 0
+		       : torap_errorf(err, -EINVAL,
+				 "%.200s: \"%.100s\" is no address to listen at: names are not looked up there; write an address of this machine (tcp://127.0.0.1:PORT is itself alone), tcp://0.0.0.0:PORT for all of them, or a network interface that is there",
+				 endpoint, host);
+}
+
+const char *torap_zmtp_endpoint_path(const char *endpoint)
+{
+	return strncmp(endpoint, ipc, SCHEME) == 0 ? endpoint + SCHEME : NULL;
+}
+
+/* A socket whose process has died refuses who calls. */
+static bool is_listened_at(const struct sockaddr_un *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool there =
+		fd >= 0 && (connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN);
+	if (fd >= 0)
+		close(fd);
+	return there;
+}
+
+int torap_zmtp_endpoint_clear(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct stat st;
+	if (strlen(path) >= sizeof at.sun_path)
+		return -ENAMETOOLONG;
+	strcpy(at.sun_path, path);
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	if (is_listened_at(&at))
+		return -EADDRINUSE;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
 
 /* The first address of a network interface. */
 static bool find_interface(const char *name, uint16_t port, struct sockaddr_storage *out)
@@ -33,14 +136,12 @@ static bool find_interface(const char *name, uint16_t port, struct sockaddr_stor
 
 int torap_zmtp_endpoint_read(struct sockaddr_storage *out, const char *endpoint, struct torap_error *err)
 {
-	char host[256];
-	int r = torap_zsocket_check_listen(endpoint, err);
+	char host[TORAP_ZMTP_HOST_MAX], number[TORAP_ZMTP_PORT_MAX];
+	int r = torap_zmtp_check_listen(endpoint, err);
 	if (r)
 		return r;
-	const char *begin = strstr(endpoint, "://") + 3, *colon = strrchr(begin, ':');
-	int port = strcmp(colon + 1, "*") == 0 ? 0 : (int)strtol(colon + 1, NULL, 10);
-	bool bracket = begin[0] == '[';
-	snprintf(host, sizeof host, "%.*s", (int)(colon - begin) - 2 * bracket, begin + bracket);
+	torap_zmtp_endpoint_split(endpoint, host, number);
+	int port = strcmp(number, "*") == 0 ? 0 : (int)strtol(number, NULL, 10);
 	if (strcmp(host, "*") == 0)
 		snprintf(host, sizeof host, "0.0.0.0");
 	if (uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0 ||

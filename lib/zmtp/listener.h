@@ -1,4 +1,4 @@
-/* listener.h: listens on TCP for ZeroMQ's DEALERs and speaks ZMTP with CURVE to them (connection.h), all on the process's loop.
+/* listener.h: listens for ZeroMQ's DEALERs and speaks ZMTP to them (connection.h): over TCP with CURVE, or within the machine with NULL.
  *
  * What a ROUTER of libzmq would do, at a tenth of its memory for a peer, without a thread in between, and with a word when a peer has
  * gone.  README.md says why.  What is sent in one turn of the loop leaves at its end, in few writes; urgent peers go first. */
@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "base/limits.h"
 
 struct torap_buffer;
 struct torap_error;
 struct torap_zmtp_listener;
+struct torap_zmtp_turn;
 struct torap_zmtp_peer; /* lives until on_gone or torap_zmtp_cut() */
 
 /* Of one listener or several. */
@@ -26,24 +26,26 @@ struct torap_zmtp_counts {
 };
 
 struct torap_zmtp_options {
-	const uint8_t *secret_key, *public_key; /* CURVE, our own; copied */
+	struct torap_zmtp_turn *turn;           /* its loop is ours, too */
+	const uint8_t *secret_key, *public_key; /* CURVE, our own; copied.  NULL for ipc:// */
 	struct torap_zmtp_counts *counts;       /* borrowed */
-	/* May who holds this key's secret come in?  `address` is an IP address, for logs.  Who may not asks again every 5 s. */
+	/* May who holds this key's secret come in?  Not asked over ipc://, where the file's mode says it.  `address` is an IP address, for logs.  Who may not asks again every 5 s. */
 	bool (*admit)(void *hint, const uint8_t key[static TORAP_CURVE_KEY_SIZE], const char *address);
 	/* A whole message; the frames are borrowed.  May send to any peer and cut any. */
 	void (*on_message)(
 		void *hint, struct torap_zmtp_peer *peer, struct torap_buffer **frames, size_t count);
 	/* A peer that was admitted has gone. */
 	void (*on_gone)(void *hint, struct torap_zmtp_peer *peer);
-	/* Once a turn of the loop in which any of the two was called. */
+	/* Once a turn of the loop in which any of the two was called.  May be NULL. */
 	void (*on_turn)(void *hint);
 	void *hint;
 };
 
-/* `endpoint` as torap_zsocket_check_listen() takes it.  On failure *out is untouched. */
-int torap_zmtp_listen(struct torap_zmtp_listener **out, uv_loop_t *loop, const char *endpoint,
+/* `endpoint` as endpoint.h lets it pass: over TCP, or "ipc://PATH", whose file gets mode 0660; an old socket there is replaced, one that
+ * somebody listens at, or another file, is not.  On failure *out is untouched. */
+int torap_zmtp_listen(struct torap_zmtp_listener **out, const char *endpoint,
 	const struct torap_zmtp_options *options, struct torap_error *err);
-/* The endpoint that it really has ("tcp://127.0.0.1:41234" after asking for port 0). */
+/* The TCP endpoint that it really has ("tcp://127.0.0.1:41234" after asking for port 0). */
 void torap_zmtp_endpoint(const struct torap_zmtp_listener *l, char *text, size_t size);
 /* Sends what the kernel takes of what waits (2 MiB at most), and cuts every peer without a word (no on_gone).  The memory is freed when libuv has let go of
  * it; on_closed (or NULL) then runs.  Accepts NULL. */

@@ -5,19 +5,18 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include "base/error.h"
 #include "bench/fan.h"
+#include "bench/line.h"
 #include "bench/samples.h"
 #include "conf/keys.h"
 #include "link/message.h"
-#include "loop/zdealer.h"
-#include "loop/zsocket.h"
 #include "wire/envelope.h"
 #include "wire/seal.h"
 
@@ -25,12 +24,13 @@ enum {
 	HEARTBEAT_US = 1000000,
 	HEAD_US = 2000000,
 	QUIET_US = 30000000,
+	LOOK_MS = 10, /* for a line on standard input */
 };
 
 struct offer {
 	const char *endpoint;
 	struct torap_keys keys, broker;
-	struct torap_zdealer *dealer;
+	struct bench_line line;
 	struct torap_sealer *sealer;
 	struct torap_stream_id stream;
 	bool welcomed;
@@ -41,14 +41,9 @@ struct offer {
 
 static void send_frames(struct offer *o, struct torap_buffer **frames, size_t count)
 {
-	int64_t since_us = bench_mono_us();
 	if (!frames[0])
 		bench_fail("out of memory");
-	while (torap_zmessage_send(torap_zdealer_socket(o->dealer), NULL, 0, frames, count)) {
-		if (bench_mono_us() - since_us > QUIET_US)
-			bench_fail("no broker takes anything at %s", o->endpoint);
-		usleep(1000);
-	}
+	bench_line_say(&o->line, frames, count);
 	o->last_sent_us = bench_mono_us();
 }
 
@@ -86,29 +81,21 @@ static void on_ack(struct offer *o, struct torap_bytes body)
 	torap_positions_destroy(positions, count);
 }
 
-static void on_message(struct offer *o, const struct torap_zmessage *m)
+static void on_message(void *hint, struct torap_buffer **frames, size_t count)
 {
+	struct offer *o = hint;
 	struct torap_envelope envelope;
 	struct torap_error err;
-	if (torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err))
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err))
 		bench_fail("the broker sent what cannot be read: %s", err.text);
 	struct torap_refusal refusal;
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL && m->count == 2 &&
-		torap_refusal_decode(&refusal, torap_buffer_bytes(m->frames[1]), &err) == 0)
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL && count == 2 &&
+		torap_refusal_decode(&refusal, torap_buffer_bytes(frames[1]), &err) == 0)
 		bench_fail("the broker refuses us: %s", refusal.reason);
 	o->welcomed |= envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME;
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK && m->count == 2)
-		on_ack(o, torap_buffer_bytes(m->frames[1]));
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_ACK && count == 2)
+		on_ack(o, torap_buffer_bytes(frames[1]));
 	o->last_heard_us = bench_mono_us();
-}
-
-static void take_what_came(struct offer *o)
-{
-	struct torap_zmessage m;
-	while (torap_zmessage_receive(&m, torap_zdealer_socket(o->dealer), false) == 0) {
-		on_message(o, &m);
-		torap_zmessage_finish(&m);
-	}
 }
 
 /* As a node does while nothing happens. */
@@ -123,17 +110,6 @@ static void keep_alive(struct offer *o)
 	}
 	if (now_us - o->last_sent_us > HEARTBEAT_US)
 		send_message(o, torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT), NULL);
-}
-
-/* Waits for the broker, or for a line on standard input: true. */
-static bool wait_us(struct offer *o, int64_t us, bool input)
-{
-	zmq_pollitem_t items[2] = { { .socket = torap_zdealer_socket(o->dealer), .events = ZMQ_POLLIN },
-		{ .fd = STDIN_FILENO, .events = ZMQ_POLLIN } };
-	if (zmq_poll(items, input ? 2 : 1, us < 1000 ? 1 : us / 1000) < 0 && errno != EINTR)
-		bench_fail("cannot poll: %s", zmq_strerror(errno));
-	take_what_came(o);
-	return input && items[1].revents;
 }
 
 static struct torap_batch *seal(struct offer *o)
@@ -161,12 +137,12 @@ static void offer(struct offer *o, uint64_t count, double rate)
 		struct torap_batch *batch = seal(o);
 		for (int64_t left;
 			(left = began_us + (int64_t)((double)i * 1e6 / rate) - bench_mono_us()) > 0;)
-			wait_us(o, left, false);
+			bench_line_wait(&o->line, left < 1000 ? 1 : (uint64_t)left / 1000);
 		send_batch(o, batch);
-		take_what_came(o);
+		bench_line_wait(&o->line, 0);
 	}
 	while (o->acked < o->sealed) {
-		wait_us(o, 1000, false);
+		bench_line_wait(&o->line, 1);
 		if (bench_mono_us() - o->last_heard_us > QUIET_US)
 			bench_fail("batch %" PRIu64 " was not acknowledged", o->acked + 1);
 	}
@@ -175,26 +151,33 @@ static void offer(struct offer *o, uint64_t count, double rate)
 	fflush(stdout);
 }
 
-static void start(struct offer *o, void *context, uint64_t incarnation)
+static void start(struct offer *o, uint64_t incarnation)
 {
 	static const uint8_t no_digest[TORAP_DIGEST_SIZE];
 	struct torap_error err;
-	struct torap_zsocket_options options = { .secret_key = o->keys.curve_secret,
+	struct torap_zmtp_dial_options keys = { .secret_key = o->keys.curve_secret,
 		.public_key = o->keys.curve_public,
 		.server_key = o->broker.curve_public };
 	if (!torap_stream_id_make(&o->stream, o->keys.name, TORAP__LANE__LANE_NORMAL, incarnation) ||
-		torap_sealer_create(&o->sealer, &o->stream, 0, 1, no_digest, &o->keys.sign, &err) ||
-		torap_zdealer_open(&o->dealer, NULL, context, o->endpoint, &options, NULL, NULL, &err))
+		torap_sealer_create(&o->sealer, &o->stream, 0, 1, no_digest, &o->keys.sign, &err))
 		bench_fail("%s", err.text);
+	bench_line_dial(&o->line, o->endpoint, &keys, on_message, o);
 	greet(o);
 	o->last_heard_us = bench_mono_us();
 	while (!o->welcomed) {
-		wait_us(o, 1000, false);
+		bench_line_wait(&o->line, 1);
 		if (bench_mono_us() - o->last_heard_us > QUIET_US)
 			bench_fail("no welcome from %s", o->endpoint);
 	}
 	printf("flowing\n");
 	fflush(stdout);
+}
+
+/* Is there a line on standard input? */
+static bool is_asked(void)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	return poll(&input, 1, 0) > 0;
 }
 
 static void usage(int status)
@@ -228,13 +211,13 @@ int main(int argc, char **argv)
 	if (torap_keys_load(&o.keys, keys, &err) || torap_keys_load_public(&o.broker, broker_key, &err))
 		bench_fail("%s", err.text);
 	setvbuf(stdin, NULL, _IONBF, 0); /* A line that waits in a buffer is seen by no poll. */
-	void *context = zmq_ctx_new();
-	start(&o, context, (uint64_t)bench_wall_us());
+	start(&o, (uint64_t)bench_wall_us());
 	for (bool more = true; more;) {
 		uint64_t count;
 		double rate;
 		keep_alive(&o);
-		if (!wait_us(&o, 100000, true))
+		bench_line_wait(&o.line, LOOK_MS);
+		if (!is_asked())
 			continue;
 		more = fgets(line, sizeof line, stdin);
 		if (more && (sscanf(line, "%" SCNu64 " %lf", &count, &rate) != 2 || count == 0 || rate <= 0))
@@ -242,8 +225,7 @@ int main(int argc, char **argv)
 		if (more)
 			offer(&o, count, rate);
 	}
-	torap_zdealer_close(o.dealer, NULL, NULL);
-	zmq_ctx_term(context);
+	bench_line_hang_up(&o.line);
 	torap_sealer_destroy(o.sealer);
 	torap_keys_wipe(&o.keys);
 	return 0;

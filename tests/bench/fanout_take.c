@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -25,12 +24,12 @@
 #include "wire/batch.h"
 #include "wire/envelope.h"
 #include "wire/taxonomy.h"
+#include "zmtp/turn.h"
 
 enum {
 	CREDIT = 4 << 20,
 	DIALS = 10, /* a turn of the timer: a listener's backlog is short, and a handshake costs a millisecond */
 	DIAL_MS = 20,
-	SOCKETS = 60000,
 	STREAMS = 4, /* of a lane: the writer's, and the broker's own */
 };
 
@@ -50,7 +49,7 @@ struct link {
 
 struct take {
 	struct torap_app app;
-	void *zmq;
+	struct torap_zmtp_turn *turns;
 	struct torap_zlink_peer broker;
 	struct subscriber *subscribers;
 	struct link *links, *due;
@@ -208,7 +207,7 @@ static void on_dialling(uv_timer_t *timer)
 	for (unsigned i = 0; i < DIALS && t->opened < t->links_count; i++) {
 		struct link *l = &t->links[t->opened];
 		struct torap_zlink_options options = { .loop = &t->app.loop,
-			.zmq_context = t->zmq,
+			.turn = t->turns,
 			/* The lane of the batches alone, that of alarms as well, or all three. */
 			.lane = (uint8_t)(t->lanes == 1 ? TORAP__LANE__LANE_NORMAL
 							: TORAP__LANE__LANE_CRITICAL + t->opened % t->lanes),
@@ -233,6 +232,7 @@ static void on_stop(void *hint)
 	struct take *t = hint;
 	for (unsigned i = 0; i < t->opened; i++)
 		torap_zlink_close(t->links[i].zlink, NULL, NULL);
+	torap_zmtp_turn_close(t->turns);
 	uv_close((uv_handle_t *)&t->turn, NULL);
 	uv_close((uv_handle_t *)&t->dialling, NULL);
 	uv_close((uv_handle_t *)&t->input, NULL);
@@ -265,9 +265,8 @@ static void start(struct take *t)
 	struct torap_error err;
 	t->app.hint = t;
 	t->app.on_stop = on_stop;
-	t->zmq = zmq_ctx_new();
-	if (!t->zmq || zmq_ctx_set(t->zmq, ZMQ_MAX_SOCKETS, SOCKETS) || torap_app_init(&t->app, &err))
-		bench_fail("cannot start");
+	if (torap_app_init(&t->app, &err) || torap_zmtp_turn_create(&t->turns, &t->app.loop, &err))
+		bench_fail("%s", err.text);
 	uv_check_init(&t->app.loop, &t->turn);
 	uv_timer_init(&t->app.loop, &t->dialling);
 	if (uv_pipe_init(&t->app.loop, &t->input, 0) || uv_pipe_open(&t->input, 0))
@@ -351,7 +350,6 @@ int main(int argc, char **argv)
 	start(&t);
 	int status = torap_app_run(&t.app);
 	torap_app_finish(&t.app);
-	zmq_ctx_term(t.zmq);
 	free(t.subscribers);
 	free(t.links);
 	return status;

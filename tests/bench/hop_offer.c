@@ -5,20 +5,17 @@
  * that are not in step with anything.  Every verdict must be DURABLE; a refused observation is offered again, and counted.
  *
  * Prints one line of JSON: times are wall clock, so that a subscriber on the same machine can go on with them. */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "base/error.h"
+#include "bench/line.h"
 #include "bench/load.h"
 #include "bench/samples.h"
 #include "loop/low_latency.h"
-#include "loop/zdealer.h"
-#include "loop/zsocket.h"
 #include "proto/observation.pb-c.h"
 #include "wire/envelope.h"
 
@@ -37,8 +34,7 @@ struct options {
 };
 
 struct offer {
-	void *context, *socket;
-	struct torap_zdealer *dealer; /* owns the socket */
+	struct bench_line line;
 	struct options options;
 	struct bench_load *load;
 	int64_t began_us, began_wall_us, last_sent_us, last_heard_us;
@@ -49,21 +45,20 @@ struct offer {
 	char refusal[128];
 	int64_t *sent_us; /* RING; 0: not open */
 	bool *critical;   /* RING */
+	bool has_rows;    /* the registry's are complete */
 	struct bench_samples latency, critical_latency;
 };
 
-/* The socket. */
+/* Saying. */
 
-static bool send_message(struct offer *o, uint32_t type, struct torap_buffer *body)
+static void send_message(struct offer *o, uint32_t type, struct torap_buffer *body)
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
 	if (!frames[0])
 		bench_fail("out of memory");
-	int r = torap_zmessage_send(o->socket, NULL, 0, frames, body ? 2 : 1);
+	bench_line_say(&o->line, frames, body ? 2 : 1);
 	torap_buffer_unref(frames[0]);
-	if (r == 0)
-		o->last_sent_us = bench_mono_us();
-	return r == 0;
+	o->last_sent_us = bench_mono_us();
 }
 
 /* Takes the writer's memory. */
@@ -73,11 +68,7 @@ static void send_body(struct offer *o, uint32_t type, struct torap_writer *take)
 	if (!body)
 		bench_fail("out of memory");
 	*take = (struct torap_writer){ 0 };
-	while (!send_message(o, type, body)) { /* Its pipe is full: the node does not keep up. */
-		zmq_pollitem_t item = { .socket = o->socket, .events = ZMQ_POLLOUT };
-		if (bench_mono_us() - o->last_sent_us > QUIET_US || zmq_poll(&item, 1, 1000) < 0)
-			bench_fail("the node takes nothing any more");
-	}
+	send_message(o, type, body);
 	torap_buffer_unref(body);
 }
 
@@ -197,41 +188,6 @@ static void take_answer(struct offer *o, struct torap_bytes body, int64_t now_us
 		bench_fail("an answer that is cut off");
 }
 
-/* One message, if there is one. */
-static bool receive(struct offer *o, uint32_t *type, struct torap_zmessage *m)
-{
-	struct torap_envelope envelope;
-	struct torap_error err;
-	int r = torap_zmessage_receive(m, o->socket, false);
-	if (r == TORAP_ZSOCKET_NONE)
-		return false;
-	if (r || torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err))
-		bench_fail("the node sent what cannot be read");
-	*type = envelope.type;
-	o->last_heard_us = bench_mono_us();
-	if (*type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL)
-		bench_fail("the node refuses us");
-	return true;
-}
-
-static void wait_readable(struct offer *o, long ms)
-{
-	zmq_pollitem_t item = { .socket = o->socket, .events = ZMQ_POLLIN };
-	if (zmq_poll(&item, 1, ms) < 0 && errno != EINTR)
-		bench_fail("cannot poll: %s", zmq_strerror(errno));
-}
-
-static void take_what_came(struct offer *o)
-{
-	struct torap_zmessage m;
-	uint32_t type;
-	while (receive(o, &type, &m)) {
-		if (type == TORAP__MESSAGE_TYPE__MESSAGE_ANSWER && m.count == 2)
-			take_answer(o, torap_buffer_bytes(m.frames[1]), o->last_heard_us);
-		torap_zmessage_finish(&m);
-	}
-}
-
 /* The session. */
 
 static void greet(struct offer *o)
@@ -245,40 +201,42 @@ static void greet(struct offer *o)
 	if (!body)
 		bench_fail("out of memory");
 	torap__agent_hello__pack(&hello, body->data);
-	int64_t since_us = bench_mono_us();
-	while (!send_message(o, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO, body)) {
-		if (bench_mono_us() - since_us > QUIET_US)
-			bench_fail("no node at %s", o->options.endpoint);
-		wait_readable(o, 10);
-	}
+	send_message(o, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO, body);
 	torap_buffer_unref(body);
 }
 
-/* True: the registry's rows are complete. */
-static bool rows_are_complete(struct torap_buffer *body)
+static void take_rows(struct offer *o, struct torap_buffer *body)
 {
 	Torap__AgentRows *rows = torap__agent_rows__unpack(NULL, body->size, body->data);
 	if (!rows)
 		bench_fail("rows that cannot be read");
-	bool complete = !rows->more;
+	o->has_rows = !rows->more;
 	torap__agent_rows__free_unpacked(rows, NULL);
-	return complete;
+}
+
+static void on_message(void *hint, struct torap_buffer **frames, size_t count)
+{
+	struct offer *o = hint;
+	struct torap_envelope envelope;
+	struct torap_error err;
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err))
+		bench_fail("the node sent what cannot be read");
+	o->last_heard_us = bench_mono_us();
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL)
+		bench_fail("the node refuses us");
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_ANSWER && count == 2)
+		take_answer(o, torap_buffer_bytes(frames[1]), o->last_heard_us);
+	else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS && count == 2)
+		take_rows(o, frames[1]);
 }
 
 static void wait_for_rows(struct offer *o)
 {
 	int64_t since_us = bench_mono_us();
-	for (bool complete = false; !complete;) {
-		struct torap_zmessage m;
-		uint32_t type;
+	while (!o->has_rows) {
 		if (bench_mono_us() - since_us > QUIET_US)
 			bench_fail("the node does not answer the hello");
-		wait_readable(o, 100);
-		while (!complete && receive(o, &type, &m)) {
-			complete = type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS && m.count == 2 &&
-				   rows_are_complete(m.frames[1]);
-			torap_zmessage_finish(&m);
-		}
+		bench_line_wait(&o->line, 100);
 	}
 }
 
@@ -290,8 +248,7 @@ static void run(struct offer *o)
 	while (o->durable < options->events + options->critical) {
 		offer_what_is_due(o);
 		bool paced = options->rate || options->critical;
-		wait_readable(o, paced ? 1 : 1000);
-		take_what_came(o);
+		bench_line_wait(&o->line, paced ? 1 : 1000);
 		if (o->open && bench_mono_us() - o->last_heard_us > QUIET_US)
 			bench_fail("no verdict for %d s; %" PRIu64 " observations are open",
 				QUIET_US / 1000000, o->open);
@@ -390,19 +347,14 @@ int main(int argc, char **argv)
 	o.load = bench_load_create(&o.options.load);
 	o.sent_us = calloc(RING, sizeof *o.sent_us);
 	o.critical = calloc(RING, sizeof *o.critical);
-	o.context = zmq_ctx_new();
-	if (!o.sent_us || !o.critical || !o.context)
+	if (!o.sent_us || !o.critical)
 		bench_fail("out of memory");
-	struct torap_zsocket_options plain = { 0 };
-	if (torap_zdealer_open(&o.dealer, NULL, o.context, o.options.endpoint, &plain, NULL, NULL, &err))
-		bench_fail("%s", err.text);
-	o.socket = torap_zdealer_socket(o.dealer);
+	bench_line_dial(&o.line, o.options.endpoint, &(struct torap_zmtp_dial_options){ 0 }, on_message, &o);
 	greet(&o);
 	wait_for_rows(&o);
 	run(&o);
 	print(&o);
-	torap_zdealer_close(o.dealer, NULL, NULL);
-	zmq_ctx_term(o.context);
+	bench_line_hang_up(&o.line);
 	bench_load_destroy(o.load);
 	bench_samples_finish(&o.latency);
 	bench_samples_finish(&o.critical_latency);

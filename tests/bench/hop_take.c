@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "agents/follow/config.h"
 #include "agents/follow/streams.h"
@@ -25,6 +24,7 @@
 #include "proto/session.pb-c.h"
 #include "wire/compress.h"
 #include "wire/open.h"
+#include "zmtp/turn.h"
 
 enum { QUIET_S = 60 };
 
@@ -33,7 +33,7 @@ struct take {
 	struct follow_config *config;
 	uint64_t wanted;
 	bool open_all, from_begin;
-	void *zmq;
+	struct torap_zmtp_turn *turns;
 	struct torap_zlink *links[TORAP_LANES];
 	uv_check_t turn;
 	uv_timer_t second;
@@ -253,6 +253,7 @@ static void on_stop(void *hint)
 			torap_zlink_close(t->links[lane], NULL, NULL);
 		t->links[lane] = NULL;
 	}
+	torap_zmtp_turn_close(t->turns);
 	uv_close((uv_handle_t *)&t->turn, NULL);
 	uv_close((uv_handle_t *)&t->second, NULL);
 }
@@ -262,10 +263,8 @@ static void start(struct take *t)
 	struct torap_error err;
 	t->app.hint = t;
 	t->app.on_stop = on_stop;
-	t->zmq = zmq_ctx_new();
-	if (!t->zmq || torap_app_init(&t->app, &err))
-		bench_fail("cannot start");
-	/* Before the links: libuv runs the youngest check first, so what a turn brings is acknowledged in it. */
+	if (torap_app_init(&t->app, &err) || torap_zmtp_turn_create(&t->turns, &t->app.loop, &err))
+		bench_fail("%s", err.text);
 	uv_check_init(&t->app.loop, &t->turn);
 	uv_timer_init(&t->app.loop, &t->second);
 	t->turn.data = t->second.data = t;
@@ -273,7 +272,7 @@ static void start(struct take *t)
 	uv_timer_start(&t->second, on_second, 1000, 1000);
 	struct torap_zlink_options options = {
 		.loop = &t->app.loop,
-		.zmq_context = t->zmq,
+		.turn = t->turns,
 		.secret_key = t->config->keys.curve_secret,
 		.public_key = t->config->keys.curve_public,
 		.peers = t->config->brokers,
@@ -350,7 +349,6 @@ int main(int argc, char **argv)
 	else
 		status = 1;
 	torap_app_finish(&t->app);
-	zmq_ctx_term(t->zmq);
 	follow_streams_finish(&t->streams);
 	torap_trust_unref(t->trust);
 	follow_config_destroy(t->config);

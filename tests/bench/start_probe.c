@@ -13,14 +13,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include "agents/follow/config.h"
 #include "base/error.h"
+#include "bench/line.h"
 #include "bench/samples.h"
 #include "link/message.h"
-#include "loop/zdealer.h"
-#include "loop/zsocket.h"
 #include "proto/observation.pb-c.h"
 #include "wire/envelope.h"
 
@@ -59,17 +57,12 @@ static void knock(const char *endpoint)
 	}
 }
 
-static void send_hello(void *socket, uint32_t type, struct torap_buffer *body)
+static void send_hello(struct bench_line *l, uint32_t type, struct torap_buffer *body)
 {
 	struct torap_buffer *frames[2] = { torap_envelope_plain(type), body };
-	int64_t since_us = bench_mono_us();
 	if (!frames[0] || !body)
 		bench_fail("out of memory");
-	while (torap_zmessage_send(socket, NULL, 0, frames, 2)) {
-		if (bench_mono_us() - since_us > PATIENCE_US)
-			bench_fail("it takes no hello");
-		usleep(100);
-	}
+	bench_line_say(l, frames, 2);
 	torap_buffer_unref(frames[0]);
 	torap_buffer_unref(body);
 }
@@ -110,31 +103,27 @@ static bool rows_are_complete(const struct torap_buffer *body)
 }
 
 /* Is this the answer that was waited for? */
-static bool is_answer(const struct torap_zmessage *m)
+static void on_message(void *hint, struct torap_buffer **frames, size_t count)
 {
+	bool *answered = hint;
 	struct torap_envelope envelope;
 	struct torap_error err;
-	if (m->count == 0 || torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err))
+	if (torap_envelope_decode(&envelope, torap_buffer_bytes(frames[0]), &err))
 		bench_fail("an answer that cannot be read");
 	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL)
 		bench_fail("it refuses us");
-	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS && m->count == 2)
-		return rows_are_complete(m->frames[1]);
-	return envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME;
+	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_ROWS && count == 2)
+		*answered |= rows_are_complete(frames[1]);
+	*answered |= envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_WELCOME;
 }
 
-static void wait_for_answer(void *socket)
+static void wait_for_answer(struct bench_line *l, const bool *answered)
 {
 	int64_t since_us = bench_mono_us();
-	for (bool answered = false; !answered;) {
-		struct torap_zmessage m;
-		zmq_pollitem_t item = { .socket = socket, .events = ZMQ_POLLIN };
-		if (bench_mono_us() - since_us > PATIENCE_US || zmq_poll(&item, 1, 1000) < 0)
+	while (!*answered) {
+		if (bench_mono_us() - since_us > PATIENCE_US)
 			bench_fail("no answer to the hello");
-		while (!answered && torap_zmessage_receive(&m, socket, false) == 0) {
-			answered = is_answer(&m);
-			torap_zmessage_finish(&m);
-		}
+		bench_line_wait(l, 1000);
 	}
 }
 
@@ -144,8 +133,9 @@ int main(int argc, char **argv)
 		{ "broker", required_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	const char *node = NULL, *feed = NULL;
 	struct follow_config *config = NULL;
-	struct torap_zsocket_options keys = { 0 };
-	struct torap_zdealer *dealer;
+	struct torap_zmtp_dial_options keys = { 0 };
+	struct bench_line line;
+	bool answered = false;
 	struct torap_error err;
 	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		if (c == 'n')
@@ -162,27 +152,23 @@ int main(int argc, char **argv)
 	if (feed && follow_config_load(&config, feed, &err))
 		bench_fail("%s", err.text);
 	if (config)
-		keys = (struct torap_zsocket_options){ .secret_key = config->keys.curve_secret,
+		keys = (struct torap_zmtp_dial_options){ .secret_key = config->keys.curve_secret,
 			.public_key = config->keys.curve_public,
 			.server_key = config->brokers[0].key };
 	const char *endpoint = node ? node : config->brokers[0].endpoint;
-	void *context = zmq_ctx_new();
 	printf("ready\n");
 	fflush(stdout);
 	knock(endpoint);
 	int64_t listens_us = bench_mono_us();
-	if (!context || torap_zdealer_open(&dealer, NULL, context, endpoint, &keys, NULL, NULL, &err))
-		bench_fail("%s", err.text);
-	void *socket = torap_zdealer_socket(dealer);
+	bench_line_dial(&line, endpoint, &keys, on_message, &answered);
 	if (node)
-		send_hello(socket, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO, agent_hello());
+		send_hello(&line, TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO, agent_hello());
 	else
-		send_hello(socket, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, subscriber_hello(config->feed));
-	wait_for_answer(socket);
+		send_hello(&line, TORAP__MESSAGE_TYPE__MESSAGE_HELLO, subscriber_hello(config->feed));
+	wait_for_answer(&line, &answered);
 	printf("{\"listens_us\":%lld,\"serves_us\":%lld}\n", (long long)listens_us,
 		(long long)bench_mono_us());
-	torap_zdealer_close(dealer, NULL, NULL);
-	zmq_ctx_term(context);
+	bench_line_hang_up(&line);
 	follow_config_destroy(config);
 	return 0;
 }

@@ -13,7 +13,7 @@
 #include <zmq.h>
 
 #include "base/error.h"
-#include "loop/zsocket.h"
+#include "kit/zmq_peer.h"
 #include "proto/batch.pb-c.h"
 #include "proto/observation.pb-c.h"
 #include "wire/envelope.h"
@@ -40,7 +40,7 @@ struct fake_node {
 	void *context, *socket;
 	char endpoint[256];
 	enum fake_mood mood;
-	uint8_t peer[TORAP_ZPEER_MAX];
+	uint8_t peer[ZMQ_PEER_ID_MAX];
 	size_t peer_size; /* the agent that said hello last; 0: none */
 	unsigned hellos, offers;
 	char agent[64], protocol[32];
@@ -55,21 +55,17 @@ struct fake_node {
 
 static inline bool fake_node_open(struct fake_node *n, const char *endpoint)
 {
-	struct torap_zsocket_options options = { 0 };
-	struct torap_error err;
 	snprintf(n->endpoint, sizeof n->endpoint, "%s", endpoint);
 	n->context = n->context ? n->context : zmq_ctx_new();
 	n->seen = n->seen ? n->seen : calloc(FAKE_SEEN_MAX, sizeof *n->seen);
-	n->socket = torap_zsocket_listen(n->context, endpoint, &options, &err);
-	if (!n->socket)
-		fprintf(stderr, "fake node: %s\n", err.text);
-	return n->socket && n->seen;
+	n->socket = zmq_peer_listen(n->context, endpoint, NULL);
+	return n->seen;
 }
 
 /* As if it was killed: what waits is never answered. */
 static inline void fake_node_vanish(struct fake_node *n)
 {
-	torap_zsocket_close(n->socket);
+	zmq_peer_close(n->socket);
 	n->socket = NULL;
 	n->peer_size = 0;
 }
@@ -85,7 +81,7 @@ static inline void fake_node_send(struct fake_node *n, uint32_t type, struct tor
 {
 	struct torap_buffer *frames[] = { torap_envelope_plain(type), body };
 	if (n->peer_size)
-		torap_zmessage_send(n->socket, n->peer, n->peer_size, frames, body ? 2 : 1);
+		zmq_peer_send(n->socket, n->peer, n->peer_size, frames, body ? 2 : 1);
 	torap_buffer_unref(frames[0]);
 	torap_buffer_unref(body);
 }
@@ -212,15 +208,15 @@ static inline void fake_node_see(struct fake_node *n, const Torap__Observation *
 	}
 }
 
-static inline void fake_node_hear(struct fake_node *n, const struct torap_zmessage *m)
+static inline void fake_node_hear(struct fake_node *n, const struct zmq_peer_message *m)
 {
 	struct torap_envelope envelope;
 	struct torap_error err;
 	if (!m->count || torap_envelope_decode(&envelope, torap_buffer_bytes(m->frames[0]), &err))
 		return;
 	if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_AGENT_HELLO && m->count > 1) {
-		memcpy(n->peer, m->peer, m->peer_size);
-		n->peer_size = m->peer_size;
+		memcpy(n->peer, m->id, m->id_size);
+		n->peer_size = m->id_size;
 		Torap__AgentHello *hello =
 			torap__agent_hello__unpack(NULL, m->frames[1]->size, m->frames[1]->data);
 		if (!hello)
@@ -256,11 +252,9 @@ static inline void fake_node_turn(struct fake_node *n, int wait_ms)
 	}
 	zmq_pollitem_t item = { .socket = n->socket, .events = ZMQ_POLLIN };
 	zmq_poll(&item, 1, wait_ms);
-	struct torap_zmessage m;
-	for (int r; (r = torap_zmessage_receive(&m, n->socket, true)) != TORAP_ZSOCKET_NONE;) {
-		if (r)
-			continue;
+	struct zmq_peer_message m;
+	while (zmq_peer_receive(&m, n->socket, true)) {
 		fake_node_hear(n, &m);
-		torap_zmessage_finish(&m);
+		zmq_peer_finish(&m);
 	}
 }

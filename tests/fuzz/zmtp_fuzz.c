@@ -1,5 +1,5 @@
-/* A ZMTP connection and whoever dials it, by the first byte: 'r', bytes as they come, of which the second says how they are cut; 's', a
- * client that has shaken hands and seals rightly what the input says, so that the inside is reached.  Chance is not: whole handshakes in
+/* A ZMTP connection and its other side, by the first byte: 'r', bytes as they come to who listens, of which the second says how they are cut;
+ * 'l' and 'd', the same without keys, to who listens and who dials; 'c', to who dials with keys; 's', a client that has shaken hands and seals rightly what the input says, so that the inside is reached.  Chance is not: whole handshakes in
  * the corpus stay good.  What is told must be what was said, and nothing may be left. */
 #include <assert.h>
 #include <sodium.h>
@@ -51,10 +51,10 @@ static struct randombytes_implementation no_chance = {
 
 /* What came. */
 
-static bool admit(struct torap_zmtp_connection *c, const uint8_t key[static TORAP_CURVE_KEY_SIZE])
+static bool admit(struct torap_zmtp_connection *c, const uint8_t *key)
 {
 	const struct call *t = (const struct call *)c;
-	return memcmp(key, t->client.public, TORAP_CURVE_KEY_SIZE) == 0;
+	return !key || memcmp(key, t->client.public, TORAP_CURVE_KEY_SIZE) == 0;
 }
 
 static void hash_frame(crypto_generichash_state *h, const uint8_t *data, size_t size)
@@ -124,18 +124,25 @@ static void hear(struct call *t)
 	assert(r == 0);
 }
 
-static void begin(struct call *t, unsigned cut)
+static void begin_as(struct call *t, unsigned cut, bool dials, bool plain)
 {
 	memset(t, 0, sizeof *t);
 	chance = 1;
 	t->cut = cut;
-	t->manners = (struct torap_zmtp_manners){ .admit = admit, .on_message = on_message };
+	t->manners = (struct torap_zmtp_manners){
+		.dials = dials, .plain = plain, .admit = admit, .on_message = on_message
+	};
 	zmtp_keys(1, t->manners.keys.public, t->manners.keys.secret);
 	zmtp_client_init(&t->client, KNOWN, t->manners.keys.public);
 	crypto_generichash_init(&t->expected, NULL, 0, 32);
 	crypto_generichash_init(&t->told, NULL, 0, 32);
 	int r = torap_zmtp_begin(&t->connection, &t->manners);
 	assert(r == 0);
+}
+
+static void begin(struct call *t, unsigned cut)
+{
+	begin_as(t, cut, false, false);
 }
 
 static void end(struct call *t)
@@ -146,10 +153,10 @@ static void end(struct call *t)
 }
 
 /* Anybody. */
-static void take_raw(struct torap_bytes bytes, unsigned cut)
+static void take_raw(struct torap_bytes bytes, unsigned cut, bool dials, bool plain)
 {
 	static struct call t;
-	begin(&t, cut);
+	begin_as(&t, cut, dials, plain);
 	torap_write_bytes(&t.said, bytes);
 	const char *why = take(&t);
 	assert(!why || *why);
@@ -337,8 +344,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begun = true;
 	if (size < 2)
 		return 0;
-	if (data[0] == 'r')
-		take_raw(torap_bytes(data + 2, size - 2), data[1]);
+	bool dials = data[0] == 'd' || data[0] == 'c', plain = data[0] == 'd' || data[0] == 'l';
+	if (data[0] == 'r' || dials || plain)
+		take_raw(torap_bytes(data + 2, size - 2), data[1], dials, plain);
 	else if (data[0] == 's')
 		take_sealed(torap_bytes(data + 2, size - 2), data[1]);
 	return 0;

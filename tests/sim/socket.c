@@ -1,27 +1,25 @@
-/* ZeroMQ as a process of ours sees it: listeners (lib/zmtp) and dealers that dial, over the lines of net.c. */
+/* Connections as a process of ours sees them: lib/zmtp's listeners and diallers, over the lines of net.c. */
 #include "sim/process.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
-#include "loop/zdealer.h"
-#include "loop/zloop.h"
-#include "loop/zsocket.h"
 #include "loop/ztraffic.h"
+#include "zmtp/dialler.h"
+#include "zmtp/endpoint.h"
 #include "zmtp/listener.h"
+#include "zmtp/turn.h"
 
-/* A listener or a dealer, and what watches either. */
+/* A listener or a dialler, and what watches either. */
 struct sim_socket {
 	struct sim_socket *next; /* of those that are watched */
 	struct sim_process *process;
 	bool is_listener;
 	size_t broker;         /* of a listener */
-	struct sim_line *line; /* of a dealer */
-	torap_zloop_ready on_ready;
-	void *hint;
+	struct sim_line *line; /* of a dialler */
+	void (*on_ready)(struct sim_socket *s);
 };
 struct torap_zmtp_peer {
 	struct torap_zmtp_peer *next;
@@ -35,11 +33,16 @@ struct torap_zmtp_listener {
 	struct torap_zmtp_options options;
 	struct torap_zmtp_peer *peers;
 };
-struct torap_zdealer {
+struct torap_zmtp_dialler {
 	struct sim_socket socket;
 	struct sim_line line;
-	void (*on_closed)(void *hint);
-	void *closed_hint;
+	uint32_t connection; /* of the line, as long as it is ours */
+	bool gone;           /* and told so */
+	struct torap_zmtp_dial_options options;
+};
+/* Nothing: a process's loop is the world's. */
+struct torap_zmtp_turn {
+	char nothing;
 };
 
 enum { PORT = 7400 };
@@ -59,7 +62,7 @@ struct sim_socket *sim_socket_next(const struct sim_socket *s)
 
 void sim_socket_run(struct sim_socket *s)
 {
-	s->on_ready(s->hint, ZMQ_POLLIN);
+	s->on_ready(s);
 }
 
 static bool has_arrived(struct sim_world *w, struct sim_line *line, enum sim_way way)
@@ -70,11 +73,20 @@ static bool has_arrived(struct sim_world *w, struct sim_line *line, enum sim_way
 	return false;
 }
 
+/* Its connection has ended. */
+static bool is_cut(const struct torap_zmtp_dialler *d)
+{
+	return d->line.connection != d->connection;
+}
+
 /* Of a listener: the line with the next message; NULL: there is none. */
 static struct sim_line *arrived(struct sim_world *w, const struct sim_socket *s)
 {
 	if (!s->is_listener)
-		return has_arrived(w, s->line, SIM_TO_DIALLER) ? s->line : NULL;
+		return !is_cut((const struct torap_zmtp_dialler *)s) &&
+				       has_arrived(w, s->line, SIM_TO_DIALLER)
+			       ? s->line
+			       : NULL;
 	for (struct sim_line *line = w->lines; line; line = line->next)
 		if (line->broker == s->broker && has_arrived(w, line, SIM_TO_LISTENER))
 			return line;
@@ -100,7 +112,9 @@ static struct torap_zmtp_peer *gone(struct sim_world *w, const struct torap_zmtp
 
 bool sim_socket_ready(struct sim_world *w, const struct sim_socket *s)
 {
-	return arrived(w, s) || (s->is_listener && gone(w, (const struct torap_zmtp_listener *)s));
+	const struct torap_zmtp_dialler *d = (const struct torap_zmtp_dialler *)s;
+	return arrived(w, s) || (s->is_listener ? gone(w, (const struct torap_zmtp_listener *)s) != NULL
+						: is_cut(d) && !d->gone);
 }
 
 static void watch(struct sim_socket *s)
@@ -120,15 +134,15 @@ static void unwatch(struct sim_socket *s)
 
 /* --- listeners --- */
 
-int torap_zsocket_check(const char *endpoint, struct torap_error *err)
+int torap_zmtp_check(const char *endpoint, struct torap_error *err)
 {
 	(void)endpoint, (void)err;
 	return 0;
 }
 
-int torap_zsocket_check_listen(const char *endpoint, struct torap_error *err)
+int torap_zmtp_check_listen(const char *endpoint, struct torap_error *err)
 {
-	return torap_zsocket_check(endpoint, err);
+	return torap_zmtp_check(endpoint, err);
 }
 
 static void forget_peer(struct torap_zmtp_peer *p)
@@ -158,13 +172,12 @@ static struct torap_zmtp_peer *peer_of(struct torap_zmtp_listener *l, const stru
 }
 
 /* One thing that happened, and the end of the turn. */
-static void on_listener_ready(void *hint, int events)
+static void on_listener_ready(struct sim_socket *s)
 {
-	struct torap_zmtp_listener *l = hint;
+	struct torap_zmtp_listener *l = (struct torap_zmtp_listener *)s;
 	struct sim_world *w = l->socket.process->world;
 	struct sim_line *line = arrived(w, &l->socket);
 	struct torap_zmtp_peer *lost = gone(w, l);
-	(void)events;
 	if (lost) {
 		l->options.on_gone(l->options.hint, lost);
 		forget_peer(lost);
@@ -176,18 +189,17 @@ static void on_listener_ready(void *hint, int events)
 	l->options.on_turn(l->options.hint);
 }
 
-int torap_zmtp_listen(struct torap_zmtp_listener **out, uv_loop_t *loop, const char *endpoint,
+int torap_zmtp_listen(struct torap_zmtp_listener **out, const char *endpoint,
 	const struct torap_zmtp_options *options, struct torap_error *err)
 {
 	struct torap_zmtp_listener *l = calloc(1, sizeof *l);
-	(void)loop, (void)err;
+	(void)err;
 	assert(l);
 	l->options = *options;
 	l->socket = (struct sim_socket){ .process = sim_here,
 		.is_listener = true,
 		.broker = broker_of(endpoint),
-		.on_ready = on_listener_ready,
-		.hint = l };
+		.on_ready = on_listener_ready };
 	watch(&l->socket);
 	*out = l;
 	return 0;
@@ -251,93 +263,79 @@ void torap_zmtp_cut(struct torap_zmtp_peer *p, unsigned after_ms)
 	forget_peer(p);
 }
 
-/* --- dealers --- */
+/* --- diallers --- */
 
-int torap_zdealer_open(struct torap_zdealer **out, uv_loop_t *loop, void *context, const char *endpoint,
-	const struct torap_zsocket_options *options, torap_zloop_ready on_ready, void *hint,
-	struct torap_error *err)
+/* One thing that happened. */
+static void on_dialler_ready(struct sim_socket *s)
 {
-	struct torap_zdealer *d = calloc(1, sizeof *d);
-	struct sim_process *p = loop->data;
-	(void)context, (void)err;
+	struct torap_zmtp_dialler *d = (struct torap_zmtp_dialler *)s;
+	struct sim_world *w = s->process->world;
+	struct sim_line *line = arrived(w, s);
+	if (line) {
+		struct sim_message *m = sim_receive(w, line, SIM_TO_DIALLER);
+		d->options.on_message(d->options.hint, m->frames, m->count);
+		sim_message_destroy(m);
+	} else if (is_cut(d)) {
+		d->gone = true;
+		d->options.on_gone(d->options.hint, "the connection has ended");
+	}
+}
+
+int torap_zmtp_dial(struct torap_zmtp_dialler **out, const char *endpoint,
+	const struct torap_zmtp_dial_options *options, struct torap_error *err)
+{
+	struct torap_zmtp_dialler *d = calloc(1, sizeof *d);
+	(void)err;
 	assert(d);
-	d->socket = (struct sim_socket){ .process = p, .line = &d->line, .on_ready = on_ready, .hint = hint };
+	d->options = *options;
+	d->socket =
+		(struct sim_socket){ .process = sim_here, .line = &d->line, .on_ready = on_dialler_ready };
 	d->line.ordered = true;
 	d->line.broker = broker_of(endpoint);
 	d->line.feed = SIM_UPSTREAM + d->line.broker;
 	memcpy(d->line.key, options->public_key, sizeof d->line.key);
-	sim_line_open(p->world, &d->line);
+	sim_line_open(sim_here->world, &d->line);
+	d->connection = d->line.connection;
 	watch(&d->socket);
 	*out = d;
 	return 0;
 }
 
-void *torap_zdealer_socket(const struct torap_zdealer *d)
+bool torap_zmtp_say(struct torap_zmtp_dialler *d, struct torap_buffer *const *frames, size_t count)
 {
-	return (void *)(uintptr_t)d;
+	struct sim_process *p = d->socket.process;
+	if (!p->dead && !is_cut(d)) /* Else it is lost: who says it hears of that a moment later. */
+		sim_send(p->world, &d->line, SIM_TO_LISTENER, frames, count);
+	return true;
 }
 
-int torap_zdealer_fd(struct torap_zdealer *d)
+int torap_zmtp_dialler_fd(const struct torap_zmtp_dialler *d)
 {
 	(void)d;
 	return -1;
 }
 
-static void on_dealer_closed(void *hint)
-{
-	struct torap_zdealer *d = hint;
-	if (d->on_closed)
-		d->on_closed(d->closed_hint);
-	free(d);
-}
-
-struct torap_zdealer *torap_zdealer_close(struct torap_zdealer *d, void (*on_closed)(void *hint), void *hint)
+struct torap_zmtp_dialler *torap_zmtp_hang_up(struct torap_zmtp_dialler *d)
 {
 	if (!d)
 		return NULL;
 	unwatch(&d->socket);
 	sim_line_close(d->socket.process->world, &d->line);
-	d->on_closed = on_closed;
-	d->closed_hint = hint;
-	sim_process_later(d->socket.process, on_dealer_closed, d);
+	sim_process_later(d->socket.process, free, d); /* It may be on its way out of a message. */
 	return NULL;
 }
 
-/* --- messages --- */
-
-int torap_zmessage_receive(struct torap_zmessage *m, void *socket, bool is_router)
+int torap_zmtp_turn_create(struct torap_zmtp_turn **out, uv_loop_t *loop, struct torap_error *err)
 {
-	struct sim_socket *s = socket;
-	struct sim_world *w = s->process->world;
-	struct sim_line *line = arrived(w, s);
-	assert(!is_router);
-	if (!line)
-		return TORAP_ZSOCKET_NONE;
-	struct sim_message *arrival = sim_receive(w, line, SIM_TO_DIALLER);
-	m->count = arrival->count;
-	memcpy(m->frames, arrival->frames, arrival->count * sizeof *m->frames);
-	arrival->count = 0; /* The frames are the receiver's now. */
-	sim_message_destroy(arrival);
-	m->peer_size = 0;
+	static struct torap_zmtp_turn turn;
+	(void)loop, (void)err;
+	*out = &turn;
 	return 0;
 }
 
-void torap_zmessage_finish(struct torap_zmessage *m)
+void torap_zmtp_turn_close(struct torap_zmtp_turn *t)
 {
-	for (size_t i = 0; i < m->count; i++)
-		torap_buffer_unref(m->frames[i]);
-	m->count = 0;
-}
-
-int torap_zmessage_send(
-	void *socket, const uint8_t *peer, size_t peer_size, struct torap_buffer *const *frames, size_t count)
-{
-	struct sim_socket *s = socket;
-	assert(!peer);
-	(void)peer_size;
-	if (!s->process->dead)
-		sim_send(s->process->world, s->line, SIM_TO_LISTENER, frames, count);
-	return 0;
+	(void)t;
 }
 
 /* --- what nobody here needs --- */
@@ -351,22 +349,4 @@ bool torap_ztraffic_read(struct torap_ztraffic *out, int fd)
 void torap_ztraffic_buffer(int fd, size_t bytes)
 {
 	(void)fd, (void)bytes;
-}
-
-void *zmq_ctx_new(void)
-{
-	static char context;
-	return &context;
-}
-
-int zmq_ctx_set(void *context, int option, int value)
-{
-	(void)context, (void)option, (void)value;
-	return 0;
-}
-
-int zmq_ctx_term(void *context)
-{
-	(void)context;
-	return 0;
 }

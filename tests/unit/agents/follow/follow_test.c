@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "store/kv_key.h"
 #include "tests/unit/agents/follow/received.h"
 #include "zmtp/listener.h"
+#include "zmtp/turn.h"
 
 /* A subscriber and a broker of a few lines on one loop, over real sockets.  The broker says on each hello what the test has
  * prepared, and counts. */
@@ -44,6 +46,7 @@ static struct follow_config config;
 static struct torap_zlink_peer brokers[2];
 static struct {
 	uv_loop_t loop;
+	struct torap_zmtp_turn *turns;
 	struct torap_zmtp_listener *listener;
 	struct torap_zmtp_counts counts;
 	uv_timer_t deadline;
@@ -245,6 +248,7 @@ static void close_all(void)
 	w.totals = follow_totals(w.follow);
 	follow_close(w.follow, NULL, NULL);
 	torap_zmtp_close(w.listener, NULL, NULL);
+	torap_zmtp_turn_close(w.turns);
 	uv_close((uv_handle_t *)&w.deadline, NULL);
 	uv_close((uv_handle_t *)&w.turn, NULL);
 }
@@ -283,9 +287,11 @@ static void run_until(bool (*enough)(void))
 	w.closing = false;
 	w.hellos = 0;
 	w.acked = 0;
+	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&w.loop);
-	cr_assert_eq(torap_zmtp_listen(&w.listener, &w.loop, "tcp://127.0.0.1:0", &server, &err), 0, "%s",
-		err.text);
+	cr_assert_eq(torap_zmtp_turn_create(&w.turns, &w.loop, &err), 0, "%s", err.text);
+	server.turn = w.turns;
+	cr_assert_eq(torap_zmtp_listen(&w.listener, "tcp://127.0.0.1:0", &server, &err), 0, "%s", err.text);
 	torap_zmtp_endpoint(w.listener, endpoint, sizeof endpoint);
 	struct torap_zlink_peer good = { .name = (char *)"good", .endpoint = endpoint };
 	memcpy(good.key, w.keys.curve_public, sizeof good.key);

@@ -1,5 +1,6 @@
 /* A kit and a fake node on one thread: what is offered is judged once, whatever becomes of the node. */
 #include <criterion/criterion.h>
+#include <signal.h>
 
 #include "agents/kit/kit.h"
 #include "base/limits.h"
@@ -74,6 +75,7 @@ static struct desk *desk_open_as(unsigned waiting_max, bool takes_requests)
 	cr_assert(d);
 	temporary_dir(d->dir, sizeof d->dir, "kit");
 	snprintf(d->endpoint, sizeof d->endpoint, "ipc://%s/intake", d->dir);
+	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&d->loop);
 	struct kit_options options = { .agent = "tester",
 		.protocol = "dc09",

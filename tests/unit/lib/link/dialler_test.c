@@ -46,12 +46,39 @@ Test(dialler, says_hello_again_soon_when_there_is_no_connection)
 	struct torap_dialler d;
 	torap_dialler_init(&d, &torap_dial_defaults, 1, at_ms(0));
 	step(&d, TORAP_DIAL_IN_TICK, 0);
-	struct torap_dial_out out = step(&d, TORAP_DIAL_IN_SEND_FAILED, 0);
-	cr_assert(!out.reset, "a connection in the making must not be thrown away");
+	struct torap_dial_out out = step(&d, TORAP_DIAL_IN_LOST, 0);
+	cr_assert(out.reset);
 	cr_assert_eq(d.state, TORAP_DIAL_DOWN);
 	cr_assert_eq(d.reason, TORAP_DIAL_UNREACHABLE);
 	cr_assert(!step(&d, TORAP_DIAL_IN_TICK, 50).say_hello);
 	cr_assert(step(&d, TORAP_DIAL_IN_TICK, 130).say_hello);
+}
+
+/* Nobody is there, whom it could disturb. */
+Test(dialler, never_waits_long_for_who_cannot_be_reached)
+{
+	struct torap_dialler d;
+	torap_dialler_init(&d, &torap_dial_defaults, 1, at_ms(0));
+	int64_t last = 0, longest = 0;
+	for (int64_t ms = 0; ms < 60000; ms += 10) {
+		if (!step(&d, TORAP_DIAL_IN_TICK, ms).say_hello)
+			continue;
+		longest = ms - last > longest ? ms - last : longest;
+		last = ms;
+		step(&d, TORAP_DIAL_IN_LOST, ms);
+	}
+	cr_assert_leq(longest, 2000 + 2000 / 4 + 10);
+	cr_assert_geq(longest, 1500);
+}
+
+/* What ends while it pauses anyway, ends nothing. */
+Test(dialler, goes_on_pausing_when_a_connection_ends_meanwhile)
+{
+	struct torap_dialler d = flowing(0);
+	refuse(&d, TORAP__REFUSAL__CODE__NOT_ADMITTED, 0);
+	cr_assert(!step(&d, TORAP_DIAL_IN_LOST, 10).reset);
+	cr_assert_eq(d.state, TORAP_DIAL_REFUSED);
+	cr_assert_eq(d.reason, TORAP_DIAL_NOT_ADMITTED);
 }
 
 Test(dialler, resets_a_connection_that_does_not_answer_hello)
@@ -177,7 +204,7 @@ Test(dialler, comes_back_at_once_after_each_restart_of_a_peer_that_was_not_busy)
 	int64_t ms = 0;
 	for (int i = 0; i < 10; i++) {
 		ms += 500;
-		cr_assert(step(&d, TORAP_DIAL_IN_SEND_FAILED, ms).ended);
+		cr_assert(step(&d, TORAP_DIAL_IN_LOST, ms).ended);
 		int64_t pause = comes_back(&d, ms);
 		cr_assert_leq(pause, 135);
 		ms += pause;

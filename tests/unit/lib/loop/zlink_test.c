@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
@@ -7,14 +8,17 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "kit/zmq_peer.h"
+#include "kit/zmtp_client.h"
 #include "loop/zlink.h"
-#include "loop/zsocket.h"
+#include "zmtp/turn.h"
 
-enum { LOOK_MS = 10, LIMIT_MS = 20000 };
+enum { OURS = 7, LATER = 8, LOOK_MS = 10, LIMIT_MS = 20000 };
 
 /* Two peers, of which each says whether a hello has come, and a link. */
 struct pair {
 	uv_loop_t loop;
+	struct torap_zmtp_turn *turn;
 	void *context, *routers[2];
 	char names[2][8], endpoints[2][128];
 	struct torap_zlink_peer peers[2];
@@ -25,14 +29,6 @@ struct pair {
 	unsigned looks, until[2]; /* runs until so many hellos have come to each */
 	bool closed;
 };
-
-static void key_pair(uint8_t *public, uint8_t *secret)
-{
-	char p[41], s[41];
-	cr_assert_eq(zmq_curve_keypair(p, s), 0);
-	zmq_z85_decode(public, p);
-	zmq_z85_decode(secret, s);
-}
 
 static struct torap_buffer *hello(void *hint, uint8_t lane)
 {
@@ -49,10 +45,10 @@ static void on_message(void *hint, struct torap_zlink *l, const struct torap_env
 static void on_look(uv_timer_t *timer)
 {
 	struct pair *p = timer->data;
-	struct torap_zmessage m;
+	struct zmq_peer_message m;
 	for (int i = 0; i < 2; i++)
-		while (torap_zmessage_receive(&m, p->routers[i], true) == 0) {
-			torap_zmessage_finish(&m);
+		while (p->routers[i] && zmq_peer_receive(&m, p->routers[i], true)) {
+			zmq_peer_finish(&m);
 			p->hellos[i]++;
 		}
 	cr_assert_lt(++p->looks, LIMIT_MS / LOOK_MS, "nothing came");
@@ -72,24 +68,21 @@ static void begin(struct pair *p)
 {
 	struct torap_error err;
 	*p = (struct pair){ .context = zmq_ctx_new() };
+	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&p->loop);
-	key_pair(p->public, p->secret);
-	for (int i = 0; i < 2; i++) {
+	cr_assert_eq(torap_zmtp_turn_create(&p->turn, &p->loop, &err), 0);
+	zmtp_keys(OURS, p->public, p->secret);
+	for (uint8_t i = 0; i < 2; i++) {
 		uint8_t secret[TORAP_CURVE_KEY_SIZE];
-		size_t size = sizeof p->endpoints[i];
-		int one = 1;
 		snprintf(p->names[i], sizeof p->names[i], "peer-%d", i);
 		p->peers[i] = (struct torap_zlink_peer){ .name = p->names[i], .endpoint = p->endpoints[i] };
-		key_pair(p->peers[i].key, secret);
-		p->routers[i] = zmq_socket(p->context, ZMQ_ROUTER);
-		zmq_setsockopt(p->routers[i], ZMQ_CURVE_SERVER, &one, sizeof one);
-		zmq_setsockopt(p->routers[i], ZMQ_CURVE_SECRETKEY, secret, sizeof secret);
-		cr_assert_eq(zmq_bind(p->routers[i], "tcp://127.0.0.1:*"), 0);
-		zmq_getsockopt(p->routers[i], ZMQ_LAST_ENDPOINT, p->endpoints[i], &size);
+		zmtp_keys(i, p->peers[i].key, secret);
+		p->routers[i] = zmq_peer_listen(p->context, "tcp://127.0.0.1:*", secret);
+		zmq_peer_endpoint(p->routers[i], p->endpoints[i], sizeof p->endpoints[i]);
 	}
 	struct torap_zlink_options options = {
 		.loop = &p->loop,
-		.zmq_context = p->context,
+		.turn = p->turn,
 		.lane = 1,
 		.secret_key = p->secret,
 		.public_key = p->public,
@@ -112,12 +105,13 @@ static void on_closed(void *hint)
 static void end(struct pair *p)
 {
 	torap_zlink_close(p->link, on_closed, &p->closed);
+	torap_zmtp_turn_close(p->turn);
 	uv_close((uv_handle_t *)&p->look, NULL);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	cr_assert(p->closed);
 	cr_assert_eq(uv_loop_close(&p->loop), 0);
 	for (int i = 0; i < 2; i++)
-		zmq_close(p->routers[i]);
+		zmq_peer_close(p->routers[i]);
 	zmq_ctx_term(p->context);
 }
 
@@ -166,9 +160,39 @@ Test(zlink, begins_anew_within_some_seconds)
 	struct pair p;
 	begin(&p);
 	run_until(&p, 1, 0);
-	key_pair(p.public, p.secret);
+	zmtp_keys(LATER, p.public, p.secret);
 	torap_zlink_begin_anew_soon(p.link);
 	cr_expect_eq(torap_zlink_dialler(p.link)->state, TORAP_DIAL_GREETING, "not at once");
 	run_until(&p, 2, 0);
+	end(&p);
+}
+
+/* The end of a connection is known at once, not after a silence. */
+Test(zlink, says_hello_again_soon_after_its_peer_has_died)
+{
+	struct pair p;
+	uint8_t public[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
+	begin(&p);
+	run_until(&p, 1, 0);
+	zmq_peer_close(p.routers[0]);
+	zmtp_keys(0, public, secret);
+	p.routers[0] = zmq_peer_listen(p.context, "tcp://127.0.0.1:*", secret);
+	zmq_peer_endpoint(p.routers[0], p.endpoints[0], sizeof p.endpoints[0]);
+	run_until(&p, 2, 0);
+	end(&p);
+}
+
+/* Nobody listens at the first: the second is dialled without waiting for an answer. */
+Test(zlink, goes_on_to_the_next_peer_when_nobody_listens)
+{
+	struct pair p;
+	begin(&p);
+	run_until(&p, 1, 0);
+	struct torap_zlink_peer two[] = { p.peers[0], p.peers[1] };
+	cr_assert_not(torap_zlink_redirect(p.link, two, 2));
+	zmq_peer_close(p.routers[0]);
+	p.routers[0] = NULL;
+	run_until(&p, 0, 1);
+	cr_expect_str_eq(torap_zlink_peer(p.link)->name, "peer-1");
 	end(&p);
 }

@@ -54,7 +54,7 @@ Test(crowd, of_strangers_makes_room_for_who_comes)
 	cr_assert_eq(h.counts.connections, (uint64_t)MOST);
 	cr_assert_eq(h.counts.broken, (uint64_t)CROWD - MOST);
 	uint64_t began_ms = now_ms();
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "hello");
 	hear(&h, d, "hello");
 	cr_expect_lt(now_ms() - began_ms, SOON_MS);
@@ -65,7 +65,7 @@ Test(crowd, of_strangers_makes_room_for_who_comes)
 	cr_expect_eq(read(fds[CROWD - 1], greeting, sizeof greeting), ZMTP_GREETING_SIZE);
 	cr_expect_not(has_ended(fds[CROWD - 1]), "the newest did not");
 	close_crowd(fds);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -97,7 +97,7 @@ Test(crowd, lets_who_is_urgent_go_first)
 {
 	enum { OTHERS = 4 };
 	struct hall h;
-	struct torap_zdealer *all[OTHERS + 1];
+	void *all[OTHERS + 1];
 	struct torap_zmtp_peer *peers[OTHERS + 1];
 	struct torap_buffer *large[OTHERS], *quick = torap_buffer_copy(torap_bytes("quick", 5));
 	hall_init(&h, "tcp://127.0.0.1:*");
@@ -123,6 +123,6 @@ Test(crowd, lets_who_is_urgent_go_first)
 	}
 	torap_buffer_unref(quick);
 	for (int i = 0; i <= OTHERS; i++)
-		torap_zdealer_close(all[i], NULL, NULL);
+		zmq_peer_close(all[i]);
 	hall_finish(&h);
 }

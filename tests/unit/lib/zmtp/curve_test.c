@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kit/zmq_peer.h"
 #include "kit/zmtp_client.h"
 #include "zmtp/curve.h"
 

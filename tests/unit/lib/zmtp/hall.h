@@ -2,16 +2,17 @@
 #pragma once
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <string.h>
 #include <uv.h>
 #include <zmq.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "kit/zmq_peer.h"
 #include "kit/zmtp_client.h"
-#include "loop/zdealer.h"
-#include "loop/zsocket.h"
 #include "zmtp/listener.h"
+#include "zmtp/turn.h"
 
 enum { KNOWN = 2, STRANGE = 3, STEP_MS = 2, WAIT_MS = 30000, PEERS_MAX = 8, CUT_LATER_MS = 300 };
 
@@ -23,6 +24,7 @@ struct hall {
 	uv_loop_t loop;
 	uv_timer_t step;
 	void *context;
+	struct torap_zmtp_turn *turn;
 	struct torap_zmtp_listener *listener;
 	struct torap_zmtp_counts counts;
 	uint8_t public[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
@@ -94,27 +96,34 @@ static inline void on_step(uv_timer_t *timer)
 
 static inline int listen_at(struct hall *h, const char *endpoint, struct torap_error *err)
 {
-	struct torap_zmtp_options options = { .secret_key = h->secret,
-		.public_key = h->public,
+	bool local = strncmp(endpoint, "ipc://", 6) == 0;
+	struct torap_zmtp_options options = { .turn = h->turn,
+		.secret_key = local ? NULL : h->secret,
+		.public_key = local ? NULL : h->public,
 		.counts = &h->counts,
 		.admit = on_admit,
 		.on_message = on_message,
 		.on_gone = on_gone,
 		.on_turn = on_turn,
 		.hint = h };
-	return torap_zmtp_listen(&h->listener, &h->loop, endpoint, &options, err);
+	return torap_zmtp_listen(&h->listener, endpoint, &options, err);
 }
 
 static inline void hall_init(struct hall *h, const char *endpoint)
 {
 	struct torap_error err = { "" };
 	*h = (struct hall){ .admitted = KNOWN, .context = zmq_ctx_new() };
+	signal(SIGPIPE, SIG_IGN);
 	zmtp_keys(1, h->public, h->secret);
 	uv_loop_init(&h->loop);
 	uv_timer_init(&h->loop, &h->step);
 	uv_timer_start(&h->step, on_step, STEP_MS, STEP_MS);
+	cr_assert_eq(torap_zmtp_turn_create(&h->turn, &h->loop, &err), 0, "%s", err.text);
 	cr_assert_eq(listen_at(h, endpoint, &err), 0, "%s", err.text);
-	torap_zmtp_endpoint(h->listener, h->endpoint, sizeof h->endpoint);
+	if (strncmp(endpoint, "ipc://", 6) == 0)
+		snprintf(h->endpoint, sizeof h->endpoint, "%s", endpoint);
+	else
+		torap_zmtp_endpoint(h->listener, h->endpoint, sizeof h->endpoint);
 }
 
 static inline void on_closed(void *hint)
@@ -129,6 +138,7 @@ static inline void hall_close(struct hall *h)
 {
 	unsigned gone = h->gone;
 	torap_zmtp_close(h->listener, on_closed, h);
+	torap_zmtp_turn_close(h->turn);
 	cr_assert_not(h->closed, "libuv has not let go of it yet");
 	uv_close((uv_handle_t *)&h->step, NULL);
 	uv_run(&h->loop, UV_RUN_DEFAULT);
@@ -167,56 +177,48 @@ static inline void run_for(struct hall *h, uint64_t ms)
 		turn(h);
 }
 
-static inline struct torap_zdealer *dial_as(struct hall *h, uint8_t who, const uint8_t *server)
+static inline void *dial_as(struct hall *h, uint8_t who, const uint8_t *server)
 {
-	struct torap_error err = { "" };
 	uint8_t public[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
-	struct torap_zdealer *d;
 	zmtp_keys(who, public, secret);
-	struct torap_zsocket_options options = {
-		.secret_key = secret, .public_key = public, .server_key = server
-	};
-	cr_assert_eq(torap_zdealer_open(&d, NULL, h->context, h->endpoint, &options, NULL, NULL, &err), 0,
-		"%s", err.text);
-	return d;
+	return zmq_peer_dial(h->context, h->endpoint, secret, public, server);
 }
 
-static inline struct torap_zdealer *dial(struct hall *h)
+static inline void *dial(struct hall *h)
 {
 	return dial_as(h, KNOWN, h->public);
 }
 
-static inline void say_frames(struct torap_zdealer *d, struct torap_buffer *const *frames, size_t count)
+static inline void say_frames(void *d, struct torap_buffer *const *frames, size_t count)
 {
-	cr_assert_eq(torap_zmessage_send(torap_zdealer_socket(d), NULL, 0, frames, count), 0);
+	cr_assert(zmq_peer_send(d, NULL, 0, frames, count));
 }
 
-static inline void say(struct torap_zdealer *d, const char *text)
+static inline void say(void *d, const char *text)
 {
 	struct torap_buffer *frame = torap_buffer_copy(torap_bytes(text, strlen(text)));
 	say_frames(d, &frame, 1);
 	torap_buffer_unref(frame);
 }
 
-static inline bool hears(struct torap_zdealer *d, struct torap_zmessage *m)
+static inline bool hears(void *d, struct zmq_peer_message *m)
 {
-	return torap_zmessage_receive(m, torap_zdealer_socket(d), false) == 0;
+	return zmq_peer_receive(m, d, false);
 }
 
-static inline void hear(struct hall *h, struct torap_zdealer *d, const char *text)
+static inline void hear(struct hall *h, void *d, const char *text)
 {
-	struct torap_zmessage m;
+	struct zmq_peer_message m;
 	run_until(h, hears(d, &m));
 	cr_assert_eq(m.count, 1u);
 	cr_assert(torap_bytes_equal(torap_buffer_bytes(m.frames[0]), torap_bytes(text, strlen(text))));
-	torap_zmessage_finish(&m);
+	zmq_peer_finish(&m);
 }
 
 /* There and back, once. */
-static inline void exchange(
-	struct hall *h, struct torap_zdealer *d, struct torap_buffer *const *frames, size_t count)
+static inline void exchange(struct hall *h, void *d, struct torap_buffer *const *frames, size_t count)
 {
-	struct torap_zmessage m;
+	struct zmq_peer_message m;
 	say_frames(d, frames, count);
 	run_until(h, hears(d, &m));
 	cr_assert_eq(h->frames, count);
@@ -225,5 +227,5 @@ static inline void exchange(
 		cr_assert(torap_bytes_equal(torap_buffer_bytes(m.frames[i]),
 				  frames[i] ? torap_buffer_bytes(frames[i]) : torap_bytes(NULL, 0)),
 			"frame %zu of %zu", i, count);
-	torap_zmessage_finish(&m);
+	zmq_peer_finish(&m);
 }

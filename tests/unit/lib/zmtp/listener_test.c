@@ -1,16 +1,20 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "hall.h"
+#include "kit/temporary.h"
 
 Test(listener, admits_who_asks_again_and_tells_nobody_else_anything)
 {
 	struct hall h;
 	hall_init(&h, "tcp://127.0.0.1:*");
 	h.admitted = STRANGE;
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "hello");
 	run_until(&h, h.counts.refused == 1);
 	cr_assert_eq(h.messages, 0u);
@@ -18,7 +22,7 @@ Test(listener, admits_who_asks_again_and_tells_nobody_else_anything)
 	hear(&h, d, "hello");
 	cr_assert_eq(h.counts.refused, 1u);
 	cr_assert_eq(h.gone, 0u, "who was never admitted cannot go");
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -28,10 +32,10 @@ Test(listener, ends_who_looks_for_another_server)
 	uint8_t other[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
 	zmtp_keys(9, other, secret);
 	hall_init(&h, "tcp://127.0.0.1:*");
-	struct torap_zdealer *d = dial_as(&h, KNOWN, other);
+	void *d = dial_as(&h, KNOWN, other);
 	run_until(&h, h.counts.broken > 0);
 	cr_assert_eq(h.asked, 0u);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -39,11 +43,11 @@ Test(listener, tells_once_that_a_peer_has_gone_and_nothing_of_one_that_was_cut)
 {
 	struct hall h;
 	hall_init(&h, "tcp://127.0.0.1:*");
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "one");
 	hear(&h, d, "one");
 	cr_assert_eq(torap_zmtp_mark(h.peer), &h);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	run_until(&h, h.gone == 1 && h.counts.connections == 0);
 	cr_assert_eq(h.gone_peer, h.peer);
 
@@ -54,7 +58,7 @@ Test(listener, tells_once_that_a_peer_has_gone_and_nothing_of_one_that_was_cut)
 	torap_zmtp_cut(h.peer, 0);
 	run_until(&h, h.counts.accepted > accepted); /* libzmq dials again. */
 	cr_assert_eq(h.gone, 1u);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -63,7 +67,7 @@ Test(listener, lets_the_last_word_through_before_it_cuts)
 	struct hall h;
 	hall_init(&h, "tcp://127.0.0.1:*");
 	h.manner = SAY_LAST_AND_CUT;
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "one");
 	hear(&h, d, "last");
 	uint64_t accepted = h.counts.accepted;
@@ -71,7 +75,7 @@ Test(listener, lets_the_last_word_through_before_it_cuts)
 	run_until(&h, h.counts.accepted > accepted);
 	cr_assert_eq(h.messages, 1u);
 	cr_assert_eq(h.gone, 0u);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -79,14 +83,14 @@ Test(listener, cuts_also_who_is_marked_once_more)
 {
 	struct hall h;
 	hall_init(&h, "tcp://127.0.0.1:*");
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "hello");
 	hear(&h, d, "hello");
 	uint64_t accepted = h.counts.accepted;
 	torap_zmtp_cut(h.peer, CUT_LATER_MS);
 	torap_zmtp_set_mark(h.peer, &h);
 	run_until(&h, h.counts.accepted > accepted);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -95,13 +99,13 @@ Test(listener, cuts_who_is_not_known_after_ten_seconds)
 	struct hall h;
 	hall_init(&h, "tcp://127.0.0.1:*");
 	h.manner = ANSWER_A_STRANGER;
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "hello");
 	hear(&h, d, "hello");
 	cr_assert_eq(h.counts.broken, 0u);
 	run_until(&h, h.counts.broken == 1);
 	cr_assert_eq(h.gone, 1u);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -124,7 +128,7 @@ Test(listener, answers_libzmqs_heartbeats)
 	run_for(&h, 10 * timeout); /* Unanswered it would hang up and dial again, ten times. */
 	cr_assert_eq(h.counts.accepted, 1u);
 	cr_assert_eq(h.gone, 0u);
-	torap_zsocket_close(dialler);
+	zmq_peer_close(dialler);
 	hall_finish(&h);
 }
 
@@ -135,10 +139,10 @@ Test(listener, listens_where_it_is_told)
 		struct hall h;
 		hall_init(&h, endpoints[i]);
 		cr_assert_eq(strncmp(h.endpoint, "tcp://127.0.0.1:", 16), 0, "%s", h.endpoint);
-		struct torap_zdealer *d = dial(&h);
+		void *d = dial(&h);
 		say(d, "hello");
 		hear(&h, d, "hello");
-		torap_zdealer_close(d, NULL, NULL);
+		zmq_peer_close(d);
 		hall_finish(&h);
 	}
 	struct hall all;
@@ -153,13 +157,79 @@ Test(listener, says_why_it_cannot_listen)
 	struct torap_error err;
 	hall_init(&h, "tcp://127.0.0.1:*");
 	uv_loop_init(&other.loop);
+	cr_assert_eq(torap_zmtp_turn_create(&other.turn, &other.loop, &err), 0);
 	cr_assert_eq(listen_at(&other, h.endpoint, &err), -EADDRINUSE);
 	cr_assert(strstr(err.text, h.endpoint) && strstr(err.text, "in use"), "%s", err.text);
 	cr_assert_lt(listen_at(&other, "tcp://192.0.2.1:9", &err), 0);
 	cr_assert_lt(listen_at(&other, "tcp://nowhere:9", &err), 0);
-	cr_assert_lt(listen_at(&other, "ipc:///tmp/x", &err), 0);
 	cr_assert_null(other.listener);
+	torap_zmtp_turn_close(other.turn);
 	uv_run(&other.loop, UV_RUN_DEFAULT);
 	cr_assert_eq(uv_loop_close(&other.loop), 0);
 	hall_finish(&h);
+}
+
+/* --- within the machine --- */
+
+static void local_endpoint(char dir[static 64], char *endpoint, size_t size)
+{
+	temporary_dir(dir, 64, "zmtp");
+	snprintf(endpoint, size, "ipc://%s/node.intake", dir);
+}
+
+Test(listener, talks_to_libzmq_within_the_machine)
+{
+	char dir[64], endpoint[128];
+	struct hall h;
+	local_endpoint(dir, endpoint, sizeof endpoint);
+	hall_init(&h, endpoint);
+	void *d = zmq_peer_dial(h.context, h.endpoint, NULL, NULL, NULL);
+	say(d, "hello");
+	hear(&h, d, "hello");
+	cr_assert_eq(h.asked, 0u);
+	zmq_peer_close(d);
+	run_until(&h, h.gone == 1);
+	hall_finish(&h);
+	cr_assert_eq(rmdir(dir), 0, "the socket's file has stayed");
+}
+
+Test(listener, replaces_an_old_socket_file_and_gives_it_mode_0660)
+{
+	char dir[64], endpoint[128];
+	struct hall h;
+	struct stat st;
+	local_endpoint(dir, endpoint, sizeof endpoint);
+	cr_assert_eq(mknod(endpoint + 6, S_IFSOCK | 0777, 0), 0);
+	hall_init(&h, endpoint);
+	cr_assert_eq(stat(endpoint + 6, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0660);
+	hall_finish(&h);
+	rmdir(dir);
+}
+
+/* A mistyped path must not cost a file, nor a second process the first one's agents. */
+Test(listener, takes_no_path_that_is_somebody_elses)
+{
+	char dir[64], endpoint[128], file[128];
+	struct hall h;
+	struct torap_zmtp_listener *first;
+	struct torap_error err;
+	local_endpoint(dir, endpoint, sizeof endpoint);
+	hall_init(&h, endpoint);
+	first = h.listener;
+	cr_assert_eq(listen_at(&h, endpoint, &err), -EADDRINUSE);
+	cr_assert(strstr(err.text, "another process listens there"), "%s", err.text);
+	void *d = zmq_peer_dial(h.context, h.endpoint, NULL, NULL, NULL);
+	say(d, "still there");
+	hear(&h, d, "still there");
+	snprintf(file, sizeof file, "ipc://%s/registry.csv", dir);
+	close(open(file + 6, O_CREAT | O_WRONLY, 0600));
+	cr_assert_eq(listen_at(&h, file, &err), -EEXIST);
+	cr_assert(strstr(err.text, "registry.csv") && strstr(err.text, "no socket"), "%s", err.text);
+	cr_assert_eq(access(file + 6, F_OK), 0);
+	cr_assert_eq(h.listener, first);
+	zmq_peer_close(d);
+	hall_finish(&h);
+	unlink(file + 6);
+	rmdir(dir);
 }

@@ -17,7 +17,7 @@ Test(peers, admits_a_known_key_and_tells_whose_it_is)
 	uint8_t public[TORAP_CURVE_KEY_SIZE], secret[TORAP_CURVE_KEY_SIZE];
 	int mark;
 	hall_init(&h, "tcp://127.0.0.1:*");
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "hello");
 	hear(&h, d, "hello");
 	zmtp_keys(KNOWN, public, secret);
@@ -39,7 +39,7 @@ Test(peers, admits_a_known_key_and_tells_whose_it_is)
 	cr_assert_eq(h.counts.accepted, 1u);
 	cr_assert_eq(h.counts.refused, 0u);
 	cr_assert_eq(h.counts.broken, 0u);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -50,7 +50,7 @@ Test(peers, carries_frames_of_any_size_both_ways)
 		262144, 1 << 20, 8 << 20 };
 	struct hall h;
 	hall_init(&h, "tcp://127.0.0.1:*");
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		struct torap_buffer *word = torap_buffer_copy(torap_bytes("word", 4)),
 				    *b = pattern(sizes[i], 1);
@@ -61,7 +61,7 @@ Test(peers, carries_frames_of_any_size_both_ways)
 		torap_buffer_unref(word);
 	}
 	cr_assert_eq(h.counts.broken, 0u);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -71,7 +71,7 @@ Test(peers, carries_every_frame_of_the_largest_batch)
 	struct hall h;
 	struct torap_buffer *frames[MOST];
 	hall_init(&h, "tcp://127.0.0.1:*");
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	for (size_t i = 0; i < MOST; i++)
 		frames[i] = i % 10 ? pattern(i * 20, (unsigned)i) : NULL;
 	say(d, "hello");
@@ -80,7 +80,7 @@ Test(peers, carries_every_frame_of_the_largest_batch)
 	exchange(&h, d, frames, MOST);
 	for (size_t i = 0; i < MOST; i++)
 		torap_buffer_unref(frames[i]);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -89,7 +89,7 @@ Test(peers, keeps_thousands_of_messages_in_order)
 {
 	enum { PEERS = 4, EACH = 3000 };
 	struct hall h;
-	struct torap_zdealer *all[PEERS];
+	void *all[PEERS];
 	unsigned came[PEERS] = { 0 }, sum = 0;
 	hall_init(&h, "tcp://127.0.0.1:*");
 	for (int i = 0; i < PEERS; i++)
@@ -104,7 +104,7 @@ Test(peers, keeps_thousands_of_messages_in_order)
 		cr_assert_lt(now_ms() - began_ms, WAIT_MS, "%u came", sum);
 		turn(&h);
 		for (int i = 0; i < PEERS; i++)
-			for (struct torap_zmessage m; hears(all[i], &m); torap_zmessage_finish(&m), sum++) {
+			for (struct zmq_peer_message m; hears(all[i], &m); zmq_peer_finish(&m), sum++) {
 				char text[32];
 				int size = snprintf(text, sizeof text, "%d %u", i, came[i]++);
 				cr_assert(torap_bytes_equal(torap_buffer_bytes(m.frames[0]),
@@ -115,7 +115,7 @@ Test(peers, keeps_thousands_of_messages_in_order)
 	cr_assert_eq(h.messages, (unsigned)PEERS * EACH);
 	cr_assert_eq(h.counts.connections, (uint64_t)PEERS);
 	for (int i = 0; i < PEERS; i++)
-		torap_zdealer_close(all[i], NULL, NULL);
+		zmq_peer_close(all[i]);
 	hall_finish(&h);
 }
 
@@ -124,9 +124,9 @@ Test(peers, lets_nobody_wait_for_one_that_takes_much)
 {
 	enum { MUCH = 64 };
 	struct hall h;
-	struct torap_zmessage m;
+	struct zmq_peer_message m;
 	hall_init(&h, "tcp://127.0.0.1:*");
-	struct torap_zdealer *greedy = dial(&h), *modest = dial(&h);
+	void *greedy = dial(&h), *modest = dial(&h);
 	say(greedy, "hello");
 	hear(&h, greedy, "hello");
 	struct torap_zmtp_peer *peer = h.peer;
@@ -142,31 +142,28 @@ Test(peers, lets_nobody_wait_for_one_that_takes_much)
 	for (int i = 0; i < MUCH; i++) {
 		run_until(&h, hears(greedy, &m));
 		cr_assert(torap_bytes_equal(torap_buffer_bytes(m.frames[0]), torap_buffer_bytes(b)));
-		torap_zmessage_finish(&m);
+		zmq_peer_finish(&m);
 	}
 	cr_assert_eq(b->refs, 1u);
 	torap_buffer_unref(b);
-	torap_zdealer_close(greedy, NULL, NULL);
-	torap_zdealer_close(modest, NULL, NULL);
+	zmq_peer_close(greedy);
+	zmq_peer_close(modest);
 	hall_finish(&h);
 }
 
 Test(peers, lets_nothing_through_from_a_socket_without_keys)
 {
 	struct hall h;
-	struct torap_error err;
-	struct torap_zsocket_options options = { 0 };
-	struct torap_zdealer *plain;
 	hall_init(&h, "tcp://127.0.0.1:*");
-	cr_assert_eq(torap_zdealer_open(&plain, NULL, h.context, h.endpoint, &options, NULL, NULL, &err), 0);
+	void *plain = zmq_peer_dial(h.context, h.endpoint, NULL, NULL, NULL);
 	say(plain, "plain");
 	run_until(&h, h.counts.accepted >= 1 && h.counts.connections == 0);
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "known");
 	hear(&h, d, "known");
 	cr_assert_eq(h.messages, 1u);
-	torap_zdealer_close(plain, NULL, NULL);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(plain);
+	zmq_peer_close(d);
 	hall_finish(&h);
 }
 
@@ -296,7 +293,7 @@ Test(peers, closes_with_everybody_there)
 	hall_init(&h, "tcp://127.0.0.1:*");
 	h.manner = KEEP_QUIET;
 	int silent = connect_raw(&h);
-	struct torap_zdealer *refused = dial_as(&h, STRANGE, h.public);
+	void *refused = dial_as(&h, STRANGE, h.public);
 	run_until(&h, h.counts.refused == 1);
 	int full = dial_raw(&h, &c);
 	zmtp_client_message(&c, &out, 0, torap_bytes("hello", 5));
@@ -307,23 +304,23 @@ Test(peers, closes_with_everybody_there)
 	for (int i = 0; i < 50; i++)
 		cr_assert(torap_zmtp_send(h.peer, &b, 1));
 	run_for(&h, 50);
-	struct torap_zdealer *d = dial(&h);
+	void *d = dial(&h);
 	say(d, "hello");
 	run_until(&h, h.messages == 2);
 	cr_assert(torap_zmtp_send(h.peer, &word, 1));
 	hall_close(&h);
 	cr_assert_eq(b->refs, 1u);
-	zmq_pollitem_t item = { torap_zdealer_socket(d), 0, ZMQ_POLLIN, 0 };
-	struct torap_zmessage m;
+	zmq_pollitem_t item = { d, 0, ZMQ_POLLIN, 0 };
+	struct zmq_peer_message m;
 	cr_assert_eq(zmq_poll(&item, 1, WAIT_MS), 1, "what was sent last has not come");
 	cr_assert(hears(d, &m));
 	cr_assert(torap_bytes_equal(torap_buffer_bytes(m.frames[0]), torap_bytes("bye", 3)));
-	torap_zmessage_finish(&m);
+	zmq_peer_finish(&m);
 	torap_buffer_unref(b);
 	torap_buffer_unref(word);
 	torap_writer_finish(&out);
-	torap_zdealer_close(refused, NULL, NULL);
-	torap_zdealer_close(d, NULL, NULL);
+	zmq_peer_close(refused);
+	zmq_peer_close(d);
 	close(silent);
 	close(full);
 	zmq_ctx_term(h.context);
