@@ -128,7 +128,7 @@ static int judge_upstream(const struct broker_config *c, const struct raw_upstre
 		if (strcmp(raw->endpoint, c->upstreams[i].peer.endpoint) == 0)
 			return torap_yaml_refuse_step(at, "endpoint", -1, err, "%.200s is that of %s",
 				raw->endpoint, c->upstreams[i].peer.name);
-	if (strncmp(raw->endpoint, "tcp://", 6) != 0 || torap_zmtp_check(raw->endpoint, NULL))
+	if (torap_zmtp_check_dial(raw->endpoint, NULL))
 		return torap_yaml_refuse_step(at, "endpoint", -1, err,
 			"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);
 	return 0;

@@ -232,7 +232,7 @@ static int judge_broker(struct node_config *c, const struct file *f, size_t i, s
 		if (strcmp(f->brokers[before].endpoint, in->endpoint) == 0)
 			return torap_yaml_refuse(err, c->path, endpoint.text, "%s is that of \"%s\"",
 				in->endpoint, f->brokers[before].name);
-	if (strncmp(in->endpoint, "tcp://", 6) != 0 || torap_zmtp_check(in->endpoint, NULL))
+	if (torap_zmtp_check_dial(in->endpoint, NULL))
 		return torap_yaml_refuse(
 			err, c->path, endpoint.text, "\"%s\" is not tcp://HOST:PORT", in->endpoint);
 	int r = judge_rate(c, in, torap_yaml_at("brokers", i, "rate").text, err);
@@ -261,7 +261,12 @@ static int judge_intake(struct node_config *c, const struct file *f, struct tora
 	if (strncmp(f->intake, ipc, sizeof ipc - 1) != 0 || !f->intake[sizeof ipc - 1])
 		return torap_yaml_refuse(err, c->path, "intake", "\"%s\" is not ipc://PATH", f->intake);
 	c->intake = torap_yaml_endpoint(c->path, f->intake);
-	return c->intake ? 0 : torap_errorf(err, -ENOMEM, "%s: out of memory", c->path);
+	struct torap_error why;
+	if (!c->intake)
+		return torap_errorf(err, -ENOMEM, "%s: out of memory", c->path);
+	return torap_zmtp_check_local(c->intake, &why)
+		       ? torap_yaml_refuse(err, c->path, "intake", "%s", why.text)
+		       : 0;
 }
 
 static int judge(struct node_config *c, const struct file *f, struct torap_error *err)

@@ -75,7 +75,7 @@ static void take_broker(
 	struct torap_taking *t, struct torap_zlink_peer *b, const struct raw_broker *raw, unsigned index)
 {
 	struct torap_keys keys = { 0 };
-	if (torap_zmtp_check(raw->endpoint, NULL))
+	if (torap_zmtp_check_dial(raw->endpoint, NULL))
 		t->failed =
 			torap_yaml_refuse(t->err, t->path, torap_yaml_at("brokers", index, "endpoint").text,
 				"\"%.200s\" is not an endpoint, as tcp://10.0.0.1:7400", raw->endpoint);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "conf/take.h"
+#include "zmtp/endpoint.h"
 
 static const char ipc[] = "ipc://";
 
@@ -14,7 +15,11 @@ static int take_node(struct kit_config *out, const char *node, const char *path,
 	if (strncmp(node, ipc, strlen(ipc)) != 0 || !node[strlen(ipc)])
 		return torap_yaml_refuse(err, path, "node", "\"%s\" is no ipc:// endpoint", node);
 	out->node = torap_yaml_endpoint(path, node);
-	return out->node ? 0 : torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	struct torap_error why;
+	if (!out->node)
+		return torap_errorf(err, -ENOMEM, "%s: out of memory", path);
+	return torap_zmtp_check_local(out->node, &why) ? torap_yaml_refuse(err, path, "node", "%s", why.text)
+						       : 0;
 }
 
 void kit_config_take(struct torap_taking *t, struct kit_config *out, const struct kit_config_file *file)

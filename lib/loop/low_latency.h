@@ -1,6 +1,6 @@
 /* low_latency.h: what a process asks of its machine so that an event passes soon.
  *
- * An event wakes some eight threads on its way, four of them twice.  An idle processor halts, and waking it takes 20 to 100 µs
+ * An event wakes a thread some eight times on its way.  An idle processor halts, and waking it takes 20 to 100 µs
  * on a virtual machine; a busy one first ends another thread's turn, which takes milliseconds.  Linux lets a
  * process say how long waking may take at most (Documentation/power/pm_qos_interface.rst), for the whole
  * machine and as long as it holds a file open; and lets threads go before others (sched(7), SCHED_RR). */

@@ -159,11 +159,12 @@ static void set_manners(struct torap_zmtp_dialler *d, bool local)
 int torap_zmtp_dial(struct torap_zmtp_dialler **out, const char *endpoint,
 	const struct torap_zmtp_dial_options *options, struct torap_error *err)
 {
-	int r = torap_zmtp_check(endpoint, err);
+	const char *path = torap_zmtp_endpoint_path(endpoint);
+	int r = path ? torap_zmtp_check_local(endpoint, err) : torap_zmtp_check_dial(endpoint, err);
 	if (r)
 		return r;
-	const char *path = torap_zmtp_endpoint_path(endpoint);
-	assert(path || (options->secret_key && options->public_key && options->server_key));
+	assert(path ? !options->server_key
+		    : options->secret_key && options->public_key && options->server_key);
 	struct torap_zmtp_dialler *d = calloc(1, sizeof *d);
 	if (!d)
 		return torap_errorf(err, -ENOMEM, "cannot connect to %s: out of memory", endpoint);

@@ -18,12 +18,13 @@
 static const char tcp[] = "tcp://", ipc[] = "ipc://";
 enum { SCHEME = sizeof tcp - 1 };
 
+/* A host or a star, and a port or a star. */
 static int check_tcp(const char *endpoint, struct torap_error *err)
 {
 	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]%*";
 	const char *host = endpoint + SCHEME, *port = strrchr(host, ':');
-	if (!port || port == host || strspn(host, name) < (size_t)(port - host) ||
-		port - host >= TORAP_ZMTP_HOST_MAX)
+	if (strncmp(endpoint, tcp, SCHEME) != 0 || !port || port == host ||
+		strspn(host, name) < (size_t)(port - host) || port - host >= TORAP_ZMTP_HOST_MAX)
 		return torap_errorf(err, -EINVAL, "%.200s: is not tcp://HOST:PORT", endpoint);
 	port++;
 	if (strcmp(port, "*") == 0)
@@ -35,16 +36,23 @@ static int check_tcp(const char *endpoint, struct torap_error *err)
 	return 0;
 }
 
-int torap_zmtp_check(const char *endpoint, struct torap_error *err)
+int torap_zmtp_check_dial(const char *endpoint, struct torap_error *err)
 {
 	struct torap_error nobody;
 	err = err ? err : &nobody;
-	if (strncmp(endpoint, tcp, SCHEME) == 0)
-		return check_tcp(endpoint, err);
+	int r = check_tcp(endpoint, err);
+	if (!r && strchr(endpoint, '*'))
+		r = torap_errorf(err, -EINVAL, "%.200s: a star can be listened at, not dialled", endpoint);
+	return r;
+}
+
+int torap_zmtp_check_local(const char *endpoint, struct torap_error *err)
+{
+	struct torap_error nobody;
+	err = err ? err : &nobody;
 	const char *path = torap_zmtp_endpoint_path(endpoint);
 	if (!path || !*path)
-		return torap_errorf(
-			err, -EINVAL, "%.200s: is neither tcp://HOST:PORT nor ipc://PATH", endpoint);
+		return torap_errorf(err, -EINVAL, "%.200s: is not ipc://PATH", endpoint);
 	if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
 		return torap_errorf(err, -EINVAL,
 			"%.200s: the path is too long for a socket (107 characters at most)", endpoint);

@@ -7,8 +7,10 @@
 
 struct torap_error;
 
-/* Can it be dialled?  0 or -EINVAL with err (or NULL). */
-int torap_zmtp_check(const char *endpoint, struct torap_error *err);
+/* Can it be dialled over TCP: "tcp://HOST:PORT"?  0 or -EINVAL with err (or NULL). */
+int torap_zmtp_check_dial(const char *endpoint, struct torap_error *err);
+/* Is it "ipc://PATH", with a path that fits a socket?  0 or -EINVAL with err (or NULL). */
+int torap_zmtp_check_local(const char *endpoint, struct torap_error *err);
 /* Is it one to listen at over TCP?  Names are not looked up there; a star is every IPv4 address, or a free port, and a network interface
  * stands for its address.  0 or -EINVAL with err. */
 int torap_zmtp_check_listen(const char *endpoint, struct torap_error *err);

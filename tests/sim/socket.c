@@ -134,7 +134,7 @@ static void unwatch(struct sim_socket *s)
 
 /* --- listeners --- */
 
-int torap_zmtp_check(const char *endpoint, struct torap_error *err)
+int torap_zmtp_check_dial(const char *endpoint, struct torap_error *err)
 {
 	(void)endpoint, (void)err;
 	return 0;
@@ -142,7 +142,7 @@ int torap_zmtp_check(const char *endpoint, struct torap_error *err)
 
 int torap_zmtp_check_listen(const char *endpoint, struct torap_error *err)
 {
-	return torap_zmtp_check(endpoint, err);
+	return torap_zmtp_check_dial(endpoint, err);
 }
 
 static void forget_peer(struct torap_zmtp_peer *p)

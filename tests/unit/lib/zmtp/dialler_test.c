@@ -277,10 +277,8 @@ static int listen_raw(char *endpoint, size_t size)
 
 Test(dialler, tells_that_something_else_listens)
 {
-	static const char *const strange[] = {
-		"HTTP/1.1 400 Bad Request\r\n\r\n0123456789012345678901234567890123456789",
-		"\xff\0\0\0\0\0\0\0\1\x7f\3\1NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-	};
+	static const char strange[2][ZMTP_GREETING_SIZE] = { "HTTP/1.1 400 Bad Request\r\n\r\n",
+		"\xff\0\0\0\0\0\0\0\1\x7f\3\1NULL" };
 	for (size_t i = 0; i < 2; i++) {
 		struct hall h;
 		struct caller c;
@@ -290,7 +288,7 @@ Test(dialler, tells_that_something_else_listens)
 		call_as(&c, &h, endpoint, h.public);
 		run_for(&h, 20);
 		int peer = accept(fd, NULL, NULL);
-		cr_assert_eq(write(peer, strange[i], 64), 64);
+		cr_assert_eq(write(peer, strange[i], sizeof strange[i]), (ssize_t)sizeof strange[i]);
 		run_until(&h, c.gone == 1);
 		cr_assert(strstr(c.why, i ? "another mechanism" : "not ZMTP"), "%s", c.why);
 		close(peer);
