@@ -25,7 +25,8 @@ enum {
 };
 
 static void on_message(void *hint, struct torap_buffer **frames, size_t count);
-static void on_gone(void *hint, const char *why);
+static void on_open(void *hint);
+static void on_gone(void *hint, const char *why, bool strange);
 
 static void log_state(const struct node_carrier *c, enum torap_dial_state before)
 {
@@ -57,6 +58,7 @@ static void dial(struct node_carrier *c)
 		.buffer_bytes = critical ? 0 : SMALL_BUFFER,
 		.urgent = critical,
 		.on_message = on_message,
+		.on_open = on_open,
 		.on_gone = on_gone,
 		.hint = c,
 	};
@@ -304,15 +306,26 @@ static void on_message(void *hint, struct torap_buffer **frames, size_t count)
 	}
 }
 
-static void on_gone(void *hint, const char *why)
+static void on_open(void *hint)
 {
 	struct node_carrier *c = hint;
 	struct node_now now;
 	c->options.now(c->options.hint, &now);
-	torap_debug("LINK-GONE", "broker %s, lane %s: %s", c->options.broker,
-		torap_lane_name(c->options.lane), why);
+	node_carrier_step(c, TORAP_DIAL_IN_OPEN, 0, now);
+}
+
+static void on_gone(void *hint, const char *why, bool strange)
+{
+	struct node_carrier *c = hint;
+	struct node_now now;
+	c->options.now(c->options.hint, &now);
 	c->connection = torap_zmtp_hang_up(c->connection);
-	node_carrier_step(c, TORAP_DIAL_IN_LOST, 0, now);
+	if (strange) /* log_state() says it. */
+		snprintf(c->refusal, sizeof c->refusal, "%s", why);
+	else
+		torap_debug("LINK-GONE", "broker %s, lane %s: %s", c->options.broker,
+			torap_lane_name(c->options.lane), why);
+	node_carrier_step(c, strange ? TORAP_DIAL_IN_BROKEN : TORAP_DIAL_IN_LOST, 0, now);
 }
 
 int node_carrier_find(const struct node_carrier *c, const struct torap_stream_id *stream)

@@ -18,6 +18,7 @@ enum { TICK_MS = 100 };
 static const struct torap_dial_options dial_options = {
 	.heartbeat_ms = 1000,
 	.dead_ms = 4000,
+	.opening_ms = 3000,
 	.greeting_ms = 3000,
 	.retry_ms_min = 50,
 	.retry_ms_max = 1000,
@@ -30,19 +31,30 @@ static void step(struct kit_link *l, enum torap_dial_input in, int refusal);
 
 static void on_message(void *hint, struct torap_buffer **frames, size_t count);
 
-static void on_gone(void *hint, const char *why)
+static void on_open(void *hint)
+{
+	step(hint, TORAP_DIAL_IN_OPEN, 0);
+}
+
+static void on_gone(void *hint, const char *why, bool strange)
 {
 	struct kit_link *l = hint;
-	torap_debug("KIT-GONE", "the node at %s: %s", l->endpoint, why);
+	if (strange)
+		torap_warn("KIT-MALFORMED", "the node at %s: %s", l->endpoint, why);
+	else
+		torap_debug("KIT-GONE", "the node at %s: %s", l->endpoint, why);
 	l->connection = torap_zmtp_hang_up(l->connection);
-	step(l, TORAP_DIAL_IN_LOST, 0);
+	step(l, strange ? TORAP_DIAL_IN_BROKEN : TORAP_DIAL_IN_LOST, 0);
 }
 
 static int dial(struct kit_link *l, struct torap_error *err)
 {
-	struct torap_zmtp_dial_options options = {
-		.turn = l->turn, .urgent = true, .on_message = on_message, .on_gone = on_gone, .hint = l
-	};
+	struct torap_zmtp_dial_options options = { .turn = l->turn,
+		.urgent = true,
+		.on_message = on_message,
+		.on_open = on_open,
+		.on_gone = on_gone,
+		.hint = l };
 	return torap_zmtp_dial(&l->connection, l->endpoint, &options, err);
 }
 

@@ -13,6 +13,7 @@ enum {
 const struct torap_dial_options torap_dial_defaults = {
 	.heartbeat_ms = 1000,
 	.dead_ms = 4000,
+	.opening_ms = 10000,
 	.greeting_ms = 3000,
 	.retry_ms_min = 100,
 	.retry_ms_max = 5000,
@@ -96,6 +97,7 @@ static void fall(struct torap_dialler *d, enum torap_dial_state state, enum tora
 {
 	enter(d, state, reason, now, out);
 	out->reset = true;
+	d->open = false;
 	d->next_try = torap_mono_add_ms(now, with_jitter(d, pause_ms));
 }
 
@@ -123,6 +125,13 @@ static void greet(struct torap_dialler *d, struct torap_mono now, struct torap_d
 	out->say_hello = true;
 }
 
+static void wait_for_welcome(struct torap_dialler *d, struct torap_mono now, struct torap_dial_out *out)
+{
+	uint32_t limit_ms = d->open ? d->options->greeting_ms : d->options->opening_ms;
+	if (torap_mono_reached(torap_mono_add_ms(d->since, limit_ms), now))
+		retry_later(d, d->open ? TORAP_DIAL_NO_ANSWER : TORAP_DIAL_UNREACHABLE, now, out);
+}
+
 static void on_tick(struct torap_dialler *d, struct torap_mono now, struct torap_dial_out *out)
 {
 	switch (d->state) {
@@ -132,8 +141,7 @@ static void on_tick(struct torap_dialler *d, struct torap_mono now, struct torap
 			greet(d, now, out);
 		return;
 	case TORAP_DIAL_GREETING:
-		if (torap_mono_reached(torap_mono_add_ms(d->since, d->options->greeting_ms), now))
-			retry_later(d, TORAP_DIAL_NO_ANSWER, now, out);
+		wait_for_welcome(d, now, out);
 		return;
 	case TORAP_DIAL_FLOWING:
 		if (torap_mono_reached(torap_mono_add_ms(d->since, SETTLED_MS), now))
@@ -211,7 +219,13 @@ void torap_dialler_step(struct torap_dialler *d, enum torap_dial_input in, int r
 		d->times_flowing++;
 		out->began = true;
 		return;
+	case TORAP_DIAL_IN_OPEN:
+		d->open = true;
+		if (d->state == TORAP_DIAL_GREETING)
+			d->since = d->last_heard = now;
+		return;
 	case TORAP_DIAL_IN_LOST:
+		d->open = false;
 		if (d->state == TORAP_DIAL_GREETING || d->state == TORAP_DIAL_FLOWING)
 			retry_later(d, TORAP_DIAL_UNREACHABLE, now, out);
 		return;
@@ -228,6 +242,7 @@ void torap_dialler_step(struct torap_dialler *d, enum torap_dial_input in, int r
 	case TORAP_DIAL_IN_CLOSE:
 		enter(d, TORAP_DIAL_DOWN, TORAP_DIAL_RECONFIGURED, now, out);
 		out->reset = true;
+		d->open = false;
 		d->next_try = now;
 		forgive(d);
 		return;

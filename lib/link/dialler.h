@@ -39,7 +39,8 @@ enum torap_dial_input {
 	TORAP_DIAL_IN_TICK,  /* at least every 100 ms */
 	TORAP_DIAL_IN_HEARD, /* any message from the peer, before its own input */
 	TORAP_DIAL_IN_WELCOME,
-	TORAP_DIAL_IN_LOST,    /* the connection could not be made, takes nothing, or has ended */
+	TORAP_DIAL_IN_OPEN,    /* the connection has been made: what was said over it is on its way */
+	TORAP_DIAL_IN_LOST,    /* it could not be made, takes nothing, or has ended */
 	TORAP_DIAL_IN_SENT,    /* any message was given to the connection */
 	TORAP_DIAL_IN_REFUSED, /* a Refusal: code beside it */
 	TORAP_DIAL_IN_BROKEN,  /* the peer's message cannot be right */
@@ -59,7 +60,9 @@ struct torap_dial_out {
 struct torap_dial_options {
 	uint32_t heartbeat_ms; /* 1000: send one when nothing else was sent for so long */
 	uint32_t dead_ms;      /* 4000: heard nothing for so long: half-open */
-	uint32_t greeting_ms;  /* 3000: wait for welcome */
+	uint32_t
+		opening_ms; /* 10000: wait for the connection: five round trips, and perhaps a name server that is dead */
+	uint32_t greeting_ms;  /* 3000: then for the welcome */
 	uint32_t retry_ms_min; /* 100: first pause, doubled to… */
 	uint32_t retry_ms_max; /* 5000, each with jitter of ±25 % */
 	uint32_t refused_ms;   /* 5000: pause after a refusal */
@@ -72,6 +75,7 @@ struct torap_dialler {
 	enum torap_dial_reason reason;
 	struct torap_mono since; /* in this state */
 	struct torap_mono last_heard, last_sent, next_try;
+	bool open;              /* the connection is there */
 	uint32_t retry_ms;      /* next pause; a welcome makes it the smallest again… */
 	bool told_busy;         /* …but not while the peer's last BUSY is younger than 10 s of flowing */
 	uint64_t random;        /* of the jitter: seeded by the caller */

@@ -15,6 +15,8 @@
 
 enum {
 	TICK_MS = 100,
+	NEXT_PEER_MS =
+		5000, /* with several brokers: so long for a connection to one before the next is tried */
 	WAITING_MS_MAX = 2000, /* not flowing for so long is said */
 	SOON_MS_MAX = 5000,
 	SMALL_BUFFER = 64 << 10, /* bulk and normal: no megabyte of backlog in front of anything */
@@ -27,6 +29,7 @@ struct torap_zlink {
 	bool anew;                            /* begins anew at… */
 	struct torap_mono anew_at;            /* …this moment */
 	struct torap_dialler dialler;
+	struct torap_mono dialled;
 	struct torap_mono waits_since;
 	enum torap_dial_reason told; /* to the operator, since it flowed last */
 	struct torap_zmtp_dialler *connection;
@@ -90,7 +93,8 @@ static void hang_up(struct torap_zlink *l)
 }
 
 static void on_connection_message(void *hint, struct torap_buffer **frames, size_t count);
-static void on_connection_gone(void *hint, const char *why);
+static void on_connection_open(void *hint);
+static void on_connection_gone(void *hint, const char *why, bool strange);
 
 static int dial(struct torap_zlink *l, struct torap_error *err)
 {
@@ -107,9 +111,11 @@ static int dial(struct torap_zlink *l, struct torap_error *err)
 		.buffer_bytes = l->options.lane == TORAP__LANE__LANE_CRITICAL ? 0 : SMALL_BUFFER,
 		.urgent = l->options.lane == TORAP__LANE__LANE_CRITICAL,
 		.on_message = on_connection_message,
+		.on_open = on_connection_open,
 		.on_gone = on_connection_gone,
 		.hint = l,
 	};
+	l->dialled = torap_app_mono();
 	return torap_zmtp_dial(&l->connection, b->endpoint, &options, err);
 }
 
@@ -232,10 +238,18 @@ static void begin_anew(struct torap_zlink *l)
 	step(l, TORAP_DIAL_IN_CLOSE, 0);
 }
 
+static bool should_try_the_next(const struct torap_zlink *l, struct torap_mono now)
+{
+	return l->options.peers_count > 1 && l->connection && !l->dialler.open &&
+	       torap_mono_reached(torap_mono_add_ms(l->dialled, NEXT_PEER_MS), now);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct torap_zlink *l = timer->data;
 	struct torap_mono now = torap_app_mono();
+	if (should_try_the_next(l, now))
+		step(l, TORAP_DIAL_IN_LOST, 0);
 	hear_bytes(l, now);
 	if (l->anew && torap_mono_reached(l->anew_at, now))
 		begin_anew(l);
@@ -287,13 +301,22 @@ static void on_refusal(struct torap_zlink *l, struct torap_buffer **frames, size
 	torap_refusal_finish(&refusal);
 }
 
-static void on_connection_gone(void *hint, const char *why)
+static void on_connection_open(void *hint)
+{
+	step(hint, TORAP_DIAL_IN_OPEN, 0);
+}
+
+static void on_connection_gone(void *hint, const char *why, bool strange)
 {
 	struct torap_zlink *l = hint;
-	torap_debug("LINK-GONE", "%s lane of broker %s: %s", torap_lane_name(l->options.lane),
-		torap_zlink_peer(l)->name, why);
+	if (strange)
+		torap_warn("LINK-MALFORMED", "%s lane: broker %s: %s", torap_lane_name(l->options.lane),
+			torap_zlink_peer(l)->name, why);
+	else
+		torap_debug("LINK-GONE", "%s lane of broker %s: %s", torap_lane_name(l->options.lane),
+			torap_zlink_peer(l)->name, why);
 	hang_up(l);
-	step(l, TORAP_DIAL_IN_LOST, 0);
+	step(l, strange ? TORAP_DIAL_IN_BROKEN : TORAP_DIAL_IN_LOST, 0);
 }
 
 static void on_connection_message(void *hint, struct torap_buffer **frames, size_t count)

@@ -30,6 +30,8 @@ struct torap_zmtp_manners {
 	/* Listens: may who holds this key's secret (NULL when plain) go on?  If not the connection hears nothing more, and is to be ended when
 	 * its time for a handshake is over: libzmq's dialler then asks again, which it would never do after an ERROR. */
 	bool (*admit)(struct torap_zmtp_connection *c, const uint8_t *key);
+	/* Dials: it is open now. */
+	void (*on_open)(struct torap_zmtp_connection *c);
 	/* A whole message; the frames are borrowed.  May call torap_zmtp_put() and torap_zmtp_end(). */
 	void (*on_message)(struct torap_zmtp_connection *c, struct torap_buffer **frames, size_t count);
 };

@@ -45,11 +45,18 @@ static void on_closed(struct torap_zmtp_wire *w)
 static void on_lost(struct torap_zmtp_wire *w, const char *why)
 {
 	struct torap_zmtp_dialler *d = dialler_at(w);
+	bool strange = why && !w->broken;
 	torap_zmtp_wire_close(w);
-	d->options.on_gone(d->options.hint, why ? why : "the connection has ended");
+	d->options.on_gone(d->options.hint, why ? why : "the connection has ended", strange);
 }
 
 static const struct torap_zmtp_wire_owner owner = { .on_lost = on_lost, .on_closed = on_closed };
+
+static void on_open(struct torap_zmtp_connection *c)
+{
+	struct torap_zmtp_dialler *d = (struct torap_zmtp_dialler *)c;
+	d->options.on_open(d->options.hint);
+}
 
 static void on_message(struct torap_zmtp_connection *c, struct torap_buffer **frames, size_t count)
 {
@@ -66,7 +73,7 @@ static void on_connected(uv_connect_t *connecting, int status)
 		return;
 	int r = status ? status : torap_zmtp_wire_start(&d->wire);
 	if (r)
-		on_lost(&d->wire, uv_strerror(r));
+		torap_zmtp_wire_break(&d->wire, uv_strerror(r));
 }
 
 /* Buffers are set before the connection is made: the kernel then knows what window to offer. */
@@ -111,7 +118,7 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 	if (d->wire.closing)
 		free_if_done(d);
 	else if (status)
-		on_lost(&d->wire, uv_strerror(status));
+		torap_zmtp_wire_break(&d->wire, uv_strerror(status));
 	else
 		connect_to(d, choose(all)->ai_addr);
 	uv_freeaddrinfo(all);
@@ -148,7 +155,9 @@ static void set_manners(struct torap_zmtp_dialler *d, bool local)
 {
 	const struct torap_zmtp_dial_options *o = &d->options;
 	struct torap_zmtp_manners *m = &d->manners;
-	*m = (struct torap_zmtp_manners){ .dials = true, .plain = local, .on_message = on_message };
+	*m = (struct torap_zmtp_manners){
+		.dials = true, .plain = local, .on_open = on_open, .on_message = on_message
+	};
 	if (local)
 		return;
 	memcpy(m->keys.secret, o->secret_key, sizeof m->keys.secret);

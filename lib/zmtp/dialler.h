@@ -22,8 +22,11 @@ struct torap_zmtp_dial_options {
 	bool urgent;                            /* what it sends leaves before what others do */
 	/* A whole message; the frames are borrowed.  May hang up. */
 	void (*on_message)(void *hint, struct torap_buffer **frames, size_t count);
-	/* It could not be made, or has ended: hang up.  Once, and never from within a function of this header. */
-	void (*on_gone)(void *hint, const char *why);
+	/* It is open: what was said is on its way. */
+	void (*on_open)(void *hint);
+	/* It could not be made, or has ended: hang up.  Once, and never from within a function of this header.  `strange`: for what came over
+	 * it can be no listener's of ours. */
+	void (*on_gone)(void *hint, const char *why, bool strange);
 	void *hint;
 };
 

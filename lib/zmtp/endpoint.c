@@ -51,7 +51,7 @@ int torap_zmtp_check_local(const char *endpoint, struct torap_error *err)
 	struct torap_error nobody;
 	err = err ? err : &nobody;
 	const char *path = torap_zmtp_endpoint_path(endpoint);
-	if (!path || !*path)
+	if (!path || !*path || *path == '@' || *path == '*')
 		return torap_errorf(err, -EINVAL, "%.200s: is not ipc://PATH", endpoint);
 	if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
 		return torap_errorf(err, -EINVAL,
@@ -96,15 +96,15 @@ const char *torap_zmtp_endpoint_path(const char *endpoint)
 	return strncmp(endpoint, ipc, SCHEME) == 0 ? endpoint + SCHEME : NULL;
 }
 
-/* A socket whose process has died refuses who calls. */
-static bool is_listened_at(const struct sockaddr_un *at)
+/* A socket whose process has died refuses who calls; of any other answer somebody may be the author. */
+static bool is_dead(const struct sockaddr_un *at)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool there =
-		fd >= 0 && (connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN);
+	bool refused =
+		fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof *at) < 0 && errno == ECONNREFUSED;
 	if (fd >= 0)
 		close(fd);
-	return there;
+	return refused;
 }
 
 int torap_zmtp_endpoint_clear(const char *path)
@@ -118,7 +118,7 @@ int torap_zmtp_endpoint_clear(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	if (is_listened_at(&at))
+	if (!is_dead(&at))
 		return -EADDRINUSE;
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }

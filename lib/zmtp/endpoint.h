@@ -17,7 +17,7 @@ int torap_zmtp_check_listen(const char *endpoint, struct torap_error *err);
 
 /* The path of an ipc:// endpoint; NULL: it is another. */
 const char *torap_zmtp_endpoint_path(const char *endpoint);
-/* Makes room at a path for a socket to listen at.  0, -EEXIST: there is another file; -EADDRINUSE: somebody listens there; -ENAMETOOLONG. */
+/* Makes room at a path for a socket to listen at.  0, -EEXIST: there is another file; -EADDRINUSE: somebody listens there, or may; -ENAMETOOLONG. */
 int torap_zmtp_endpoint_clear(const char *path);
 
 /* To listen at: what torap_zmtp_check_listen() lets pass.  On failure *out is undefined. */

@@ -180,6 +180,12 @@ static const char *take_welcome(struct torap_zmtp_connection *c, struct torap_by
 	return put(c, &initiate);
 }
 
+static void open_dialled(struct torap_zmtp_connection *c)
+{
+	c->state = TORAP_ZMTP_OPEN;
+	c->manners->on_open(c);
+}
+
 static const char *take_ready(struct torap_zmtp_connection *c, uint8_t *data, size_t size)
 {
 	struct torap_bytes metadata;
@@ -187,7 +193,7 @@ static const char *take_ready(struct torap_zmtp_connection *c, uint8_t *data, si
 		return "a READY that is none, or of another handshake";
 	if (!fits(c, metadata))
 		return "a socket that is no ROUTER";
-	c->state = TORAP_ZMTP_OPEN;
+	open_dialled(c);
 	return NULL;
 }
 
@@ -199,7 +205,10 @@ static const char *take_plain_ready(struct torap_zmtp_connection *c, struct tora
 		return "a READY that is none";
 	if (!fits(c, torap_bytes(ready.data + 6, ready.size - 6)))
 		return "a socket that does not fit";
-	c->state = c->manners->dials || c->manners->admit(c, NULL) ? TORAP_ZMTP_OPEN : TORAP_ZMTP_REFUSED;
+	if (c->manners->dials)
+		open_dialled(c);
+	else
+		c->state = c->manners->admit(c, NULL) ? TORAP_ZMTP_OPEN : TORAP_ZMTP_REFUSED;
 	return NULL;
 }
 

@@ -25,6 +25,7 @@ enum {
 	TICK_MS = 100,
 	GREET_MS = 10000,       /* until an admitted peer is marked */
 	DESCRIPTORS_LEFT = 128, /* for the rest of the process */
+	LAST_SIZE = 2 << 20,    /* sent at the end to all */
 	MODE = 0660,            /* of a local socket's file */
 };
 
@@ -277,8 +278,9 @@ static void accept_one(struct torap_zmtp_listener *l)
 	p->timed = true;
 	p->deadline_ms = uv_now(l->loop) + HANDSHAKE_MS;
 	join_list(p);
-	if (torap_zmtp_wire_begin(&p->wire, l->options.turn, &owner, &l->manners) ||
-		uv_accept(&l->stream, &p->wire.stream) ||
+	/* In any case: as long as it has not been accepted, libuv asks for no further one. */
+	int failed = torap_zmtp_wire_begin(&p->wire, l->options.turn, &owner, &l->manners);
+	if (uv_accept(&l->stream, &p->wire.stream) || failed ||
 		(!l->manners.plain && torap_zmtp_wire_set_tcp(&p->wire)) || torap_zmtp_wire_start(&p->wire))
 		close_peer(p);
 }
@@ -443,6 +445,16 @@ void torap_zmtp_endpoint(const struct torap_zmtp_listener *l, char *text, size_t
 		snprintf(text, size, "?");
 }
 
+static void say_last(struct torap_zmtp_peer *first, size_t *sealed)
+{
+	for (struct torap_zmtp_peer *p = first, *next; p; p = next) {
+		next = p->next; /* It may be lost meanwhile. */
+		p->mute = true;
+		if (*sealed < LAST_SIZE)
+			*sealed += torap_zmtp_wire_flush(&p->wire);
+	}
+}
+
 void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hint), void *hint)
 {
 	if (!l) {
@@ -452,11 +464,9 @@ void torap_zmtp_close(struct torap_zmtp_listener *l, void (*on_closed)(void *hin
 	}
 	l->on_closed = on_closed;
 	l->closed_hint = hint;
-	for (struct torap_zmtp_peer *p = l->timed.first; p; p = p->next)
-		p->mute = true;
-	for (struct torap_zmtp_peer *p = l->others.first; p; p = p->next)
-		p->mute = true;
-	torap_zmtp_turn_flush(l->options.turn);
+	size_t sealed = 0;
+	say_last(l->timed.first, &sealed);
+	say_last(l->others.first, &sealed);
 	while (l->timed.first)
 		close_peer(l->timed.first);
 	while (l->others.first)

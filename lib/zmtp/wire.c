@@ -1,7 +1,6 @@
 #include "zmtp/wire.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -119,12 +118,8 @@ static void on_rest_written(uv_write_t *request, int status)
 	struct torap_zmtp_wire *w = rest->wire;
 	free(rest);
 	w->writing = false;
-	if (w->closing)
-		return;
-	if (status < 0)
-		lose(w, NULL);
-	else
-		mark_dirty(w);
+	w->stopped = status < 0;
+	mark_dirty(w);
 }
 
 static int write_rest(struct torap_zmtp_wire *w, const uint8_t *data, size_t size)
@@ -162,7 +157,7 @@ static size_t flush(struct torap_zmtp_wire *w)
 		lose(w, w->broken);
 		return 0;
 	}
-	if (w->writing || !torap_zmtp_waiting(&w->connection))
+	if (w->writing || w->stopped || !torap_zmtp_waiting(&w->connection))
 		return 0;
 	bytes->size = 0;
 	if (torap_zmtp_fill(&w->connection, bytes, WRITE_SIZE)) {
@@ -172,7 +167,7 @@ static size_t flush(struct torap_zmtp_wire *w)
 	}
 	size_t size = bytes->size;
 	if (write_all(w, bytes))
-		lose(w, NULL);
+		w->stopped = true;
 	else if (!w->writing && torap_zmtp_waiting(&w->connection))
 		mark_dirty(w);
 	return size;
@@ -185,10 +180,12 @@ static void flush_list(struct dirty_list *list, unsigned writes_max)
 		sealed += flush(take_dirty(list));
 }
 
-void torap_zmtp_turn_flush(struct torap_zmtp_turn *t)
+size_t torap_zmtp_wire_flush(struct torap_zmtp_wire *w)
 {
-	flush_list(&t->urgent, UINT_MAX);
-	flush_list(&t->others, UINT_MAX);
+	size_t sealed = 0;
+	for (size_t more; (more = flush(w)) > 0;)
+		sealed += more;
+	return sealed;
 }
 
 /* --- in --- */

@@ -39,6 +39,7 @@ struct torap_zmtp_wire {
 	unsigned read_count; /* …and how much of it came then */
 	bool dirty, urgent;
 	bool writing; /* what the kernel did not take is libuv's */
+	bool stopped; /* writing failed: what the other side has said before it went is read yet */
 	bool closing;
 };
 
@@ -53,6 +54,8 @@ int torap_zmtp_wire_set_tcp(struct torap_zmtp_wire *w);
 void torap_zmtp_wire_due(struct torap_zmtp_wire *w);
 /* on_lost is to be called, but not from here. */
 void torap_zmtp_wire_break(struct torap_zmtp_wire *w, const char *why);
+/* Sends now what the kernel takes of what waits.  Returns how much that was. */
+size_t torap_zmtp_wire_flush(struct torap_zmtp_wire *w);
 /* At once; on_closed follows. */
 void torap_zmtp_wire_close(struct torap_zmtp_wire *w);
 /* -1: none. */
@@ -62,5 +65,3 @@ uv_loop_t *torap_zmtp_turn_loop(struct torap_zmtp_turn *t);
 /* Held as long as its users have handles on the loop. */
 void torap_zmtp_turn_hold(struct torap_zmtp_turn *t);
 void torap_zmtp_turn_release(struct torap_zmtp_turn *t);
-/* Sends now what the kernel takes of what waits. */
-void torap_zmtp_turn_flush(struct torap_zmtp_turn *t);

@@ -13,9 +13,15 @@ static void on_message(void *hint, struct torap_buffer **frames, size_t count)
 	l->on_message(l->hint, frames, count);
 }
 
-static void on_gone(void *hint, const char *why)
+static void on_open(void *hint)
+{
+	(void)hint; /* What was said goes by itself. */
+}
+
+static void on_gone(void *hint, const char *why, bool strange)
 {
 	const struct bench_line *l = hint;
+	(void)strange;
 	bench_fail("%s: %s", l->endpoint, why);
 }
 
@@ -33,6 +39,7 @@ void bench_line_dial(struct bench_line *l, const char *endpoint, const struct to
 		bench_fail("%s", err.text);
 	options.turn = l->turn;
 	options.on_message = on_message;
+	options.on_open = on_open;
 	options.on_gone = on_gone;
 	options.hint = l;
 	if (torap_zmtp_dial(&l->dialler, endpoint, &options, &err))

@@ -57,6 +57,11 @@ static bool admit(struct torap_zmtp_connection *c, const uint8_t *key)
 	return !key || memcmp(key, t->client.public, TORAP_CURVE_KEY_SIZE) == 0;
 }
 
+static void on_open(struct torap_zmtp_connection *c)
+{
+	assert(c->manners->dials);
+}
+
 static void hash_frame(crypto_generichash_state *h, const uint8_t *data, size_t size)
 {
 	crypto_generichash_update(h, (const uint8_t *)&size, sizeof size);
@@ -130,7 +135,7 @@ static void begin_as(struct call *t, unsigned cut, bool dials, bool plain)
 	chance = 1;
 	t->cut = cut;
 	t->manners = (struct torap_zmtp_manners){
-		.dials = dials, .plain = plain, .admit = admit, .on_message = on_message
+		.dials = dials, .plain = plain, .admit = admit, .on_open = on_open, .on_message = on_message
 	};
 	zmtp_keys(1, t->manners.keys.public, t->manners.keys.secret);
 	zmtp_client_init(&t->client, KNOWN, t->manners.keys.public);

@@ -163,6 +163,7 @@ static void dial(struct sim_world *w, struct sim_node *n, struct sim_writer *l, 
 		sim_line_reset(w, &u->line);
 	if (out.say_hello) {
 		say_hello(w, n, l, u);
+		torap_dialler_step(&u->dialler, TORAP_DIAL_IN_OPEN, 0, w->now, &out);
 		torap_dialler_step(&u->dialler, TORAP_DIAL_IN_SENT, 0, w->now, &out);
 	}
 	if (out.heartbeat) {

@@ -37,7 +37,7 @@ struct torap_zmtp_dialler {
 	struct sim_socket socket;
 	struct sim_line line;
 	uint32_t connection; /* of the line, as long as it is ours */
-	bool gone;           /* and told so */
+	bool opened, gone;   /* and told so */
 	struct torap_zmtp_dial_options options;
 };
 /* Nothing: a process's loop is the world's. */
@@ -114,7 +114,7 @@ bool sim_socket_ready(struct sim_world *w, const struct sim_socket *s)
 {
 	const struct torap_zmtp_dialler *d = (const struct torap_zmtp_dialler *)s;
 	return arrived(w, s) || (s->is_listener ? gone(w, (const struct torap_zmtp_listener *)s) != NULL
-						: is_cut(d) && !d->gone);
+						: !d->opened || (is_cut(d) && !d->gone));
 }
 
 static void watch(struct sim_socket *s)
@@ -271,13 +271,16 @@ static void on_dialler_ready(struct sim_socket *s)
 	struct torap_zmtp_dialler *d = (struct torap_zmtp_dialler *)s;
 	struct sim_world *w = s->process->world;
 	struct sim_line *line = arrived(w, s);
-	if (line) {
+	if (!d->opened) {
+		d->opened = true;
+		d->options.on_open(d->options.hint);
+	} else if (line) {
 		struct sim_message *m = sim_receive(w, line, SIM_TO_DIALLER);
 		d->options.on_message(d->options.hint, m->frames, m->count);
 		sim_message_destroy(m);
 	} else if (is_cut(d)) {
 		d->gone = true;
-		d->options.on_gone(d->options.hint, "the connection has ended");
+		d->options.on_gone(d->options.hint, "the connection has ended", false);
 	}
 }
 

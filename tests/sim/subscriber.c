@@ -171,7 +171,10 @@ static void dial(
 		say_hello(w, s, lane);
 	if (out.heartbeat)
 		sim_say(w, line, SIM_TO_LISTENER, TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT, NULL);
-	if (out.say_hello || out.heartbeat)
+	bool said = out.say_hello || out.heartbeat;
+	if (out.say_hello)
+		torap_dialler_step(&s->diallers[lane], TORAP_DIAL_IN_OPEN, 0, w->now, &out);
+	if (said)
 		torap_dialler_step(&s->diallers[lane], TORAP_DIAL_IN_SENT, 0, w->now, &out);
 }
 

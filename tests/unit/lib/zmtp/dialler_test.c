@@ -13,7 +13,8 @@ enum { OURS = KNOWN, LARGE = 3 << 20, MANY = 700 };
 struct caller {
 	struct hall *h;
 	struct torap_zmtp_dialler *d;
-	unsigned messages, gone;
+	unsigned opened, messages, gone;
+	bool strange;
 	size_t frames, bytes; /* of the latest message */
 	char text[64];        /* its first frame */
 	char why[128];
@@ -34,10 +35,18 @@ static void on_caller_message(void *hint, struct torap_buffer **frames, size_t c
 		c->d = torap_zmtp_hang_up(c->d);
 }
 
-static void on_caller_gone(void *hint, const char *why)
+static void on_caller_open(void *hint)
+{
+	struct caller *c = hint;
+	cr_assert_eq(c->messages, 0u);
+	c->opened++;
+}
+
+static void on_caller_gone(void *hint, const char *why, bool strange)
 {
 	struct caller *c = hint;
 	c->gone++;
+	c->strange = strange;
 	snprintf(c->why, sizeof c->why, "%s", why);
 	c->d = torap_zmtp_hang_up(c->d);
 }
@@ -54,6 +63,7 @@ static void call_as(struct caller *c, struct hall *h, const char *endpoint, cons
 		.public_key = local ? NULL : public,
 		.server_key = local ? NULL : server,
 		.on_message = on_caller_message,
+		.on_open = on_caller_open,
 		.on_gone = on_caller_gone,
 		.hint = c };
 	cr_assert_eq(torap_zmtp_dial(&c->d, endpoint, &options, &err), 0, "%s", err.text);
@@ -89,6 +99,7 @@ static void exchange_all(struct hall *h, struct caller *c)
 	say_text(c, "hello");
 	run_until(h, c->messages == 1);
 	cr_assert_str_eq(c->text, "hello");
+	cr_assert_eq(c->opened, 1u);
 	cr_assert(torap_zmtp_say(c->d, three, 3));
 	run_until(h, c->messages == 2);
 	cr_assert_eq(c->frames, 3u);
@@ -223,6 +234,7 @@ static void tells(const char *endpoint, const char *why)
 	say_text(&c, "into nothing");
 	run_until(&h, c.gone == 1);
 	cr_assert(strstr(c.why, why), "%s", c.why);
+	cr_assert(!c.strange && !c.opened);
 	run_for(&h, 50);
 	cr_assert_eq(c.gone, 1u, "told twice");
 	hall_finish(&h);
@@ -291,6 +303,7 @@ Test(dialler, tells_that_something_else_listens)
 		cr_assert_eq(write(peer, strange[i], sizeof strange[i]), (ssize_t)sizeof strange[i]);
 		run_until(&h, c.gone == 1);
 		cr_assert(strstr(c.why, i ? "another mechanism" : "not ZMTP"), "%s", c.why);
+		cr_assert(c.strange && !c.opened);
 		close(peer);
 		close(fd);
 		hall_finish(&h);

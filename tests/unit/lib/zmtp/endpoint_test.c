@@ -2,9 +2,13 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "kit/temporary.h"
 
 static void expect(int (*check)(const char *, struct torap_error *), const char *const *good,
 	size_t good_count, const char *const *bad, size_t bad_count)
@@ -37,7 +41,7 @@ Test(endpoint, has_a_path_that_fits_a_socket)
 	memset(path, 'x', sizeof path - 1);
 	path[sizeof path - 1] = '\0';
 	const char *const good[] = { "ipc:///run/torap/node.intake", "ipc://node.intake", most };
-	const char *const bad[] = { "ipc://", "tcp://127.0.0.1:1", more };
+	const char *const bad[] = { "ipc://", "ipc://@abstract", "ipc://*", "tcp://127.0.0.1:1", more };
 	expect(torap_zmtp_check_local, good, sizeof good / sizeof *good, bad, sizeof bad / sizeof *bad);
 	cr_assert_eq(torap_zmtp_endpoint_clear(path), -ENAMETOOLONG);
 }
@@ -54,4 +58,28 @@ Test(endpoint, comes_apart_into_host_and_port)
 		cr_expect_str_eq(host, cases[i].host);
 		cr_expect_str_eq(port, cases[i].port);
 	}
+}
+
+/* Whatever else than "refused" is answered there, somebody may be its author. */
+Test(endpoint, makes_room_where_the_dead_listened_and_nowhere_else)
+{
+	char dir[64];
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	temporary_dir(dir, sizeof dir, "endpoint");
+	snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", dir);
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET };
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		int fd = socket(AF_UNIX, types[i], 0);
+		cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+		if (types[i] != SOCK_DGRAM)
+			cr_assert_eq(listen(fd, 1), 0);
+		cr_expect_eq(torap_zmtp_endpoint_clear(at.sun_path), -EADDRINUSE);
+		cr_assert_eq(access(at.sun_path, F_OK), 0);
+		close(fd);
+		if (types[i] != SOCK_STREAM)
+			unlink(at.sun_path);
+		cr_expect_eq(torap_zmtp_endpoint_clear(at.sun_path), 0);
+		cr_expect_neq(access(at.sun_path, F_OK), 0);
+	}
+	rmdir(dir);
 }

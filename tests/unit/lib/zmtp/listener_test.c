@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "hall.h"
@@ -231,5 +232,38 @@ Test(listener, takes_no_path_that_is_somebody_elses)
 	zmq_peer_close(d);
 	hall_finish(&h);
 	unlink(file + 6);
+	rmdir(dir);
+}
+
+/* By hand, byte for byte from RFC 37: greeting, READY, frames. */
+static int dial_by_hand(const char *endpoint)
+{
+	static const char greeting[ZMTP_GREETING_SIZE] = "\xff\0\0\0\0\0\0\0\0\x7f\3\1NULL";
+	static const char ready[] = "\4\34\5READY\13Socket-Type\0\0\0\6DEALER";
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	snprintf(at.sun_path, sizeof at.sun_path, "%.107s", endpoint + 6);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	cr_assert_eq(write(fd, greeting, sizeof greeting), (ssize_t)sizeof greeting);
+	cr_assert_eq(write(fd, ready, sizeof ready - 1), (ssize_t)sizeof ready - 1);
+	return fd;
+}
+
+/* An agent's last offer, which it does not wait to have answered. */
+Test(listener, hears_what_was_said_before_the_other_side_went)
+{
+	char dir[64], endpoint[128];
+	struct hall h;
+	local_endpoint(dir, endpoint, sizeof endpoint);
+	hall_init(&h, endpoint);
+	int fd = dial_by_hand(endpoint);
+	cr_assert_eq(write(fd, "\0\5first", 7), 7);
+	run_until(&h, h.messages == 1);
+	/* The answer is to be written now, to nobody. */
+	cr_assert_eq(write(fd, "\0\4last", 6), 6);
+	close(fd);
+	run_until(&h, h.gone == 1);
+	cr_assert_eq(h.messages, 2u);
+	hall_finish(&h);
 	rmdir(dir);
 }
