@@ -22,18 +22,23 @@ static uint64_t mix(uint64_t mark, uint32_t sum)
 	return mark ^ mark >> 29;
 }
 
-bool rtsp_picture_from_luma(
-	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height)
+/* What is too small or too large to be judged. */
+static bool take_size(struct rtsp_picture *out, int width, int height)
+{
+	out->shot.width = (uint16_t)(width < 0 ? 0 : width > UINT16_MAX ? UINT16_MAX : width);
+	out->shot.height = (uint16_t)(height < 0 ? 0 : height > UINT16_MAX ? UINT16_MAX : height);
+	return width >= RTSP_PICTURE_SIDE_MIN && height >= RTSP_PICTURE_SIDE_MIN &&
+	       width <= RTSP_PICTURE_SIDE_MAX && height <= RTSP_PICTURE_SIDE_MAX;
+}
+
+/* The first `rows` of the small picture. */
+static void take_rows(
+	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height, int rows)
 {
 	/* 183 rows of 255 at most: a column's sum fits 16 bits, and the compiler adds many at once. */
 	uint16_t columns[RTSP_PICTURE_SIDE_MAX];
 	uint64_t marks[RTSP_BLOCKS] = { 0 };
-	out->shot.width = (uint16_t)(width < 0 ? 0 : width > UINT16_MAX ? UINT16_MAX : width);
-	out->shot.height = (uint16_t)(height < 0 ? 0 : height > UINT16_MAX ? UINT16_MAX : height);
-	if (width < RTSP_PICTURE_SIDE_MIN || height < RTSP_PICTURE_SIDE_MIN ||
-		width > RTSP_PICTURE_SIDE_MAX || height > RTSP_PICTURE_SIDE_MAX)
-		return false;
-	for (int y = 0; y < RTSP_PICTURE_HEIGHT; y++) {
+	for (int y = 0; y < rows; y++) {
 		int top = begin(y, height, RTSP_PICTURE_HEIGHT), bottom = end(y, height, RTSP_PICTURE_HEIGHT);
 		memset(columns, 0, (size_t)width * sizeof *columns);
 		for (int row = top; row < bottom; row++) {
@@ -54,5 +59,25 @@ bool rtsp_picture_from_luma(
 	}
 	for (int i = 0; i < RTSP_BLOCKS; i++)
 		out->marks.blocks[i] = (uint8_t)(marks[i] >> 56 ^ marks[i] >> 32 ^ marks[i]);
+}
+
+bool rtsp_picture_from_luma(
+	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height)
+{
+	if (!take_size(out, width, height))
+		return false;
+	take_rows(out, data, stride, width, height, RTSP_PICTURE_HEIGHT);
 	return true;
+}
+
+int rtsp_picture_from_upper_luma(
+	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height, int rows)
+{
+	int whole = 0;
+	if (!take_size(out, width, height))
+		return 0;
+	while (whole < RTSP_PICTURE_HEIGHT && end(whole, height, RTSP_PICTURE_HEIGHT) <= rows)
+		whole++;
+	take_rows(out, data, stride, width, height, whole);
+	return whole;
 }

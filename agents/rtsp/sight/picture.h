@@ -55,3 +55,7 @@ struct rtsp_picture {
  * above RTSP_PICTURE_SIDE_MAX: nothing was filled then but the size. */
 bool rtsp_picture_from_luma(
 	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height);
+/* Of a picture of which only the first `rows` are there.  Returns how many rows of the small luma these are; nothing else is filled of it,
+ * and the marks say nothing. */
+int rtsp_picture_from_upper_luma(
+	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height, int rows);
