@@ -135,3 +135,14 @@ bool rtsp_decode(struct rtsp_picture *out, const struct rtsp_shot *shot, uint8_t
 	av_frame_free(&frame);
 	return good;
 }
+
+int rtsp_decode_part(struct rtsp_picture *out, uint8_t *data, size_t part)
+{
+	int rows, known = 0;
+	AVFrame *frame = rtsp_frame_decode_part(data, part, &rows);
+	if (frame && has_luma_bytes(frame->format))
+		known = rtsp_picture_from_upper_luma(
+			out, frame->data[0], frame->linesize[0], frame->width, frame->height, rows);
+	av_frame_free(&frame);
+	return known;
+}

@@ -13,3 +13,6 @@ uint64_t rtsp_decode_complaints(void); /* lines so far, of any thread */
 /* `data` as in rtsp_frame_decode().  *out gets `shot`.  False: it cannot be decoded, or is too damaged to be judged, or no picture of a
  * size that can be. */
 bool rtsp_decode(struct rtsp_picture *out, const struct rtsp_shot *shot, uint8_t *data, size_t size);
+/* `data` and `part` as in rtsp_frame_decode_part(): the first rows of a keyframe of H.264.  How many of the small luma are filled; 0: none can
+ * be seen. */
+int rtsp_decode_part(struct rtsp_picture *out, uint8_t *data, size_t part);

@@ -25,5 +25,8 @@ enum rtsp_frame_use {
 /* `data` has room for RTSP_FRAME_PADDING more bytes, which are changed.  The caller frees the frame.  NULL: it cannot be decoded, not
  * without damage, or memory ran out. */
 struct AVFrame *rtsp_frame_decode(enum rtsp_codec codec, enum rtsp_frame_use use, uint8_t *data, size_t size);
+/* Of a keyframe of H.264 only the first `part` bytes, which has room behind it as above, and is as before afterwards.  The first *rows of the
+ * frame are as in the whole one, and nothing else is.  The caller frees it.  NULL: nothing can be seen of it. */
+struct AVFrame *rtsp_frame_decode_part(uint8_t *data, size_t part, int *rows);
 /* libavcodec's number (AVCodecID); 0: none. */
 int rtsp_frame_codec(enum rtsp_codec codec);

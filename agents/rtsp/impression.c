@@ -48,10 +48,12 @@ static size_t sets_before(enum rtsp_codec codec, struct torap_bytes b)
 
 struct rtsp_impression rtsp_impression_of(enum rtsp_codec codec, struct torap_bytes keyframe)
 {
+	size_t head = sets_before(codec, keyframe);
 	return (struct rtsp_impression){
 		.size = (uint32_t)keyframe.size,
-		.sets = digest_of(codec, torap_bytes(keyframe.data, sets_before(codec, keyframe))),
+		.sets = digest_of(codec, torap_bytes(keyframe.data, head)),
 		.digest = digest_of(codec, keyframe),
+		.head = (uint32_t)head,
 	};
 }
 

@@ -14,6 +14,7 @@ struct rtsp_impression { /* of a keyframe */
 	uint32_t size;
 	uint32_t sets; /* a digest of the codec, of its parameter sets or tables, and so of its resolution */
 	uint32_t digest; /* of all of it */
+	uint32_t head;   /* bytes before the first slice, or the scan */
 };
 
 struct rtsp_impressions {          /* of a camera; zeros: nothing is known of it */
