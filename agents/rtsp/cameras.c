@@ -24,6 +24,13 @@ struct rtsp_camera *rtsp_cameras_find(const struct rtsp_cameras *c, uint64_t num
 	return camera && camera->number == number && number ? camera : NULL;
 }
 
+void rtsp_camera_forget_looks(struct rtsp_camera *camera)
+{
+	camera->impressions = (struct rtsp_impressions){ 0 };
+	free(camera->familiar);
+	camera->familiar = NULL;
+}
+
 /* As the node compares addresses. */
 struct rtsp_camera *rtsp_cameras_named(const struct rtsp_cameras *c, const char *address)
 {
@@ -79,7 +86,7 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 	c->term.us = row->term_us;
 	if (c->aimed.us != row->aimed_us) {
 		rtsp_sight_forget(&c->sight);
-		c->impressions = (struct rtsp_impressions){ 0 };
+		rtsp_camera_forget_looks(c);
 	}
 	c->aimed.us = row->aimed_us;
 	return true;
@@ -116,7 +123,8 @@ static struct rtsp_camera *new_camera(struct rtsp_cameras *c, uint32_t *search)
 static void clear(struct rtsp_camera *c)
 {
 	free(c->text);
-	free(c->measure);
+	free(c->shown);
+	free(c->familiar);
 	*c = (struct rtsp_camera){ 0 };
 }
 

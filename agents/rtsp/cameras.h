@@ -10,11 +10,13 @@
 
 #include "agents/kit/kit.h"
 #include "agents/rtsp/impression.h"
+#include "agents/rtsp/sight/familiar.h"
 #include "agents/rtsp/sight/health.h"
 #include "agents/rtsp/sight/judge.h"
 #include "agents/rtsp/sight/profile.h"
 #include "base/time.h"
 
+struct rtsp_seen;
 struct rtsp_stream;
 struct rtsp_track;
 struct rtsp_wish;
@@ -42,31 +44,34 @@ struct rtsp_camera {
 	struct rtsp_sight sight;
 	struct rtsp_health health;
 	struct rtsp_impressions impressions;
-	uint32_t sessions;         /* so far: names them in shots */
-	enum rtsp_outcome outcome; /* of the last attempt that was not ANSWERED */
-	unsigned status;           /* of the camera's last refusal */
-	uint32_t rate_mhz;         /* of the last session; 0: too short to tell */
+	struct rtsp_familiar *familiar; /* owned; NULL: nothing is, or nobody peeks */
+	uint32_t sessions;              /* so far: names them in shots */
+	enum rtsp_outcome outcome;      /* of the last attempt that was not ANSWERED */
+	unsigned status;                /* of the camera's last refusal */
+	uint32_t rate_mhz;              /* of the last session; 0: too short to tell */
 	struct torap_wall
 		sender_clock; /* of the picture that was looked at, by the end of its session; 0: unknown */
 	bool tried;           /* else `outcome` says nothing yet */
 	bool asked;           /* an outage asks how it is: the next keyframe is judged, whatever it costs */
 	struct torap_wall picture_at, judged_at; /* the last that came, and the last that was judged */
+	struct torap_wall peeked_at;             /* the last that was as usual as far as it was decoded */
 	struct torap_wall answered_at;           /* the last glance that was answered */
 
 	/* The session that is open. */
 	struct rtsp_stream *stream;
-	bool glance;                 /* it is, or was, no more than that */
-	bool looking;                /* a keyframe is with a worker */
-	bool clock_asked;            /* sampled: this look or the next is to wait for the camera's clock */
-	bool over;                   /* sampled: the session has ended while a keyframe is with a worker */
-	struct torap_wall spared_at; /* sampled: its keyframe came then, and is not looked at; 0: it is */
-	uint8_t undecoded;           /* held: keyframes in succession */
-	uint32_t look_frames;        /* frames that had come when the keyframe was taken */
+	bool glance;                   /* it is, or was, no more than that */
+	bool looking;                  /* a keyframe is with a worker */
+	struct rtsp_impression peeked; /* of that keyframe, if it is only peeked at */
+	bool clock_asked;              /* sampled: this look or the next is to wait for the camera's clock */
+	bool over;                     /* sampled: the session has ended while a keyframe is with a worker */
+	struct torap_wall spared_at;   /* sampled: its keyframe came then, and is not looked at; 0: it is */
+	uint8_t undecoded;             /* held: keyframes in succession */
+	uint32_t look_frames;          /* frames that had come when the keyframe was taken */
 	struct torap_mono looked_at;
-	uint32_t looked_rtp;          /* the picture's RTP time */
-	struct rtsp_measure *measure; /* owned; sampled: waits for the end of the session */
-	struct rtsp_wish *wish;       /* evidence.h; NULL: nobody waits for a picture */
-	struct rtsp_track *track;     /* evidence.h; of a held one that clips are made of */
+	uint32_t looked_rtp;      /* the picture's RTP time */
+	struct rtsp_seen *shown;  /* owned; sampled: waits for the end of the session */
+	struct rtsp_wish *wish;   /* evidence.h; NULL: nobody waits for a picture */
+	struct rtsp_track *track; /* evidence.h; of a held one that clips are made of */
 
 	/* What the node knows of it for certain: faults whose start is durable and whose end is not. */
 	uint32_t told;         /* rtsp_fault_bit() */
@@ -95,3 +100,5 @@ void rtsp_cameras_finish(struct rtsp_cameras *c);
 struct rtsp_camera *rtsp_cameras_find(const struct rtsp_cameras *c, uint64_t number);
 struct rtsp_camera *rtsp_cameras_named(const struct rtsp_cameras *c, const char *address);
 uint32_t rtsp_camera_slot(const struct rtsp_camera *camera);
+/* What it sends is another stream, or shows another scene: what keyframes were like says nothing any more. */
+void rtsp_camera_forget_looks(struct rtsp_camera *camera);

@@ -13,7 +13,7 @@ static const struct torap_range usual = { 100 * TORAP_US_PER_MS, 86400 * (int64_
 
 /* The file as libcyaml gives it. */
 struct raw_watch {
-	char *mode, *transport, *period, *alive, *retry, *retry_max, *look, *trust, *save;
+	char *mode, *transport, *period, *alive, *retry, *retry_max, *look, *trust, *peek, *save;
 	unsigned *parallel, *per_recorder, *workers;
 };
 
@@ -46,6 +46,7 @@ static const cyaml_schema_field_t watch_fields[] = {
 	TORAP_YAML_MAY("retry_max", struct raw_watch, retry_max, 32),
 	TORAP_YAML_MAY("look", struct raw_watch, look, 32),
 	TORAP_YAML_MAY("trust", struct raw_watch, trust, 32),
+	TORAP_YAML_MAY("peek", struct raw_watch, peek, 32),
 	TORAP_YAML_MAY("save", struct raw_watch, save, 32),
 	TORAP_YAML_MAY_NUMBER("parallel", struct raw_watch, parallel),
 	TORAP_YAML_MAY_NUMBER("per_recorder", struct raw_watch, per_recorder),
@@ -104,7 +105,8 @@ static void take_watch(struct torap_taking *t, struct rtsp_config *c, const stru
 {
 	static const char *const modes[] = { "sampled", "held", NULL };
 	static const char *const transports[] = { "any", "tcp", "udp", NULL };
-	unsigned mode = 0, transport = 0;
+	static const char *const answers[] = { "false", "true", NULL };
+	unsigned mode = 0, transport = 0, peek = c->peek;
 	torap_take_word(t, &mode, raw->mode, modes, "watch.mode");
 	torap_take_word(t, &transport, raw->transport, transports, "watch.transport");
 	c->held = mode == 1;
@@ -115,6 +117,8 @@ static void take_watch(struct torap_taking *t, struct rtsp_config *c, const stru
 	torap_take_duration(t, &c->schedule.retry_us_max, raw->retry_max, &usual, "watch.retry_max");
 	torap_take_duration(t, &c->look_us, raw->look, &usual, "watch.look");
 	take_optional(t, &c->trust_us, raw->trust, "watch.trust");
+	torap_take_word(t, &peek, raw->peek, answers, "watch.peek");
+	c->peek = peek == 1;
 	torap_take_duration(t, &c->save_us, raw->save, &usual, "watch.save");
 	torap_take_number(t, &c->schedule.parallel, raw->parallel, 4096, "watch.parallel");
 	torap_take_number(t, &c->schedule.per_recorder, raw->per_recorder, 4096, "watch.per_recorder");
@@ -172,6 +176,7 @@ static int take(
 		.per_recorder = PER_RECORDER };
 	c->look_us = 10 * TORAP_US_PER_S;
 	c->trust_us = 180 * TORAP_US_PER_S;
+	c->peek = true;
 	c->save_us = 300 * TORAP_US_PER_S;
 	c->workers = WORKERS;
 	c->limits = rtsp_limits_default;

@@ -22,6 +22,7 @@ struct rtsp_config {
 	struct rtsp_schedule_limits schedule;
 	int64_t look_us; /* held: between two keyframes that are judged */
 	int64_t trust_us; /* since a camera was judged good: so long it is believed by its bytes; 0: not at all */
+	bool peek;        /* such a one is decoded in part, and then believed for twice as long */
 	int64_t save_us; /* between two saves of the state */
 	unsigned workers;
 	struct rtsp_limits limits;

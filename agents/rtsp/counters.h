@@ -10,6 +10,8 @@ struct rtsp_counters {
 	uint64_t outcomes[RTSP_OUTCOMES]; /* how they ended */
 	uint64_t looks, undecoded;        /* keyframes that were decoded, or could not be */
 	uint64_t spared;                  /* keyframes that were believed by their bytes */
+	uint64_t peeks;                   /* keyframes that were decoded in part, at first */
+	uint64_t suspicions, confirmed;   /* of these: decoded whole, and no good pictures then */
 	uint64_t skipped;                 /* keyframes that the workers had no room for */
 	uint64_t sights[RTSP_FAULTS];     /* pictures by what was seen: good ones too */
 	uint64_t starts[RTSP_FAULTS], ends[RTSP_FAULTS];

@@ -34,6 +34,14 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_one(body, "torap_rtsp_spared_total", "counter",
 		"Keyframes that were not decoded: the workers were behind, and they are like the last that was good.",
 		(double)c->spared);
+	torap_metric_one(body, "torap_rtsp_peeks_total", "counter",
+		"Keyframes of which the first part was decoded, for they are like the last that was good.",
+		(double)c->peeks);
+	torap_metric_one(body, "torap_rtsp_suspicions_total", "counter",
+		"Of these, such that were decoded at once: the upper part was not as usual, or could not be seen.",
+		(double)c->suspicions);
+	torap_metric_one(body, "torap_rtsp_suspicions_confirmed_total", "counter",
+		"Of these, such that showed a fault.", (double)c->confirmed);
 	torap_metric_one(body, "torap_rtsp_trust_seconds", "gauge",
 		"How long a camera is believed by the size of its keyframes: watch.trust, and up to twice that while even so the workers are behind.",
 		(double)rtsp_trust_us(a) / 1e6);
@@ -144,6 +152,8 @@ static json_t *camera_json(const struct rtsp_camera *c, struct torap_wall now)
 			camera, "picture_at", json_string(torap_wall_format(c->picture_at, text)));
 	if (c->judged_at.us && c->judged_at.us != c->picture_at.us)
 		json_object_set_new(camera, "judged_at", json_string(torap_wall_format(c->judged_at, text)));
+	if (c->peeked_at.us > c->judged_at.us)
+		json_object_set_new(camera, "peeked_at", json_string(torap_wall_format(c->peeked_at, text)));
 	json_object_set_new(camera, "faults", faults);
 	return camera;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agents/rtsp/decode.h"
+#include "agents/rtsp/peek.h"
 #include "base/error.h"
 #include "loop/app.h"
 
@@ -15,8 +16,11 @@ enum {
 	/* Of each worker, the one that is in work among them.  With fewer a worker may be idle until the loop has read more; with more
 	 * keyframes only wait longer, 10 ms each. */
 	ENOUGH = 4,
-	ENOUGH_MAX = RTSP_LOOKS_MAX / 8,         /* well before nobody begins any more: agent.c */
-	ENOUGH_URGENT = RTSP_LOOKS_MAX * 3 / 16, /* before that, too */
+	SOME = 4, /* beyond that */
+	/* Well before nobody begins any more: agent.c. */
+	ENOUGH_MAX = RTSP_LOOKS_MAX / 8,
+	ENOUGH_PEEKS = RTSP_LOOKS_MAX * 5 / 32,
+	ENOUGH_URGENT = RTSP_LOOKS_MAX * 3 / 16,
 };
 
 struct queue {
@@ -85,6 +89,25 @@ static struct rtsp_look *wait_for_one(struct rtsp_pool *p)
 	return l;
 }
 
+/* Enough was seen of it. */
+static bool peek(struct rtsp_look *l)
+{
+	if (!l->part)
+		return false;
+	l->seen.peeked = true;
+	l->seen.likeness = rtsp_peek(&l->familiar, l->data, l->part);
+	return l->seen.likeness == RTSP_ALIKE;
+}
+
+static void decode(struct rtsp_look *l, struct rtsp_picture *picture)
+{
+	l->decoded = picture && rtsp_decode(picture, &l->shot, l->data, l->size);
+	if (!l->decoded)
+		return;
+	rtsp_measure_picture(&l->seen.measure, picture);
+	rtsp_upper_of(&l->seen.upper, picture, RTSP_PICTURE_HEIGHT);
+}
+
 static void *work(void *hint)
 {
 	struct rtsp_pool *p = hint;
@@ -92,9 +115,9 @@ static void *work(void *hint)
 	struct rtsp_look *l;
 	while ((l = wait_for_one(p))) {
 		int64_t begun = torap_app_mono().us;
-		l->decoded = picture && rtsp_decode(picture, &l->shot, l->data, l->size);
-		if (l->decoded)
-			rtsp_measure_picture(&l->measure, picture);
+		l->alike = peek(l);
+		if (!l->alike)
+			decode(l, picture);
 		l->took_us = torap_app_mono().us - begun;
 		pthread_mutex_lock(&p->lock);
 		push(&p->done, l);
@@ -162,8 +185,8 @@ int rtsp_pool_open(struct rtsp_pool **out, uv_loop_t *loop, unsigned threads, vo
 	return 0;
 }
 
-bool rtsp_pool_add(
-	struct rtsp_pool *p, uint64_t number, const struct rtsp_shot *shot, struct torap_writer *take)
+bool rtsp_pool_peek(struct rtsp_pool *p, uint64_t number, const struct rtsp_shot *shot,
+	struct torap_writer *take, size_t part, const struct rtsp_familiar *familiar)
 {
 	size_t size = take->size;
 	if (p->waiting == RTSP_LOOKS_MAX || p->bytes + size > RTSP_LOOK_BYTES_MAX ||
@@ -176,6 +199,9 @@ bool rtsp_pool_add(
 	l->shot = *shot;
 	l->data = take->data;
 	l->size = size;
+	l->part = part;
+	if (part)
+		l->familiar = *familiar;
 	*take = (struct torap_writer){ 0 };
 	p->waiting++;
 	p->bytes += size;
@@ -186,12 +212,26 @@ bool rtsp_pool_add(
 	return true;
 }
 
-bool rtsp_pool_behind(const struct rtsp_pool *p, bool urgent)
+bool rtsp_pool_add(
+	struct rtsp_pool *p, uint64_t number, const struct rtsp_shot *shot, struct torap_writer *take)
+{
+	return rtsp_pool_peek(p, number, shot, take, 0, NULL);
+}
+
+bool rtsp_pool_behind(const struct rtsp_pool *p, enum rtsp_need need)
 {
 	unsigned enough = ENOUGH * p->threads_count;
-	if (urgent)
+	enough = enough < ENOUGH_MAX ? enough : ENOUGH_MAX;
+	switch (need) {
+	case RTSP_NEED_URGENT:
 		return p->waiting > ENOUGH_URGENT;
-	return p->waiting > (enough < ENOUGH_MAX ? enough : ENOUGH_MAX);
+	case RTSP_NEED_PEEK:
+		return p->waiting > ENOUGH_PEEKS;
+	case RTSP_NEED_SOME:
+		return p->waiting > enough + SOME;
+	default:
+		return p->waiting > enough;
+	}
 }
 
 unsigned rtsp_pool_waiting(const struct rtsp_pool *p)

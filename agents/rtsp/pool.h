@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "agents/rtsp/sight/familiar.h"
 #include "agents/rtsp/sight/measure.h"
 #include "base/bytes.h"
 
@@ -15,15 +16,32 @@ struct rtsp_pool;
 
 enum { RTSP_LOOKS_MAX = 256, RTSP_LOOK_BYTES_MAX = 48 << 20 };
 
+struct rtsp_seen { /* of a whole picture */
+	struct rtsp_measure measure;
+	struct rtsp_upper upper;
+	enum rtsp_likeness likeness; /* why it is decoded, when it was peeked at */
+	bool peeked;
+};
+
 struct rtsp_look { /* a keyframe, and what it showed */
 	struct rtsp_look *next;
 	uint64_t number; /* the caller's own name for whose it is */
 	struct rtsp_shot shot;
 	uint8_t *data; /* the look's */
 	size_t size;
-	bool decoded; /* else it cannot be, and `measure` says nothing */
+	size_t part; /* to be decoded first, for a peek; 0: all of it at once */
+	struct rtsp_familiar familiar;
+	bool alike;   /* by a peek: the rest was not decoded */
+	bool decoded; /* else it cannot be, or need not, and `seen` says nothing of what it shows */
 	int64_t took_us;
-	struct rtsp_measure measure;
+	struct rtsp_seen seen;
+};
+
+enum rtsp_need {          /* of a keyframe to be decoded */
+	RTSP_NEED_NONE,   /* nobody misses it */
+	RTSP_NEED_SOME,   /* sooner than others */
+	RTSP_NEED_PEEK,   /* only in part */
+	RTSP_NEED_URGENT, /* before there is more than may wait at all */
 };
 
 /* `on_done` runs on the loop, and looks only. */
@@ -32,8 +50,11 @@ int rtsp_pool_open(struct rtsp_pool **out, uv_loop_t *loop, unsigned threads, vo
 /* Takes the data over.  False, and the data stay the caller's: too much waits, or memory ran out. */
 bool rtsp_pool_add(
 	struct rtsp_pool *p, uint64_t number, const struct rtsp_shot *shot, struct torap_writer *take);
-/* More waits than they get done soon; `urgent`: than may wait at all before nobody begins. */
-bool rtsp_pool_behind(const struct rtsp_pool *p, bool urgent);
+/* The same, but it is peeked at first: decoded only if its first `part` bytes are not like what is familiar. */
+bool rtsp_pool_peek(struct rtsp_pool *p, uint64_t number, const struct rtsp_shot *shot,
+	struct torap_writer *take, size_t part, const struct rtsp_familiar *familiar);
+/* More waits than lets one more be decoded that is needed so much. */
+bool rtsp_pool_behind(const struct rtsp_pool *p, enum rtsp_need need);
 unsigned rtsp_pool_waiting(const struct rtsp_pool *p); /* and in work */
 uint64_t rtsp_pool_busy_us(
 	const struct rtsp_pool *p); /* what all threads worked so far, of looks that are done */

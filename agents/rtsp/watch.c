@@ -4,7 +4,7 @@
  * of pictures, so neither health nor outages hear of it.
  *
  * When the workers have too much to do, a keyframe that is like the last one that was good is spared (impression.h): the attempt ends
- * well, and nothing is judged.
+ * well, and nothing is judged.  If it can be, it is peeked at before (peek.h), and looked at after all when that shows anything unusual.
  *
  * A look at a keyframe is on its way for some 10 ms, and meanwhile the session may end: `over` waits for the look, so that what
  * an attempt came to is concluded once. */
@@ -16,6 +16,7 @@
 
 #include "agents/rtsp/evidence/evidence.h"
 #include "agents/rtsp/outage/tell.h"
+#include "agents/rtsp/peek.h"
 #include "base/log.h"
 #include "loop/app.h"
 
@@ -28,6 +29,7 @@ enum {
 	CLOCK_US =
 		6 *
 		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
+	UNSEEN_US = 60 * TORAP_US_PER_S, /* the next turn of one that was spared */
 	UNDECODED_MAX = 3,
 	SUSPECT_PART =
 		4, /* of `look`: no sooner, for there are cameras of which the size is never the same */
@@ -49,20 +51,39 @@ static void note_picture(struct rtsp_agent *a, struct rtsp_camera *c, struct tor
 	}
 }
 
-static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_measure *m)
+/* What is good, beyond doubt and new is what the next keyframes are compared with.  A peek that could say nothing of it need not be repeated
+ * soon. */
+static void make_familiar(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_seen *seen)
+{
+	if (!a->config.peek || !a->config.trust_us || seen->measure.shot.codec != RTSP_CODEC_H264)
+		return;
+	if (!c->familiar)
+		c->familiar = calloc(1, sizeof *c->familiar);
+	if (!c->familiar)
+		return;
+	rtsp_familiar_learn(c->familiar, &seen->upper, seen->measure.shot.arrived);
+	if (seen->peeked && seen->likeness == RTSP_LIKENESS_NONE)
+		rtsp_familiar_blind(c->familiar);
+}
+
+static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_seen *seen)
 {
 	struct rtsp_verdict verdict;
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
-	rtsp_judge(&verdict, &c->sight, m, c->profile);
+	const struct rtsp_shot *shot = &seen->measure.shot;
+	rtsp_judge(&verdict, &c->sight, &seen->measure, c->profile);
 	a->counters.sights[verdict.sight]++;
-	rtsp_impressions_judged(&c->impressions, &verdict, c->profile, m->shot.arrived);
-	c->judged_at = m->shot.arrived_wall;
+	a->counters.confirmed += seen->peeked && verdict.faults;
+	rtsp_impressions_judged(&c->impressions, &verdict, c->profile, shot->arrived);
+	if (!verdict.faults && !verdict.unchanged_us)
+		make_familiar(a, c, seen);
+	c->judged_at = shot->arrived_wall;
 	c->asked = false;
 	rtsp_tell_seen(a, c, &verdict);
 	rtsp_tell(a, c, reports,
 		rtsp_health_picture(
 			&c->health, &verdict, *c->recorder != 0, c->profile, clock_now(), reports));
-	note_picture(a, c, m->shot.arrived_wall);
+	note_picture(a, c, shot->arrived_wall);
 }
 
 static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome outcome)
@@ -92,7 +113,7 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 {
 	bool spared = c->spared_at.us;
 	c->over = false;
-	if (c->outcome == RTSP_OUTCOME_PICTURE && !c->held && !c->measure && !spared)
+	if (c->outcome == RTSP_OUTCOME_PICTURE && !c->held && !c->shown && !spared)
 		c->outcome = RTSP_OUTCOME_CORRUPT;
 	bool failed = c->outcome != RTSP_OUTCOME_PICTURE;
 	a->counters.outcomes[c->outcome]++;
@@ -101,15 +122,15 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 		a->counters.local++; /* Ours is the fault, not the camera's. */
 	else if (failed)
 		fail(a, c, c->outcome);
-	else if (c->measure) {
-		c->measure->shot.rate_mhz = c->rate_mhz;
-		c->measure->shot.sender_clock = c->sender_clock;
-		judge(a, c, c->measure);
+	else if (c->shown) {
+		c->shown->measure.shot.rate_mhz = c->rate_mhz;
+		c->shown->measure.shot.sender_clock = c->sender_clock;
+		judge(a, c, c->shown);
 	} else if (spared) {
 		note_picture(a, c, c->spared_at);
 	}
-	free(c->measure);
-	c->measure = NULL;
+	free(c->shown);
+	c->shown = NULL;
 	c->spared_at.us = 0;
 	c->clock_asked &= c->asked;
 	next_turn(a, c, failed);
@@ -160,10 +181,10 @@ void rtsp_watch_end(struct rtsp_agent *a, struct rtsp_camera *c)
 	bool waits = s || c->over;
 	c->stream = NULL;
 	c->over = c->looking = false;
-	free(c->measure);
-	c->measure = NULL;
+	free(c->shown);
+	c->shown = NULL;
 	c->spared_at.us = 0;
-	c->impressions = (struct rtsp_impressions){ 0 }; /* it may be another stream from now on */
+	rtsp_camera_forget_looks(c); /* it may be another stream from now on */
 	if (s)
 		rtsp_stream_leave(s);
 	if (waits)
@@ -196,20 +217,55 @@ static bool wants_verdict(const struct rtsp_camera *c)
 	       rtsp_health_open(&c->health);
 }
 
-/* True: it is like the last one that was good, and there is too much to do to see more of it.  In the second half of its time it goes before
- * others, or all that were judged in the same minutes, as after a start, would have to be decoded in the same minutes again. */
-static bool is_spared(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_keyframe *k)
+struct treatment { /* of a keyframe */
+	bool spared;
+	size_t part; /* first, for a peek; 0: none */
+};
+
+static size_t peek_part(const struct rtsp_agent *a, const struct rtsp_camera *c,
+	const struct rtsp_keyframe *k, const struct rtsp_impression *i)
 {
+	if (!a->config.peek || !c->familiar || !rtsp_familiar_ready(c->familiar, k->shot.arrived))
+		return 0;
+	return rtsp_peek_part(k->shot.codec, &c->impressions, i);
+}
+
+/* What may be spared is decoded all the same when there is time for it.  In the second half of its trust it goes before others, or all that were
+ * judged in the same minutes, as after a start, would have to be decoded in the same minutes again; so does one of which too little is familiar yet. */
+static enum rtsp_need need_of(
+	const struct rtsp_camera *c, const struct rtsp_keyframe *k, int64_t trust_us, bool peekable)
+{
+	bool late = k->shot.arrived.us - c->impressions.good_at.us >= trust_us / 2;
+	if (peekable)
+		return late ? RTSP_NEED_SOME : RTSP_NEED_NONE;
+	return late || (c->familiar && rtsp_familiar_lacks(c->familiar)) ? RTSP_NEED_URGENT : RTSP_NEED_NONE;
+}
+
+/* And peeked at when there is time for that: who was not seen at its last turn either goes before others. */
+static enum rtsp_need need_of_peek(const struct rtsp_camera *c, const struct rtsp_keyframe *k)
+{
+	int64_t seen_us = c->peeked_at.us > c->judged_at.us ? c->peeked_at.us : c->judged_at.us;
+	return k->shot.arrived_wall.us - seen_us >= UNSEEN_US ? RTSP_NEED_URGENT : RTSP_NEED_PEEK;
+}
+
+/* Spared or peeked at: it is like the last one that was good, and there is too much to do to see more of it. */
+static struct treatment treat(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_keyframe *k)
+{
+	struct treatment t = { 0 };
 	if (!a->config.trust_us)
-		return false;
+		return t;
 	struct rtsp_impression i = rtsp_impression_of(k->shot.codec, torap_bytes(k->data.data, k->data.size));
-	const int64_t trust_us = rtsp_trust_us(a);
-	bool urgent = k->shot.arrived.us - c->impressions.good_at.us >= trust_us / 2;
-	if (rtsp_impressions_suffice(&c->impressions, &i, k->shot.arrived, trust_us) &&
-		rtsp_pool_behind(a->pool, urgent) && !wants_verdict(c))
-		return true;
-	rtsp_impressions_decode(&c->impressions, &i);
-	return false;
+	size_t part = peek_part(a, c, k, &i);
+	const int64_t trust_us = part ? rtsp_trust_peeked_us(a) : rtsp_trust_us(a);
+	if (!rtsp_impressions_suffice(&c->impressions, &i, k->shot.arrived, trust_us) || wants_verdict(c) ||
+		!rtsp_pool_behind(a->pool, need_of(c, k, trust_us, part > 0))) {
+		rtsp_impressions_decode(&c->impressions, &i);
+		return t;
+	}
+	t.spared = !part || rtsp_pool_behind(a->pool, need_of_peek(c, k));
+	t.part = t.spared ? 0 : part;
+	c->peeked = i;
+	return t;
 }
 
 static void spare(struct rtsp_agent *a, struct rtsp_camera *c, struct torap_wall arrived)
@@ -233,24 +289,24 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 	if (c->wish)
 		rtsp_evidence_keyframe(a->evidence, c, take);
 	/* Of this session one is, or was, looked at: this was assembled for the wish alone. */
-	if (c->looking || c->measure || c->spared_at.us) {
+	if (c->looking || c->shown || c->spared_at.us) {
 		rtsp_stream_want(s, false);
 		return;
 	}
 	take->shot.session = c->sessions;
-	bool spared = is_spared(a, c, take);
-	if (!spared && !rtsp_pool_add(a->pool, c->number, &take->shot, &take->data)) {
+	struct treatment t = treat(a, c, take);
+	if (!t.spared && !rtsp_pool_peek(a->pool, c->number, &take->shot, &take->data, t.part, c->familiar)) {
 		a->counters.skipped++;
 		return; /* the next one, then */
 	}
-	c->looking = !spared;
+	c->looking = !t.spared;
 	c->looked_at = take->shot.arrived;
 	c->looked_rtp = take->shot.rtp_time;
 	c->look_frames = rtsp_stream_session(s)->assembly.frames;
 	rtsp_stream_want(s, false);
 	if (c->held)
 		rtsp_schedule_settle(&a->schedule, rtsp_camera_slot(c));
-	if (spared)
+	if (t.spared)
 		spare(a, c, take->shot.arrived_wall);
 }
 
@@ -352,7 +408,7 @@ static void look_of_held(struct rtsp_agent *a, struct rtsp_camera *c, const stru
 		c->undecoded = 0;
 		c->outcome = RTSP_OUTCOME_PICTURE;
 		c->tried = true;
-		judge(a, c, &look->measure);
+		judge(a, c, &look->seen);
 	} else if (++c->undecoded >= UNDECODED_MAX && c->stream) {
 		rtsp_stream_fail(c->stream, RTSP_OUTCOME_CORRUPT);
 	} else if (c->stream) {
@@ -360,25 +416,51 @@ static void look_of_held(struct rtsp_agent *a, struct rtsp_camera *c, const stru
 	}
 }
 
+static void look_of_sampled(struct rtsp_camera *c, const struct rtsp_look *look)
+{
+	if (look->decoded) {
+		c->shown = malloc(sizeof *c->shown);
+		if (c->shown)
+			*c->shown = look->seen;
+	} else if (c->stream) { /* it does not get better by waiting for its timestamps */
+		rtsp_stream_fail(c->stream, RTSP_OUTCOME_CORRUPT);
+	}
+}
+
+/* A peek that showed what is usual makes no verdict; any other has become a look. */
+static void look_of(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_look *look)
+{
+	if (look->alike) {
+		c->peeked_at = look->shot.arrived_wall;
+		spare(a, c, look->shot.arrived_wall);
+		return;
+	}
+	if (look->part)
+		rtsp_impressions_decode(&c->impressions, &c->peeked);
+	if (c->held)
+		look_of_held(a, c, look);
+	else
+		look_of_sampled(c, look);
+}
+
+static void count_look(struct rtsp_counters *counters, const struct rtsp_look *look)
+{
+	counters->peeks += look->part > 0;
+	counters->suspicions += look->part && !look->alike;
+	counters->looks += !look->alike;
+	counters->undecoded += !look->alike && !look->decoded;
+}
+
 void rtsp_watch_look(void *hint, const struct rtsp_look *look)
 {
 	struct rtsp_agent *a = hint;
 	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, look->number);
-	a->counters.looks++;
-	a->counters.undecoded += !look->decoded;
+	count_look(&a->counters, look);
 	/* Of a session before this one: nobody asked for it. */
 	if (!c || !c->looking || look->shot.session != c->sessions)
 		return;
 	c->looking = false;
-	if (c->held) {
-		look_of_held(a, c, look);
-	} else if (look->decoded) {
-		c->measure = malloc(sizeof *c->measure);
-		if (c->measure)
-			*c->measure = look->measure;
-	} else if (c->stream) { /* it does not get better by waiting for its timestamps */
-		rtsp_stream_fail(c->stream, RTSP_OUTCOME_CORRUPT);
-	}
+	look_of(a, c, look);
 	if (c->over)
 		conclude(a, c);
 }

@@ -19,6 +19,12 @@ static inline int64_t rtsp_trust_us(const struct rtsp_agent *a)
 	return a->config.trust_us + a->config.trust_us / RTSP_STRAIN_MAX * a->strain;
 }
 
+/* Who is peeked at is believed twice as long as `watch.trust` anyway, and no longer than that. */
+static inline int64_t rtsp_trust_peeked_us(const struct rtsp_agent *a)
+{
+	return 2 * a->config.trust_us;
+}
+
 /* Its turn has come: opens a session. */
 void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c);
 /* The camera goes, or its session no longer fits its row: what is open ends, and what comes of it is nobody's. */

@@ -78,6 +78,7 @@ Test(config, takes_the_example)
 	cr_expect_eq(c.schedule.parallel, 1000);
 	cr_expect_eq(c.limits.stall_us, rtsp_limits_default.stall_us);
 	cr_expect_eq(c.trust_us, 180 * TORAP_US_PER_S);
+	cr_expect(c.peek);
 	cr_expect_not(c.held);
 	cr_expect_eq(c.outage.cameras, rtsp_outage_limits_default.cameras); /* the example has the defaults */
 	cr_expect_float_eq(c.outage.share, rtsp_outage_limits_default.share, 1e-6);
@@ -106,6 +107,16 @@ Test(config, takes_no_trust_at_all, .init = begin, .fini = finish)
 	rtsp_config_finish(&c);
 }
 
+Test(config, takes_no_peeks, .init = begin, .fini = finish)
+{
+	struct rtsp_config c = { 0 };
+	struct torap_error err;
+	write_file("node: ipc://x\nwatch:\n  peek: false\n", 0644);
+	cr_assert_eq(rtsp_config_load(&c, path, &err), 0, "%s", err.text);
+	cr_expect(!c.peek && c.trust_us == 180 * TORAP_US_PER_S);
+	rtsp_config_finish(&c);
+}
+
 Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 {
 	static const struct {
@@ -120,6 +131,7 @@ Test(config, refuses_what_is_wrong_by_its_line, .init = begin, .fini = finish)
 		{ "node: ipc://x\nwatch:\n  alive: 2d\n", ":3: must be 0 (never), or between" },
 		{ "node: ipc://x\nwatch:\n  alive: -1s\n", ":3: \"-1s\" is not a duration" },
 		{ "node: ipc://x\nwatch:\n  trust: 25h\n", ":3: must be 0 (never), or between" },
+		{ "node: ipc://x\nwatch:\n  peek: flase\n", ":3: \"flase\" is none of false, true" },
 		{ "node: ipc://x\nlimits:\n  first: 1ms\n", ":3: must be between 100ms and 24h" },
 		{ "node: ipc://x\nevidence:\n  keep: 30d\n", ":2: " },
 		{ "node: ipc://x\nevidence:\n  folder: e\n  keep: 30\n", ":4: " },

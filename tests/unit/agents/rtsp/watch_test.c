@@ -35,6 +35,7 @@ static void begin(void)
 	struct torap_error err;
 	a.loop = uv_default_loop();
 	a.config.trust_us = 180 * TORAP_US_PER_S;
+	a.config.peek = true;
 	a.config.look_us = 10 * TORAP_US_PER_S;
 	a.config.limits = rtsp_limits_default;
 	a.streams = (struct rtsp_streams){ .loop = a.loop,
@@ -66,6 +67,31 @@ static void finish(void)
 	uv_loop_close(a.loop);
 	rtsp_cameras_finish(&a.cameras);
 	rtsp_schedule_finish(&a.schedule);
+}
+
+/* So many pictures of it are familiar. */
+static void know(unsigned pictures)
+{
+	struct rtsp_upper upper = { .rows = RTSP_UPPER_ROWS };
+	c->familiar = calloc(1, sizeof *c->familiar);
+	for (unsigned i = 0; i < pictures; i++)
+		rtsp_familiar_learn(c->familiar, &upper, torap_app_mono());
+}
+
+/* What a worker says of the keyframe that it peeked at. */
+static void answer(bool alike, bool decoded, enum rtsp_likeness likeness)
+{
+	struct rtsp_look *look = calloc(1, sizeof *look);
+	*look = (struct rtsp_look){ .number = c->number, .part = 1, .alike = alike, .decoded = decoded };
+	look->shot = (struct rtsp_shot){ .session = c->sessions,
+		.arrived = torap_app_mono(),
+		.arrived_wall = torap_app_wall(),
+		.codec = RTSP_CODEC_H264 };
+	look->seen.peeked = true;
+	look->seen.likeness = likeness;
+	look->seen.measure.shot = look->shot;
+	rtsp_watch_look(&a, look);
+	free(look);
 }
 
 static struct rtsp_keyframe keyframe(size_t size)
@@ -279,4 +305,163 @@ Test(watch, looks_at_once_at_a_glanced_camera_that_an_alarm_wants, .init = begin
 	cr_assert_not(c->stream);
 	cr_expect_leq(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
 	c->wish = NULL;
+}
+
+static void keep_busy_with(unsigned keyframes)
+{
+	while (rtsp_pool_waiting(a.pool) < keyframes)
+		keep_busy();
+}
+
+/* What would be spared is peeked at.  It is as usual: the attempt ends as that of one that is spared, and nothing is judged. */
+Test(watch, peeks_at_what_it_would_spare, .init = begin, .fini = finish)
+{
+	keep_busy();
+	open_one();
+	know(2);
+	show(SIZE);
+	cr_assert(c->looking && rtsp_pool_waiting(a.pool) == 2 && !a.counters.spared);
+	struct torap_mono good_at = c->impressions.good_at;
+	answer(true, false, RTSP_ALIKE);
+	cr_expect(!c->looking && a.counters.spared == 1 && a.counters.peeks == 1);
+	cr_expect(!a.counters.looks && !a.counters.undecoded && !a.counters.suspicions);
+	cr_expect(c->peeked_at.us && !c->judged_at.us && !c->picture_at.us);
+	cr_expect_eq(c->impressions.good_at.us, good_at.us, "it is believed as before");
+	go_on(8);
+	cr_expect(a.counters.outcomes[RTSP_OUTCOME_PICTURE] == 1 && c->picture_at.us && !c->judged_at.us);
+}
+
+/* A suspicion makes a look of it, and a look alone makes a verdict; the camera is not believed any more until then. */
+Test(watch, judges_what_a_peek_suspects, .init = begin, .fini = finish)
+{
+	keep_busy();
+	open_one();
+	know(2);
+	show(SIZE);
+	answer(false, true, RTSP_UNLIKE);
+	cr_expect(c->shown && !c->impressions.good_at.us && !c->peeked_at.us);
+	cr_expect(a.counters.looks == 1 && a.counters.suspicions == 1 && !a.counters.spared);
+	cr_expect_eq(c->health.troubles[RTSP_BLACK].bad, 0, "nothing is known before its timestamps went on");
+}
+
+Test(watch, calls_a_camera_corrupt_when_what_it_suspects_cannot_be_decoded, .init = begin, .fini = finish)
+{
+	keep_busy();
+	open_one();
+	know(2);
+	show(SIZE);
+	answer(false, false, RTSP_LIKENESS_NONE);
+	rtsp_streams_tick(&a.streams);
+	cr_expect(a.counters.undecoded == 1 && a.counters.outcomes[RTSP_OUTCOME_CORRUPT] == 1);
+}
+
+/* The session may end while the worker peeks. */
+Test(watch, concludes_a_session_when_the_peek_is_done, .init = begin, .fini = finish)
+{
+	keep_busy();
+	open_one();
+	know(2);
+	show(SIZE);
+	go_on(8);
+	cr_assert(c->over && c->looking && !c->stream);
+	answer(true, false, RTSP_ALIKE);
+	cr_expect(!c->over && a.counters.outcomes[RTSP_OUTCOME_PICTURE] == 1 && c->picture_at.us);
+}
+
+Test(watch, peeks_at_a_held_camera, .init = begin, .fini = finish)
+{
+	c->held = true;
+	keep_busy();
+	open_one();
+	know(2);
+	show(SIZE);
+	cr_assert(c->looking && !c->picture_at.us);
+	answer(true, false, RTSP_ALIKE);
+	cr_expect(!c->looking && c->picture_at.us && c->peeked_at.us && a.counters.spared == 1);
+	c->looked_at.us -= 9 * TORAP_US_PER_S;
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect(session()->assembly.wanted, "it is due");
+}
+
+/* One way of not being peeked at after the other. */
+Test(watch, spares_without_a_peek_what_it_cannot_compare, .init = begin, .fini = finish)
+{
+	enum { OFF, UNKNOWN, BLIND, AGED, OTHER_CODEC, CASES };
+	keep_busy();
+	for (unsigned i = 0; i < CASES; i++) {
+		open_one();
+		if (i != UNKNOWN)
+			know(2);
+		a.config.peek = i != OFF;
+		if (i == BLIND)
+			rtsp_familiar_blind(c->familiar);
+		if (i == AGED)
+			c->familiar->learned_at.us -= 86400 * (int64_t)TORAP_US_PER_S;
+		struct rtsp_keyframe k = keyframe(SIZE);
+		if (i == OTHER_CODEC) {
+			k.shot.codec = RTSP_CODEC_MJPEG;
+			struct rtsp_impression m =
+				rtsp_impression_of(RTSP_CODEC_MJPEG, torap_bytes(k.data.data, k.data.size));
+			c->impressions.sets = m.sets;
+		}
+		rtsp_watch_keyframe(&a, c->stream, &k);
+		torap_writer_finish(&k.data);
+		cr_expect_eq(a.counters.spared, i + 1, "case %u", i);
+		rtsp_watch_end(&a, c);
+		cr_expect_not(c->familiar, "it may be another stream from now on");
+	}
+}
+
+/* Peeks give way before turns have to wait: at first those of cameras that were seen at their last turn. */
+Test(watch, peeks_no_more_when_too_many_wait, .init = begin, .fini = finish)
+{
+	static const struct {
+		unsigned waiting;
+		bool missed, peeks;
+	} cases[] = { { 40, false, true }, { 41, false, false }, { 41, true, true }, { 48, true, true },
+		{ 49, true, false } };
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		open_one();
+		know(2);
+		keep_busy_with(cases[i].waiting);
+		c->peeked_at = torap_app_wall();
+		c->peeked_at.us -= (cases[i].missed ? 80 : 40) * TORAP_US_PER_S;
+		show(SIZE);
+		cr_expect_eq(c->looking, cases[i].peeks, "case %u", i);
+		rtsp_watch_end(&a, c);
+		if (rtsp_pool_waiting(a.pool) >
+			cases[i].waiting) { /* another pool, for this one never works */
+			struct torap_error err;
+			rtsp_pool_close(a.pool);
+			cr_assert_eq(rtsp_pool_open(&a.pool, a.loop, 0, &a, rtsp_watch_look, &err), 0);
+		}
+	}
+}
+
+/* Who is peeked at is believed twice as long, and no longer than that while turns have to wait. */
+Test(watch, believes_longer_who_is_peeked_at, .init = begin, .fini = finish)
+{
+	enum { YOUNG, OLD, OLDER, STRAINED, CASES };
+	a.config.trust_us = 180 * TORAP_US_PER_S;
+	keep_busy_with(20);
+	for (unsigned i = 0; i < CASES; i++) {
+		open_one();
+		know(2);
+		a.strain = i == STRAINED ? RTSP_STRAIN_MAX : 0;
+		c->impressions.good_at.us -= (i == YOUNG ? 100 : i == OLD ? 350 : 370) * TORAP_US_PER_S;
+		show(SIZE);
+		cr_expect(c->looking);
+		cr_expect_eq(c->impressions.good_at.us > 0, i < OLDER, "case %u: a peek, or a look", i);
+		rtsp_watch_end(&a, c);
+	}
+}
+
+/* By night, say: who is learned anew is decoded before others, so that it can be peeked at again soon. */
+Test(watch, looks_at_whom_it_begins_to_know, .init = begin, .fini = finish)
+{
+	keep_busy_with(20);
+	open_one();
+	know(1);
+	show(SIZE);
+	cr_expect(c->looking && !c->impressions.good_at.us, "a look");
 }
