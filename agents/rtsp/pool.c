@@ -17,9 +17,10 @@ enum {
 	 * keyframes only wait longer, 10 ms each. */
 	ENOUGH = 4,
 	SOME = 4, /* beyond that */
+	PEEKS = 8, /* beyond twice as many: they are short, and who missed its turn has to find room above them */
 	/* Well before nobody begins any more: agent.c. */
 	ENOUGH_MAX = RTSP_LOOKS_MAX / 8,
-	ENOUGH_PEEKS = RTSP_LOOKS_MAX * 5 / 32,
+	ENOUGH_PEEKS_MAX = RTSP_LOOKS_MAX * 5 / 32,
 	ENOUGH_URGENT = RTSP_LOOKS_MAX * 3 / 16,
 };
 
@@ -222,11 +223,12 @@ bool rtsp_pool_behind(const struct rtsp_pool *p, enum rtsp_need need)
 {
 	unsigned enough = ENOUGH * p->threads_count;
 	enough = enough < ENOUGH_MAX ? enough : ENOUGH_MAX;
+	unsigned peeks = 2 * enough + PEEKS;
 	switch (need) {
 	case RTSP_NEED_URGENT:
 		return p->waiting > ENOUGH_URGENT;
 	case RTSP_NEED_PEEK:
-		return p->waiting > ENOUGH_PEEKS;
+		return p->waiting > (peeks < ENOUGH_PEEKS_MAX ? peeks : ENOUGH_PEEKS_MAX);
 	case RTSP_NEED_SOME:
 		return p->waiting > enough + SOME;
 	default:

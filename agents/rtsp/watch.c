@@ -231,14 +231,15 @@ static size_t peek_part(const struct rtsp_agent *a, const struct rtsp_camera *c,
 }
 
 /* What may be spared is decoded all the same when there is time for it.  In the second half of its trust it goes before others, or all that were
- * judged in the same minutes, as after a start, would have to be decoded in the same minutes again; so does one of which too little is familiar yet. */
+ * judged in the same minutes, as after a start, would have to be decoded in the same minutes again; so does one of which too little is familiar yet.  But
+ * peeks of others go before whoever can be peeked at. */
 static enum rtsp_need need_of(
 	const struct rtsp_camera *c, const struct rtsp_keyframe *k, int64_t trust_us, bool peekable)
 {
 	bool late = k->shot.arrived.us - c->impressions.good_at.us >= trust_us / 2;
-	if (peekable)
-		return late ? RTSP_NEED_SOME : RTSP_NEED_NONE;
-	return late || (c->familiar && rtsp_familiar_lacks(c->familiar)) ? RTSP_NEED_URGENT : RTSP_NEED_NONE;
+	if (late)
+		return peekable ? RTSP_NEED_SOME : RTSP_NEED_URGENT;
+	return c->familiar && rtsp_familiar_lacks(c->familiar) ? RTSP_NEED_SOME : RTSP_NEED_NONE;
 }
 
 /* And peeked at when there is time for that: who was not seen at its last turn either goes before others. */

@@ -418,7 +418,7 @@ Test(watch, peeks_no_more_when_too_many_wait, .init = begin, .fini = finish)
 	static const struct {
 		unsigned waiting;
 		bool missed, peeks;
-	} cases[] = { { 40, false, true }, { 41, false, false }, { 41, true, true }, { 48, true, true },
+	} cases[] = { { 8, false, true }, { 9, false, false }, { 9, true, true }, { 48, true, true },
 		{ 49, true, false } };
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		open_one();
@@ -443,7 +443,7 @@ Test(watch, believes_longer_who_is_peeked_at, .init = begin, .fini = finish)
 {
 	enum { YOUNG, OLD, OLDER, STRAINED, CASES };
 	a.config.trust_us = 180 * TORAP_US_PER_S;
-	keep_busy_with(20);
+	keep_busy_with(6);
 	for (unsigned i = 0; i < CASES; i++) {
 		open_one();
 		know(2);
@@ -459,7 +459,7 @@ Test(watch, believes_longer_who_is_peeked_at, .init = begin, .fini = finish)
 /* By night, say: who is learned anew is decoded before others, so that it can be peeked at again soon. */
 Test(watch, looks_at_whom_it_begins_to_know, .init = begin, .fini = finish)
 {
-	keep_busy_with(20);
+	keep_busy_with(2);
 	open_one();
 	know(1);
 	show(SIZE);
