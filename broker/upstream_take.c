@@ -144,11 +144,11 @@ static void take_own(struct broker_upstream_lane *l, struct broker_heard_stream 
 	if (torap_verify_batch(*take, torap_trust_lookup, b->rules.trust, NULL) != TORAP_VERDICT_GOOD) {
 		refuse(l, TORAP__REFUSAL__CODE__BAD_SIGNATURE, "batch %" PRIu64 " of our own is not ours",
 			m->batch_no);
-	} else if (m->batch_no >= stream->flushed.next_batch) {
+	} else if (m->batch_no >= stream->flushed.next_batch || broker_stream_differs(stream, m)) {
 		broker_history_fork(b, stream, *take, name_of(l));
 		pass_over(l, heard, m,
-			"it is signed by us and beyond what is here: this store is an older copy; begin with a "
-			"new one");
+			"it is signed by us and beyond what was here, or another than what is: this store is an "
+			"older copy; begin with a new one");
 	} else {
 		take_again(l, heard, stream, take);
 	}
