@@ -17,7 +17,7 @@ enum {
 	TORAP_WINDOW_MIN = 8 << 10, /* bytes: two of the smallest batches; a larger one goes alone */
 	TORAP_WINDOW_SPARE_MS = 50,
 	/* Whatever the peer's credit: what is in flight may lie in this process's memory, and in a socket that takes 64 Ki messages
-	 * (loop/zsocket.c, zmtp/connection.h) and else gives the peer up for gone. */
+	 * (zmtp/connection.h) and else gives the peer up for gone. */
 	TORAP_WINDOW_MAX = 16 << 20,
 	TORAP_WINDOW_MESSAGES_MAX = 1 << 15,
 	TORAP_WINDOW_KERNEL_MS = 150,      /* of the rate, beside the round trip */
