@@ -278,7 +278,7 @@ static void accept_one(struct torap_zmtp_listener *l)
 	p->timed = true;
 	p->deadline_ms = uv_now(l->loop) + HANDSHAKE_MS;
 	join_list(p);
-	/* In any case: as long as it has not been accepted, libuv asks for no further one. */
+	/* Accepted in any case, also when memory has run out: else the listener would hear nobody any more. */
 	int failed = torap_zmtp_wire_begin(&p->wire, l->options.turn, &owner, &l->manners);
 	if (uv_accept(&l->stream, &p->wire.stream) || failed ||
 		(!l->manners.plain && torap_zmtp_wire_set_tcp(&p->wire)) || torap_zmtp_wire_start(&p->wire))
