@@ -47,6 +47,8 @@ struct offer {
 	bool *critical;   /* RING */
 	bool has_rows;    /* the registry's are complete */
 	struct bench_samples latency, critical_latency;
+	struct bench_samples
+		critical_late; /* sent so long after it was due; up to 1 ms is this program's step */
 };
 
 /* Saying. */
@@ -126,6 +128,7 @@ static void offer_what_is_due(struct offer *o)
 {
 	int64_t now_us = bench_mono_us();
 	if (critical_is_due(o, now_us)) {
+		bench_samples_add(&o->critical_late, now_us - o->critical_at_us);
 		offer_some(o, 1, true);
 		int64_t pause_us = 1000000 / (int64_t)o->options.critical_rate;
 		o->critical_at_us = now_us + pause_us / 2 + random() % (pause_us + 1);
@@ -271,6 +274,7 @@ static void print(struct offer *o)
 		bench_load_size(o->load));
 	print_latency("verdict", &o->latency);
 	print_latency("critical_verdict", &o->critical_latency);
+	print_latency("critical_late", &o->critical_late);
 	printf("}\n");
 }
 
@@ -358,6 +362,7 @@ int main(int argc, char **argv)
 	bench_load_destroy(o.load);
 	bench_samples_finish(&o.latency);
 	bench_samples_finish(&o.critical_latency);
+	bench_samples_finish(&o.critical_late);
 	free(o.sent_us);
 	free(o.critical);
 	return 0;
