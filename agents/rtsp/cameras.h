@@ -55,6 +55,7 @@ struct rtsp_camera {
 	bool asked;           /* an outage asks how it is: the next keyframe is judged, whatever it costs */
 	struct torap_wall picture_at, judged_at; /* the last that came, and the last that was judged */
 	struct torap_wall peeked_at;             /* the last that was as usual as far as it was decoded */
+	struct torap_mono seen_at;               /* the last that was judged or peeked at */
 	struct torap_wall answered_at;           /* the last glance that was answered */
 
 	/* The session that is open. */

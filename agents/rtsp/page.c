@@ -32,7 +32,7 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_one(body, "torap_rtsp_undecoded_total", "counter",
 		"Of these, such that cannot be decoded.", (double)c->undecoded);
 	torap_metric_one(body, "torap_rtsp_spared_total", "counter",
-		"Keyframes that were not decoded: the workers were behind, and they are like the last that was good.",
+		"Keyframes that were not decoded, or only peeked at: the workers were behind, and they are like the last that was good.",
 		(double)c->spared);
 	torap_metric_one(body, "torap_rtsp_peeks_total", "counter",
 		"Keyframes of which the first part was decoded, for they are like the last that was good.",
@@ -43,7 +43,7 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_one(body, "torap_rtsp_suspicions_confirmed_total", "counter",
 		"Of these, such that showed a fault.", (double)c->confirmed);
 	torap_metric_one(body, "torap_rtsp_trust_seconds", "gauge",
-		"How long a camera is believed by the size of its keyframes: watch.trust, and up to twice that while even so the workers are behind.",
+		"How long a camera is believed by the size of its keyframes: watch.trust, and up to twice that while even so the workers are behind; if they are peeked at, always twice watch.trust.",
 		(double)rtsp_trust_us(a) / 1e6);
 	torap_metric_one(body, "torap_rtsp_skipped_total", "counter",
 		"Keyframes that the workers had no room for.", (double)c->skipped);

@@ -11,8 +11,9 @@
 #include "agents/rtsp/sight/familiar.h"
 
 /* How many bytes of this keyframe are to be decoded: a quarter of what its camera usually sends, so that another share of bytes for the upper
- * part shows, too.  0: no peek, for it is of another codec, or no longer than that. */
-size_t rtsp_peek_part(
-	enum rtsp_codec codec, const struct rtsp_impressions *usual, const struct rtsp_impression *keyframe);
-/* `data` as in rtsp_frame_decode_part(). */
-enum rtsp_likeness rtsp_peek(const struct rtsp_familiar *of, uint8_t *data, size_t part);
+ * part shows, too; three eighths where that showed too little.  0: no peek, for it is of another codec, or no longer than that. */
+size_t rtsp_peek_part(enum rtsp_codec codec, const struct rtsp_familiar *of,
+	const struct rtsp_impressions *usual, const struct rtsp_impression *keyframe);
+/* `data` as in rtsp_frame_decode_part().  *seen is what showed. */
+enum rtsp_likeness rtsp_peek(
+	struct rtsp_upper *seen, const struct rtsp_familiar *of, uint8_t *data, size_t part);

@@ -96,7 +96,7 @@ static bool peek(struct rtsp_look *l)
 	if (!l->part)
 		return false;
 	l->seen.peeked = true;
-	l->seen.likeness = rtsp_peek(&l->familiar, l->data, l->part);
+	l->seen.likeness = rtsp_peek(&l->seen.upper, &l->familiar, l->data, l->part);
 	return l->seen.likeness == RTSP_ALIKE;
 }
 

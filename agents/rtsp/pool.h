@@ -16,9 +16,9 @@ struct rtsp_pool;
 
 enum { RTSP_LOOKS_MAX = 256, RTSP_LOOK_BYTES_MAX = 48 << 20 };
 
-struct rtsp_seen { /* of a whole picture */
-	struct rtsp_measure measure;
-	struct rtsp_upper upper;
+struct rtsp_seen {
+	struct rtsp_measure measure; /* of a whole picture */
+	struct rtsp_upper upper;     /* of that, or of what a peek showed */
 	enum rtsp_likeness likeness; /* why it is decoded, when it was peeked at */
 	bool peeked;
 };
@@ -32,7 +32,7 @@ struct rtsp_look { /* a keyframe, and what it showed */
 	size_t part; /* to be decoded first, for a peek; 0: all of it at once */
 	struct rtsp_familiar familiar;
 	bool alike;   /* by a peek: the rest was not decoded */
-	bool decoded; /* else it cannot be, or need not, and `seen` says nothing of what it shows */
+	bool decoded; /* else it cannot be, or need not, and `seen` says little of what it shows */
 	int64_t took_us;
 	struct rtsp_seen seen;
 };

@@ -29,7 +29,6 @@ enum {
 	CLOCK_US =
 		6 *
 		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
-	UNSEEN_US = 60 * TORAP_US_PER_S, /* the next turn of one that was spared */
 	UNDECODED_MAX = 3,
 	SUSPECT_PART =
 		4, /* of `look`: no sooner, for there are cameras of which the size is never the same */
@@ -51,18 +50,23 @@ static void note_picture(struct rtsp_agent *a, struct rtsp_camera *c, struct tor
 	}
 }
 
-/* What is good, beyond doubt and new is what the next keyframes are compared with.  A peek that could say nothing of it need not be repeated
- * soon. */
+/* What is good and new is what the next keyframes are compared with.  A peek that could say nothing of it has to be deeper; one that took it for
+ * frozen need not be repeated soon. */
 static void make_familiar(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_seen *seen)
 {
-	if (!a->config.peek || !a->config.trust_us || seen->measure.shot.codec != RTSP_CODEC_H264)
+	if (!a->config.peek || !a->config.trust_us || seen->measure.shot.codec != RTSP_CODEC_H264) {
+		free(c->familiar);
+		c->familiar = NULL;
 		return;
+	}
 	if (!c->familiar)
 		c->familiar = calloc(1, sizeof *c->familiar);
 	if (!c->familiar)
 		return;
 	rtsp_familiar_learn(c->familiar, &seen->upper, seen->measure.shot.arrived);
 	if (seen->peeked && seen->likeness == RTSP_LIKENESS_NONE)
+		rtsp_familiar_vague(c->familiar);
+	if (seen->peeked && seen->likeness == RTSP_STANDS)
 		rtsp_familiar_blind(c->familiar);
 }
 
@@ -75,8 +79,14 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 	a->counters.sights[verdict.sight]++;
 	a->counters.confirmed += seen->peeked && verdict.faults;
 	rtsp_impressions_judged(&c->impressions, &verdict, c->profile, shot->arrived);
-	if (!verdict.faults && !verdict.unchanged_us)
+	if (verdict.sight == RTSP_GOOD && !verdict.faults && !verdict.unchanged_us)
 		make_familiar(a, c, seen);
+	if (c->familiar)
+		rtsp_familiar_saw(c->familiar, &seen->upper);
+	if (seen->peeked && seen->likeness == RTSP_STANDS)
+		c->impressions.good_at.us =
+			0; /* New is also the first of one that froze: the next will tell. */
+	c->seen_at = shot->arrived;
 	c->judged_at = shot->arrived_wall;
 	c->asked = false;
 	rtsp_tell_seen(a, c, &verdict);
@@ -227,7 +237,7 @@ static size_t peek_part(const struct rtsp_agent *a, const struct rtsp_camera *c,
 {
 	if (!a->config.peek || !c->familiar || !rtsp_familiar_ready(c->familiar, k->shot.arrived))
 		return 0;
-	return rtsp_peek_part(k->shot.codec, &c->impressions, i);
+	return rtsp_peek_part(k->shot.codec, c->familiar, &c->impressions, i);
 }
 
 /* What may be spared is decoded all the same when there is time for it.  In the second half of its trust it goes before others, or all that were
@@ -243,10 +253,20 @@ static enum rtsp_need need_of(
 }
 
 /* And peeked at when there is time for that: who was not seen at its last turn either goes before others. */
-static enum rtsp_need need_of_peek(const struct rtsp_camera *c, const struct rtsp_keyframe *k)
+static enum rtsp_need need_of_peek(
+	const struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_keyframe *k)
 {
-	int64_t seen_us = c->peeked_at.us > c->judged_at.us ? c->peeked_at.us : c->judged_at.us;
-	return k->shot.arrived_wall.us - seen_us >= UNSEEN_US ? RTSP_NEED_URGENT : RTSP_NEED_PEEK;
+	int64_t turn_us = c->held ? a->config.look_us : a->config.schedule.period_us;
+	return k->shot.arrived.us - c->seen_at.us >= turn_us + turn_us / 2 ? RTSP_NEED_URGENT
+									   : RTSP_NEED_PEEK;
+}
+
+/* Only who is peeked at is believed for longer than the others. */
+static bool is_to_be_seen(
+	const struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_keyframe *k)
+{
+	return k->shot.arrived.us - c->impressions.good_at.us >= rtsp_trust_us(a) ||
+	       !rtsp_pool_behind(a->pool, need_of_peek(a, c, k));
 }
 
 /* Spared or peeked at: it is like the last one that was good, and there is too much to do to see more of it. */
@@ -263,7 +283,7 @@ static struct treatment treat(struct rtsp_agent *a, struct rtsp_camera *c, const
 		rtsp_impressions_decode(&c->impressions, &i);
 		return t;
 	}
-	t.spared = !part || rtsp_pool_behind(a->pool, need_of_peek(c, k));
+	t.spared = !part || !is_to_be_seen(a, c, k);
 	t.part = t.spared ? 0 : part;
 	c->peeked = i;
 	return t;
@@ -433,6 +453,9 @@ static void look_of(struct rtsp_agent *a, struct rtsp_camera *c, const struct rt
 {
 	if (look->alike) {
 		c->peeked_at = look->shot.arrived_wall;
+		c->seen_at = look->shot.arrived;
+		if (c->familiar)
+			rtsp_familiar_saw(c->familiar, &look->seen.upper);
 		spare(a, c, look->shot.arrived_wall);
 		return;
 	}

@@ -54,15 +54,20 @@ def make_films(folder, codecs=("h264",)):
                            check=True, stdin=subprocess.DEVNULL)
 
 
-def make_views(folder, codecs, live_s=11):
-    """Eleven seconds of each view (a camera that is sampled each 2 s sees each of them), every second picture a keyframe.  `live_s`: of what a well camera
-    shows, for tests in which long times pass between two pictures that are judged: a film that comes round meanwhile shows the last ones again, and is frozen."""
-    street = os.path.join(folder, "street.pgm")
-    with open(street, "wb") as f:
+def draw_street(folder):
+    path = os.path.join(folder, "street.pgm")
+    with open(path, "wb") as f:
         f.write(scenes.draw("street", 1))
+    return path
+
+
+def make_views(folder, codecs):
+    """Eleven seconds of each view (a camera that is sampled each 2 s sees each of them), every second picture a keyframe.  When longer times pass between two
+    pictures that are judged, a film that comes round meanwhile shows the last ones again, and is frozen."""
+    street = draw_street(folder)
     for codec in codecs:
         for film, filters in VIEWS.items():
-            subprocess.run(["ffmpeg", "-v", "error", "-y", "-loop", "1", "-framerate", "10", "-i", street, "-t", str(live_s if film == "live" else 11),
+            subprocess.run(["ffmpeg", "-v", "error", "-y", "-loop", "1", "-framerate", "10", "-i", street, "-t", "11",
                             "-vf", f"{filters},noise=c0s=6:c0f=t,format=yuv420p", *CODECS[codec], "-preset", "ultrafast", "-g", "2", f"{folder}/{film}.{codec}"],
                            check=True, stdin=subprocess.DEVNULL)
 

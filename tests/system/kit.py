@@ -558,9 +558,9 @@ def main(test):
     try:
         test(fed)
     except Failure as failure:
-        print(f"failed: {failure}")
         for p in fed.processes:
             print(f"--- {p.name}.log\n{p.tail(15)}")
+        print(f"failed: {failure}")  # last, for of a long text only the end is shown
         sys.exit(1)
     finally:
         fed.close()

@@ -14,8 +14,7 @@ enum {
 	STRUCTURED = 15, /* of a block's edges, the mean of their squares */
 };
 static const int64_t old_us = 7200 * (int64_t)TORAP_US_PER_S; /* the light is another one */
-/* tests/judging, of 1,130 good pictures none is unlike. */
-static const float alike_min = 0.6f, least = 0.5f, most = 2, agreement = 0.6f;
+static const float alike_min = 0.6f, below_text_min = 0.4f, least = 0.5f, most = 2, agreement = 0.6f;
 static const float all_dark = 0.96f, usually_dark = 0.9f, contrast_lost = 2.5f;
 
 /* A block of edges as it was, beside one that is. */
@@ -38,11 +37,10 @@ static struct block block_at(
 	return b;
 }
 
-/* Rows of blocks that are known; the first one counts in part. */
+/* Rows of blocks of which half is known, or more. */
 static int block_rows(int edge_rows)
 {
-	int whole = edge_rows / RTSP_UPPER_BLOCK_HEIGHT;
-	return whole || !edge_rows ? whole : 1;
+	return (edge_rows + RTSP_UPPER_BLOCK_HEIGHT / 2) / RTSP_UPPER_BLOCK_HEIGHT;
 }
 
 static bool is_scene(const struct rtsp_familiar *f, int row, int column)
@@ -51,20 +49,42 @@ static bool is_scene(const struct rtsp_familiar *f, int row, int column)
 	return (f->agreed[row][column] & bits) == bits;
 }
 
+struct tally { /* of blocks in which there is something of the scene */
+	int all, alike;
+};
+
+static struct tally count_row(const struct rtsp_familiar *f, const struct rtsp_upper *u, int rows, int row)
+{
+	struct tally t = { 0 };
+	for (int column = 0; column < RTSP_UPPER_BLOCK_COLUMNS; column++) {
+		struct block b = block_at(f, u, rows, row, column);
+		if (!is_scene(f, row, column) || b.was < (float)(STRUCTURED * b.count))
+			continue;
+		t.all++;
+		t.alike += b.both >= least * b.was && b.both <= most * b.was;
+	}
+	return t;
+}
+
+static bool has_left(struct tally t, float share)
+{
+	return (float)t.alike >= share * (float)t.all;
+}
+
+/* A text is always there: so the first row may make a picture unlike, but what is below it has to be alike by itself, too. */
 static enum rtsp_likeness compare_edges(const struct rtsp_familiar *f, const struct rtsp_upper *u)
 {
-	int rows = rtsp_upper_edge_rows(u->rows), blocks = 0, alike = 0;
-	for (int row = 0; row < block_rows(rows); row++)
-		for (int column = 0; column < RTSP_UPPER_BLOCK_COLUMNS; column++) {
-			struct block b = block_at(f, u, rows, row, column);
-			if (!is_scene(f, row, column) || b.was < (float)(STRUCTURED * b.count))
-				continue;
-			blocks++;
-			alike += b.both >= least * b.was && b.both <= most * b.was;
-		}
-	if (blocks < BLOCKS_MIN)
+	int rows = rtsp_upper_edge_rows(u->rows);
+	struct tally below = { 0 }, first = count_row(f, u, rows, 0);
+	for (int row = 1; row < block_rows(rows); row++) {
+		struct tally t = count_row(f, u, rows, row);
+		below.all += t.all;
+		below.alike += t.alike;
+	}
+	struct tally all = { below.all + first.all, below.alike + first.alike };
+	if (below.all < BLOCKS_MIN)
 		return RTSP_LIKENESS_NONE;
-	return (float)alike < alike_min * (float)blocks ? RTSP_UNLIKE : RTSP_ALIKE;
+	return has_left(all, alike_min) && has_left(below, below_text_min) ? RTSP_ALIKE : RTSP_UNLIKE;
 }
 
 struct light {
@@ -95,12 +115,27 @@ static bool is_light_gone(const struct rtsp_familiar *f, const struct rtsp_upper
 	       log2f((was.deviation + 0.5f) / (is.deviation + 0.5f)) > contrast_lost;
 }
 
+/* As far as both were seen, not a value is another one. */
+static bool is_as_before(const struct rtsp_familiar *f, const struct rtsp_upper *u)
+{
+	int rows = (f->rows < u->rows ? f->rows : u->rows) - RTSP_UPPER_TEXT_ROWS;
+	return rows > 0 && !memcmp(f->marks, u->marks, (size_t)rows * sizeof *f->marks);
+}
+
 enum rtsp_likeness rtsp_familiar_compare(const struct rtsp_familiar *f, const struct rtsp_upper *u)
 {
 	if (rtsp_familiar_lacks(f) || u->rows < RTSP_UPPER_ROWS_MIN)
 		return RTSP_LIKENESS_NONE;
 	enum rtsp_likeness edges = compare_edges(f, u);
-	return edges == RTSP_ALIKE && is_light_gone(f, u) ? RTSP_UNLIKE : edges;
+	if (edges != RTSP_ALIKE)
+		return edges;
+	return is_light_gone(f, u) ? RTSP_UNLIKE : is_as_before(f, u) ? RTSP_STANDS : RTSP_ALIKE;
+}
+
+void rtsp_familiar_saw(struct rtsp_familiar *f, const struct rtsp_upper *u)
+{
+	f->rows = u->rows;
+	memcpy(f->marks, u->marks, sizeof f->marks);
 }
 
 bool rtsp_familiar_lacks(const struct rtsp_familiar *f)
@@ -111,6 +146,13 @@ bool rtsp_familiar_lacks(const struct rtsp_familiar *f)
 bool rtsp_familiar_ready(const struct rtsp_familiar *f, struct torap_mono at)
 {
 	return !rtsp_familiar_lacks(f) && !f->blind && at.us - f->learned_at.us < old_us;
+}
+
+void rtsp_familiar_vague(struct rtsp_familiar *f)
+{
+	if (f->deep)
+		rtsp_familiar_blind(f);
+	f->deep = true;
 }
 
 void rtsp_familiar_blind(struct rtsp_familiar *f)
@@ -153,7 +195,7 @@ void rtsp_familiar_learn(struct rtsp_familiar *f, const struct rtsp_upper *good,
 	if (f->odd && f->odd < ODD && !old)
 		return;
 	if (f->odd || old)
-		*f = (struct rtsp_familiar){ 0 };
+		*f = (struct rtsp_familiar){ .deep = f->deep };
 	f->learned_at = at;
 	note_agreement(f, good);
 	mix(f, good);

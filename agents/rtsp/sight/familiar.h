@@ -2,10 +2,11 @@
  *
  * Made of the last good pictures, of different moments: what these have in common is a scene's, what they have not is a car's, a leaf's or
  * noise.  A picture is unlike when most of what is the scene's is gone, or all light or contrast is: black, white, covered, sprayed, blurred.
- * That is a suspicion, for a whole picture to confirm; what a picture shows below is not known here.
+ * So it is when not even its noise is another one than in the last that was seen: a picture that froze.  That is a suspicion, for a whole
+ * picture to confirm; what a picture shows below is not known here.
  *
  * A scene that has come to look otherwise, by night, in other light or after a turn, makes good pictures unlike: after two in succession
- * it is learned anew.  1 KiB of a camera. */
+ * it is learned anew.  800 bytes of a camera. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 enum rtsp_likeness {
 	RTSP_LIKENESS_NONE, /* too little is to be seen, or was ever, to be compared */
 	RTSP_ALIKE,
+	RTSP_STANDS, /* alike, and nothing has moved since the last that was seen */
 	RTSP_UNLIKE,
 };
 
@@ -24,16 +26,24 @@ struct rtsp_familiar { /* zeros: nothing is known */
 	uint8_t count; /* pictures, up to four */
 	uint8_t odd;   /* good ones in succession that were unlike it */
 	uint8_t blind; /* so many more are learned before somebody compares with it again */
+	bool deep;     /* a usual part of a keyframe shows too little: rtsp_peek_part() */
 	/* Of the last pictures a bit each: it showed here what those before it had shown. */
 	uint8_t agreed[RTSP_UPPER_BLOCK_ROWS][RTSP_UPPER_BLOCK_COLUMNS];
 	/* As in a struct rtsp_upper: means. */
 	int8_t edges[RTSP_UPPER_EDGE_ROWS][RTSP_UPPER_EDGE_COLUMNS];
 	uint8_t tiles[RTSP_UPPER_TILE_ROWS][RTSP_UPPER_TILE_COLUMNS];
+	/* Of the last that was seen. */
+	uint8_t rows;
+	uint16_t marks[RTSP_UPPER_ROWS - RTSP_UPPER_TEXT_ROWS];
 };
 
 /* A good picture came `at` this time, of which all rows are known. */
 void rtsp_familiar_learn(struct rtsp_familiar *f, const struct rtsp_upper *good, struct torap_mono at);
-/* It could not be compared with a picture that was good: nobody need try again soon. */
+/* One was seen, in part or whole: the last one from now on. */
+void rtsp_familiar_saw(struct rtsp_familiar *f, const struct rtsp_upper *u);
+/* It could not be compared with a part of a picture that was good: a larger one may do, and if it was one, nobody need try again soon. */
+void rtsp_familiar_vague(struct rtsp_familiar *f);
+/* Nobody need try again soon. */
 void rtsp_familiar_blind(struct rtsp_familiar *f);
 /* It is learned, and not enough is known yet. */
 bool rtsp_familiar_lacks(const struct rtsp_familiar *f);

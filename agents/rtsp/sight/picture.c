@@ -40,6 +40,7 @@ static void take_rows(
 	uint64_t marks[RTSP_BLOCKS] = { 0 };
 	for (int y = 0; y < rows; y++) {
 		int top = begin(y, height, RTSP_PICTURE_HEIGHT), bottom = end(y, height, RTSP_PICTURE_HEIGHT);
+		uint64_t row_mark = 0;
 		memset(columns, 0, (size_t)width * sizeof *columns);
 		for (int row = top; row < bottom; row++) {
 			const uint8_t *line = data + row * stride;
@@ -55,7 +56,10 @@ static void take_rows(
 			out->luma[y][x] = (uint8_t)((sum + area / 2) / area);
 			uint64_t *mark = &marks[y / RTSP_BLOCK * RTSP_BLOCK_COLUMNS + x / RTSP_BLOCK];
 			*mark = mix(*mark, sum);
+			row_mark = mix(row_mark, sum);
 		}
+		if (y < RTSP_ROW_MARKS)
+			out->row_marks[y] = (uint16_t)(row_mark >> 48 ^ row_mark >> 24 ^ row_mark);
 	}
 	for (int i = 0; i < RTSP_BLOCKS; i++)
 		out->marks.blocks[i] = (uint8_t)(marks[i] >> 56 ^ marks[i] >> 32 ^ marks[i]);

@@ -20,6 +20,7 @@ enum {
 	RTSP_BLOCK_COLUMNS = 16,
 	RTSP_BLOCK_ROWS = 9,
 	RTSP_BLOCKS = 144,
+	RTSP_ROW_MARKS = 30, /* what can be seen of a part */
 };
 
 enum rtsp_codec { RTSP_CODEC_UNKNOWN, RTSP_CODEC_H264, RTSP_CODEC_H265, RTSP_CODEC_MJPEG };
@@ -47,6 +48,7 @@ struct rtsp_marks {
 struct rtsp_picture {
 	struct rtsp_shot shot;
 	struct rtsp_marks marks;
+	uint16_t row_marks[RTSP_ROW_MARKS]; /* the same behind each of the first rows */
 	uint8_t luma[RTSP_PICTURE_HEIGHT][RTSP_PICTURE_WIDTH];
 };
 
@@ -56,6 +58,6 @@ struct rtsp_picture {
 bool rtsp_picture_from_luma(
 	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height);
 /* Of a picture of which only the first `rows` are there.  Returns how many rows of the small luma these are; nothing else is filled of it,
- * and the marks say nothing. */
+ * and the marks of blocks say nothing. */
 int rtsp_picture_from_upper_luma(
 	struct rtsp_picture *out, const uint8_t *data, ptrdiff_t stride, int width, int height, int rows);

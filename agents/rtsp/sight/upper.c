@@ -2,7 +2,16 @@
 
 #include <string.h>
 
-enum { EDGE_MAX = 127, FIRST = 2, STEP = 2, PER_UNIT = 8 };
+enum {
+	EDGE_MAX = 127,
+	STEP = 2,
+	FIRST = 4, /* then the second row of blocks takes nothing from where texts are */
+	LEFT = STEP,
+	PER_UNIT = 8,
+};
+_Static_assert((int)RTSP_UPPER_ROWS == (int)RTSP_ROW_MARKS, "a mark for each row");
+_Static_assert(
+	FIRST + RTSP_UPPER_BLOCK_HEIGHT * STEP - STEP == RTSP_UPPER_TEXT_ROWS, "a row of blocks for texts");
 
 int rtsp_upper_edge_rows(int rows)
 {
@@ -12,8 +21,8 @@ int rtsp_upper_edge_rows(int rows)
 
 int rtsp_upper_tile_rows(int rows)
 {
-	int known = rows / RTSP_UPPER_TILE;
-	return known < RTSP_UPPER_TILE_ROWS ? known : RTSP_UPPER_TILE_ROWS;
+	int known = (rows - RTSP_UPPER_TEXT_ROWS) / RTSP_UPPER_TILE;
+	return known < 0 ? 0 : known < RTSP_UPPER_TILE_ROWS ? known : RTSP_UPPER_TILE_ROWS;
 }
 
 /* Of four values: half the size. */
@@ -46,8 +55,10 @@ void rtsp_upper_of(struct rtsp_upper *out, const struct rtsp_picture *picture, i
 	out->rows = (uint8_t)known;
 	for (int y = 0; y < rtsp_upper_edge_rows(known); y++)
 		for (int x = 0; x < RTSP_UPPER_EDGE_COLUMNS; x++)
-			out->edges[y][x] = edge_at(picture, FIRST + STEP * y, FIRST + STEP * x);
+			out->edges[y][x] = edge_at(picture, FIRST + STEP * y, LEFT + STEP * x);
 	for (int y = 0; y < rtsp_upper_tile_rows(known); y++)
 		for (int x = 0; x < RTSP_UPPER_TILE_COLUMNS; x++)
-			out->tiles[y][x] = mean_at(picture, RTSP_UPPER_TILE * y, RTSP_UPPER_TILE * x);
+			out->tiles[y][x] = mean_at(
+				picture, RTSP_UPPER_TEXT_ROWS + RTSP_UPPER_TILE * y, RTSP_UPPER_TILE * x);
+	memcpy(out->marks, picture->row_marks + RTSP_UPPER_TEXT_ROWS, sizeof out->marks);
 }

@@ -10,7 +10,7 @@
 
 #include "agents/rtsp/decode.h"
 
-enum { W = 640, H = 368, QP = 26, QP_MAX = 51 };
+enum { W = 1280, H = 720, QP = 26, QP_MAX = 51 };
 static uint8_t luma[H][W];
 static uint32_t seed;
 static struct rtsp_familiar f;
@@ -40,7 +40,7 @@ static void draw_street(void)
 	seed = 7;
 	box(0, 0, W, H, 140);
 	for (int i = 0; i < 120; i++)
-		box(chance(W), chance(H), 10 + chance(60), 10 + chance(60), 50 + chance(150));
+		box(chance(W), chance(H), 20 + chance(120), 20 + chance(120), 50 + chance(150));
 	seed = keep;
 }
 
@@ -53,21 +53,25 @@ static void add_noise(int size)
 		}
 }
 
+/* By a box, along rows and then along columns. */
 static void blur(int radius)
 {
 	static uint8_t from[H][W];
-	memcpy(from, luma, sizeof from);
-	for (int y = 0; y < H; y++)
-		for (int x = 0; x < W; x++) {
-			int sum = 0, count = 0;
-			for (int dy = -radius; dy <= radius; dy++)
-				for (int dx = -radius; dx <= radius; dx++)
-					if (y + dy >= 0 && y + dy < H && x + dx >= 0 && x + dx < W) {
-						sum += from[y + dy][x + dx];
-						count++;
-					}
-			luma[y][x] = (uint8_t)(sum / count);
-		}
+	for (int pass = 0; pass < 2; pass++) {
+		memcpy(from, luma, sizeof from);
+		for (int y = 0; y < H; y++)
+			for (int x = 0; x < W; x++) {
+				int sum = 0, count = 0;
+				for (int d = -radius; d <= radius; d++) {
+					int row = pass ? y + d : y, column = pass ? x : x + d;
+					if (row < 0 || row >= H || column < 0 || column >= W)
+						continue;
+					sum += from[row][column];
+					count++;
+				}
+				luma[y][x] = (uint8_t)(sum / count);
+			}
+	}
 }
 
 static AVFrame *frame_of_luma(void)
@@ -130,10 +134,15 @@ static bool is_like(size_t size)
 /* An encoder that holds its rate: it spends on noise what there is not of a scene. */
 static struct keyframe encode_alike(int slices)
 {
-	for (int qp = 0; qp <= QP_MAX; qp++) {
+	for (int low = 0, high = QP_MAX; low <= high;) {
+		int qp = (low + high) / 2;
 		struct keyframe k = encode_at(qp, slices);
 		if (is_like(k.size))
 			return k;
+		if (k.size > usual.sizes[0])
+			low = qp + 1;
+		else
+			high = qp - 1;
 		free(k.data);
 	}
 	cr_assert(false, "no keyframe of like size");
@@ -166,9 +175,11 @@ static enum rtsp_likeness peek(struct keyframe k)
 	uint8_t *before = malloc(k.size);
 	memcpy(before, k.data, k.size);
 	struct rtsp_impression i = rtsp_impression_of(RTSP_CODEC_H264, torap_bytes(k.data, k.size));
-	size_t part = rtsp_peek_part(RTSP_CODEC_H264, &usual, &i);
+	size_t part = rtsp_peek_part(RTSP_CODEC_H264, &f, &usual, &i);
 	cr_expect(part > k.size / 6 && part < k.size / 3, "%zu of %zu", part, k.size);
-	enum rtsp_likeness likeness = rtsp_peek(&f, k.data, part);
+	struct rtsp_upper seen;
+	enum rtsp_likeness likeness = rtsp_peek(&seen, &f, k.data, part);
+	cr_expect_geq(seen.rows, RTSP_UPPER_ROWS_MIN);
 	cr_expect_arr_eq(k.data, before, k.size);
 	free(before);
 	free(k.data);
@@ -191,7 +202,7 @@ static void check_street(int slices)
 	for (int i = 0; i < CASES; i++) {
 		draw_street();
 		if (i == BLURRED)
-			blur(8);
+			blur(16);
 		else
 			box(0, 0, W, H, i == BLACK ? 18 : i == WHITE ? 235 : 112);
 		add_noise(6);
@@ -246,10 +257,11 @@ Test(peek, says_nothing_of_too_few_rows_or_of_what_is_no_picture)
 	know_street(1);
 	draw_street();
 	struct keyframe k = encode_at(QP, 1);
-	cr_expect_eq(rtsp_peek(&f, k.data, k.size / 40), RTSP_LIKENESS_NONE);
+	struct rtsp_upper seen;
+	cr_expect_eq(rtsp_peek(&seen, &f, k.data, k.size / 40), RTSP_LIKENESS_NONE);
 	for (size_t i = 0; i < k.size; i++)
 		k.data[i] = (uint8_t)chance(256);
-	cr_expect_eq(rtsp_peek(&f, k.data, k.size / 4), RTSP_LIKENESS_NONE);
+	cr_expect_eq(rtsp_peek(&seen, &f, k.data, k.size / 4), RTSP_LIKENESS_NONE);
 	free(k.data);
 }
 
@@ -257,13 +269,16 @@ Test(peek, leaves_alone_what_it_cannot_cut)
 {
 	struct rtsp_impression i = { .size = 1000, .head = 40 };
 	usual = (struct rtsp_impressions){ .sizes = { 1000, 900, 1100 } };
-	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &usual, &i), 40 + 960 / 4);
-	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H265, &usual, &i), 0);
-	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_MJPEG, &usual, &i), 0);
+	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &f, &usual, &i), 40 + 960 / 4);
+	f.deep = true;
+	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &f, &usual, &i), 40 + 960 * 3 / 8);
+	f.deep = false;
+	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H265, &f, &usual, &i), 0);
+	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_MJPEG, &f, &usual, &i), 0);
 	i.size = 200;
-	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &usual, &i), 0, "shorter than a quarter");
+	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &f, &usual, &i), 0, "shorter than a quarter");
 	i = (struct rtsp_impression){ .size = 4096, .head = 4096 };
-	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &usual, &i), 0, "nothing but sets");
+	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &f, &usual, &i), 0, "nothing but sets");
 	usual = (struct rtsp_impressions){ 0 };
-	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &usual, &i), 0, "nothing is usual");
+	cr_expect_eq(rtsp_peek_part(RTSP_CODEC_H264, &f, &usual, &i), 0, "nothing is usual");
 }

@@ -420,12 +420,13 @@ Test(watch, peeks_no_more_when_too_many_wait, .init = begin, .fini = finish)
 		bool missed, peeks;
 	} cases[] = { { 8, false, true }, { 9, false, false }, { 9, true, true }, { 48, true, true },
 		{ 49, true, false } };
+	a.config.schedule.period_us = 40 * TORAP_US_PER_S;
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		open_one();
 		know(2);
 		keep_busy_with(cases[i].waiting);
-		c->peeked_at = torap_app_wall();
-		c->peeked_at.us -= (cases[i].missed ? 80 : 40) * TORAP_US_PER_S;
+		c->seen_at = torap_app_mono();
+		c->seen_at.us -= (cases[i].missed ? 80 : 40) * TORAP_US_PER_S;
 		show(SIZE);
 		cr_expect_eq(c->looking, cases[i].peeks, "case %u", i);
 		rtsp_watch_end(&a, c);
@@ -454,6 +455,17 @@ Test(watch, believes_longer_who_is_peeked_at, .init = begin, .fini = finish)
 		cr_expect_eq(c->impressions.good_at.us > 0, i < OLDER, "case %u: a peek, or a look", i);
 		rtsp_watch_end(&a, c);
 	}
+}
+
+/* Beyond its trust nobody is spared unseen, however many wait. */
+Test(watch, peeks_always_at_whom_it_believes_for_longer, .init = begin, .fini = finish)
+{
+	open_one();
+	know(2);
+	keep_busy_with(60);
+	c->impressions.good_at.us -= 190 * TORAP_US_PER_S;
+	show(SIZE);
+	cr_expect(c->looking && c->impressions.good_at.us > 0 && !a.counters.spared);
 }
 
 /* By night, say: who is learned anew is decoded before others, so that it can be peeked at again soon. */
