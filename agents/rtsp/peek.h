@@ -1,7 +1,7 @@
 /* peek.h: the first part of a keyframe, beside what its camera has shown lately.  Runs on a worker's thread.
  *
- * A keyframe whose size is like the last that were good may hide that the camera went black, was covered or lost its focus.  A quarter of its bytes
- * shows the upper quarter of the picture, for little more than a quarter of what all of it costs, and by that a suspicion; only a whole picture
+ * A keyframe whose size is like the last that were good may hide that the camera went black, was covered or lost its focus.  A part of its bytes
+ * shows the upper part of the picture, for little more than that part of what all of it costs, and by that a suspicion; only a whole picture
  * is ever judged.  H.264: its decoder says which rows are finished. */
 #pragma once
 

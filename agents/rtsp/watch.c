@@ -83,9 +83,11 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 		make_familiar(a, c, seen);
 	if (c->familiar)
 		rtsp_familiar_saw(c->familiar, &seen->upper);
+	/* New is also the first that is looked at of one that froze: the next tells. */
 	if (seen->peeked && seen->likeness == RTSP_STANDS)
-		c->impressions.good_at.us =
-			0; /* New is also the first of one that froze: the next will tell. */
+		c->impressions.good_at.us = 0;
+	if (c->familiar && verdict.faults)
+		c->familiar->blind = 0; /* what it was blind for is over */
 	c->seen_at = shot->arrived;
 	c->judged_at = shot->arrived_wall;
 	c->asked = false;

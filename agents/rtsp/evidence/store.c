@@ -200,24 +200,79 @@ static int write_both(struct rtsp_store *s, const char *pending, const char *tex
 	return 0;
 }
 
-static int put(struct rtsp_store *s, struct rtsp_item *item, struct torap_bytes file, const char *text,
-	uint64_t quota, struct torap_error *err)
+struct places { /* of a piece of evidence */
+	char pending[RTSP_FOLDER_PATH], told[RTSP_FOLDER_PATH], media[RTSP_FOLDER_PATH];
+};
+
+static int find_places(struct places *out, const struct rtsp_store *s, const struct rtsp_item *item,
+	const char *name, struct torap_error *err)
 {
-	char name[RTSP_ITEM_NAME_SIZE], pending[RTSP_FOLDER_PATH], told[RTSP_FOLDER_PATH],
-		media[RTSP_FOLDER_PATH];
-	rtsp_item_name(item, name);
-	int r = rtsp_folder_item(pending, s->dir, RTSP_STAGE_PENDING, name, err);
-	r = r ? r : rtsp_folder_item(told, s->dir, RTSP_STAGE_TOLD, name, err);
-	r = r ? r : rtsp_folder_media(media, s->dir, name, item->media, err);
-	if (r || rtsp_folder_has(told)) /* the same file of the same camera for the same alarm: asked twice */
-		return r;
-	if (is_whole(media, item)) /* pending for the same reason: what was told of it must stay known */
-		return rtsp_folder_has(pending) ? 0
-						: torap_file_replace(pending, RTSP_FOLDER_MODE,
-							  torap_bytes(text, strlen(text)), err);
-	if (s->bytes + file.size > quota)
+	int r = rtsp_folder_item(out->pending, s->dir, RTSP_STAGE_PENDING, name, err);
+	r = r ? r : rtsp_folder_item(out->told, s->dir, RTSP_STAGE_TOLD, name, err);
+	return r ? r : rtsp_folder_media(out->media, s->dir, name, item->media, err);
+}
+
+static bool has_alarm(const struct rtsp_item *item, const struct rtsp_alarm *alarm)
+{
+	for (uint32_t i = 0; i < item->alarms_count; i++)
+		if (item->alarms[i].seq == alarm->seq && strcmp(item->alarms[i].stream, alarm->stream) == 0)
+			return true;
+	return false;
+}
+
+/* False, and *item is as it was: none, or all. */
+static bool take_alarms_out(struct rtsp_item *item, const struct rtsp_item *known)
+{
+	struct rtsp_item left = *item;
+	left.alarms_count = 0;
+	for (uint32_t i = 0; i < item->alarms_count; i++)
+		if (!has_alarm(known, &item->alarms[i]))
+			left.alarms[left.alarms_count++] = item->alarms[i];
+	bool some = left.alarms_count && left.alarms_count < item->alarms_count;
+	if (some)
+		*item = left;
+	return some;
+}
+
+/* The same file of the same camera may be there, told or about to be, for the first of these alarms, by a process that was killed: then what is
+ * put is for the others.  1: all of them have it. */
+static int leave_out_what_is_known(
+	const struct rtsp_store *s, struct rtsp_item *item, struct places *at, struct torap_error *err)
+{
+	for (;;) {
+		char name[RTSP_ITEM_NAME_SIZE];
+		struct rtsp_item known;
+		int r = find_places(at, s, item, rtsp_item_name(item, name), err);
+		if (r)
+			return r;
+		bool told = rtsp_folder_has(at->told);
+		if (!told && !(rtsp_folder_has(at->pending) && is_whole(at->media, item)))
+			return 0;
+		r = rtsp_folder_read_item(&known, told ? at->told : at->pending, name, err);
+		if (r)
+			return r;
+		if (!take_alarms_out(item, &known))
+			return 1;
+	}
+}
+
+static int put(struct rtsp_store *s, struct rtsp_item *item, struct torap_bytes file, uint64_t quota,
+	struct torap_error *err)
+{
+	struct places at;
+	int r = leave_out_what_is_known(s, item, &at, err);
+	if (r)
+		return r > 0 ? 0 : r;
+	bool whole = is_whole(at.media, item);
+	if (!whole && s->bytes + file.size > quota)
 		return RTSP_STORE_OVER_QUOTA;
-	return write_both(s, pending, text, media, file, err);
+	char *text = rtsp_item_write(item);
+	if (!text)
+		return torap_errorf(err, -ENOMEM, "out of memory");
+	r = whole ? torap_file_replace(at.pending, RTSP_FOLDER_MODE, torap_bytes(text, strlen(text)), err)
+		  : write_both(s, at.pending, text, at.media, file, err);
+	free(text);
+	return r;
 }
 
 int rtsp_store_put(struct rtsp_store *s, struct rtsp_item *item, struct torap_bytes file, uint64_t quota,
@@ -225,13 +280,9 @@ int rtsp_store_put(struct rtsp_store *s, struct rtsp_item *item, struct torap_by
 {
 	rtsp_folder_digest(item->digest, file);
 	item->size = file.size;
-	char *text = rtsp_item_write(item);
-	if (!text)
-		return torap_errorf(err, -ENOMEM, "out of memory");
 	pthread_mutex_lock(&s->lock);
-	int r = put(s, item, file, text, quota, err);
+	int r = put(s, item, file, quota, err);
 	pthread_mutex_unlock(&s->lock);
-	free(text);
 	return r;
 }
 

@@ -46,7 +46,8 @@ int rtsp_store_walk(struct rtsp_store *s, void *hint,
 	void (*show)(void *hint, enum rtsp_stage stage, const char *name, const struct rtsp_item *item),
 	struct torap_error *err);
 
-/* Fills the item's digest and size.  0, RTSP_STORE_OVER_QUOTA when the folder would hold more than `quota` bytes, or a negative error:
+/* Fills the item's digest and size, and takes out alarms for which this file of this camera is there already, unless these are all: then nothing
+ * is done.  0, RTSP_STORE_OVER_QUOTA when the folder would hold more than `quota` bytes, or a negative error:
  * -ENOSPC, -EIO…; nothing of it is there then. */
 int rtsp_store_put(struct rtsp_store *s, struct rtsp_item *item, struct torap_bytes file, uint64_t quota,
 	struct torap_error *err);

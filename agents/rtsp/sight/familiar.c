@@ -118,8 +118,12 @@ static bool is_light_gone(const struct rtsp_familiar *f, const struct rtsp_upper
 /* As far as both were seen, not a value is another one. */
 static bool is_as_before(const struct rtsp_familiar *f, const struct rtsp_upper *u)
 {
-	int rows = (f->rows < u->rows ? f->rows : u->rows) - RTSP_UPPER_TEXT_ROWS;
-	return rows > 0 && !memcmp(f->marks, u->marks, (size_t)rows * sizeof *f->marks);
+	for (unsigned i = 0; i < RTSP_SEEN; i++) {
+		int rows = (f->seen[i].rows < u->rows ? f->seen[i].rows : u->rows) - RTSP_UPPER_TEXT_ROWS;
+		if (rows > 0 && !memcmp(f->seen[i].marks, u->marks, (size_t)rows * sizeof *u->marks))
+			return true;
+	}
+	return false;
 }
 
 enum rtsp_likeness rtsp_familiar_compare(const struct rtsp_familiar *f, const struct rtsp_upper *u)
@@ -134,8 +138,9 @@ enum rtsp_likeness rtsp_familiar_compare(const struct rtsp_familiar *f, const st
 
 void rtsp_familiar_saw(struct rtsp_familiar *f, const struct rtsp_upper *u)
 {
-	f->rows = u->rows;
-	memcpy(f->marks, u->marks, sizeof f->marks);
+	f->seen[f->next].rows = u->rows;
+	memcpy(f->seen[f->next].marks, u->marks, sizeof u->marks);
+	f->next = (uint8_t)((f->next + 1) % RTSP_SEEN);
 }
 
 bool rtsp_familiar_lacks(const struct rtsp_familiar *f)
@@ -195,7 +200,7 @@ void rtsp_familiar_learn(struct rtsp_familiar *f, const struct rtsp_upper *good,
 	if (f->odd && f->odd < ODD && !old)
 		return;
 	if (f->odd || old)
-		*f = (struct rtsp_familiar){ .deep = f->deep };
+		*f = (struct rtsp_familiar){ 0 };
 	f->learned_at = at;
 	note_agreement(f, good);
 	mix(f, good);

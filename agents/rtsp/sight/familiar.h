@@ -2,22 +2,23 @@
  *
  * Made of the last good pictures, of different moments: what these have in common is a scene's, what they have not is a car's, a leaf's or
  * noise.  A picture is unlike when most of what is the scene's is gone, or all light or contrast is: black, white, covered, sprayed, blurred.
- * So it is when not even its noise is another one than in the last that was seen: a picture that froze.  That is a suspicion, for a whole
- * picture to confirm; what a picture shows below is not known here.
+ * It stands when not even its noise is new: it may have frozen, and only a clock below goes on.  Either is a suspicion, for a whole picture to
+ * confirm; what a picture shows below is not known here.
  *
  * A scene that has come to look otherwise, by night, in other light or after a turn, makes good pictures unlike: after two in succession
- * it is learned anew.  800 bytes of a camera. */
+ * it is learned anew.  1.2 KiB of a camera. */
 #pragma once
 
 #include <stdbool.h>
 
+#include "agents/rtsp/sight/judge.h"
 #include "agents/rtsp/sight/upper.h"
 #include "base/time.h"
 
 enum rtsp_likeness {
 	RTSP_LIKENESS_NONE, /* too little is to be seen, or was ever, to be compared */
 	RTSP_ALIKE,
-	RTSP_STANDS, /* alike, and nothing has moved since the last that was seen */
+	RTSP_STANDS, /* alike, and nothing below the texts is other than in one of the last that were seen */
 	RTSP_UNLIKE,
 };
 
@@ -32,14 +33,17 @@ struct rtsp_familiar { /* zeros: nothing is known */
 	/* As in a struct rtsp_upper: means. */
 	int8_t edges[RTSP_UPPER_EDGE_ROWS][RTSP_UPPER_EDGE_COLUMNS];
 	uint8_t tiles[RTSP_UPPER_TILE_ROWS][RTSP_UPPER_TILE_COLUMNS];
-	/* Of the last that was seen. */
-	uint8_t rows;
-	uint16_t marks[RTSP_UPPER_ROWS - RTSP_UPPER_TEXT_ROWS];
+	/* Of the last that were seen: an encoder may write a still picture in turns of two. */
+	struct {
+		uint8_t rows;
+		uint16_t marks[RTSP_UPPER_ROWS - RTSP_UPPER_TEXT_ROWS];
+	} seen[RTSP_SEEN];
+	uint8_t next; /* of these to be replaced */
 };
 
 /* A good picture came `at` this time, of which all rows are known. */
 void rtsp_familiar_learn(struct rtsp_familiar *f, const struct rtsp_upper *good, struct torap_mono at);
-/* One was seen, in part or whole: the last one from now on. */
+/* One was seen, in part or whole. */
 void rtsp_familiar_saw(struct rtsp_familiar *f, const struct rtsp_upper *u);
 /* It could not be compared with a part of a picture that was good: a larger one may do, and if it was one, nobody need try again soon. */
 void rtsp_familiar_vague(struct rtsp_familiar *f);

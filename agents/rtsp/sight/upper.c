@@ -9,7 +9,6 @@ enum {
 	LEFT = STEP,
 	PER_UNIT = 8,
 };
-_Static_assert((int)RTSP_UPPER_ROWS == (int)RTSP_ROW_MARKS, "a mark for each row");
 _Static_assert(
 	FIRST + RTSP_UPPER_BLOCK_HEIGHT * STEP - STEP == RTSP_UPPER_TEXT_ROWS, "a row of blocks for texts");
 
@@ -60,5 +59,6 @@ void rtsp_upper_of(struct rtsp_upper *out, const struct rtsp_picture *picture, i
 		for (int x = 0; x < RTSP_UPPER_TILE_COLUMNS; x++)
 			out->tiles[y][x] = mean_at(
 				picture, RTSP_UPPER_TEXT_ROWS + RTSP_UPPER_TILE * y, RTSP_UPPER_TILE * x);
-	memcpy(out->marks, picture->row_marks + RTSP_UPPER_TEXT_ROWS, sizeof out->marks);
+	for (int y = RTSP_UPPER_TEXT_ROWS; y < known; y++)
+		out->marks[y - RTSP_UPPER_TEXT_ROWS] = picture->row_marks[y];
 }

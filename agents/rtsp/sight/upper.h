@@ -7,8 +7,8 @@
 #include "agents/rtsp/sight/picture.h"
 
 enum {
-	RTSP_UPPER_ROWS =
-		30, /* of the small luma, at most: what a quarter of the bytes shows, and some more */
+	/* Of the small luma, at most: what a part of the bytes shows, and some more. */
+	RTSP_UPPER_ROWS = RTSP_ROW_MARKS,
 	RTSP_UPPER_ROWS_MIN = 18,          /* less says nothing */
 	RTSP_UPPER_TEXT_ROWS = RTSP_BLOCK, /* where texts may be */
 	RTSP_UPPER_BLOCK_WIDTH = 5,

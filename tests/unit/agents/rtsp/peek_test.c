@@ -246,10 +246,32 @@ Test(peek, shows_only_rows_that_are_finished)
 		int rows = rtsp_decode_part(&part, k.data, size);
 		cr_expect(rows >= before && rows < RTSP_PICTURE_HEIGHT, "%d after %d", rows, before);
 		cr_expect_arr_eq(part.luma, whole.luma, (size_t)rows * RTSP_PICTURE_WIDTH);
+		for (int i = 0; i < rows && i < RTSP_ROW_MARKS; i++)
+			cr_expect_eq(part.row_marks[i], whole.row_marks[i], "mark %d", i);
 		before = rows;
 	}
 	cr_expect_gt(before, RTSP_PICTURE_HEIGHT * 3 / 4);
 	free(k.data);
+}
+
+/* Its clock, below, is another one in each keyframe.  (One above would change what is predicted from it.) */
+Test(peek, suspects_what_has_frozen)
+{
+	static struct rtsp_picture picture;
+	struct rtsp_shot shot = { .codec = RTSP_CODEC_H264 };
+	struct rtsp_upper seen;
+	know_street(1);
+	draw_street();
+	add_noise(6);
+	for (int i = 0; i < 3; i++) {
+		box(20 * i, H - 40, 12, 30, 235);
+		cr_expect_eq(peek(encode_at(QP, 1)), i ? RTSP_STANDS : RTSP_ALIKE, "keyframe %d", i);
+		struct keyframe k = encode_at(QP, 1);
+		cr_assert(rtsp_decode(&picture, &shot, k.data, k.size));
+		rtsp_upper_of(&seen, &picture, RTSP_PICTURE_HEIGHT);
+		rtsp_familiar_saw(&f, &seen);
+		free(k.data);
+	}
 }
 
 Test(peek, says_nothing_of_too_few_rows_or_of_what_is_no_picture)

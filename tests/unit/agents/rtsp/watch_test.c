@@ -325,7 +325,7 @@ Test(watch, peeks_at_what_it_would_spare, .init = begin, .fini = finish)
 	answer(true, false, RTSP_ALIKE);
 	cr_expect(!c->looking && a.counters.spared == 1 && a.counters.peeks == 1);
 	cr_expect(!a.counters.looks && !a.counters.undecoded && !a.counters.suspicions);
-	cr_expect(c->peeked_at.us && !c->judged_at.us && !c->picture_at.us);
+	cr_expect(c->peeked_at.us && c->seen_at.us && !c->judged_at.us && !c->picture_at.us);
 	cr_expect_eq(c->impressions.good_at.us, good_at.us, "it is believed as before");
 	go_on(8);
 	cr_expect(a.counters.outcomes[RTSP_OUTCOME_PICTURE] == 1 && c->picture_at.us && !c->judged_at.us);
@@ -457,7 +457,7 @@ Test(watch, believes_longer_who_is_peeked_at, .init = begin, .fini = finish)
 	}
 }
 
-/* Beyond its trust nobody is spared unseen, however many wait. */
+/* Beyond the time that others are believed for nobody is spared unseen, however many wait. */
 Test(watch, peeks_always_at_whom_it_believes_for_longer, .init = begin, .fini = finish)
 {
 	open_one();

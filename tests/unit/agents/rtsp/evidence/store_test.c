@@ -295,6 +295,35 @@ Test(store, never_holds_more_than_its_quota, .init = begin, .fini = finish)
 	cr_expect_eq(memcmp(item.digest, again.digest, sizeof item.digest), 0);
 }
 
+/* A process told a picture for one alarm, or was about to, and was killed; the next makes the same one for that alarm and for two more. */
+Test(store, keeps_what_is_there_for_the_alarms_that_lack_it, .init = begin, .fini = finish)
+{
+	for (uint64_t alarm = 10; alarm <= 20; alarm += 10) {
+		bool told = alarm == 20;
+		char first[RTSP_ITEM_NAME_SIZE], name[RTSP_ITEM_NAME_SIZE];
+		struct rtsp_item item = put("cam-1", alarm, "frozen"), found;
+		rtsp_item_name(&item, first);
+		if (told)
+			cr_assert_eq(rtsp_store_settle(&store, RTSP_TELL_STORED, first, &err), 0);
+		for (int twice = 0; twice < 2; twice++) {
+			struct rtsp_item more = item_of("cam-1", alarm);
+			more.alarms[1] = more.alarms[2] = more.alarms[0];
+			more.alarms[1].seq++;
+			more.alarms[2].seq += 2;
+			more.alarms_count = 3;
+			cr_assert_eq(
+				rtsp_store_put(&store, &more, torap_bytes("frozen", 6), UINT64_MAX, &err), 0);
+			cr_expect_str_neq(rtsp_item_name(&more, name), first);
+			cr_assert_eq(rtsp_store_get(&store, RTSP_STAGE_PENDING, name, &found, &err), 0);
+			cr_expect(found.alarms_count == 2 && found.alarms[0].seq == alarm + 1 &&
+				  found.alarms[1].seq == alarm + 2);
+		}
+		cr_expect_eq(
+			rtsp_store_get(&store, RTSP_STAGE_PENDING, first, &found, &err), told ? -ENOENT : 0);
+	}
+	cr_expect_eq(store.files, 1);
+}
+
 /* No file may be longer than this: what a full disk says in the middle of a write. */
 static void limit_files(rlim_t most)
 {
