@@ -36,7 +36,9 @@ class Direction:
         return BUFFER if not self.rate else CHUNK if self.rate >= CHUNK else 1
 
     async def change(self, **values):
+        """What came by a link without a rate has passed before it gets one: else a packet of then would be carried for minutes, and nothing behind it."""
         async with self.changed:
+            await self.changed.wait_for(lambda: not self.queue or self.rate or self.frozen)
             vars(self).update(values)
             self.changed.notify_all()
 
