@@ -73,10 +73,10 @@ int broker_check(const struct broker_config *config, struct torap_error *err)
 
 /* Turns. */
 
-static void close_async(struct broker *b)
+static void close_commits(struct broker *b)
 {
 	if (b->commits_open)
-		uv_close((uv_handle_t *)&b->commits, NULL);
+		torap_wake_close(&b->commits, NULL);
 	b->commits_open = false;
 }
 
@@ -86,7 +86,7 @@ static void finish_stopping(struct broker *b)
 	if (b->own)
 		broker_own_turn(b->own);
 	if (!b->committer || torap_committer_waiting(b->committer) == 0)
-		close_async(b);
+		close_commits(b);
 }
 
 void broker_turn(struct broker *b)
@@ -113,9 +113,9 @@ void broker_turn(struct broker *b)
 	broker_own_turn(b->own);
 }
 
-static void on_commits(uv_async_t *async)
+static void on_commits(struct torap_wake *wake)
 {
-	struct broker *b = async->data;
+	struct broker *b = wake->poll.data;
 	if (torap_committer_collect(b->committer))
 		b->counts.collects++;
 	broker_turn(b);
@@ -124,7 +124,7 @@ static void on_commits(uv_async_t *async)
 static void wake(void *hint)
 {
 	struct broker *b = hint;
-	uv_async_send(&b->commits);
+	torap_wake_send(&b->commits);
 }
 
 static void tick_session(void *hint, struct broker_session *s)
@@ -324,10 +324,10 @@ static int load_rules(struct broker *b, struct torap_error *err)
 
 static int open_loop(struct broker *b, struct torap_error *err)
 {
-	int r = uv_async_init(&b->app->loop, &b->commits, on_commits);
+	int r = torap_wake_open(&b->commits, &b->app->loop, on_commits, err);
 	if (r)
-		return torap_errorf(err, r, "loop: %s", uv_strerror(r));
-	b->commits.data = b;
+		return r;
+	b->commits.poll.data = b;
 	b->commits_open = true;
 	r = uv_timer_init(&b->app->loop, &b->tick);
 	if (r)
@@ -437,6 +437,7 @@ struct broker *broker_destroy(struct broker *b)
 	if (!b)
 		return NULL;
 	b->committer = torap_committer_stop(b->committer);
+	torap_wake_finish(&b->commits);
 	b->retention = broker_retention_destroy(b->retention);
 	b->own = broker_own_destroy(b->own);
 	b->upstreams = broker_upstreams_destroy(b->upstreams);

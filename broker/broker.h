@@ -18,6 +18,7 @@
 #include "broker/rules.h"
 #include "broker/state.h"
 #include "conf/keys.h"
+#include "loop/wake.h"
 #include "wire/taxonomy.h"
 #include "zmtp/listener.h"
 
@@ -68,7 +69,7 @@ struct broker {
 	struct broker_listener *listener;
 	struct broker_upstreams *upstreams;
 	struct torap_http *http;
-	uv_async_t commits; /* the committer has something for us */
+	struct torap_wake commits; /* the committer has something for us */
 	uv_timer_t tick;
 	bool commits_open, tick_open, stopping;
 	bool trust_expired;   /* and the log knows */

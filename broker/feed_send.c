@@ -295,7 +295,7 @@ void broker_feed_pump(struct broker_feed *f)
 	while (blocked < waiting && !f->session->ended) {
 		if (steps++ == STEPS_MAX) {
 			broker_feed_ready(f);
-			uv_async_send(&f->broker->commits);
+			torap_wake_send(&f->broker->commits);
 			return;
 		}
 		struct broker_follow *w = pop(f);

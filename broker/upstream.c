@@ -77,7 +77,7 @@ static void on_message(void *hint, struct torap_zlink *link, const struct torap_
 		return;
 	broker_upstream_take(l, envelope, frames, count);
 	if (l->heard.due)
-		uv_async_send(&l->upstream->broker->commits); /* A turn, soon: one for many messages. */
+		torap_wake_send(&l->upstream->broker->commits); /* A turn, soon: one for many messages. */
 }
 
 static void on_change(void *hint, struct torap_zlink *link, enum torap_dial_state before)

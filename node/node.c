@@ -52,9 +52,9 @@ struct node_now node_now(const struct node *n)
 
 /* Turns and ticks. */
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(struct torap_wake *wake)
 {
-	const struct node *n = wake->data;
+	const struct node *n = wake->poll.data;
 	if (n->committer)
 		torap_committer_collect(n->committer);
 }
@@ -201,15 +201,18 @@ static void prune_repeats(struct node *n, struct node_now now)
 	free(entry);
 }
 
-static void init_handles(struct node *n)
+static int init_handles(struct node *n, struct torap_error *err)
 {
 	uv_loop_t *loop = &n->app->loop;
-	uv_async_init(loop, &n->wake, on_wake);
+	int r = torap_wake_open(&n->wake, loop, on_wake, err);
+	if (r)
+		return r;
 	uv_prepare_init(loop, &n->turn);
 	uv_timer_init(loop, &n->tick);
 	uv_timer_init(loop, &n->due);
-	n->wake.data = n->turn.data = n->tick.data = n->due.data = n;
+	n->wake.poll.data = n->turn.data = n->tick.data = n->due.data = n;
 	n->has_handles = true;
+	return 0;
 }
 
 int node_create(struct node **out, struct torap_app *app, struct node_config *config, struct torap_error *err)
@@ -225,8 +228,9 @@ int node_create(struct node **out, struct torap_app *app, struct node_config *co
 		free(n);
 		return r;
 	}
-	init_handles(n);
-	r = node_parts_create(n, now, err);
+	r = init_handles(n, err);
+	if (!r)
+		r = node_parts_create(n, now, err);
 	*out = n;
 	if (r)
 		return r;
@@ -255,7 +259,8 @@ static void close_all(struct node *n)
 	torap_http_close(n->http);
 	n->http = NULL;
 	if (n->has_handles) {
-		uv_close((uv_handle_t *)&n->wake, NULL);
+		torap_wake_close(&n->wake, NULL);
+		torap_wake_finish(&n->wake);
 		uv_close((uv_handle_t *)&n->turn, NULL);
 		uv_close((uv_handle_t *)&n->tick, NULL);
 		uv_close((uv_handle_t *)&n->due, NULL);

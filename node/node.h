@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "conf/keys.h"
 #include "loop/app.h"
+#include "loop/wake.h"
 #include "node/config.h"
 #include "node/event.h"
 #include "node/room.h"
@@ -57,7 +58,7 @@ struct node {
 	struct node_intake *intake;
 	struct torap_http *http;
 
-	uv_async_t wake;
+	struct torap_wake wake;
 	uv_prepare_t turn;
 	uv_timer_t tick, due;
 	bool has_handles;

@@ -246,7 +246,7 @@ static void tell_now(void *hint, struct node_now *out)
 static void on_commit(void *hint)
 {
 	struct node *n = hint; /* On the committer's thread. */
-	uv_async_send(&n->wake);
+	torap_wake_send(&n->wake);
 }
 
 /* Starting. */

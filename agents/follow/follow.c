@@ -65,9 +65,9 @@ void follow_acknowledge(struct follow *f)
 
 /* The loop. */
 
-static void on_committed(uv_async_t *async)
+static void on_committed(struct torap_wake *wake)
 {
-	struct follow *f = async->data;
+	struct follow *f = wake->poll.data;
 	torap_committer_collect(f->committer);
 	if (f->closing)
 		return;
@@ -80,7 +80,7 @@ static void on_committed(uv_async_t *async)
 static void wake(void *hint)
 {
 	struct follow *f = hint;
-	uv_async_send(&f->committed);
+	torap_wake_send(&f->committed);
 }
 
 static void store_heads(struct follow *f)
@@ -348,7 +348,8 @@ static void on_output_closed(void *hint)
 	f->committer = torap_committer_stop(f->committer);
 	f->kv = torap_kv_close(f->kv);
 	f->closing_parts = 2;
-	uv_close((uv_handle_t *)&f->committed, on_handle_closed);
+	torap_wake_close(&f->committed, on_handle_closed);
+	torap_wake_finish(&f->committed);
 	uv_close((uv_handle_t *)&f->second, on_handle_closed);
 }
 
@@ -398,9 +399,13 @@ int follow_open(
 		free(f);
 		return r;
 	}
-	r = uv_async_init(loop, &f->committed, on_committed);
-	assert(r == 0); /* no descriptors left at the very start */
-	f->committed.data = f;
+	r = torap_wake_open(&f->committed, loop, on_committed, err);
+	if (r) {
+		torap_zmtp_turn_close(f->turns);
+		free(f);
+		return r;
+	}
+	f->committed.poll.data = f;
 	uv_timer_init(loop, &f->second);
 	f->second.data = f;
 	uv_timer_start(&f->second, on_second, SECOND_MS, SECOND_MS);

@@ -7,6 +7,7 @@
 #include "agents/follow/store.h"
 #include "agents/follow/streams.h"
 #include "loop/http.h"
+#include "loop/wake.h"
 #include "loop/zlink.h"
 #include "store/committer.h"
 
@@ -37,7 +38,7 @@ struct follow {
 	struct torap_committer *committer;
 	struct follow_shelf shelf;
 	struct follow_full full;
-	uv_async_t committed;
+	struct torap_wake committed;
 	uv_timer_t second;
 	struct torap_http *http;
 	struct follow_output *output;

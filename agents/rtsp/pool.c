@@ -10,6 +10,7 @@
 #include "agents/rtsp/peek.h"
 #include "base/error.h"
 #include "loop/app.h"
+#include "loop/wake.h"
 
 enum {
 	THREADS_MAX = 64,
@@ -36,7 +37,7 @@ struct rtsp_pool {
 
 	unsigned threads_count;
 	pthread_t threads[THREADS_MAX];
-	uv_async_t wake;
+	struct torap_wake wake;
 	unsigned waiting; /* the loop's, as all below */
 	size_t bytes;
 	uint64_t busy_us;
@@ -123,15 +124,15 @@ static void *work(void *hint)
 		pthread_mutex_lock(&p->lock);
 		push(&p->done, l);
 		pthread_mutex_unlock(&p->lock);
-		uv_async_send(&p->wake);
+		torap_wake_send(&p->wake);
 	}
 	free(picture);
 	return NULL;
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(struct torap_wake *wake)
 {
-	struct rtsp_pool *p = wake->data;
+	struct rtsp_pool *p = wake->poll.data;
 	pthread_mutex_lock(&p->lock);
 	struct rtsp_look *l = take_all(&p->done);
 	pthread_mutex_unlock(&p->lock);
@@ -168,12 +169,12 @@ int rtsp_pool_open(struct rtsp_pool **out, uv_loop_t *loop, unsigned threads, vo
 	p->on_done = on_done;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
-	p->wake.data = p;
-	int r = uv_async_init(loop, &p->wake, on_wake);
+	int r = torap_wake_open(&p->wake, loop, on_wake, err);
 	if (r) {
 		free(p);
-		return torap_errorf(err, r, "cannot wake the loop: %s", uv_strerror(r));
+		return r;
 	}
+	p->wake.poll.data = p;
 	while (p->threads_count < threads && p->threads_count < THREADS_MAX) {
 		r = pthread_create(&p->threads[p->threads_count], NULL, work, p);
 		if (r) {
@@ -257,5 +258,6 @@ void rtsp_pool_close(struct rtsp_pool *p)
 	for (unsigned i = 0; i < p->threads_count; i++)
 		pthread_join(p->threads[i], NULL);
 	p->threads_count = 0;
-	uv_close((uv_handle_t *)&p->wake, on_closed);
+	torap_wake_close(&p->wake, on_closed);
+	torap_wake_finish(&p->wake);
 }

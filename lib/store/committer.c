@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static void hand_back(struct torap_committer *c, struct torap_commit_jobs *jobs)
 {
 	pthread_mutex_lock(&c->mutex);
 	torap_commit_jobs_append(&c->finished, jobs);
-	pthread_cond_signal(&c->landed);
 	pthread_mutex_unlock(&c->mutex);
+	pthread_cond_signal(&c->landed);
 	c->wake(c->hint);
 }
 
@@ -57,8 +58,10 @@ static void run_group(struct torap_committer *c, struct torap_commit_jobs *list)
 	struct torap_error err;
 	live_or_die(torap_commit_group_begin(&group, c->kv, list, &err), &err);
 	bool told = group.told;
-	if (told)
+	if (told) {
 		hand_back(c, &group.jobs);
+		sched_yield(); /* The loop often waits for this processor, also when another is idle; the commit can wait. */
+	}
 	live_or_die(torap_commit_group_end(&group, &err), &err);
 	if (!told)
 		hand_back(c, &group.jobs);
@@ -139,8 +142,9 @@ void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *
 	assert(!c->stopping);
 	torap_commit_jobs_push(job->urgent ? &c->urgent : &c->queue, job);
 	c->waiting++;
+	pthread_mutex_unlock(
+		&c->mutex); /* First: else the thread that is woken stops at once, for the mutex. */
 	pthread_cond_signal(&c->submitted);
-	pthread_mutex_unlock(&c->mutex);
 }
 
 size_t torap_committer_collect(struct torap_committer *c)

@@ -4,7 +4,7 @@
  * commit follows.  So of two jobs the later may be done first if it is urgent and the other is not: who needs an order keeps to one kind.
  *
  * The loop submits jobs; the thread takes all that wait, runs each job's `apply` in one transaction, commits (one flush for all),
- * and hands them back; `wake` is called on the committer's thread when finished jobs wait (use uv_async_send), and the loop then
+ * and hands them back; `wake` is called on the committer's thread when finished jobs wait (use torap_wake_send()), and the loop then
  * calls torap_committer_collect(), which runs each `done` on the loop, in the order of submission (of either kind).  What is submitted while a
  * commit runs waits for the next; so does what lies beyond 32 MiB of changes, so that memory stays bounded.
  *

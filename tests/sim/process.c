@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "loop/app.h"
 #include "loop/clock.h"
+#include "loop/wake.h"
 
 enum { PASSES = 4, WORK_US_MAX = 20000 };
 
@@ -23,7 +24,7 @@ struct sim_handle {
 	bool due; /* of a waker */
 	union {
 		uv_timer_cb timer;
-		uv_async_cb waker;
+		void (*waker)(struct torap_wake *wake);
 		void (*closed)(void *hint);
 	} on;
 	uv_work_cb work;
@@ -73,19 +74,30 @@ static void sweep(struct sim_process *p)
 
 /* --- libuv --- */
 
-int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb on)
+int torap_wake_open(struct torap_wake *w, uv_loop_t *loop, void (*on_wake)(struct torap_wake *wake),
+	struct torap_error *err)
 {
-	async->loop = loop;
-	add(process_of(loop), WAKER, async)->on.waker = on;
+	(void)err;
+	w->poll.loop = loop;
+	add(process_of(loop), WAKER, &w->poll)->on.waker = on_wake;
 	return 0;
 }
 
-int uv_async_send(uv_async_t *async)
+void torap_wake_send(struct torap_wake *w)
 {
-	struct sim_handle *h = find(process_of(async->loop), async);
+	struct sim_handle *h = find(process_of(w->poll.loop), &w->poll);
 	if (h)
 		h->due = true;
-	return 0;
+}
+
+void torap_wake_close(struct torap_wake *w, uv_close_cb on_closed)
+{
+	uv_close((uv_handle_t *)&w->poll, on_closed);
+}
+
+void torap_wake_finish(struct torap_wake *w)
+{
+	(void)w;
 }
 
 int uv_timer_init(uv_loop_t *loop, uv_timer_t *timer)
