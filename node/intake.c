@@ -122,6 +122,7 @@ static void set_camera(Torap__AgentRows__Row *row, const struct node_device *d)
 	if (!*d->camera.purpose)
 		return;
 	row->url = (char *)d->camera.url;
+	row->sub_url = (char *)d->camera.sub_url;
 	row->profile = (char *)d->camera.profile;
 	row->mode = (char *)d->camera.mode;
 	row->term_us = d->camera.term.us;

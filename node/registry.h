@@ -81,6 +81,7 @@ struct node_consent_terms {
 struct node_camera {
 	const char
 		*url; /* rtsp:// or rtsps://, without user and password; "" for other protocols than rtsp */
+	const char *sub_url; /* the same, of a smaller stream of the same lens; "": there is none */
 	const char *
 		profile; /* of its site, in the agent's files: what is asked of its picture; "": the default */
 	const char *mode; /* "held", "sampled", or "": as the agent's configuration says */

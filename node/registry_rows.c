@@ -38,6 +38,7 @@ const struct node_csv_column node_device_columns[NODE_DEVICE_COLUMNS] = {
 	[NODE_DEVICE_STREET] = { "street", false },
 	[NODE_DEVICE_RECORDING] = { "recording", false },
 	[NODE_DEVICE_URL] = { "url", false },
+	[NODE_DEVICE_SUB_URL] = { "sub_url", false },
 	[NODE_DEVICE_PROFILE] = { "profile", false },
 	[NODE_DEVICE_MODE] = { "mode", false },
 	[NODE_DEVICE_PURPOSE] = { "purpose", false },
@@ -275,18 +276,27 @@ static const char *read_right(struct reading *r, unsigned column)
 	return text;
 }
 
-static const char *read_url(struct reading *r, const char *protocol)
+static const char *read_url(struct reading *r, unsigned column, bool is_rtsp)
 {
-	const char *url = read_text(r, NODE_DEVICE_URL, NODE_REGISTRY_URL_MAX);
-	bool needed = strcmp(protocol, "rtsp") == 0;
-	if (!*url && needed)
-		REFUSE(r, NODE_DEVICE_URL, "is empty: a device of rtsp needs one");
-	if (*url && !needed)
-		REFUSE(r, NODE_DEVICE_URL, "only a device of rtsp has one");
+	const char *url = read_text(r, column, NODE_REGISTRY_URL_MAX);
+	if (*url && !is_rtsp)
+		REFUSE(r, column, "only a device of rtsp has one");
 	const char *fault = *url ? node_camera_url_fault(url) : NULL;
 	if (fault)
-		REFUSE(r, NODE_DEVICE_URL, "%s", fault); /* never the URL itself: it may hold a password */
+		REFUSE(r, column, "%s", fault); /* never the URL itself: it may hold a password */
 	return url;
+}
+
+static void read_urls(struct reading *r, const char *protocol, struct node_camera *out)
+{
+	bool is_rtsp = strcmp(protocol, "rtsp") == 0;
+	out->url = read_url(r, NODE_DEVICE_URL, is_rtsp);
+	out->sub_url = read_url(r, NODE_DEVICE_SUB_URL, is_rtsp);
+	if (!*out->url && is_rtsp)
+		REFUSE(r, NODE_DEVICE_URL, "is empty: a device of rtsp needs one");
+	if (*out->url && strcmp(out->url, out->sub_url) == 0)
+		REFUSE(r, NODE_DEVICE_SUB_URL,
+			"is the same as url: it is for a smaller stream of the camera");
 }
 
 static const char *read_mode(struct reading *r)
@@ -300,9 +310,8 @@ static const char *read_mode(struct reading *r)
 /* `owner` and the like may stand for any device; they are asked of a camera. */
 static void read_camera(struct reading *r, const char *protocol, struct node_camera *out)
 {
-	*out = (struct node_camera){ .url = read_url(r, protocol),
-		.profile = read_name(r, NODE_DEVICE_PROFILE),
-		.mode = read_mode(r) };
+	*out = (struct node_camera){ .profile = read_name(r, NODE_DEVICE_PROFILE), .mode = read_mode(r) };
+	read_urls(r, protocol, out);
 	read_time(r, NODE_DEVICE_SINCE, &out->since);
 	read_time(r, NODE_DEVICE_AIMED, &out->aimed);
 	if (!is_camera(protocol)) {

@@ -42,6 +42,7 @@ struct kit_row {
 	const char *key_name; /* which of the agent's own secrets belongs to the device; "": none */
 	/* Of cameras only; else "" and 0. */
 	const char *url;     /* without user and password */
+	const char *sub_url; /* of a smaller stream of the same lens; "": none */
 	const char *profile; /* "": the default */
 	const char *mode;    /* "held", "sampled", "": as configured */
 	int64_t term_us;     /* until when it may be watched; 0: no term */

@@ -42,6 +42,7 @@ struct kit_row *kit_rows_list(const struct kit_rows *r)
 				.code_page = row->code_page,
 				.key_name = row->key_name,
 				.url = row->url,
+				.sub_url = row->sub_url,
 				.profile = row->profile,
 				.mode = row->mode,
 				.term_us = row->term_us,

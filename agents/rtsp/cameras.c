@@ -59,7 +59,7 @@ static const char *put(char **at, const char *text)
 
 static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 {
-	const char *texts[] = { row->address, row->url, row->profile, row->key_name, row->site,
+	const char *texts[] = { row->address, row->url, row->sub_url, row->profile, row->key_name, row->site,
 		row->switch_name, row->recorder, row->street, *row->device ? row->device : row->address };
 	size_t size = 0;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -71,6 +71,7 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 	c->text = text;
 	c->address = put(&at, row->address);
 	c->url = put(&at, row->url);
+	c->sub_url = put(&at, row->sub_url);
 	c->profile_name = put(&at, row->profile);
 	c->key_name = put(&at, row->key_name);
 	c->site = put(&at, row->site);
@@ -95,12 +96,14 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 static bool is_camera(const struct kit_row *row)
 {
 	struct rtsp_url url;
-	return strlen(row->address) <= TORAP_ADDRESS_MAX && rtsp_url_parse(&url, row->url);
+	return strlen(row->address) <= TORAP_ADDRESS_MAX && rtsp_url_parse(&url, row->url) &&
+	       (!*row->sub_url || rtsp_url_parse(&url, row->sub_url));
 }
 
 static bool same_session(const struct rtsp_camera *c, const struct kit_row *row, bool held)
 {
-	return strcmp(c->url, row->url) == 0 && strcmp(c->key_name, row->key_name) == 0 &&
+	return strcmp(c->url, row->url) == 0 && strcmp(c->sub_url, row->sub_url) == 0 &&
+	       strcmp(c->key_name, row->key_name) == 0 &&
 	       c->held == (*row->mode ? strcmp(row->mode, "held") == 0 : held);
 }
 

@@ -30,7 +30,8 @@ enum rtsp_why_not { /* it is not watched */
 struct rtsp_camera {
 	uint64_t number; /* 0: the slot is free */
 	char *text;      /* owned: all strings below */
-	const char *address, *url, *profile_name, *key_name, *site, *switch_name, *recorder, *street, *device;
+	const char *address, *url, *sub_url, *profile_name, *key_name, *site, *switch_name, *recorder,
+		*street, *device;
 	uint32_t region;                    /* KATO */
 	uint16_t facility;                  /* with the region its events' class */
 	bool private_owner;                 /* no event of another device may name it */
@@ -61,6 +62,7 @@ struct rtsp_camera {
 	/* The session that is open. */
 	struct rtsp_stream *stream;
 	bool glance;                   /* it is, or was, no more than that */
+	bool sub;                      /* it is, or was, of the smaller stream */
 	bool looking;                  /* a keyframe is with a worker */
 	struct rtsp_impression peeked; /* of that keyframe, if it is only peeked at */
 	bool clock_asked;              /* sampled: this look or the next is to wait for the camera's clock */

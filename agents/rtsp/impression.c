@@ -105,7 +105,8 @@ void rtsp_impressions_decode(struct rtsp_impressions *of, const struct rtsp_impr
 void rtsp_impressions_judged(struct rtsp_impressions *of, const struct rtsp_verdict *verdict,
 	const struct rtsp_profile *profile, struct torap_mono at)
 {
-	bool rate_unknown = profile->rate_min_mhz && verdict->unknown & rtsp_fault_bit(RTSP_WRONG_RATE);
+	bool rate_unknown =
+		profile->rate_min_mhz && !verdict->sub && verdict->unknown & rtsp_fault_bit(RTSP_WRONG_RATE);
 	bool beyond_doubt = verdict->sight == RTSP_GOOD && !verdict->faults && !rate_unknown &&
 			    !verdict->learning && !verdict->first && !verdict->unchanged_us;
 	of->good_at.us = beyond_doubt ? at.us : 0;

@@ -29,8 +29,10 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 	const struct rtsp_counters *c = &a->counters;
 	torap_metric_one(body, "torap_rtsp_looks_total", "counter", "Keyframes that were decoded, or tried.",
 		(double)c->looks);
-	torap_metric_one(body, "torap_rtsp_undecoded_total", "counter",
-		"Of these, such that cannot be decoded.", (double)c->undecoded);
+	torap_metric_one(body, "torap_rtsp_sub_looks_total", "counter",
+		"Of these, such of a camera's smaller stream.", (double)c->sub_looks);
+	torap_metric_one(body, "torap_rtsp_undecoded_total", "counter", "Looks at what cannot be decoded.",
+		(double)c->undecoded);
 	torap_metric_one(body, "torap_rtsp_spared_total", "counter",
 		"Keyframes that were not decoded, or only peeked at: the workers were behind, and they are like the last that was good.",
 		(double)c->spared);
@@ -140,6 +142,8 @@ static json_t *camera_json(const struct rtsp_camera *c, struct torap_wall now)
 			    : c->stream ? rtsp_step_name(rtsp_stream_session(c->stream)->step)
 					: "between";
 	json_object_set_new(camera, "state", json_string(state));
+	if (*c->sub_url && c->tried)
+		json_object_set_new(camera, "stream", json_string(c->sub ? "sub" : "main"));
 	if (c->tried)
 		json_object_set_new(camera, "outcome", json_string(rtsp_outcome_name(c->outcome)));
 	if (c->status)

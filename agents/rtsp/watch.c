@@ -24,8 +24,9 @@ enum {
 	RATE_FRAMES = 8,
 	RATE_US = 1 * TORAP_US_PER_S,
 	ADVANCE_US = 5 * TORAP_US_PER_S,
-	CLOCK_LOOKS = 60,       /* of so many looks one waits for the camera's clock */
-	CLOCK_WRONG_LOOKS = 10, /* while it is wrong */
+	WHOLE_LOOKS =
+		60, /* of so many looks one waits for the camera's clock, and sees the stream that is recorded */
+	WHOLE_WRONG_LOOKS = 10, /* while these are wrong */
 	CLOCK_US =
 		6 *
 		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
@@ -114,7 +115,7 @@ static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
 		randombytes_random(), torap_app_mono());
 	if (!failed && c->asked) /* meanwhile: of a glance, or a keyframe that was spared */
 		rtsp_schedule_soon(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
-	if (c->wish && c->glance) /* nobody tried for a picture yet */
+	if (c->wish && (c->glance || c->sub)) /* nobody tried for a picture yet */
 		rtsp_schedule_hurry(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
 	else if (c->wish)
 		rtsp_evidence_concluded(a->evidence, c, failed);
@@ -148,6 +149,29 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 	next_turn(a, c, failed);
 }
 
+/* A look is over before most cameras say what their clock shows; now and then one waits for that.  So it is with what the smaller stream does not
+ * show.  And each look does while the fault is suspected, or that it is over. */
+static bool wants_word_of(const struct rtsp_camera *c, enum rtsp_fault fault)
+{
+	const struct rtsp_trouble *t = &c->health.troubles[fault];
+	unsigned looks = t->open ? WHOLE_WRONG_LOOKS : WHOLE_LOOKS;
+	return (c->sessions + rtsp_camera_slot(c)) % looks == 1 || (t->open ? t->good : t->bad);
+}
+
+/* And while the clock of others of its group is wrong. */
+static bool wants_clock(const struct rtsp_camera *c)
+{
+	return c->clock_asked || wants_word_of(c, RTSP_WRONG_CLOCK);
+}
+
+/* Does the smaller stream do?  Everything is judged on 160×90 values of either.  Not for evidence, and not to see whether what
+ * is recorded has its size and rate. */
+static bool does_with_sub(const struct rtsp_camera *c)
+{
+	return *c->sub_url && !c->held && !c->wish && !c->asked && !wants_clock(c) &&
+	       !wants_word_of(c, RTSP_WRONG_SIZE) && !wants_word_of(c, RTSP_WRONG_RATE);
+}
+
 static bool is_glance(const struct rtsp_agent *a, const struct rtsp_camera *c)
 {
 	return rtsp_schedule_glances(&a->schedule, rtsp_camera_slot(c)) && !c->held && !c->wish &&
@@ -165,7 +189,6 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 		*c->key_name ? rtsp_credentials_find(&a->credentials, c->key_name) : NULL;
 	struct rtsp_stream_options options = {
 		.number = c->number,
-		.url = c->url,
 		.user = who ? who->user : "",
 		.password = who ? who->password : "",
 		.transport = a->config.transport,
@@ -174,6 +197,8 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 	};
 	c->glance = options.glance;
 	c->sessions += !c->glance;
+	c->sub = !c->glance && does_with_sub(c);
+	options.url = c->sub ? c->sub_url : c->url;
 	c->looking = c->over = false;
 	c->undecoded = 0;
 	c->spared_at.us = 0;
@@ -210,16 +235,6 @@ static struct rtsp_camera *camera_of(struct rtsp_agent *a, const struct rtsp_str
 {
 	struct rtsp_camera *c = rtsp_cameras_find(&a->cameras, rtsp_stream_number(s));
 	return c && c->stream == s ? c : NULL;
-}
-
-/* A look is over before most cameras say what their clock shows; now and then one waits for that, and each while it is suspected to be
- * wrong, or to be right again, or while others of its group are. */
-static bool wants_clock(const struct rtsp_camera *c)
-{
-	const struct rtsp_trouble *clock = &c->health.troubles[RTSP_WRONG_CLOCK];
-	unsigned looks = clock->open ? CLOCK_WRONG_LOOKS : CLOCK_LOOKS;
-	return (c->sessions + rtsp_camera_slot(c)) % looks == 1 || c->clock_asked ||
-	       (clock->open ? clock->good : clock->bad);
 }
 
 /* Something depends on its verdict: a picture for an alarm, an outage that asks how this one is, a fault that begins, lasts or ends. */
@@ -309,7 +324,7 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 	struct rtsp_camera *c = camera_of(a, s);
 	if (!c)
 		return;
-	if (c->wish)
+	if (c->wish && !c->sub)
 		rtsp_evidence_keyframe(a->evidence, c, take);
 	/* Of this session one is, or was, looked at: this was assembled for the wish alone. */
 	if (c->looking || c->shown || c->spared_at.us) {
@@ -317,6 +332,7 @@ void rtsp_watch_keyframe(void *hint, struct rtsp_stream *s, struct rtsp_keyframe
 		return;
 	}
 	take->shot.session = c->sessions;
+	take->shot.sub = c->sub;
 	struct treatment t = treat(a, c, take);
 	if (!t.spared && !rtsp_pool_peek(a->pool, c->number, &take->shot, &take->data, t.part, c->familiar)) {
 		a->counters.skipped++;
@@ -474,6 +490,7 @@ static void count_look(struct rtsp_counters *counters, const struct rtsp_look *l
 	counters->peeks += look->part > 0;
 	counters->suspicions += look->part && !look->alike;
 	counters->looks += !look->alike;
+	counters->sub_looks += !look->alike && look->shot.sub;
 	counters->undecoded += !look->alike && !look->decoded;
 }
 

@@ -33,7 +33,7 @@ int torap_wake_open(struct torap_wake *w, uv_loop_t *loop, void (*on_wake)(struc
 		return torap_errorf(err, r, "cannot wake the loop: %s", uv_strerror(r));
 	}
 	r = uv_poll_start(&w->poll, UV_READABLE, on_readable);
-	assert(r == 0); /* The descriptor is watched already. */
+	assert(r == 0); /* It can only be told that somebody else watches the descriptor. */
 	w->on_wake = on_wake;
 	return 0;
 }
@@ -56,4 +56,5 @@ void torap_wake_finish(struct torap_wake *w)
 	if (w->on_wake)
 		close(w->fd);
 	w->on_wake = NULL;
+	w->fd = -1; /* Whoever sends all the same hits no stranger's descriptor. */
 }

@@ -25,5 +25,5 @@ int torap_wake_open(struct torap_wake *w, uv_loop_t *loop, void (*on_wake)(struc
 void torap_wake_send(struct torap_wake *w);
 /* On the loop.  What is sent from now on is heard by nobody.  on_closed, which may be NULL, is given `poll`. */
 void torap_wake_close(struct torap_wake *w, uv_close_cb on_closed);
-/* When it is closed, and nobody sends any more.  Nothing, for one that is all zero. */
+/* From torap_wake_close() on, when nobody sends any more.  Nothing, for one that is all zero. */
 void torap_wake_finish(struct torap_wake *w);

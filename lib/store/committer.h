@@ -37,7 +37,7 @@ struct torap_commit_job {
 
 int torap_committer_start(struct torap_committer **out, struct torap_kv *kv, void (*wake)(void *hint),
 	void *hint, struct torap_error *err);
-/* Any thread.  Takes a job whose memory the caller keeps alive until `done`. */
+/* Any thread, as long as it comes back before torap_committer_stop() is called.  Takes a job whose memory the caller keeps alive until `done`. */
 void torap_committer_submit(struct torap_committer *c, struct torap_commit_job *job);
 /* Loop only.  Runs `done` of all finished jobs.  Returns how many. */
 size_t torap_committer_collect(struct torap_committer *c);

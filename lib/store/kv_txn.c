@@ -57,8 +57,8 @@ static void go_ahead(struct torap_kv *kv, bool ahead)
 	pthread_mutex_lock(&kv->mutex);
 	atomic_store(&kv->ahead, ahead);
 	kv->times_ahead += ahead;
-	pthread_cond_broadcast(&kv->level);
 	pthread_mutex_unlock(&kv->mutex);
+	pthread_cond_broadcast(&kv->level);
 }
 
 void torap_kv_begin(struct torap_kv_txn *txn, struct torap_kv *kv, bool write)

@@ -50,7 +50,8 @@ struct fake_node {
 	struct fake_seen *seen; /* FAKE_SEEN_MAX */
 	unsigned seen_count;
 	unsigned durable, duplicate, refused;
-	const char *row_address, *row_key_name, *row_code_page, *row_url; /* one registry row; NULL: none */
+	const char *row_address, *row_key_name, *row_code_page, *row_url,
+		*row_sub_url; /* one registry row; NULL: none */
 };
 
 static inline bool fake_node_open(struct fake_node *n, const char *endpoint)
@@ -95,6 +96,7 @@ static inline void fake_node_send_rows(struct fake_node *n)
 		row.key_name = (char *)(n->row_key_name ? n->row_key_name : "");
 		row.code_page = (char *)(n->row_code_page ? n->row_code_page : "");
 		row.url = (char *)(n->row_url ? n->row_url : "");
+		row.sub_url = (char *)(n->row_sub_url ? n->row_sub_url : "");
 		if (n->row_url) {
 			row.mode = (char *)"held";
 			row.term_us = 1798761600000000;

@@ -171,6 +171,7 @@ static void open_cameras(void)
 		rows[i] = (struct kit_row){ .address = names[i],
 			.device = names[i],
 			.url = "rtsp://c/1",
+			.sub_url = "",
 			.key_name = "",
 			.profile = "",
 			.site = "school",

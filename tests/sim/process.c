@@ -72,20 +72,24 @@ static void sweep(struct sim_process *p)
 	}
 }
 
-/* --- libuv --- */
+/* --- libuv, and the loop's wakes --- */
 
 int torap_wake_open(struct torap_wake *w, uv_loop_t *loop, void (*on_wake)(struct torap_wake *wake),
 	struct torap_error *err)
 {
 	(void)err;
 	w->poll.loop = loop;
+	w->on_wake = on_wake;
 	add(process_of(loop), WAKER, &w->poll)->on.waker = on_wake;
 	return 0;
 }
 
 void torap_wake_send(struct torap_wake *w)
 {
-	struct sim_handle *h = find(process_of(w->poll.loop), &w->poll);
+	struct sim_process *p = process_of(w->poll.loop);
+	struct sim_handle *h = find(p, &w->poll);
+	if (!w->on_wake)
+		sim_fail(p->world, "%s: wakes a loop that it has finished with", p->name);
 	if (h)
 		h->due = true;
 }
@@ -97,7 +101,10 @@ void torap_wake_close(struct torap_wake *w, uv_close_cb on_closed)
 
 void torap_wake_finish(struct torap_wake *w)
 {
-	(void)w;
+	struct sim_process *p = w->on_wake ? process_of(w->poll.loop) : NULL;
+	if (p && find(p, &w->poll))
+		sim_fail(p->world, "%s: has not closed what it has finished with", p->name);
+	w->on_wake = NULL;
 }
 
 int uv_timer_init(uv_loop_t *loop, uv_timer_t *timer)

@@ -1,6 +1,6 @@
 /* process.h: a real process of ours inside the simulator: its loop, its clocks, its store, its sockets, and the moment of its death.
  *
- * The code of the process is linked as it is.  What it calls below itself is here: libuv's timers, wakers and workers (process.c), LMDB as
+ * The code of the process is linked as it is.  What it calls below itself is here: libuv's timers and workers, the loop's wakes (process.c), LMDB as
  * tables in memory (lmdb.c), the store's other files (store_files.c), the committer without its thread (committer.c), ZeroMQ as lines of net.c
  * (socket.c).  Whatever the process
  * does begins in sim_process_step(); `sim_here` is the one that runs. */

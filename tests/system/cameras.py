@@ -148,14 +148,14 @@ limits: {{ connect: 2s, answer: 2s, first: 4s, stall: 3s{limits} }}
 
     def write_registry(self, cameras):
         self.fed.write(self.node.name + ".sites.csv", f"id,name,facility,region,owner_kind\nschool,School,school,{self.node.region},public\n")
-        head = "id,site,protocol,address,purpose,legal_basis,owner,url,key_name,mode,term,switch,recorder,street,supervision"
+        head = "id,site,protocol,address,purpose,legal_basis,owner,url,key_name,mode,term,switch,recorder,street,supervision,sub_url"
         rows = ""
         for address, (url, columns) in cameras.items():
             more = {"term": "2099-01-01", **columns}
             rows += f"{address},school,rtsp,{address},test,test,test,{url}," + ",".join(
-                more.get(c, "") for c in ("key_name", "mode", "term", "switch", "recorder", "street", "supervision")) + "\n"
+                more.get(c, "") for c in ("key_name", "mode", "term", "switch", "recorder", "street", "supervision", "sub_url")) + "\n"
         for account in self.panels:
-            rows += f"panel-{account},school,dc09,{account}" + "," * 11 + "\n"
+            rows += f"panel-{account},school,dc09,{account}" + "," * 12 + "\n"
         self.fed.write(self.node.name + ".devices.csv", f"{head}\n{rows}")
 
     def start(self):

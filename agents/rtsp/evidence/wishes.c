@@ -28,12 +28,12 @@ struct rtsp_wish {
 
 /* Wishes. */
 
-/* The camera's next keyframe, or its turn now. */
+/* The camera's next keyframe, or its turn now; it has that anyway when it is looked at by its smaller stream, which is soon over. */
 static void press(struct rtsp_evidence *e, struct rtsp_camera *c, struct torap_mono now)
 {
-	if (c->stream)
+	if (c->stream && !c->sub)
 		rtsp_stream_want(c->stream, true);
-	else if (torap_mono_reached(c->wish->again, now))
+	else if (!c->stream && torap_mono_reached(c->wish->again, now))
 		rtsp_schedule_hurry(&e->agent->schedule, rtsp_camera_slot(c), now);
 }
 

@@ -330,9 +330,11 @@ static uint32_t judge_stream(
 	struct rtsp_verdict *out, const struct rtsp_shot *s, const struct rtsp_profile *p)
 {
 	uint32_t faults = 0;
-	if (s->width < p->width_min || s->height < p->height_min)
+	if (s->sub)
+		out->unknown |= rtsp_fault_bit(RTSP_WRONG_SIZE);
+	else if (s->width < p->width_min || s->height < p->height_min)
 		faults |= rtsp_fault_bit(RTSP_WRONG_SIZE);
-	if (!s->rate_mhz)
+	if (s->sub || !s->rate_mhz)
 		out->unknown |= rtsp_fault_bit(RTSP_WRONG_RATE);
 	else if (s->rate_mhz < p->rate_min_mhz)
 		faults |= rtsp_fault_bit(RTSP_WRONG_RATE);
@@ -378,6 +380,7 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.width = m->shot.width,
 		.height = m->shot.height,
 		.rate_mhz = m->shot.rate_mhz,
+		.sub = m->shot.sub,
 	};
 	struct bench b = { .out = out,
 		.sight = sight,

@@ -14,11 +14,12 @@ struct rtsp_verdict {
 	enum rtsp_fault sight; /* RTSP_GOOD, or RTSP_BLACK to RTSP_FROZEN */
 	uint32_t faults;       /* bits of all faults of this picture: rtsp_fault_bit(); 0: good */
 	uint32_t
-		unknown; /* bits of those of which it says nothing: too short a look, no word of the camera's clock */
+		unknown; /* bits of those of which it says nothing: too short a look, no word of the camera's clock, its smaller stream */
 	enum rtsp_cause cause; /* of `sight` */
 	bool learning;         /* the baseline is too young: defocused and moved are not judged */
 	bool stuck;            /* frozen: its timestamps do not advance either */
 	bool first;            /* nothing was seen before it that it could be compared with */
+	bool sub;              /* of the smaller stream, of which neither size nor rate is asked */
 
 	/* Measurements: what a report tells. */
 	float mean, deviation, noise, dark, bright, flat, relief, steps;

@@ -37,6 +37,7 @@ struct rtsp_shot {
 	uint32_t rtp_time;
 	uint32_t rate_mhz; /* thousandths of frames a second, measured or announced; 0: unknown */
 	enum rtsp_codec codec;
+	bool sub; /* of the camera's smaller stream: its size and rate are not what is asked of the camera */
 	uint16_t width, height; /* of the full picture; rtsp_picture_from_luma() fills them */
 };
 

@@ -225,13 +225,15 @@ Test(registry, refuses_a_camera_where_people_wash)
 Test(registry, knows_by_which_right_a_camera_watches)
 {
 	struct node_registry *r = parsed(SITES,
-		"id,site,protocol,address,url,profile,mode,purpose,legal_basis,owner,term,switch,recorder,recording,street,since,aimed\n"
-		"a,school-1,rtsp,cam-1,rtsp://10.0.0.1:554/1?ch=2,school,held,Охрана входа,Закон 5,"
+		"id,site,protocol,address,url,sub_url,profile,mode,purpose,legal_basis,owner,term,switch,recorder,recording,street,since,aimed\n"
+		"a,school-1,rtsp,cam-1,rtsp://10.0.0.1:554/1?ch=2,rtsp://10.0.0.1:554/1?ch=3,school,held,Охрана входа,Закон 5,"
 		"Акимат,2027-01-01,sw-1,nvr-1,ch 7,abay,2026-01-01,2026-11-26\n"
-		"b,school-1,onvif,cam-2,,,,x,y,z,2027-01-01,,,,,,\n"
-		"c,school-1,dc09,4001,,,,,,,,sw-1,,,,,\n");
+		"b,school-1,onvif,cam-2,,,,,x,y,z,2027-01-01,,,,,,\n"
+		"c,school-1,dc09,4001,,,,,,,,,sw-1,,,,,\n");
 	const struct node_device *d = node_registry_device(r, "a");
 	cr_expect_str_eq(d->camera.url, "rtsp://10.0.0.1:554/1?ch=2");
+	cr_expect_str_eq(d->camera.sub_url, "rtsp://10.0.0.1:554/1?ch=3");
+	cr_expect_str_eq(node_registry_device(r, "b")->camera.sub_url, "");
 	cr_expect_str_eq(d->camera.profile, "school");
 	cr_expect_str_eq(d->camera.mode, "held");
 	cr_expect_str_eq(d->camera.purpose, "Охрана входа");
@@ -303,6 +305,19 @@ Test(registry, refuses_a_url_that_is_none_or_holds_a_secret)
 			cases[i].protocol, cases[i].url);
 		snprintf(
 			complaint, sizeof complaint, "devices.csv:2: column \"url\": %s", cases[i].complaint);
+		check_refused(SITES, devices, complaint);
+	}
+	static const char *const subs[][3] = {
+		{ "rtsp", "rtsp://c/", "is the same as url: it is for a smaller stream of the camera" },
+		{ "rtsp", "rtsp://admin@c/2", secret },
+		{ "onvif", "rtsp://c/2", "only a device of rtsp has one" },
+	};
+	for (size_t i = 0; i < sizeof subs / sizeof *subs; i++) {
+		snprintf(devices, sizeof devices,
+			"id,site,protocol,address,url,purpose,legal_basis,owner,term,sub_url\n"
+			"a,shop,%s,1,%s,x,x,x,2027-01-01,%s\n",
+			subs[i][0], i == 2 ? "" : "rtsp://c/", subs[i][1]);
+		snprintf(complaint, sizeof complaint, "devices.csv:2: column \"sub_url\": %s", subs[i][2]);
 		check_refused(SITES, devices, complaint);
 	}
 	snprintf(devices, sizeof devices, "%sa,shop,rtsp,1,x,x,x,2027-01-01,rtsp://c/%0510d,\n", head, 1);

@@ -14,7 +14,7 @@ struct desk {
 	char dir[64], endpoint[96];
 	unsigned durable, duplicate, refused, rows, ups, downs;
 	uint64_t last_who, last_what, request;
-	char row[64], camera[128], reason[64];
+	char row[64], camera[256], reason[64];
 };
 
 static void on_verdict(void *hint, struct kit_tag tag, enum kit_verdict verdict, const char *reason)
@@ -36,10 +36,11 @@ static void on_rows(void *hint, const struct kit_row *rows, size_t count)
 		snprintf(d->row, sizeof d->row, "%s %s %s", rows[0].address, rows[0].code_page,
 			rows[0].key_name);
 	if (count)
-		snprintf(d->camera, sizeof d->camera, "%s %s %s %lld %s %s %s %s %u %s %lld %lld",
-			rows[0].url, rows[0].profile, rows[0].mode, (long long)rows[0].term_us, rows[0].site,
-			rows[0].switch_name, rows[0].recorder, rows[0].street, rows[0].region, rows[0].device,
-			(long long)rows[0].since_us, (long long)rows[0].aimed_us);
+		snprintf(d->camera, sizeof d->camera, "%s %s %s %s %lld %s %s %s %s %u %s %lld %lld",
+			rows[0].url, rows[0].sub_url, rows[0].profile, rows[0].mode,
+			(long long)rows[0].term_us, rows[0].site, rows[0].switch_name, rows[0].recorder,
+			rows[0].street, rows[0].region, rows[0].device, (long long)rows[0].since_us,
+			(long long)rows[0].aimed_us);
 }
 
 static void on_link(void *hint, bool up, const char *reason)
@@ -160,12 +161,14 @@ Test(kit, hands_over_what_a_camera_s_agent_needs)
 	d->node.row_address = "cam-1";
 	start_node(d);
 	WAIT(d->ups == 1);
-	cr_expect_str_eq(d->camera, "   0     0  0 0");
+	cr_expect_str_eq(d->camera, "    0     0  0 0");
 	d->node.row_url = "rtsp://10.0.0.1/1";
+	d->node.row_sub_url = "rtsp://10.0.0.1/2";
 	fake_node_send_rows(&d->node);
 	WAIT(d->rows == 2);
-	cr_expect_str_eq(d->camera, "rtsp://10.0.0.1/1 entrance held 1798761600000000 school-1 sw-1 nvr-1 "
-				    "abay 391610000 device-1 1767225600000000 1795651200000000");
+	cr_expect_str_eq(d->camera,
+		"rtsp://10.0.0.1/1 rtsp://10.0.0.1/2 entrance held 1798761600000000 school-1 sw-1 nvr-1 "
+		"abay 391610000 device-1 1767225600000000 1795651200000000");
 	desk_close(d);
 }
 

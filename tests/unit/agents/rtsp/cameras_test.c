@@ -26,6 +26,7 @@ static struct kit_row row(const char *address, const char *url, const char *reco
 {
 	return (struct kit_row){ .address = address,
 		.url = url,
+		.sub_url = "",
 		.key_name = "",
 		.profile = "",
 		.site = "school",
@@ -83,6 +84,22 @@ Test(cameras, keep_what_is_known_of_them_when_rows_come_again, .fini = finish)
 	cr_expect_null(rtsp_cameras_find(&cameras, number_b));
 	cr_expect_not_null(rtsp_cameras_named(&cameras, "b"));
 	cr_expect_null(rtsp_cameras_find(&cameras, 0));
+}
+
+Test(cameras, begin_anew_when_their_smaller_stream_is_another, .fini = finish)
+{
+	struct kit_row rows[] = { row("a", "rtsp://c/1", "", ""), row("b", "rtsp://c/2", "", "") };
+	rows[1].sub_url = "http://c/2";
+	set(rows, 2);
+	cr_expect_eq(cameras.count, 1);
+	cr_expect_eq(cameras.left_out, 1, "no URL of ours");
+	rows[0].sub_url = "rtsp://c/1/sub";
+	set(rows, 1);
+	cr_expect_eq(changed, 1);
+	cr_expect_str_eq(rtsp_cameras_named(&cameras, "a")->sub_url, "rtsp://c/1/sub");
+	cr_expect_str_eq(rtsp_cameras_named(&cameras, "a")->url, "rtsp://c/1");
+	set(rows, 1);
+	cr_expect_eq(changed, 0);
 }
 
 static struct rtsp_told *next(uint64_t *number, int64_t seconds)

@@ -258,6 +258,7 @@ static void set_cameras(unsigned count)
 		snprintf(names[i], sizeof names[i], "cam-%u", i);
 		rows[i] = (struct kit_row){ .address = names[i],
 			.url = "rtsp://10.0.0.1/",
+			.sub_url = "",
 			.key_name = "",
 			.profile = "",
 			.mode = "",

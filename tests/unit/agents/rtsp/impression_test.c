@@ -133,6 +133,10 @@ Test(impression, wants_to_know_the_rate_only_where_one_is_required)
 	cr_expect(suffices(1, 1000, 1));
 	rtsp_impressions_judged(&of, &unknown, &requires, noon);
 	cr_expect_not(suffices(1, 1000, 2));
+	struct rtsp_verdict of_sub = unknown;
+	of_sub.sub = true;
+	rtsp_impressions_judged(&of, &of_sub, &requires, noon);
+	cr_expect(suffices(1, 1000, 3), "of the smaller stream none is");
 }
 
 /* Whatever a camera sends: short, without slices, of each codec. */

@@ -24,6 +24,7 @@ static void begin(void)
 {
 	const struct kit_row row = { .address = "cam",
 		.url = "rtsp://127.0.0.1:9/",
+		.sub_url = "",
 		.key_name = "",
 		.profile = "",
 		.mode = "",
@@ -301,6 +302,63 @@ Test(watch, looks_at_once_at_a_glanced_camera_that_an_alarm_wants, .init = begin
 	c->glance = true;
 	c->wish = (struct rtsp_wish *)&nothing; /* nobody may look into it */
 	rtsp_stream_fail(c->stream, RTSP_OUTCOME_REFUSED);
+	rtsp_streams_tick(&a.streams);
+	cr_assert_not(c->stream);
+	cr_expect_leq(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
+	c->wish = NULL;
+}
+
+/* By its smaller stream, and by the one that is recorded when that one is asked for. */
+Test(watch, looks_at_the_smaller_stream_when_that_does, .init = begin, .fini = finish)
+{
+	enum {
+		USUAL,
+		NONE,
+		HELD,
+		WISH,
+		ASKED,
+		CLOCK,
+		SIZE_SUSPECT,
+		RATE_SUSPECT,
+		SIZE_OPEN,
+		SIZE_OVER,
+		SIXTIETH,
+		CASES
+	};
+	char sub_url[] = "rtsp://127.0.0.1:9/sub", none[] = "";
+	int nothing;
+	for (int i = 0; i < CASES; i++) {
+		struct rtsp_trouble *size = &c->health.troubles[RTSP_WRONG_SIZE];
+		c->health = (struct rtsp_health){ 0 };
+		c->sub_url = i == NONE ? none : sub_url;
+		c->held = i == HELD;
+		c->wish = i == WISH ? (struct rtsp_wish *)&nothing : NULL; /* nobody may look into it */
+		c->asked = i == ASKED;
+		c->clock_asked = i == CLOCK;
+		c->sessions = i == SIXTIETH ? 60 : 2;
+		size->bad = i == SIZE_SUSPECT;
+		c->health.troubles[RTSP_WRONG_RATE].bad = i == RATE_SUSPECT;
+		size->open = i == SIZE_OPEN || i == SIZE_OVER;
+		size->good = i == SIZE_OVER;
+		rtsp_watch_begin(&a, c);
+		cr_expect_eq(c->sub, i == USUAL || i == SIZE_OPEN, "case %d", i);
+		rtsp_stream_leave(c->stream);
+		c->stream = NULL;
+	}
+	c->wish = NULL;
+}
+
+/* An alarm wants a picture of one that is looked at by its smaller stream: what comes of that look is none. */
+Test(watch, looks_again_at_once_by_the_larger_stream_for_an_alarm, .init = begin, .fini = finish)
+{
+	int nothing;
+	open_one();
+	c->sub = true;
+	c->wish = (struct rtsp_wish *)&nothing; /* nobody may look into it */
+	show(SIZE);
+	cr_assert(c->looking);
+	c->looking = false;
+	rtsp_stream_fail(c->stream, RTSP_OUTCOME_CORRUPT);
 	rtsp_streams_tick(&a.streams);
 	cr_assert_not(c->stream);
 	cr_expect_leq(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);

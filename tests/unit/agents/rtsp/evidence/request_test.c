@@ -19,6 +19,7 @@ static void begin(void)
 	const struct kit_row row = { .address = "known",
 		.device = "known",
 		.url = "rtsp://c/1",
+		.sub_url = "",
 		.key_name = "",
 		.profile = "",
 		.site = "school-1",

@@ -12,6 +12,7 @@ enum { ROWS_NAME_MAX = 63 };
 
 /* Behind one switch. */
 static const struct kit_row rows_switch = { .url = "rtsp://c/1",
+	.sub_url = "",
 	.key_name = "",
 	.profile = "",
 	.site = "school",

@@ -414,6 +414,12 @@ Test(judge, holds_the_stream_against_the_profile)
 								       rtsp_fault_bit(RTSP_WRONG_CLOCK)));
 		cr_expect_eq(v.clock_off_us, -11LL * TORAP_US_PER_S);
 		cr_expect_eq(v.unknown, 0);
+		m.shot.sub = true;
+		rtsp_judge(&v, &e->sight, &m, &e->profile);
+		cr_expect_eq(v.faults, ignored ? 0 : rtsp_fault_bit(RTSP_WRONG_CLOCK));
+		cr_expect_eq(v.unknown,
+			rtsp_fault_bit(RTSP_WRONG_RATE) | (ignored ? 0 : rtsp_fault_bit(RTSP_WRONG_SIZE)));
+		m.shot.sub = false;
 		m.shot.rate_mhz = 0;
 		m.shot.sender_clock.us = 0;
 		rtsp_judge(&v, &e->sight, &m, &e->profile);
