@@ -22,9 +22,10 @@ enum { SCHEME = sizeof tcp - 1 };
 static int check_tcp(const char *endpoint, struct torap_error *err)
 {
 	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]%*";
-	const char *host = endpoint + SCHEME, *port = strrchr(host, ':');
-	if (strncmp(endpoint, tcp, SCHEME) != 0 || !port || port == host ||
-		strspn(host, name) < (size_t)(port - host) || port - host >= TORAP_ZMTP_HOST_MAX)
+	bool is_tcp = strncmp(endpoint, tcp, SCHEME) == 0;
+	const char *host = endpoint + (is_tcp ? SCHEME : 0), *port = strrchr(host, ':');
+	if (!is_tcp || !port || port == host || strspn(host, name) < (size_t)(port - host) ||
+		port - host >= TORAP_ZMTP_HOST_MAX)
 		return torap_errorf(err, -EINVAL, "%.200s: is not tcp://HOST:PORT", endpoint);
 	port++;
 	if (strcmp(port, "*") == 0)

@@ -102,7 +102,7 @@ void torap_wake_close(struct torap_wake *w, uv_close_cb on_closed)
 void torap_wake_finish(struct torap_wake *w)
 {
 	struct sim_process *p = w->on_wake ? process_of(w->poll.loop) : NULL;
-	if (p && find(p, &w->poll))
+	if (p && !p->dead && find(p, &w->poll))
 		sim_fail(p->world, "%s: has not closed what it has finished with", p->name);
 	w->on_wake = NULL;
 }
