@@ -8,6 +8,7 @@
 #include "agents/rtsp/schedule.h"
 #include "agents/rtsp/talk/url.h"
 #include "base/limits.h"
+#include "wire/digest.h"
 
 /* A number is slot and how often a slot was given, so that it is found by itself and never comes again. */
 enum { SLOT_BITS = 20, SLOTS_MAX = 1 << SLOT_BITS };
@@ -57,6 +58,16 @@ static const char *put(char **at, const char *text)
 	return begin;
 }
 
+/* What is looked at, as far as the registry says it. */
+static uint64_t view_of(const struct rtsp_camera *c, int64_t aimed_us)
+{
+	uint8_t digest[TORAP_DIGEST_SIZE] = { 0 };
+	if (*c->sub_url && !c->held)
+		torap_digest(digest, torap_bytes(c->sub_url, strlen(c->sub_url)));
+	struct torap_reader r = torap_reader(torap_bytes(digest, sizeof digest));
+	return (uint64_t)aimed_us ^ torap_read_u64(&r);
+}
+
 static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 {
 	const char *texts[] = { row->address, row->url, row->sub_url, row->profile, row->key_name, row->site,
@@ -85,11 +96,12 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 	c->held = *row->mode ? strcmp(row->mode, "held") == 0 : held;
 	c->supervision_s = row->supervision_s;
 	c->term.us = row->term_us;
-	if (c->aimed.us != row->aimed_us) {
+	uint64_t view = view_of(c, row->aimed_us);
+	if (c->view != view) {
 		rtsp_sight_forget(&c->sight);
 		rtsp_camera_forget_looks(c);
 	}
-	c->aimed.us = row->aimed_us;
+	c->view = view;
 	return true;
 }
 
@@ -102,8 +114,8 @@ static bool is_camera(const struct kit_row *row)
 
 static bool same_session(const struct rtsp_camera *c, const struct kit_row *row, bool held)
 {
-	return strcmp(c->url, row->url) == 0 && strcmp(c->sub_url, row->sub_url) == 0 &&
-	       strcmp(c->key_name, row->key_name) == 0 &&
+	return strcmp(c->url, row->url) == 0 && strcmp(c->key_name, row->key_name) == 0 &&
+	       (c->held || strcmp(c->sub_url, row->sub_url) == 0) &&
 	       c->held == (*row->mode ? strcmp(row->mode, "held") == 0 : held);
 }
 

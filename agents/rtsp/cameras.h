@@ -38,8 +38,9 @@ struct rtsp_camera {
 	const struct rtsp_profile *profile; /* of the profiles in force */
 	bool held, seen;
 	uint32_t supervision_s;
-	struct torap_wall term;  /* 0: none */
-	struct torap_wall aimed; /* turned on purpose then: what was learned is of that aim */
+	struct torap_wall term; /* 0: none */
+	uint64_t
+		view; /* another one when it was turned on purpose, or another sub-stream is looked at: what was learned is of this */
 	uint32_t recorder_number;
 
 	struct rtsp_sight sight;
@@ -53,7 +54,11 @@ struct rtsp_camera {
 	struct torap_wall
 		sender_clock; /* of the picture that was looked at, by the end of its session; 0: unknown */
 	bool tried;           /* else `outcome` says nothing yet */
-	bool asked;           /* an outage asks how it is: the next keyframe is judged, whatever it costs */
+	bool tried_sub;       /* `outcome` is the smaller stream's */
+	bool main_bad; /* the last picture of the other one showed a fault that the smaller one may not show */
+	uint8_t sub_rests; /* the smaller stream failed, and is not tried for so many looks */
+	bool sub_fails;    /* and the other one did not */
+	bool asked;        /* an outage asks how it is: the next keyframe is judged, whatever it costs */
 	struct torap_wall picture_at, judged_at; /* the last that came, and the last that was judged */
 	struct torap_wall peeked_at;             /* the last that was as usual as far as it was decoded */
 	struct torap_mono seen_at;               /* the last that was judged or peeked at */

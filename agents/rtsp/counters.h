@@ -10,6 +10,7 @@ struct rtsp_counters {
 	uint64_t outcomes[RTSP_OUTCOMES]; /* how they ended */
 	uint64_t looks, undecoded;        /* keyframes that were decoded, or could not be */
 	uint64_t sub_looks;               /* of these, of cameras' smaller streams */
+	uint64_t sub_failures;            /* attempts at these that failed */
 	uint64_t spared;                  /* keyframes that were believed by their bytes */
 	uint64_t peeks;                   /* keyframes that were decoded in part, at first */
 	uint64_t suspicions, confirmed;   /* of these: decoded whole, and no good pictures then */

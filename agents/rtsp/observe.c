@@ -66,6 +66,8 @@ static void add_measurements(struct rtsp_observation *out, const struct rtsp_rep
 	}
 	if (r->fault == RTSP_WRONG_CLOCK)
 		add(out, "clock_off_s", "%.3f", (double)v->clock_off_us / TORAP_US_PER_S);
+	if (v->sub)
+		add(out, "stream", "sub");
 	if (v->width)
 		add(out, "size", "%ux%u", v->width, v->height);
 	if (v->rate_mhz)

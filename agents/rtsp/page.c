@@ -31,6 +31,8 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 		(double)c->looks);
 	torap_metric_one(body, "torap_rtsp_sub_looks_total", "counter",
 		"Of these, such of a camera's smaller stream.", (double)c->sub_looks);
+	torap_metric_one(body, "torap_rtsp_sub_failures_total", "counter",
+		"Attempts at smaller streams that failed.", (double)c->sub_failures);
 	torap_metric_one(body, "torap_rtsp_undecoded_total", "counter", "Looks at what cannot be decoded.",
 		(double)c->undecoded);
 	torap_metric_one(body, "torap_rtsp_spared_total", "counter",
@@ -65,7 +67,7 @@ static void write_looks(const struct rtsp_agent *a, struct torap_writer *body)
 static void write_cameras(const struct rtsp_agent *a, struct torap_writer *body)
 {
 	const struct rtsp_cameras *c = &a->cameras;
-	uint32_t open[RTSP_FAULTS] = { 0 }, held = 0, over = 0, well = 0;
+	uint32_t open[RTSP_FAULTS] = { 0 }, held = 0, over = 0, well = 0, without = 0;
 	struct torap_wall now = torap_app_wall();
 	for (uint32_t i = 0; i < c->count; i++) {
 		const struct rtsp_camera *camera = c->slots[c->by_address[i]];
@@ -73,6 +75,7 @@ static void write_cameras(const struct rtsp_agent *a, struct torap_writer *body)
 		held += camera->held;
 		over += camera->term.us && now.us >= camera->term.us;
 		well += camera->tried && !faults;
+		without += camera->sub_fails;
 		for (unsigned f = 0; f < RTSP_FAULTS; f++)
 			open[f] += (faults & rtsp_fault_bit(f)) != 0;
 	}
@@ -81,6 +84,8 @@ static void write_cameras(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_labelled(body, "torap_rtsp_cameras", "mode", "sampled", c->count - held);
 	torap_metric_one(
 		body, "torap_rtsp_cameras_well", "gauge", "Such that were seen and have no fault.", well);
+	torap_metric_one(body, "torap_rtsp_cameras_sub_failing", "gauge",
+		"Such whose smaller stream gives no picture, and the other one does.", without);
 	torap_metric_one(body, "torap_rtsp_cameras_term_over", "gauge",
 		"Such that may not be watched any more.", over);
 	torap_metric_one(body, "torap_rtsp_cameras_without_credential", "gauge",
@@ -143,7 +148,9 @@ static json_t *camera_json(const struct rtsp_camera *c, struct torap_wall now)
 					: "between";
 	json_object_set_new(camera, "state", json_string(state));
 	if (*c->sub_url && c->tried)
-		json_object_set_new(camera, "stream", json_string(c->sub ? "sub" : "main"));
+		json_object_set_new(camera, "stream", json_string(c->tried_sub ? "sub" : "main"));
+	if (c->sub_fails)
+		json_object_set_new(camera, "sub_fails", json_true());
 	if (c->tried)
 		json_object_set_new(camera, "outcome", json_string(rtsp_outcome_name(c->outcome)));
 	if (c->status)

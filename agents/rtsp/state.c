@@ -43,7 +43,7 @@ static bool read_record(enum rtsp_state_part part, struct torap_bytes body,
 	struct torap_reader r = torap_reader(body);
 	struct torap_bytes address = read_part(&r), content = read_part(&r);
 	uint32_t excused = part == RTSP_STATE_FAULTS ? torap_read_u32(&r) : 0;
-	int64_t aimed = part == RTSP_STATE_BASELINES ? (int64_t)torap_read_u64(&r) : 0;
+	uint64_t view = part == RTSP_STATE_BASELINES ? torap_read_u64(&r) : 0;
 	char name[TORAP_ADDRESS_MAX + 1];
 	if (!torap_read_end(&r) || address.size > TORAP_ADDRESS_MAX)
 		return false;
@@ -55,7 +55,7 @@ static bool read_record(enum rtsp_state_part part, struct torap_bytes body,
 	if (part == RTSP_STATE_FAULTS)
 		return take_faults(c, content, excused, now);
 	/* Turned meanwhile: what was learned is of another scene. */
-	return aimed != c->aimed.us || rtsp_baseline_decode(&c->sight.baseline, content);
+	return view != c->view || rtsp_baseline_decode(&c->sight.baseline, content);
 }
 
 static int load_records(enum rtsp_state_part part, FILE *f, const struct rtsp_cameras *cameras,
@@ -135,7 +135,7 @@ static void write_record(enum rtsp_state_part which, struct torap_writer *w, con
 	if (which == RTSP_STATE_FAULTS)
 		torap_write_u32(&body, c->told_excused);
 	else
-		torap_write_u64(&body, (uint64_t)c->aimed.us);
+		torap_write_u64(&body, c->view);
 	uint8_t digest[DIGEST];
 	if (body.failed || part.failed || body.size > RTSP_STATE_RECORD_MAX) {
 		w->failed = true;

@@ -27,6 +27,7 @@ enum {
 	WHOLE_LOOKS =
 		60, /* of so many looks one waits for the camera's clock, and sees the stream that is recorded */
 	WHOLE_WRONG_LOOKS = 10, /* while these are wrong */
+	SUB_RESTS = 10,         /* so many looks are by the other stream when the smaller one has failed */
 	CLOCK_US =
 		6 *
 		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
@@ -91,7 +92,9 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 		c->familiar->blind = 0; /* what it was blind for is over */
 	c->seen_at = shot->arrived;
 	c->judged_at = shot->arrived_wall;
-	c->asked = false;
+	c->asked &= shot->sub; /* an outage may ask for what that does not show */
+	if (!shot->sub)
+		c->main_bad = verdict.faults & rtsp_fault_bit(verdict.sight);
 	rtsp_tell_seen(a, c, &verdict);
 	rtsp_tell(a, c, reports,
 		rtsp_health_picture(
@@ -99,10 +102,28 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 	note_picture(a, c, shot->arrived_wall);
 }
 
+/* A picture came.  When the smaller stream has failed, the other one has said now that the camera is there. */
+static void note_sub(struct rtsp_camera *c)
+{
+	if (c->sub) {
+		c->sub_fails = false;
+		c->sub_rests = 0;
+	} else if (c->sub_rests && !c->sub_fails) {
+		c->sub_fails = true;
+		torap_warn("SUB-STREAM-FAILS",
+			"camera %s: its sub_url gives no picture, its url does, and is looked at instead",
+			c->address);
+	}
+}
+
 static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome outcome)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
-	c->asked = false;
+	c->asked &= c->sub;
+	if (c->sub) { /* the other one has to say whether the camera is there */
+		a->counters.sub_failures++;
+		c->sub_rests = SUB_RESTS;
+	}
 	rtsp_tell_failed(a, c, outcome);
 	rtsp_tell(a, c, reports,
 		rtsp_health_failure(
@@ -131,6 +152,9 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 	bool failed = c->outcome != RTSP_OUTCOME_PICTURE;
 	a->counters.outcomes[c->outcome]++;
 	c->tried = true;
+	c->tried_sub = c->sub;
+	if (!failed)
+		note_sub(c);
 	if (c->outcome == RTSP_OUTCOME_LOCAL)
 		a->counters.local++; /* Ours is the fault, not the camera's. */
 	else if (failed)
@@ -164,11 +188,14 @@ static bool wants_clock(const struct rtsp_camera *c)
 	return c->clock_asked || wants_word_of(c, RTSP_WRONG_CLOCK);
 }
 
-/* Does the smaller stream do?  Everything is judged on 160×90 values of either.  Not for evidence, and not to see whether what
- * is recorded has its size and rate. */
+/* Does the smaller stream do?  What a picture shows is judged on 160×90 values of either.  Not for evidence, not to see whether what is recorded
+ * has its size and rate, and not when that, or the camera, is in trouble: then it is the one that counts. */
 static bool does_with_sub(const struct rtsp_camera *c)
 {
-	return *c->sub_url && !c->held && !c->wish && !c->asked && !wants_clock(c) &&
+	const struct rtsp_trouble *offline = &c->health.troubles[RTSP_OFFLINE];
+	if (!*c->sub_url || c->held || c->wish || c->asked || c->sub_rests)
+		return false;
+	return !c->main_bad && !offline->bad && !offline->open && !wants_clock(c) &&
 	       !wants_word_of(c, RTSP_WRONG_SIZE) && !wants_word_of(c, RTSP_WRONG_RATE);
 }
 
@@ -198,6 +225,7 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 	c->glance = options.glance;
 	c->sessions += !c->glance;
 	c->sub = !c->glance && does_with_sub(c);
+	c->sub_rests -= !c->glance && c->sub_rests;
 	options.url = c->sub ? c->sub_url : c->url;
 	c->looking = c->over = false;
 	c->undecoded = 0;

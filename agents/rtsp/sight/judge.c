@@ -111,6 +111,13 @@ static uint8_t count_changes(const struct rtsp_history *h, const struct rtsp_mar
 	return least;
 }
 
+/* Of the other stream than the last: that it is another picture says nothing. */
+static void remember(struct rtsp_history *h, const struct rtsp_marks *marks)
+{
+	h->seen[h->next] = *marks;
+	h->next = (h->next + 1) % RTSP_SEEN;
+}
+
 /* A live picture never comes again.  A dead one does, but encoders now and then choose another step and write it a little
  * differently: so several of the last pictures are remembered, and one new one among old ones is no sign of life; two in
  * succession are. */
@@ -127,8 +134,7 @@ static void follow_changes(
 		h->changed_at = now;
 		h->same = 0;
 	}
-	h->seen[h->next] = *marks;
-	h->next = (h->next + 1) % RTSP_SEEN;
+	remember(h, marks);
 }
 
 /* Content or timestamps that stay as they are.  Timestamps alone: a server that repeats a packet. */
@@ -137,13 +143,19 @@ static bool is_frozen(struct bench *b)
 	struct rtsp_history *h = &b->sight->history;
 	const struct rtsp_shot *s = &b->m->shot;
 	struct rtsp_verdict *out = b->out;
-	out->first = !h->any;
+	bool other = h->any && h->sub != s->sub;
 	out->changed = count_changes(h, &b->m->marks);
+	bool is_new = !h->any || out->changed > b->profile->frozen_blocks;
+	out->first = !h->any || (other && is_new);
 	h->stuck = (uint8_t)(!stands_still(h, s) ? 0 : h->stuck < UINT8_MAX ? h->stuck + 1 : UINT8_MAX);
-	follow_changes(h, !h->any || out->changed > b->profile->frozen_blocks, &b->m->marks, s->arrived);
+	if (other && is_new)
+		remember(h, &b->m->marks);
+	else
+		follow_changes(h, is_new, &b->m->marks, s->arrived);
 	out->unchanged_us = s->arrived.us - h->changed_at.us;
 	out->stuck = h->stuck >= STUCK_PICTURES;
 	h->any = true;
+	h->sub = s->sub;
 	h->session = s->session;
 	h->pts_known = s->pts_known;
 	h->pts_us = s->pts_us;

@@ -37,6 +37,7 @@ enum { RTSP_SEEN = 4 };
 /* What was seen last.  Not kept over a restart. */
 struct rtsp_history {
 	bool any, any_good;
+	bool sub; /* the last was of the smaller stream */
 	uint32_t session;
 	bool pts_known, rtp_known;
 	int64_t pts_us;

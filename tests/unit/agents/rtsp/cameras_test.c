@@ -88,18 +88,28 @@ Test(cameras, keep_what_is_known_of_them_when_rows_come_again, .fini = finish)
 
 Test(cameras, begin_anew_when_their_smaller_stream_is_another, .fini = finish)
 {
-	struct kit_row rows[] = { row("a", "rtsp://c/1", "", ""), row("b", "rtsp://c/2", "", "") };
+	struct kit_row rows[] = { row("a", "rtsp://c/1", "", "sampled"), row("b", "rtsp://c/2", "", "") };
 	rows[1].sub_url = "http://c/2";
 	set(rows, 2);
 	cr_expect_eq(cameras.count, 1);
 	cr_expect_eq(cameras.left_out, 1, "no URL of ours");
+	rtsp_cameras_named(&cameras, "a")->sight.baseline.hours[3].count = 9;
 	rows[0].sub_url = "rtsp://c/1/sub";
 	set(rows, 1);
 	cr_expect_eq(changed, 1);
+	cr_expect_eq(rtsp_cameras_named(&cameras, "a")->sight.baseline.hours[3].count, 0,
+		"it is of another stream");
 	cr_expect_str_eq(rtsp_cameras_named(&cameras, "a")->sub_url, "rtsp://c/1/sub");
 	cr_expect_str_eq(rtsp_cameras_named(&cameras, "a")->url, "rtsp://c/1");
 	set(rows, 1);
 	cr_expect_eq(changed, 0);
+	rows[0].mode = "held"; /* that one has no use for it */
+	set(rows, 1);
+	rtsp_cameras_named(&cameras, "a")->sight.baseline.hours[3].count = 9;
+	rows[0].sub_url = "";
+	set(rows, 1);
+	cr_expect_eq(changed, 0);
+	cr_expect_eq(rtsp_cameras_named(&cameras, "a")->sight.baseline.hours[3].count, 9);
 }
 
 static struct rtsp_told *next(uint64_t *number, int64_t seconds)

@@ -108,14 +108,19 @@ static struct rtsp_keyframe keyframe(size_t size)
 	return k;
 }
 
+static void begin_turn(void)
+{
+	rtsp_schedule_soon(&a.schedule, rtsp_camera_slot(c), torap_app_mono());
+	cr_assert_eq(rtsp_schedule_take(&a.schedule, torap_app_mono(), true), rtsp_camera_slot(c));
+	rtsp_watch_begin(&a, c);
+	cr_assert(c->stream);
+}
+
 /* Its turn has come, and it is believed. */
 static void open_one(void)
 {
 	struct torap_mono now = torap_app_mono();
-	rtsp_schedule_soon(&a.schedule, rtsp_camera_slot(c), now);
-	cr_assert_eq(rtsp_schedule_take(&a.schedule, torap_app_mono(), true), rtsp_camera_slot(c));
-	rtsp_watch_begin(&a, c);
-	cr_assert(c->stream);
+	begin_turn();
 	struct rtsp_keyframe k = keyframe(SIZE);
 	struct rtsp_impression i = rtsp_impression_of(RTSP_CODEC_H264, torap_bytes(k.data.data, k.data.size));
 	rtsp_impressions_decode(&c->impressions, &i);
@@ -323,6 +328,10 @@ Test(watch, looks_at_the_smaller_stream_when_that_does, .init = begin, .fini = f
 		SIZE_OPEN,
 		SIZE_OVER,
 		SIXTIETH,
+		GONE,
+		OFFLINE,
+		OTHER_BAD,
+		RESTS,
 		CASES
 	};
 	char sub_url[] = "rtsp://127.0.0.1:9/sub", none[] = "";
@@ -340,12 +349,42 @@ Test(watch, looks_at_the_smaller_stream_when_that_does, .init = begin, .fini = f
 		c->health.troubles[RTSP_WRONG_RATE].bad = i == RATE_SUSPECT;
 		size->open = i == SIZE_OPEN || i == SIZE_OVER;
 		size->good = i == SIZE_OVER;
+		c->health.troubles[RTSP_OFFLINE].bad = i == GONE;
+		c->health.troubles[RTSP_OFFLINE].open = i == OFFLINE;
+		c->main_bad = i == OTHER_BAD;
+		c->sub_rests = i == RESTS;
 		rtsp_watch_begin(&a, c);
 		cr_expect_eq(c->sub, i == USUAL || i == SIZE_OPEN, "case %d", i);
 		rtsp_stream_leave(c->stream);
 		c->stream = NULL;
 	}
 	c->wish = NULL;
+}
+
+/* A camera is offline when both streams say so; the smaller one that failed is left alone for a while. */
+Test(watch, asks_the_larger_stream_when_the_smaller_one_fails, .init = begin, .fini = finish)
+{
+	char sub_url[] = "rtsp://127.0.0.1:9/sub";
+	c->sub_url = sub_url;
+	begin_turn();
+	cr_assert(c->sub);
+	rtsp_stream_fail(c->stream, RTSP_OUTCOME_NOT_FOUND);
+	rtsp_streams_tick(&a.streams);
+	cr_expect(a.counters.sub_failures == 1 && c->tried_sub && !c->sub_fails);
+	cr_expect_eq(c->health.troubles[RTSP_OFFLINE].bad, 1);
+	unsigned looks = 0;
+	for (; looks < 20; looks++) {
+		c->sessions = 2;
+		begin_turn();
+		if (c->sub)
+			break;
+		show(SIZE);
+		answer(false, true, RTSP_ALIKE);
+		go_on(8);
+		cr_expect(c->sub_fails && !c->tried_sub && c->outcome == RTSP_OUTCOME_PICTURE);
+		cr_expect_eq(c->health.troubles[RTSP_OFFLINE].bad, 0);
+	}
+	cr_expect_eq(looks, 10);
 }
 
 /* An alarm wants a picture of one that is looked at by its smaller stream: what comes of that look is none. */

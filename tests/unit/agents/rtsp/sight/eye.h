@@ -18,6 +18,7 @@ struct eye {
 	struct torap_mono mono;
 	struct torap_wall wall;
 	int64_t pts_us;
+	bool sub;
 	uint32_t random;
 	uint8_t luma[EYE_HEIGHT][EYE_WIDTH];
 };
@@ -119,6 +120,7 @@ static inline struct rtsp_verdict eye_judge(struct eye *e)
 		.session = 1,
 		.pts_known = true,
 		.pts_us = e->pts_us,
+		.sub = e->sub,
 	};
 	cr_assert(rtsp_picture_from_luma(&p, e->luma[0], EYE_WIDTH, EYE_WIDTH, EYE_HEIGHT));
 	rtsp_measure_picture(&m, &p);

@@ -343,6 +343,29 @@ Test(judge, is_not_deceived_by_an_encoder)
 	free(e);
 }
 
+/* Two streams of one camera are never the same: a change of stream is neither a sign of life nor of a freeze. */
+Test(judge, takes_another_stream_for_nothing_new)
+{
+	struct eye *e = eye_open();
+	e->sub = true;
+	for (int dead = 0; dead < 2; dead++) {
+		eye_learn(e, 4);
+		for (int n = 0; n < 14; n++) {
+			bool change = n == 3 || n == 4 || n == 8 || n == 9;
+			e->sub = n != 3 && n != 8;
+			if (dead)
+				e->random = 77 + e->sub;
+			eye_draw(e, 4, 0, 0);
+			eye_noise(e, 6);
+			struct rtsp_verdict v = eye_judge(e);
+			cr_expect_eq(v.sight, dead && n >= 6 ? RTSP_FROZEN : RTSP_GOOD, "dead %d, picture %d",
+				dead, n);
+			cr_expect_eq(v.first, dead ? n == 3 : change, "dead %d, picture %d", dead, n);
+		}
+	}
+	free(e);
+}
+
 /* Content changes (noise), but the server repeats its timestamps; a reconnect begins them anew. */
 Test(judge, sees_that_timestamps_stand)
 {
