@@ -100,6 +100,8 @@ static bool set_row(struct rtsp_camera *c, const struct kit_row *row, bool held)
 	if (c->view != view) {
 		rtsp_sight_forget(&c->sight);
 		rtsp_camera_forget_looks(c);
+		c->tried_sub = c->main_bad = c->sub_fails = false;
+		c->sub_failed = c->sub_rests = 0;
 	}
 	c->view = view;
 	return true;

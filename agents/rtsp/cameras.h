@@ -56,9 +56,10 @@ struct rtsp_camera {
 	bool tried;           /* else `outcome` says nothing yet */
 	bool tried_sub;       /* `outcome` is the smaller stream's */
 	bool main_bad; /* the last picture of the other one showed a fault that the smaller one may not show */
-	uint8_t sub_rests; /* the smaller stream failed, and is not tried for so many looks */
-	bool sub_fails;    /* and the other one did not */
-	bool asked;        /* an outage asks how it is: the next keyframe is judged, whatever it costs */
+	uint8_t sub_failed; /* attempts at the smaller stream, in succession, while the other one came */
+	uint8_t sub_rests;  /* so that it is not tried for so many looks */
+	bool sub_fails;     /* that was said */
+	bool asked;         /* an outage asks how it is: the next keyframe is judged, whatever it costs */
 	struct torap_wall picture_at, judged_at; /* the last that came, and the last that was judged */
 	struct torap_wall peeked_at;             /* the last that was as usual as far as it was decoded */
 	struct torap_mono seen_at;               /* the last that was judged or peeked at */

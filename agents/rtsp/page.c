@@ -85,7 +85,7 @@ static void write_cameras(const struct rtsp_agent *a, struct torap_writer *body)
 	torap_metric_one(
 		body, "torap_rtsp_cameras_well", "gauge", "Such that were seen and have no fault.", well);
 	torap_metric_one(body, "torap_rtsp_cameras_sub_failing", "gauge",
-		"Such whose smaller stream gives no picture, and the other one does.", without);
+		"Such whose smaller stream failed twice, and the other one did not in between.", without);
 	torap_metric_one(body, "torap_rtsp_cameras_term_over", "gauge",
 		"Such that may not be watched any more.", over);
 	torap_metric_one(body, "torap_rtsp_cameras_without_credential", "gauge",

@@ -32,6 +32,7 @@ static bool take_faults(
 	for (unsigned f = 0; f < RTSP_FAULTS; f++) {
 		c->told_since_us[f] = c->health.troubles[f].bad_since.wall.us;
 		c->told_cause[f] = (uint8_t)c->health.troubles[f].cause;
+		c->main_bad |= rtsp_fault_is_sight(f) && c->told & rtsp_fault_bit(f); /* until it is known */
 	}
 	return true;
 }

@@ -27,7 +27,8 @@ enum {
 	WHOLE_LOOKS =
 		60, /* of so many looks one waits for the camera's clock, and sees the stream that is recorded */
 	WHOLE_WRONG_LOOKS = 10, /* while these are wrong */
-	SUB_RESTS = 10,         /* so many looks are by the other stream when the smaller one has failed */
+	SUB_FAILS = 2,          /* the smaller stream in succession, and the other one not in between */
+	SUB_RESTS = 10,         /* then so many looks are by the other one */
 	CLOCK_US =
 		6 *
 		TORAP_US_PER_S, /* the first sender report comes within 5 s or so (RFC 3550, section 6.2) */
@@ -102,28 +103,34 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 	note_picture(a, c, shot->arrived_wall);
 }
 
-/* A picture came.  When the smaller stream has failed, the other one has said now that the camera is there. */
-static void note_sub(struct rtsp_camera *c)
+/* Whether the camera is there the other one has to say.  If it is, and the smaller one has failed twice, that is left alone for a while. */
+static void fail_sub(struct rtsp_agent *a, struct rtsp_camera *c)
 {
-	if (c->sub) {
-		c->sub_fails = false;
-		c->sub_rests = 0;
-	} else if (c->sub_rests && !c->sub_fails) {
+	a->counters.sub_failures++;
+	c->sub_failed += c->sub_failed < SUB_FAILS;
+	c->sub_rests = c->sub_failed < SUB_FAILS ? 1 : SUB_RESTS;
+	if (c->sub_failed == SUB_FAILS && !c->sub_fails) {
 		c->sub_fails = true;
 		torap_warn("SUB-STREAM-FAILS",
-			"camera %s: its sub_url gives no picture, its url does, and is looked at instead",
-			c->address);
+			"camera %s: its sub_url gives no picture (%s), its url does, and is looked at instead",
+			c->address, rtsp_outcome_name(c->outcome));
 	}
+}
+
+static void note_sub(struct rtsp_camera *c)
+{
+	if (c->sub_fails)
+		torap_info("SUB-STREAM-BACK", "camera %s: its sub_url gives pictures again", c->address);
+	c->sub_fails = false;
+	c->sub_failed = c->sub_rests = 0;
 }
 
 static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome outcome)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
-	c->asked &= c->sub;
-	if (c->sub) { /* the other one has to say whether the camera is there */
-		a->counters.sub_failures++;
-		c->sub_rests = SUB_RESTS;
-	}
+	c->asked = false;
+	if (!c->sub_fails)
+		c->sub_failed = c->sub_rests = 0; /* both fail */
 	rtsp_tell_failed(a, c, outcome);
 	rtsp_tell(a, c, reports,
 		rtsp_health_failure(
@@ -153,10 +160,12 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 	a->counters.outcomes[c->outcome]++;
 	c->tried = true;
 	c->tried_sub = c->sub;
-	if (!failed)
+	if (!failed && c->sub)
 		note_sub(c);
 	if (c->outcome == RTSP_OUTCOME_LOCAL)
 		a->counters.local++; /* Ours is the fault, not the camera's. */
+	else if (failed && c->sub)
+		fail_sub(a, c);
 	else if (failed)
 		fail(a, c, c->outcome);
 	else if (c->shown) {

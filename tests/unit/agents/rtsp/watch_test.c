@@ -361,30 +361,60 @@ Test(watch, looks_at_the_smaller_stream_when_that_does, .init = begin, .fini = f
 	c->wish = NULL;
 }
 
-/* A camera is offline when both streams say so; the smaller one that failed is left alone for a while. */
+static void fail_one(void)
+{
+	c->sessions = 2;
+	begin_turn();
+	rtsp_stream_fail(c->stream, RTSP_OUTCOME_NOT_FOUND);
+	rtsp_streams_tick(&a.streams);
+}
+
+static void see_one(void)
+{
+	c->sessions = 2;
+	begin_turn();
+	show(SIZE);
+	answer(false, true, RTSP_ALIKE);
+	go_on(8);
+	cr_assert_eq(c->outcome, RTSP_OUTCOME_PICTURE);
+}
+
+/* A camera is offline when the larger stream is; the smaller one that fails alone is left alone for a while. */
 Test(watch, asks_the_larger_stream_when_the_smaller_one_fails, .init = begin, .fini = finish)
 {
 	char sub_url[] = "rtsp://127.0.0.1:9/sub";
+	const struct rtsp_trouble *offline = &c->health.troubles[RTSP_OFFLINE];
 	c->sub_url = sub_url;
-	begin_turn();
-	cr_assert(c->sub);
-	rtsp_stream_fail(c->stream, RTSP_OUTCOME_NOT_FOUND);
-	rtsp_streams_tick(&a.streams);
-	cr_expect(a.counters.sub_failures == 1 && c->tried_sub && !c->sub_fails);
-	cr_expect_eq(c->health.troubles[RTSP_OFFLINE].bad, 1);
-	unsigned looks = 0;
-	for (; looks < 20; looks++) {
-		c->sessions = 2;
-		begin_turn();
-		if (c->sub)
-			break;
-		show(SIZE);
-		answer(false, true, RTSP_ALIKE);
-		go_on(8);
-		cr_expect(c->sub_fails && !c->tried_sub && c->outcome == RTSP_OUTCOME_PICTURE);
-		cr_expect_eq(c->health.troubles[RTSP_OFFLINE].bad, 0);
+	fail_one();
+	cr_expect(c->tried_sub && a.counters.sub_failures == 1 && !offline->bad);
+	see_one();
+	cr_expect(!c->tried_sub && !c->sub_fails, "once is nothing to speak of");
+	fail_one();
+	cr_expect(c->tried_sub && c->sub_fails && !offline->bad);
+	for (int looks = 0; looks < 10; looks++) {
+		see_one();
+		cr_expect_not(c->tried_sub);
 	}
-	cr_expect_eq(looks, 10);
+	see_one();
+	cr_expect(c->tried_sub && !c->sub_fails);
+	cr_expect_eq(a.counters.sub_failures, 2);
+}
+
+/* It was away for a while, and nothing is wrong with the smaller stream. */
+Test(watch, blames_no_stream_when_both_fail, .init = begin, .fini = finish)
+{
+	char sub_url[] = "rtsp://127.0.0.1:9/sub";
+	const struct rtsp_trouble *offline = &c->health.troubles[RTSP_OFFLINE];
+	c->sub_url = sub_url;
+	for (int times = 0; times < 4; times++) {
+		fail_one();
+		cr_expect_eq(c->tried_sub, times == 0);
+	}
+	cr_expect_eq(offline->bad, 3);
+	see_one();
+	cr_expect(!c->tried_sub && !c->sub_fails && !offline->bad);
+	see_one();
+	cr_expect(c->tried_sub);
 }
 
 /* An alarm wants a picture of one that is looked at by its smaller stream: what comes of that look is none. */
