@@ -34,6 +34,7 @@ struct bench { /* what one picture is judged by */
 /* Of the usual likeness. */
 #define FAMILIAR          0.87f
 #define WEAKENED          0.8f
+#define CHANGED           0.75f
 #define STRANGER          0.6f
 #define HALF_ALIKE        0.55f
 #define HALF_LOST         0.5f
@@ -43,6 +44,9 @@ struct bench { /* what one picture is judged by */
 #define SHIFTED_MIN       0.6f
 #define SHIFTED_GAIN      0.2f
 #define SHIFTED_GAIN_MIN  0.1f
+#define ROLLED_MIN        0.4f
+#define ROLLED_GAIN       0.1f
+#define ROLLED_GAIN_MIN   0.05f
 
 #define LIKENESS_MIN   0.75f
 #define STEADY_MIN     0.74f /* a scene that is less like itself, in any light, has no edges of its own */
@@ -51,7 +55,10 @@ struct bench { /* what one picture is judged by */
 #define HALF_LOST_PART 0.54f
 #define FADED_PART     0.45f
 #define BLIND_DROP     2.5f /* halvings of sharpness that another view hardly costs */
-#define CLEAR_MIN      0.9f /* sharpness that no blurred lens leaves, where there is as much to see as usual */
+/* Sharpness that no blurred lens leaves: where there is as much to see as usual, four fifths of it, or little. */
+#define CLEAR_MIN        0.9f
+#define MOSTLY_CLEAR_MIN 1.1f
+#define ALWAYS_CLEAR_MIN 1.3f
 
 static bool seen_good_lately(const struct bench *b)
 {
@@ -245,8 +252,10 @@ static void compare_scene(struct bench *b)
 	/* A vague reference, of a dark night, is like everything. */
 	float usual = fmaxf(r->likeness, LIKENESS_MIN);
 	match->likeness = rtsp_scene_likeness(&r->scene, &b->m->scene);
-	if (match->likeness < FAMILIAR * usual) /* spares the search, nearly always */
+	if (match->likeness < FAMILIAR * usual) { /* spares the search, nearly always */
 		rtsp_scene_compare(match, &r->scene, &b->m->scene, usual);
+		rtsp_roll_find(&b->out->roll, &r->scene, &b->m->scene);
+	}
 	b->usual_likeness = usual;
 	b->likeness = match->likeness / usual;
 	b->suspect = b->likeness < STRANGER && is_known_light(b, r);
@@ -263,14 +272,28 @@ static bool is_elsewhere(const struct bench *b)
 }
 
 /* The scene as a whole, what is left of it, is clearly likest somewhere else, though not half of its regions are: bars and bricks are
- * alike in many places.  Where a lorry hides a part, a line may seem to fit better elsewhere along itself: hardly, and few regions. */
+ * alike in many places.  Where a lorry hides a part, a line may seem to fit better elsewhere along itself: hardly, in few regions, and
+ * most of it is as it was. */
 static bool is_shifted(const struct bench *b)
 {
 	const struct rtsp_scene_match *match = &b->out->match;
 	int visible = match->judged - match->hidden;
 	float gain = (match->shifted - match->unshifted) / b->usual_likeness;
+	bool part = 5 * match->elsewhere >= 2 * visible ||
+		    (5 * match->elsewhere >= visible && b->likeness < CHANGED);
 	return visible >= SHIFTED_REGIONS && match->shifted >= SHIFTED_MIN * b->usual_likeness &&
-	       (gain >= SHIFTED_GAIN || (gain >= SHIFTED_GAIN_MIN && 5 * match->elsewhere >= 2 * visible));
+	       (gain >= SHIFTED_GAIN || (gain >= SHIFTED_GAIN_MIN && part));
+}
+
+/* Turned about its middle, it is likelier what it was: little, for the middle stays.  What stands in the way of a camera makes no scene
+ * likelier turned. */
+static bool is_rolled(const struct bench *b)
+{
+	const struct rtsp_roll *r = &b->out->roll;
+	int visible = b->out->match.judged - b->out->match.hidden;
+	float gain = (r->rolled - r->level) / b->usual_likeness;
+	return visible >= RTSP_REGIONS_MIN && r->rolled >= ROLLED_MIN * b->usual_likeness &&
+	       gain >= (b->suspect ? ROLLED_GAIN_MIN : ROLLED_GAIN);
 }
 
 /* Nearly; else it may be dark, or blurred. */
@@ -305,11 +328,20 @@ static bool is_gone(const struct bench *b)
 	       in_place <= b->profile->moved_in_place_max * visible;
 }
 
+/* In known light nothing of the scene is there, and what is there is sharp, so it is neither a blur nor the dark, however little it is. */
+static bool is_stranger(const struct bench *b)
+{
+	return b->suspect && b->likeness < NOTHING_IN_COMMON && b->m->sharpness >= ALWAYS_CLEAR_MIN &&
+	       b->m->structured >= STRUCTURED_MIN;
+}
+
 /* What is blurred is not found in its place either; but something of it is, much of it has no edges any more, and none is sharp. */
 static bool is_other(const struct bench *b)
 {
 	const struct rtsp_measure *m = b->m;
-	bool clear = m->sharpness >= CLEAR_MIN && (float)m->structured >= b->usual.structured;
+	float part = (float)m->structured / fmaxf(b->usual.structured, 1);
+	bool clear = (m->sharpness >= CLEAR_MIN && part >= 1) ||
+		     (m->sharpness >= MOSTLY_CLEAR_MIN && part >= 0.8f);
 	return is_all_visible(&b->out->match) && (b->likeness < NOTHING_IN_COMMON || clear);
 }
 
@@ -327,7 +359,8 @@ static enum rtsp_fault see(struct bench *b)
 		return RTSP_FROZEN;
 	compare_scene(b);
 	bool defocused = is_defocused(b);
-	bool moved = is_elsewhere(b) || is_shifted(b) || (is_gone(b) && (!defocused || is_other(b)));
+	bool moved = is_elsewhere(b) || is_shifted(b) || is_rolled(b) || is_stranger(b) ||
+		     (is_gone(b) && (!defocused || is_other(b)));
 	if (moved && !(defocused && b->blind)) {
 		b->out->cause = RTSP_CAUSE_TAMPER;
 		return RTSP_MOVED;

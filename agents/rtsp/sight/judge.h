@@ -9,6 +9,7 @@
 #include "agents/rtsp/sight/fault.h"
 #include "agents/rtsp/sight/measure.h"
 #include "agents/rtsp/sight/profile.h"
+#include "agents/rtsp/sight/roll.h"
 
 struct rtsp_verdict {
 	enum rtsp_fault sight; /* RTSP_GOOD, or RTSP_BLACK to RTSP_FROZEN */
@@ -25,6 +26,7 @@ struct rtsp_verdict {
 	float mean, deviation, noise, dark, bright, flat, relief, steps;
 	float sharpness, sharpness_usual; /* log2; equal when there is nothing to compare */
 	struct rtsp_scene_match match;    /* judged 0: the scene was not compared */
+	struct rtsp_roll roll;            /* if it was */
 	int64_t unchanged_us;             /* since the last picture that had not been seen before */
 	uint8_t changed;                  /* blocks that differ from the likest of the last pictures */
 	int64_t clock_off_us;             /* camera's clock minus ours; 0 also when unknown */

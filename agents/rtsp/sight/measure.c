@@ -158,12 +158,19 @@ static void halve(struct half *out, const struct rtsp_picture *p)
 					    p->luma[2 * y + 1][2 * x] + p->luma[2 * y + 1][2 * x + 1];
 }
 
+/* `count` values in their order, and one more in its place. */
+static void insert(int *values, int count, int value)
+{
+	for (; count && values[count - 1] > value; count--)
+		values[count] = values[count - 1];
+	values[count] = value;
+}
+
 static void measure_half_block(struct block *b, const struct half *h, int top, int left)
 {
 	enum { SIDE = RTSP_BLOCK / 2, N = SIDE * SIDE };
 	int64_t sum = 0, squares = 0, energy = 0;
-	float sizes[N];
-	int count = 0;
+	int sizes[N], count = 0;
 	for (int y = top; y < top + SIDE; y++)
 		for (int x = left; x < left + SIDE; x++) {
 			int v = h->values[y][x];
@@ -174,13 +181,13 @@ static void measure_half_block(struct block *b, const struct half *h, int top, i
 			int l = 4 * v - h->values[y - 1][x] - h->values[y + 1][x] - h->values[y][x - 1] -
 				h->values[y][x + 1];
 			energy += (int64_t)l * l;
-			sizes[count++] = (float)abs(l) / 4;
+			insert(sizes, count++, abs(l));
 		}
 	b->mean = (float)sum / (4 * N);
 	b->variance = (float)squares / (16 * N) - b->mean * b->mean;
 	b->energy = (float)energy / (16 * (float)count);
-	qsort(sizes, (size_t)count, sizeof *sizes, compare_floats);
-	b->laplacian = sizes[count / 2];
+	int median = sizes[count / 2];
+	b->laplacian = (float)median / 4;
 }
 
 /* Without the rows of texts, which are always sharp. */

@@ -21,18 +21,22 @@ struct edges {
 	float along, across, energy;
 };
 
-static void find_edges(struct edges *edges, const struct rtsp_picture *p)
+/* In one cell.  The outermost values of the picture have no neighbours. */
+static struct edges edges_of(const struct rtsp_picture *p, int row, int column)
 {
-	memset(edges, 0, RTSP_CELLS * sizeof *edges);
-	for (int y = 1; y < H - 1; y++)
-		for (int x = 1; x < W - 1; x++) {
-			int right = p->luma[y][x + 1] - p->luma[y][x - 1];
-			int down = p->luma[y + 1][x] - p->luma[y - 1][x];
-			struct edges *e = &edges[y / RTSP_CELL * COLUMNS + x / RTSP_CELL];
-			e->along += (float)(right * right - down * down);
-			e->across += (float)(2 * right * down);
-			e->energy += (float)(right * right + down * down);
+	int top = row ? row * RTSP_CELL : 1, bottom = row < ROWS - 1 ? (row + 1) * RTSP_CELL : H - 1;
+	int left = column ? column * RTSP_CELL : 1;
+	int right = column < COLUMNS - 1 ? (column + 1) * RTSP_CELL : W - 1;
+	int along = 0, across = 0, energy = 0;
+	for (int y = top; y < bottom; y++)
+		for (int x = left; x < right; x++) {
+			int dx = p->luma[y][x + 1] - p->luma[y][x - 1];
+			int dy = p->luma[y + 1][x] - p->luma[y - 1][x];
+			along += dx * dx - dy * dy;
+			across += 2 * dx * dy;
+			energy += dx * dx + dy * dy;
 		}
+	return (struct edges){ (float)along, (float)across, (float)energy };
 }
 
 /* Mean energy of the 5×5 cells around. */
@@ -52,7 +56,8 @@ static float surroundings(const struct edges *edges, int row, int column)
 void rtsp_scene_of(struct rtsp_scene *out, const struct rtsp_picture *picture, float noise)
 {
 	struct edges edges[RTSP_CELLS];
-	find_edges(edges, picture);
+	for (int i = 0; i < RTSP_CELLS; i++)
+		edges[i] = edges_of(picture, i / COLUMNS, i % COLUMNS);
 	float noisy = 100 * noise * noise; /* 25 values, two differences of two values each */
 	for (int i = 0; i < RTSP_CELLS; i++)
 		edges[i].energy = fmaxf(edges[i].energy - 1.3f * noisy, 0);

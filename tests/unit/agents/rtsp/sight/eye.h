@@ -96,6 +96,22 @@ static inline void eye_blur(struct eye *e, int radius)
 	}
 }
 
+/* Twists the camera, so that the picture turns about its middle; what comes in at the corners is even. */
+static inline void eye_roll(struct eye *e, double degrees)
+{
+	static uint8_t from[EYE_HEIGHT][EYE_WIDTH];
+	double c = cos(degrees * M_PI / 180), s = sin(degrees * M_PI / 180);
+	memcpy(from, e->luma, sizeof from);
+	for (int y = 0; y < EYE_HEIGHT; y++)
+		for (int x = 0; x < EYE_WIDTH; x++) {
+			double right = x - EYE_WIDTH / 2, down = y - EYE_HEIGHT / 2;
+			long column = lrint(c * right + s * down) + EYE_WIDTH / 2;
+			long row = lrint(c * down - s * right) + EYE_HEIGHT / 2;
+			bool inside = column >= 0 && column < EYE_WIDTH && row >= 0 && row < EYE_HEIGHT;
+			e->luma[y][x] = inside ? from[row][column] : 150;
+		}
+}
+
 static inline void eye_noise(struct eye *e, int size)
 {
 	for (int y = 0; size && y < EYE_HEIGHT; y++)
