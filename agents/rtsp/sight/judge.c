@@ -48,6 +48,8 @@ struct bench { /* what one picture is judged by */
 #define ROLLED_GAIN       0.1f
 #define ROLLED_GAIN_MIN   0.05f
 
+#define MUCH_BRIGHT    0.6f /* of what a profile calls white */
+#define PALE_MIN       0.98f
 #define LIKENESS_MIN   0.75f
 #define STEADY_MIN     0.74f /* a scene that is less like itself, in any light, has no edges of its own */
 #define STILL_GAIN     0.04f /* of likeness */
@@ -78,9 +80,11 @@ static bool is_black(struct bench *b)
 	return true;
 }
 
+/* Nearly all of it is white; or much, and what is darkest just shows. */
 static bool is_white(struct bench *b)
 {
-	if (b->m->bright < b->profile->white_bright_min)
+	float most = b->profile->white_bright_min;
+	if (b->m->bright < most && (b->m->bright < MUCH_BRIGHT * most || b->m->pale < PALE_MIN))
 		return false;
 	b->out->cause = seen_good_lately(b) ? RTSP_CAUSE_MASKED : RTSP_CAUSE_BROKEN;
 	return true;

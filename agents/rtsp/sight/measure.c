@@ -231,6 +231,8 @@ static void measure_values(struct rtsp_measure *out, const struct rtsp_picture *
 			out->dark += (float)counts[v] / N;
 		if (v >= RTSP_BRIGHT)
 			out->bright += (float)counts[v] / N;
+		if (v >= RTSP_PALE)
+			out->pale += (float)counts[v] / N;
 	}
 	out->mean = (float)(sum / N);
 	out->deviation = (float)sqrt(fmax(squares / N - sum / N * (sum / N), 0));

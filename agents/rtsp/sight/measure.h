@@ -9,6 +9,7 @@ struct rtsp_measure {
 	float mean, deviation; /* of the luma, 0 to 255 */
 	float noise;           /* deviation of what changes from one value to the next and is no edge */
 	float dark, bright;    /* shares of values at most RTSP_DARK and at least RTSP_BRIGHT */
+	float pale;            /* at least RTSP_PALE */
 	float entropy;         /* bits a value, of 32 bins */
 	float flat;            /* share of blocks without content beyond noise, but for the rows of texts */
 	float relief;          /* how far flat blocks lie from one common plane, in luma values */
@@ -19,6 +20,6 @@ struct rtsp_measure {
 	struct rtsp_scene scene;
 };
 
-enum { RTSP_DARK = 32, RTSP_BRIGHT = 215 };
+enum { RTSP_DARK = 32, RTSP_BRIGHT = 215, RTSP_PALE = 180 };
 
 void rtsp_measure_picture(struct rtsp_measure *out, const struct rtsp_picture *picture);

@@ -96,6 +96,22 @@ Test(judge, sees_a_tilt_of_what_looks_alike)
 	free(e);
 }
 
+/* Where a third is dark by nature it shows through a white-out, pale; a third that is dark is a bright day. */
+Test(judge, knows_a_white_out_by_what_is_darkest)
+{
+	for (int dark = 0; dark < 2; dark++) {
+		struct eye *e = eye_open();
+		eye_fill(e, 235);
+		for (int x = 0; x < EYE_WIDTH; x += 30)
+			eye_box(e, x, 0, 10, EYE_HEIGHT, dark ? 150 : 196);
+		eye_noise(e, 6);
+		struct rtsp_verdict v = eye_judge(e);
+		cr_expect_eq(v.sight, dark ? RTSP_GOOD : RTSP_WHITE, "dark %d: %s", dark,
+			rtsp_fault_name(v.sight));
+		free(e);
+	}
+}
+
 /* A line that a lorry hides in part fits better elsewhere along itself, and has not moved. */
 Test(judge, knows_that_a_line_fits_everywhere_along_itself)
 {
