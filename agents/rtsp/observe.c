@@ -51,6 +51,8 @@ static void add_measurements(struct rtsp_observation *out, const struct rtsp_rep
 	add(out, "dark", "%.3f", (double)v->dark);
 	add(out, "bright", "%.3f", (double)v->bright);
 	add(out, "flat", "%.3f", (double)v->flat);
+	if (r->fault == RTSP_WHITE)
+		add(out, "pale", "%.3f", (double)v->pale);
 	if (r->fault == RTSP_DEFOCUSED) {
 		add(out, "sharpness", "%.2f", (double)v->sharpness);
 		add(out, "sharpness_usual", "%.2f", (double)v->sharpness_usual);
@@ -59,6 +61,9 @@ static void add_measurements(struct rtsp_observation *out, const struct rtsp_rep
 		add(out, "regions", "%u", v->match.judged);
 		add(out, "regions_elsewhere", "%u", v->match.elsewhere);
 		add(out, "regions_lost", "%u", v->match.lost);
+		add(out, "likeness", "%.2f", (double)v->match.likeness);
+		if (v->roll.turned > v->roll.otherwise)
+			add(out, "turned", "%d", v->roll.degrees);
 	}
 	if (r->fault == RTSP_FROZEN) {
 		add(out, "unchanged_s", "%.1f", (double)v->unchanged_us / TORAP_US_PER_S);

@@ -75,13 +75,13 @@ static void judge_one(struct camera *c, const struct clip *clip, struct rtsp_pic
 	if (says)
 		fprintf(says,
 			"%-9s mean %5.1f dev %5.1f noise %4.1f dark %.2f bright %.2f flat %.2f relief %5.1f steps %4.1f "
-			"sharp %5.2f of %5.2f by %u like %.2f of %.2f at %.0f judged %u hidden %u here %u else %u lost %u shifted %.2f from %.2f by %d,%d changed %u usually by %.0f spread %.2f turned by %d %.2f level %.2f\n",
+			"sharp %5.2f of %5.2f by %u like %.2f of %.2f at %.0f judged %u hidden %u here %u else %u lost %u shifted %.2f from %.2f by %d,%d changed %u usually by %.0f spread %.2f turned by %d %.2f otherwise %.2f pale %.2f\n",
 			rtsp_fault_name(v.sight), v.mean, v.deviation, v.noise, v.dark, v.bright, v.flat,
 			v.relief, v.steps, v.sharpness, v.sharpness_usual, m.structured, v.match.likeness,
 			usual, at, v.match.judged, v.match.hidden, v.match.in_place, v.match.elsewhere,
 			v.match.lost, v.match.shifted, v.match.unshifted, v.match.right, v.match.down,
-			v.changed, hour.structured, hour.sharpness_spread, v.roll.degrees, v.roll.rolled,
-			v.roll.level);
+			v.changed, hour.structured, hour.sharpness_spread, v.roll.degrees, v.roll.turned,
+			v.roll.otherwise, v.pale);
 	if (c->pictures++ < clip->skip)
 		return;
 	for (int i = RTSP_GOOD + 1; i < RTSP_FAULTS; i++)

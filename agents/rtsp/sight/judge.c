@@ -25,10 +25,13 @@ struct bench { /* what one picture is judged by */
 	struct rtsp_usual usual;
 	float likeness; /* of the usual likeness to the scene; 1: not compared */
 	float usual_likeness;
-	bool suspect; /* in known light and much unlike the scene */
-	bool unlike;  /* and nearly nothing of it is in its place: not to be learned from */
-	bool blind;   /* so blurred that no other place can be told */
-	bool vague;   /* what is seen is different each time: neither moved nor defocused */
+	bool known_light;
+	bool same_light; /* as the reference's */
+	bool steady;     /* the reference is usually like itself */
+	bool suspect;    /* in known light and much unlike the scene */
+	bool unlike;     /* and nearly nothing of it is in its place: not to be learned from */
+	bool blind;      /* so blurred that no other place can be told */
+	bool vague;      /* what is seen is different each time: neither moved nor defocused */
 };
 
 /* Of the usual likeness. */
@@ -80,11 +83,17 @@ static bool is_black(struct bench *b)
 	return true;
 }
 
-/* Nearly all of it is white; or much, and what is darkest just shows. */
+/* Much of it is white, the rest pale, and it usually is not. */
+static bool is_pale(const struct bench *b)
+{
+	bool brighter = b->usual.count && !b->usual.foreign && b->m->mean - b->usual.mean >= OTHER_LIGHT;
+	return brighter && b->m->bright >= MUCH_BRIGHT * b->profile->white_bright_min &&
+	       b->m->pale >= PALE_MIN;
+}
+
 static bool is_white(struct bench *b)
 {
-	float most = b->profile->white_bright_min;
-	if (b->m->bright < most && (b->m->bright < MUCH_BRIGHT * most || b->m->pale < PALE_MIN))
+	if (b->m->bright < b->profile->white_bright_min && !is_pale(b))
 		return false;
 	b->out->cause = seen_good_lately(b) ? RTSP_CAUSE_MASKED : RTSP_CAUSE_BROKEN;
 	return true;
@@ -262,7 +271,10 @@ static void compare_scene(struct bench *b)
 	}
 	b->usual_likeness = usual;
 	b->likeness = match->likeness / usual;
-	b->suspect = b->likeness < STRANGER && is_known_light(b, r);
+	b->steady = r->likeness >= STEADY_MIN;
+	b->known_light = is_known_light(b, r);
+	b->same_light = fabsf(b->m->mean - r->mean) <= SAME_LIGHT && 2 * b->m->mean >= r->mean;
+	b->suspect = b->likeness < STRANGER && b->known_light;
 	b->unlike = b->suspect && 4 * match->in_place < match->judged;
 }
 
@@ -284,19 +296,19 @@ static bool is_shifted(const struct bench *b)
 	int visible = match->judged - match->hidden;
 	float gain = (match->shifted - match->unshifted) / b->usual_likeness;
 	bool part = 5 * match->elsewhere >= 2 * visible ||
-		    (5 * match->elsewhere >= visible && b->likeness < CHANGED);
+		    (5 * match->elsewhere >= visible && b->likeness < CHANGED && b->known_light);
 	return visible >= SHIFTED_REGIONS && match->shifted >= SHIFTED_MIN * b->usual_likeness &&
 	       (gain >= SHIFTED_GAIN || (gain >= SHIFTED_GAIN_MIN && part));
 }
 
-/* Turned about its middle, it is likelier what it was: little, for the middle stays.  What stands in the way of a camera makes no scene
- * likelier turned. */
+/* Turned about its middle, the usual scene is likelier than upright: little, for the middle stays where it is.  What stands in the way
+ * hardly ever does that. */
 static bool is_rolled(const struct bench *b)
 {
 	const struct rtsp_roll *r = &b->out->roll;
 	int visible = b->out->match.judged - b->out->match.hidden;
-	float gain = (r->rolled - r->level) / b->usual_likeness;
-	return visible >= RTSP_REGIONS_MIN && r->rolled >= ROLLED_MIN * b->usual_likeness &&
+	float gain = (r->turned - r->otherwise) / b->usual_likeness;
+	return b->steady && visible >= RTSP_REGIONS_MIN && r->turned >= ROLLED_MIN * b->usual_likeness &&
 	       gain >= (b->suspect ? ROLLED_GAIN_MIN : ROLLED_GAIN);
 }
 
@@ -332,10 +344,11 @@ static bool is_gone(const struct bench *b)
 	       in_place <= b->profile->moved_in_place_max * visible;
 }
 
-/* In known light nothing of the scene is there, and what is there is sharp, so it is neither a blur nor the dark, however little it is. */
+/* In the same light nothing of the scene is there, and what is there is sharp, so it is neither a blur nor the dark, however little it is. */
 static bool is_stranger(const struct bench *b)
 {
-	return b->suspect && b->likeness < NOTHING_IN_COMMON && b->m->sharpness >= ALWAYS_CLEAR_MIN &&
+	return b->steady && b->same_light && b->likeness < NOTHING_IN_COMMON &&
+	       b->out->match.judged >= RTSP_REGIONS_MIN && b->m->sharpness >= ALWAYS_CLEAR_MIN &&
 	       b->m->structured >= STRUCTURED_MIN;
 }
 
@@ -343,9 +356,9 @@ static bool is_stranger(const struct bench *b)
 static bool is_other(const struct bench *b)
 {
 	const struct rtsp_measure *m = b->m;
-	float part = (float)m->structured / fmaxf(b->usual.structured, 1);
-	bool clear = (m->sharpness >= CLEAR_MIN && part >= 1) ||
-		     (m->sharpness >= MOSTLY_CLEAR_MIN && part >= 0.8f);
+	float richness = (float)m->structured / fmaxf(b->usual.structured, 1);
+	bool clear = (m->sharpness >= CLEAR_MIN && richness >= 1) ||
+		     (m->sharpness >= MOSTLY_CLEAR_MIN && richness >= 0.8f);
 	return is_all_visible(&b->out->match) && (b->likeness < NOTHING_IN_COMMON || clear);
 }
 
@@ -423,6 +436,7 @@ void rtsp_judge(struct rtsp_verdict *out, struct rtsp_sight *sight, const struct
 		.noise = m->noise,
 		.dark = m->dark,
 		.bright = m->bright,
+		.pale = m->pale,
 		.flat = m->flat,
 		.relief = m->relief,
 		.steps = m->steps,

@@ -23,10 +23,10 @@ struct rtsp_verdict {
 	bool sub;              /* of the smaller stream, of which neither size nor rate is asked */
 
 	/* Measurements: what a report tells. */
-	float mean, deviation, noise, dark, bright, flat, relief, steps;
+	float mean, deviation, noise, dark, bright, pale, flat, relief, steps;
 	float sharpness, sharpness_usual; /* log2; equal when there is nothing to compare */
 	struct rtsp_scene_match match;    /* judged 0: the scene was not compared */
-	struct rtsp_roll roll;            /* if it was */
+	struct rtsp_roll roll;            /* degrees 0: it was not looked for, or there is none */
 	int64_t unchanged_us;             /* since the last picture that had not been seen before */
 	uint8_t changed;                  /* blocks that differ from the likest of the last pictures */
 	int64_t clock_off_us;             /* camera's clock minus ours; 0 also when unknown */

@@ -1,7 +1,7 @@
 /* picture.h: what is kept of a keyframe: its luma, made small, and what was known of it.
  *
  * Everything is judged on 160×90 luma values, whatever the camera sends: each is the average of the area that it stands for, and the
- * shape is not kept, for nothing depends on it.  Marks are made of the full picture's own sums, so that they also see changes
+ * shape is not kept, for little depends on it (roll.h).  Marks are made of the full picture's own sums, so that they also see changes
  * that the averages round away. */
 #pragma once
 

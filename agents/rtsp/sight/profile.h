@@ -22,7 +22,7 @@ struct rtsp_profile {
 
 	/* When is a picture faulty?  README.md, "How a picture is judged". */
 	float black_dark_min;      /* share of dark values */
-	float white_bright_min;    /* share of bright values */
+	float white_bright_min;    /* share of bright values; less of what is not usually so bright */
 	float uniform_flat_min;    /* share of flat blocks */
 	float uniform_relief_max;  /* luma values between them and a plane */
 	float defocus_drop_min;    /* how many halvings of sharpness */

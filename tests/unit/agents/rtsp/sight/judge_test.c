@@ -96,17 +96,50 @@ Test(judge, sees_a_tilt_of_what_looks_alike)
 	free(e);
 }
 
-/* Where a third is dark by nature it shows through a white-out, pale; a third that is dark is a bright day. */
+static void draw_pale(struct eye *e, int darkest)
+{
+	eye_fill(e, 235);
+	for (int x = 0; x < EYE_WIDTH; x += 30)
+		eye_box(e, x, 0, 10, EYE_HEIGHT, darkest);
+	eye_noise(e, 6);
+}
+
+/* A third of it is dark by nature and shows through a white-out, pale.  Where it is dark it is a bright day, and where it is usual, snow. */
 Test(judge, knows_a_white_out_by_what_is_darkest)
 {
-	for (int dark = 0; dark < 2; dark++) {
+	struct eye *e = eye_open();
+	draw_pale(e, 196);
+	cr_expect_eq(eye_judge(e).sight, RTSP_GOOD, "nothing is known yet");
+	for (int i = 0; i < 40; i++) {
+		draw_pale(e, 196);
+		cr_expect_eq(eye_judge(e).sight, RTSP_GOOD, "usual, picture %d", i);
+	}
+	free(e);
+	e = eye_open();
+	eye_learn(e, 1);
+	draw_pale(e, 150);
+	cr_expect_neq(eye_judge(e).sight, RTSP_WHITE);
+	draw_pale(e, 196);
+	cr_expect_eq(eye_judge(e).sight, RTSP_WHITE);
+	free(e);
+}
+
+/* A few sharp things, nothing of the scene, in its light: another scene.  In less light they are headlights. */
+Test(judge, takes_few_sharp_things_in_the_same_light_for_another_scene)
+{
+	for (int lamps_out = 0; lamps_out < 2; lamps_out++) {
 		struct eye *e = eye_open();
-		eye_fill(e, 235);
-		for (int x = 0; x < EYE_WIDTH; x += 30)
-			eye_box(e, x, 0, 10, EYE_HEIGHT, dark ? 150 : 196);
-		eye_noise(e, 6);
+		eye_learn(e, 3);
+		int level = lamps_out ? 40 : 140;
+		eye_fill(e, level);
+		for (int i = 0; i < 12; i++)
+			eye_box(e, 12 + 25 * i, 86, 10, 10, level + 90);
+		eye_noise(e, 2);
 		struct rtsp_verdict v = eye_judge(e);
-		cr_expect_eq(v.sight, dark ? RTSP_GOOD : RTSP_WHITE, "dark %d: %s", dark,
+		cr_expect(v.match.hidden > v.match.judged - RTSP_REGIONS_MIN,
+			"%u of %u hidden, sharp %.2f, like %.2f here %u else %u", v.match.hidden,
+			v.match.judged, v.sharpness, v.match.likeness, v.match.in_place, v.match.elsewhere);
+		cr_expect_eq(v.sight == RTSP_MOVED, !lamps_out, "lamps %d: %s", lamps_out,
 			rtsp_fault_name(v.sight));
 		free(e);
 	}
