@@ -50,6 +50,7 @@ Test(roll, is_told_clockwise)
 	rtsp_roll_find(&roll, &reference, &seen);
 	cr_expect(roll.degrees >= 12 && roll.degrees <= 16, "by %d", roll.degrees);
 	cr_expect_gt(roll.turned, roll.otherwise + 0.2f);
+	free(e);
 }
 
 /* By night, large things turned by `degrees`, below a text and above one, which never turn.  `lorry`: where one stands; 0: none does. */
