@@ -96,7 +96,7 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 	c->asked &= shot->sub; /* an outage may ask for what that does not show */
 	if (!shot->sub)
 		c->main_bad = verdict.faults & rtsp_fault_bit(verdict.sight);
-	rtsp_tell_seen(a, c, &verdict);
+	rtsp_tell_seen(a, c, &verdict, shot->arrived);
 	rtsp_tell(a, c, reports,
 		rtsp_health_picture(
 			&c->health, &verdict, *c->recorder != 0, c->profile, clock_now(), reports));

@@ -193,7 +193,7 @@ static uint32_t sights(void)
 
 /* A picture without this fault.  Where nobody looks for it, that says nothing (but that a picture came); nor does one that shows another.  One that is new says that it was not frozen when the one before it came, and nothing of now. */
 static void be_well(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault,
-	const struct rtsp_verdict *v, struct torap_mono now)
+	const struct rtsp_verdict *v, struct torap_mono arrived)
 {
 	struct rtsp_seat *seat = &o->seats[slot];
 	struct rtsp_member *m = rtsp_outages_find(o, fault, slot);
@@ -204,24 +204,25 @@ static void be_well(struct rtsp_outages *o, uint32_t slot, enum rtsp_fault fault
 	if (rtsp_fault_is_sight(fault) && (v->faults & sights()))
 		return;
 	if (fault != RTSP_FROZEN)
-		seat->well_at[fault] = now;
+		seat->well_at[fault] = arrived;
 	else if (!v->first && !v->unchanged_us)
 		seat->well_at[fault] = seat->seen_at;
 }
 
 void rtsp_outages_seen(struct rtsp_outages *o, uint32_t slot, const struct rtsp_verdict *verdict,
-	uint32_t unasked, struct torap_mono now)
+	uint32_t unasked, struct torap_mono arrived)
 {
 	o->seats[slot].unasked = unasked;
 	for (int f = RTSP_OFFLINE; f < RTSP_FAULTS; f++) {
 		const uint32_t bit = rtsp_fault_bit(f);
-		const struct torap_mono since = { now.us - (f == RTSP_FROZEN ? verdict->unchanged_us : 0) };
+		const struct torap_mono since = { arrived.us -
+						  (f == RTSP_FROZEN ? verdict->unchanged_us : 0) };
 		if (verdict->faults & bit)
 			fail(o, slot, f, since);
 		else if (!(verdict->unknown & bit))
-			be_well(o, slot, f, verdict, now);
+			be_well(o, slot, f, verdict, arrived);
 	}
-	o->seats[slot].seen_at = now;
+	o->seats[slot].seen_at = arrived;
 	free_members(&o->seats[slot], false);
 }
 

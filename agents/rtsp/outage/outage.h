@@ -169,9 +169,10 @@ void rtsp_outages_amend(
 	struct rtsp_outages *o, uint32_t slot, uint64_t number, uint64_t audience, struct torap_mono now);
 void rtsp_outages_finish(struct rtsp_outages *o);
 
-/* A picture was judged; `unasked`: rtsp_judge_unasked(). */
+/* A picture was judged; `unasked`: rtsp_judge_unasked(); `arrived`: when it came.  It is judged a while later, when another
+ * camera may have shown something younger already. */
 void rtsp_outages_seen(struct rtsp_outages *o, uint32_t slot, const struct rtsp_verdict *verdict,
-	uint32_t unasked, struct torap_mono now);
+	uint32_t unasked, struct torap_mono arrived);
 /* An attempt failed. */
 void rtsp_outages_failed(
 	struct rtsp_outages *o, uint32_t slot, enum rtsp_outcome outcome, struct torap_mono now);

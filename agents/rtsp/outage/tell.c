@@ -241,11 +241,12 @@ void rtsp_tell(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_re
 	}
 }
 
-void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_verdict *verdict)
+void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_verdict *verdict,
+	struct torap_mono arrived)
 {
 	if (has_seat(a, c))
 		rtsp_outages_seen(&a->outages, rtsp_camera_slot(c), verdict,
-			rtsp_judge_unasked(verdict, c->profile), torap_app_mono());
+			rtsp_judge_unasked(verdict, c->profile), arrived);
 }
 
 /* Who is not reported as offline explains nothing either. */

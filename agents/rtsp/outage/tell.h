@@ -15,8 +15,9 @@ int rtsp_tell_rows(struct rtsp_agent *a);
 /* What health says of the camera. */
 void rtsp_tell(
 	struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *reports, unsigned count);
-/* A picture was judged, or an attempt failed. */
-void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_verdict *verdict);
+/* A picture that arrived then was judged, or an attempt failed. */
+void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const struct rtsp_verdict *verdict,
+	struct torap_mono arrived);
 void rtsp_tell_failed(struct rtsp_agent *a, const struct rtsp_camera *c, enum rtsp_outcome outcome);
 /* Now and then: what can be decided now, which plans are over, and the file of open outages. */
 void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now);

@@ -80,12 +80,12 @@ static void know(unsigned pictures)
 }
 
 /* What a worker says of the keyframe that it peeked at. */
-static void answer(bool alike, bool decoded, enum rtsp_likeness likeness)
+static void answer_of(struct torap_mono came, bool alike, bool decoded, enum rtsp_likeness likeness)
 {
 	struct rtsp_look *look = calloc(1, sizeof *look);
 	*look = (struct rtsp_look){ .number = c->number, .part = 1, .alike = alike, .decoded = decoded };
 	look->shot = (struct rtsp_shot){ .session = c->sessions,
-		.arrived = torap_app_mono(),
+		.arrived = came,
 		.arrived_wall = torap_app_wall(),
 		.codec = RTSP_CODEC_H264 };
 	look->seen.peeked = true;
@@ -93,6 +93,11 @@ static void answer(bool alike, bool decoded, enum rtsp_likeness likeness)
 	look->seen.measure.shot = look->shot;
 	rtsp_watch_look(&a, look);
 	free(look);
+}
+
+static void answer(bool alike, bool decoded, enum rtsp_likeness likeness)
+{
+	answer_of(torap_app_mono(), alike, decoded, likeness);
 }
 
 static struct rtsp_keyframe keyframe(size_t size)
@@ -359,6 +364,24 @@ Test(watch, looks_at_the_smaller_stream_when_that_does, .init = begin, .fini = f
 		c->stream = NULL;
 	}
 	c->wish = NULL;
+}
+
+/* It waits for a worker, and for what follows it: judged late, it is no younger. */
+Test(watch, tells_the_machine_of_outages_when_a_picture_came, .init = begin, .fini = finish)
+{
+	const struct rtsp_belongs belongs = { .names = { "", "", "", "" } };
+	cr_assert_eq(rtsp_camera_slot(c), 0);
+	cr_assert_eq(rtsp_outages_set(&a.outages, &c->number, &belongs, 1, torap_app_mono()), 0);
+	begin_turn();
+	show(SIZE);
+	struct torap_mono came = torap_app_mono();
+	came.us -= TORAP_US_PER_S;
+	answer_of(came, false, true, RTSP_ALIKE);
+	go_on(8);
+	const struct rtsp_seat *seat = &a.outages.seats[0];
+	cr_expect_eq(seat->seen_at.us, came.us);
+	cr_expect_eq(seat->well_at[RTSP_OFFLINE].us, came.us);
+	rtsp_outages_finish(&a.outages);
 }
 
 static void fail_one(void)
