@@ -249,21 +249,27 @@ void rtsp_watch_begin(struct rtsp_agent *a, struct rtsp_camera *c)
 	}
 }
 
-void rtsp_watch_end(struct rtsp_agent *a, struct rtsp_camera *c)
+/* What is open ends, and what comes of it is nobody's.  False: nothing was. */
+static bool break_off(struct rtsp_agent *a, struct rtsp_camera *c)
 {
 	struct rtsp_stream *s = c->stream;
-	bool waits = s || c->over;
+	bool open = s || c->over;
 	c->stream = NULL;
 	c->over = c->looking = false;
 	free(c->shown);
 	c->shown = NULL;
 	c->spared_at.us = 0;
-	rtsp_camera_forget_looks(c); /* it may be another stream from now on */
 	if (s)
 		rtsp_stream_leave(s);
-	if (waits)
+	if (open)
 		rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), false, true, 0, torap_app_mono());
-	else
+	return open;
+}
+
+void rtsp_watch_end(struct rtsp_agent *a, struct rtsp_camera *c)
+{
+	rtsp_camera_forget_looks(c); /* it may be another stream from now on */
+	if (!break_off(a, c))
 		rtsp_schedule_soon(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
 }
 
@@ -463,6 +469,13 @@ static bool is_due(const struct rtsp_agent *a, const struct rtsp_camera *c, cons
 	       (since >= again || (since >= again / SUSPECT_PART && is_suspect(a, c, s)));
 }
 
+/* An alarm wants a picture of what is recorded; a look by the smaller stream gives none. */
+static void look_for_wish(struct rtsp_agent *a, struct rtsp_camera *c)
+{
+	break_off(a, c);
+	rtsp_schedule_hurry(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
+}
+
 void rtsp_watch_tick(void *hint, struct rtsp_stream *s)
 {
 	struct rtsp_agent *a = hint;
@@ -472,6 +485,8 @@ void rtsp_watch_tick(void *hint, struct rtsp_stream *s)
 		return;
 	if (c->term.us && torap_app_wall().us >= c->term.us)
 		rtsp_watch_end(a, c);
+	else if (c->wish && c->sub)
+		look_for_wish(a, c);
 	else if (!c->held)
 		tick_sampled(c, s, now);
 	else if (is_due(a, c, s, now))

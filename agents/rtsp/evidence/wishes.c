@@ -28,7 +28,7 @@ struct rtsp_wish {
 
 /* Wishes. */
 
-/* The camera's next keyframe, or its turn now; it has that anyway when it is looked at by its smaller stream, which is soon over. */
+/* The camera's next keyframe, or its turn now; it has that anyway when it is looked at by its smaller stream (watch.c). */
 static void press(struct rtsp_evidence *e, struct rtsp_camera *c, struct torap_mono now)
 {
 	if (c->stream && !c->sub)

@@ -457,6 +457,26 @@ Test(watch, looks_again_at_once_by_the_larger_stream_for_an_alarm, .init = begin
 	c->wish = NULL;
 }
 
+Test(watch, breaks_off_a_look_by_the_smaller_stream_for_an_alarm, .init = begin, .fini = finish)
+{
+	int nothing;
+	open_one();
+	c->sub = true;
+	show(SIZE);
+	c->wish = (struct rtsp_wish *)&nothing; /* nobody may look into it */
+	rtsp_watch_tick(&a, c->stream);
+	cr_assert_not(c->stream);
+	cr_expect_leq(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
+	answer(false, true, RTSP_ALIKE);
+	cr_expect_not(c->shown, "what it showed is nobody's");
+	rtsp_schedule_take(&a.schedule, torap_app_mono(), true);
+	rtsp_watch_begin(&a, c);
+	cr_expect(c->stream && !c->sub);
+	rtsp_watch_tick(&a, c->stream);
+	cr_expect(c->stream, "this one is");
+	c->wish = NULL;
+}
+
 static void keep_busy_with(unsigned keyframes)
 {
 	while (rtsp_pool_waiting(a.pool) < keyframes)
