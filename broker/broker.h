@@ -77,9 +77,10 @@ struct broker {
 	unsigned ticks;
 
 	/* What the end of the turn has to do. */
-	struct broker_feed *ready;   /* feeds that may send */
-	struct broker_writer *owing; /* writers with an acknowledgement due */
-	bool burials;                /* sessions have ended */
+	struct broker_feed *ready;     /* feeds that may send */
+	struct broker_writer *owing;   /* writers with an acknowledgement due */
+	struct broker_writer *greeted; /* writers whose welcome waits for the disk */
+	bool burials;                  /* sessions have ended */
 
 	unsigned lag_reads; /* of the store, that the page being written may still do (lag.h) */
 };

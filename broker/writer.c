@@ -36,7 +36,11 @@ enum {
 
 struct broker_writer {
 	struct broker_session *session;
-	struct broker_writer *next_owing; /* of the broker's list, while anything is owed */
+	struct broker_writer *next_owing;   /* of the broker's list, while anything is owed */
+	struct broker_writer *next_greeted; /* likewise, until its welcome, as these: */
+	struct torap_stream_position
+		*named; /* by its hello; `at.next_batch`: what must be on the disk before */
+	size_t named_count;
 	struct broker_stream *owed[OWED_MAX];
 	size_t owed_count;
 	/* The gap that it was told of last: what it still has in flight must not make it go back again and again. */
@@ -80,24 +84,24 @@ static struct torap_stream_position resume_of(
 	return p;
 }
 
-static bool is_named(const struct torap_hello *h, const struct torap_stream_id *id)
+static bool is_named(const struct broker_writer *w, const struct torap_stream_id *id)
 {
-	for (size_t i = 0; i < h->positions_count; i++)
-		if (torap_stream_id_equal(&h->positions[i].stream, id))
+	for (size_t i = 0; i < w->named_count; i++)
+		if (torap_stream_id_equal(&w->named[i].stream, id))
 			return true;
 	return false;
 }
 
 /* Streams of the writer that it does not name: of a disk that it has lost, or of a clone.  Returns how many. */
-static size_t tell_others(const struct broker_session *s, const struct torap_hello *h,
-	struct torap_stream_position *positions, size_t room)
+static size_t tell_others(const struct broker_writer *w, struct torap_stream_position *positions, size_t room)
 {
+	const struct broker_session *s = w->session;
 	const struct broker_streams *streams = s->broker->streams;
 	size_t count = 0;
 	for (size_t i = 0; i < streams->lane_count[s->lane] && count < room; i++) {
 		const struct broker_stream *stream = streams->lanes[s->lane][i];
 		if (strcmp(stream->id.writer, s->name) == 0 && stream->flushed.next_batch > 1 &&
-			!is_named(h, &stream->id))
+			!is_named(w, &stream->id))
 			positions[count++] =
 				(struct torap_stream_position){ .stream = stream->id, .at = stream->flushed };
 	}
@@ -105,15 +109,16 @@ static size_t tell_others(const struct broker_session *s, const struct torap_hel
 }
 
 /* Where we stand in each of the streams that the writer named, and in others of it. */
-static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
+static bool send_welcome(struct broker_writer *w)
 {
-	struct torap_stream_position *positions = calloc(h->positions_count + OTHERS_MAX, sizeof *positions);
+	struct broker_session *s = w->session;
+	struct torap_stream_position *positions = calloc(w->named_count + OTHERS_MAX, sizeof *positions);
 	if (!positions)
 		return false;
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, s->broker->kv, false);
-	for (size_t i = 0; i < h->positions_count; i++) {
-		const struct torap_stream_id *id = &h->positions[i].stream;
+	for (size_t i = 0; i < w->named_count; i++) {
+		const struct torap_stream_id *id = &w->named[i].stream;
 		struct broker_stream *stream = broker_streams_find(s->broker->streams, id);
 		positions[i] = (struct torap_stream_position){ .stream = *id, .at = { .next_batch = 1 } };
 		if (!stream)
@@ -121,15 +126,14 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 		positions[i] = resume_of(s, &txn, stream);
 		torap_holes_hurry(&stream->holes, torap_app_mono());
 		broker_mend_ask(&positions[i], stream);
-		/* What an older session sent and is not flushed yet is acknowledged to this one. */
-		stream->writer = s->writer;
+		stream->writer = w;
 		stream->writer_got = positions[i].at;
 		stream->writer_merged = 0;
 	}
 	torap_kv_abort(&txn);
-	size_t room = TORAP_POSITIONS_MAX - h->positions_count;
-	size_t count = h->positions_count + tell_others(s, h, positions + h->positions_count,
-						    room < OTHERS_MAX ? room : OTHERS_MAX);
+	size_t room = TORAP_POSITIONS_MAX - w->named_count;
+	size_t count = w->named_count +
+		       tell_others(w, positions + w->named_count, room < OTHERS_MAX ? room : OTHERS_MAX);
 	struct torap_welcome welcome = {
 		.version = 1,
 		.positions = positions,
@@ -144,6 +148,46 @@ static bool send_welcome(struct broker_session *s, const struct torap_hello *h)
 	return broker_session_send(s, TORAP__MESSAGE_TYPE__MESSAGE_WELCOME, body);
 }
 
+static void welcome(struct broker_writer *w)
+{
+	const struct broker_session *s = w->session;
+	if (send_welcome(w)) {
+		torap_info("WRITER-HERE", "%s (%s), lane %s", s->name, s->software, torap_lane_name(s->lane));
+		broker_own_link_here(s->broker->own, s->name, s->lane);
+	}
+	torap_positions_destroy(w->named, w->named_count);
+	w->named = NULL;
+	w->named_count = 0;
+}
+
+/* What an older session sent may be on its way to the disk.  A welcome that does not name it would let a clone go on under numbers that are
+ * taken. */
+static void take_named(struct broker_writer *w, struct torap_hello *h)
+{
+	w->named = h->positions;
+	w->named_count = h->positions_count;
+	h->positions = NULL;
+	h->positions_count = 0;
+	for (size_t i = 0; i < w->named_count; i++) {
+		const struct broker_stream *stream =
+			broker_streams_find(w->session->broker->streams, &w->named[i].stream);
+		w->named[i].at.next_batch = stream ? stream->accepted.next_batch : 0;
+	}
+}
+
+/* Or it will not come to be there: a commit failed. */
+static bool is_on_the_disk(const struct broker_writer *w)
+{
+	for (size_t i = 0; i < w->named_count; i++) {
+		const struct broker_stream *stream =
+			broker_streams_find(w->session->broker->streams, &w->named[i].stream);
+		if (stream && stream->flushed.next_batch < w->named[i].at.next_batch &&
+			stream->flushed.next_batch < stream->accepted.next_batch)
+			return false;
+	}
+	return true;
+}
+
 static int judge_positions(const struct torap_hello *h, const char **reason)
 {
 	for (size_t i = 0; i < h->positions_count; i++) {
@@ -156,8 +200,8 @@ static int judge_positions(const struct torap_hello *h, const char **reason)
 	return 0;
 }
 
-int broker_writer_create(struct broker_writer **out, struct broker_session *s, const struct torap_hello *h,
-	const char **reason)
+int broker_writer_create(
+	struct broker_writer **out, struct broker_session *s, struct torap_hello *h, const char **reason)
 {
 	if (!is_admitted(s, reason))
 		return TORAP__REFUSAL__CODE__NOT_ADMITTED;
@@ -171,10 +215,13 @@ int broker_writer_create(struct broker_writer **out, struct broker_session *s, c
 	}
 	w->session = s;
 	*out = w;
-	if (send_welcome(s, h)) {
-		torap_info("WRITER-HERE", "%s (%s), lane %s", s->name, s->software, torap_lane_name(s->lane));
-		broker_own_link_here(s->broker->own, s->name, s->lane);
+	take_named(w, h);
+	if (is_on_the_disk(w)) {
+		welcome(w);
+		return 0;
 	}
+	w->next_greeted = s->broker->greeted;
+	s->broker->greeted = w;
 	return 0;
 }
 
@@ -188,6 +235,15 @@ static void unlist(struct broker_writer *w)
 	}
 }
 
+static void unlist_greeted(struct broker_writer *w)
+{
+	struct broker_writer **at = &w->session->broker->greeted;
+	while (*at && *at != w)
+		at = &(*at)->next_greeted;
+	if (*at)
+		*at = w->next_greeted;
+}
+
 struct broker_writer *broker_writer_destroy(struct broker_writer *w)
 {
 	if (!w)
@@ -198,6 +254,8 @@ struct broker_writer *broker_writer_destroy(struct broker_writer *w)
 		if (streams->lanes[s->lane][i]->writer == w)
 			streams->lanes[s->lane][i]->writer = NULL;
 	unlist(w);
+	unlist_greeted(w);
+	torap_positions_destroy(w->named, w->named_count);
 	if (!s->broker->stopping && !broker_sessions_writer(s->broker->sessions, s->name, s->lane))
 		broker_own_link_gone(s->broker->own, s->name, s->lane, s->why);
 	free(w);
@@ -280,8 +338,22 @@ struct broker_lag broker_writer_lag(
 	return lag;
 }
 
+static void welcome_greeted(struct broker *b)
+{
+	for (struct broker_writer **at = &b->greeted; *at;) {
+		struct broker_writer *w = *at;
+		if (!is_on_the_disk(w)) {
+			at = &w->next_greeted;
+			continue;
+		}
+		*at = w->next_greeted;
+		welcome(w);
+	}
+}
+
 void broker_writers_turn(struct broker *b)
 {
+	welcome_greeted(b);
 	while (b->owing) {
 		struct broker_writer *w = b->owing;
 		b->owing = w->next_owing;

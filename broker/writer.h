@@ -19,9 +19,10 @@ struct torap_envelope;
 struct torap_error;
 struct torap_hello;
 
-/* Takes part in a session: sends the welcome.  0, or the code of a refusal with its reason. */
-int broker_writer_create(struct broker_writer **out, struct broker_session *s, const struct torap_hello *h,
-	const char **reason);
+/* Takes part in a session: sends the welcome, now or when what was accepted of its streams is on the disk.  Takes the positions of the hello.
+ * 0, or the code of a refusal with its reason. */
+int broker_writer_create(
+	struct broker_writer **out, struct broker_session *s, struct torap_hello *h, const char **reason);
 /* Accepts NULL.  Returns NULL. */
 struct broker_writer *broker_writer_destroy(struct broker_writer *w);
 
@@ -39,7 +40,7 @@ void broker_writer_forked(struct broker_writer *w, uint64_t batch_no);
 /* How far we are behind the newest heads of the writer's streams of the lane, whether or not it is here. */
 struct broker_lag broker_writer_lag(
 	const struct broker *b, const char *writer, uint8_t lane, struct torap_wall now);
-/* Sends the acknowledgements that are due to any writer. */
+/* Sends the acknowledgements and welcomes that are due to any writer. */
 void broker_writers_turn(struct broker *b);
 /* Trust file or policy changed: ends the session when the writer is not admitted any more. */
 void broker_writer_judge(struct broker_writer *w);

@@ -1,4 +1,5 @@
-/* floor_lmdb.c: what the disk gives: LMDB with full synchronisation, one large record a transaction, and a bare fdatasync() beside it.
+/* floor_lmdb.c: what the disk gives: LMDB with full synchronisation, one large record a transaction, and a bare fdatasync() beside it, one after
+ * the other and after rest.
  *
  * No network, nothing decoded, nothing verified: the most that a store with a flush for each batch can take here. */
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 #include "bench/samples.h"
 
-enum { SYNC_BYTES = 4096 };
+enum { SYNC_BYTES = 4096, REST_US = 10000, RESTED_MAX = 200 };
 
 static void check(int rc, const char *what)
 {
@@ -63,28 +64,38 @@ static void measure_lmdb(const char *dir, uint64_t records, size_t size)
 	mdb_env_close(env);
 }
 
-/* What LMDB does to flush: write a page at a place that the file has already, then fdatasync(). */
-static void measure_sync(const char *dir, uint64_t times)
+/* What LMDB does to flush: write a page at a place that the file has already, then fdatasync().  `rest_us` before each: disk and processor
+ * have gone to sleep, as between two alarms. */
+static void measure_sync(int fd, const char *name, uint64_t times, useconds_t rest_us)
+{
+	uint8_t page[SYNC_BYTES] = { 1 };
+	struct bench_samples samples = { 0 };
+	for (uint64_t i = 0; i < times; i++) {
+		if (rest_us)
+			usleep(rest_us);
+		int64_t since = bench_mono_us();
+		page[0] = (uint8_t)i;
+		if (pwrite(fd, page, sizeof page, 0) != sizeof page || fdatasync(fd) < 0)
+			bench_fail("fdatasync: %s", strerror(errno));
+		bench_samples_add(&samples, bench_mono_us() - since);
+	}
+	printf(",\"%s_p50_ms\":%.3f,\"%s_p99_ms\":%.3f,\"%s_p999_ms\":%.3f", name,
+		bench_samples_percentile_ms(&samples, 0.5), name, bench_samples_percentile_ms(&samples, 0.99),
+		name, bench_samples_percentile_ms(&samples, 0.999));
+	bench_samples_finish(&samples);
+}
+
+static void measure_syncs(const char *dir, uint64_t times)
 {
 	char path[4096];
-	uint8_t page[SYNC_BYTES] = { 1 };
+	uint8_t page[SYNC_BYTES] = { 0 };
 	snprintf(path, sizeof path, "%s/sync.bin", dir);
 	int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 || pwrite(fd, page, sizeof page, 0) != sizeof page || fsync(fd) < 0)
 		bench_fail("%s: %s", path, strerror(errno));
-	struct bench_samples samples = { 0 };
-	for (uint64_t i = 0; i < times; i++) {
-		int64_t since = bench_mono_us();
-		page[0] = (uint8_t)i;
-		if (pwrite(fd, page, sizeof page, 0) != sizeof page || fdatasync(fd) < 0)
-			bench_fail("%s: %s", path, strerror(errno));
-		bench_samples_add(&samples, bench_mono_us() - since);
-	}
+	measure_sync(fd, "sync", times, 0);
+	measure_sync(fd, "rested", times < RESTED_MAX ? times : RESTED_MAX, REST_US);
 	close(fd);
-	printf(",\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f,\"sync_p999_ms\":%.3f",
-		bench_samples_percentile_ms(&samples, 0.5), bench_samples_percentile_ms(&samples, 0.99),
-		bench_samples_percentile_ms(&samples, 0.999));
-	bench_samples_finish(&samples);
 }
 
 int main(int argc, char **argv)
@@ -114,7 +125,7 @@ int main(int argc, char **argv)
 		bench_fail("--dir is missing, or nothing is to be measured");
 	printf("{");
 	measure_lmdb(dir, records, size);
-	measure_sync(dir, syncs);
+	measure_syncs(dir, syncs);
 	printf("}\n");
 	return 0;
 }

@@ -6,6 +6,7 @@
  *     data | meta | flush    a page, one of LMDB's two meta pages, fdatasync or fsync; counted since the plan is there
  *     NTH                    from this one on, all of them, until the plan is taken away
  *     EIO | ENOSPC | EFBIG | short   what comes back; short: half of it is written, and said to be
+ *     wait                   it comes back when the plan is taken away
  *
  * or "beyond BYTES": the file cannot be longer, whether allocated or written, and its file system says that no more is left.
  * TORAP_FAULT_ALLOCATES=no: its file system knows no allocation ahead. */
@@ -22,7 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { META_BYTES = 8192, WORD_MAX = 16 };
+enum { META_BYTES = 8192, WORD_MAX = 16, WAIT_US = 10000 };
 
 enum verdict { PASSES, FAILS, IS_SHORT };
 
@@ -80,6 +81,11 @@ static enum verdict judge(int fd, const char *what, off_t end)
 		return PASSES;
 	if (!strcmp(how, "short"))
 		return IS_SHORT;
+	if (!strcmp(how, "wait")) {
+		while (read_plan(where, &number, how))
+			usleep(WAIT_US);
+		return PASSES;
+	}
 	errno = !strcmp(how, "ENOSPC") ? ENOSPC : !strcmp(how, "EFBIG") ? EFBIG : EIO;
 	return FAILS;
 }
