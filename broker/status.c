@@ -89,8 +89,11 @@ static void add_session(void *hint, struct broker_session *s)
 	struct broker_lag lag = s->feed ? broker_feed_lag(s->feed, links->now)
 					: broker_writer_lag(links->broker, s->name, s->lane, links->now);
 	bool stalled = s->feed && s->feed->stall.stalled;
-	json_t *link = link_of(s->name, s->feed ? "subscriber" : "writer", s->lane,
-		stalled ? "down" : "flowing", s->feed ? reason_of(s->feed) : "fine");
+	json_t *link =
+		link_of(s->name, s->feed ? "subscriber" : "writer", s->lane, stalled ? "down" : "flowing",
+			s->feed                                       ? reason_of(s->feed)
+			: s->writer && broker_writer_waits(s->writer) ? "flushing"
+								      : "fine");
 	if (s->feed)
 		set_key(link, s->key, &links->broker->rules.policy->feeds[s->feed->place]);
 	json_object_set_new(link, "software", json_string(s->software));

@@ -338,11 +338,12 @@ struct broker_lag broker_writer_lag(
 	return lag;
 }
 
+/* Whose session has ended goes from the list when it is buried. */
 static void welcome_greeted(struct broker *b)
 {
 	for (struct broker_writer **at = &b->greeted; *at;) {
 		struct broker_writer *w = *at;
-		if (!is_on_the_disk(w)) {
+		if (w->session->ended || !is_on_the_disk(w)) {
 			at = &w->next_greeted;
 			continue;
 		}
@@ -351,14 +352,19 @@ static void welcome_greeted(struct broker *b)
 	}
 }
 
+bool broker_writer_waits(const struct broker_writer *w)
+{
+	return w->named != NULL;
+}
+
 void broker_writers_turn(struct broker *b)
 {
-	welcome_greeted(b);
 	while (b->owing) {
 		struct broker_writer *w = b->owing;
 		b->owing = w->next_owing;
 		acknowledge(w);
 	}
+	welcome_greeted(b); /* Behind: it reads the store, which may wait for a commit. */
 }
 
 static void send_back(struct broker_writer *w, const struct broker_stream *stream)

@@ -40,6 +40,8 @@ void broker_writer_forked(struct broker_writer *w, uint64_t batch_no);
 /* How far we are behind the newest heads of the writer's streams of the lane, whether or not it is here. */
 struct broker_lag broker_writer_lag(
 	const struct broker *b, const char *writer, uint8_t lane, struct torap_wall now);
+/* Its welcome waits for the disk. */
+bool broker_writer_waits(const struct broker_writer *w);
 /* Sends the acknowledgements and welcomes that are due to any writer. */
 void broker_writers_turn(struct broker *b);
 /* Trust file or policy changed: ends the session when the writer is not admitted any more. */

@@ -93,7 +93,8 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 		c->familiar->blind = 0; /* what it was blind for is over */
 	c->seen_at = shot->arrived;
 	c->judged_at = shot->arrived_wall;
-	c->asked &= shot->sub; /* an outage may ask for what that does not show */
+	/* An outage may ask for what the smaller stream does not show. */
+	c->asked &= shot->sub || shot->arrived.us < c->asked_at.us;
 	if (!shot->sub)
 		c->main_bad = verdict.faults & rtsp_fault_bit(verdict.sight);
 	rtsp_tell_seen(a, c, &verdict, shot->arrived);

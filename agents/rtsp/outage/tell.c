@@ -90,9 +90,11 @@ static void on_hurry(void *hint, uint32_t slot, enum rtsp_fault fault)
 	struct rtsp_agent *a = hint;
 	if (slot >= a->schedule.room)
 		return;
-	a->cameras.slots[slot]->asked = true;
-	a->cameras.slots[slot]->clock_asked |= fault == RTSP_WRONG_CLOCK;
-	rtsp_schedule_soon(&a->schedule, slot, torap_app_mono());
+	struct rtsp_camera *c = a->cameras.slots[slot];
+	c->asked = true;
+	c->asked_at = torap_app_mono();
+	c->clock_asked |= fault == RTSP_WRONG_CLOCK;
+	rtsp_schedule_soon(&a->schedule, slot, c->asked_at);
 }
 
 static struct kit_planned *on_excuse(void *hint, uint32_t slot)

@@ -384,6 +384,24 @@ Test(watch, tells_the_machine_of_outages_when_a_picture_came, .init = begin, .fi
 	rtsp_outages_finish(&a.outages);
 }
 
+/* The picture that is judged came before an outage asked: that is answered by a look of its own. */
+Test(watch, answers_an_outage_by_a_picture_that_came_later, .init = begin, .fini = finish)
+{
+	for (unsigned later = 0; later < 2; later++) {
+		c->sessions = 2;
+		begin_turn();
+		show(SIZE);
+		struct torap_mono came = torap_app_mono();
+		c->asked = true;
+		c->asked_at = came;
+		c->asked_at.us += later ? -1 : 1;
+		answer_of(came, false, true, RTSP_ALIKE);
+		go_on(8);
+		cr_expect_eq(c->asked, !later);
+		cr_expect_eq(rtsp_schedule_next(&a.schedule).us <= torap_app_mono().us, !later);
+	}
+}
+
 static void fail_one(void)
 {
 	c->sessions = 2;
