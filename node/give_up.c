@@ -34,6 +34,7 @@ struct broker {
 struct node_give_up {
 	struct node_give_up_options options;
 	struct broker brokers[NODE_BROKERS_MAX];
+	bool exhausted; /* when it was looked at last */
 	struct torap_mono next;
 };
 
@@ -163,8 +164,10 @@ static void judge(struct node_give_up *g, size_t i, bool exhausted, bool steady,
 
 void node_give_up_tick(struct node_give_up *g, bool exhausted, bool steady, struct node_now now)
 {
-	if (!torap_mono_reached(g->next, now.mono))
+	bool sudden = exhausted && !g->exhausted; /* alarms fill what is left within a second */
+	if (!sudden && !torap_mono_reached(g->next, now.mono))
 		return;
+	g->exhausted = exhausted;
 	g->next = torap_mono_add_ms(now.mono, LOOK_EVERY_MS);
 	for (size_t i = 0; i < *g->options.uplinks_count; i++) {
 		const struct node_uplink *u = g->options.uplinks[i];
