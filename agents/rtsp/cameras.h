@@ -59,7 +59,7 @@ struct rtsp_camera {
 	uint8_t sub_failed; /* attempts at the smaller stream, in succession, while the other one came */
 	uint8_t sub_rests;  /* so that it is not tried for so many looks */
 	bool sub_fails;     /* that was said */
-	bool asked;         /* an outage asks how it is: the next keyframe is judged, whatever it costs */
+	uint8_t asked;      /* an outage asks how it is: so many keyframes are judged, whatever they cost */
 	struct torap_mono asked_at;              /* what came before says nothing of that */
 	struct torap_wall picture_at, judged_at; /* the last that came, and the last that was judged */
 	struct torap_wall peeked_at;             /* the last that was as usual as far as it was decoded */

@@ -73,6 +73,15 @@ static void make_familiar(struct rtsp_agent *a, struct rtsp_camera *c, const str
 		rtsp_familiar_blind(c->familiar);
 }
 
+/* An outage may ask for what the smaller stream does not show.  When it asks for more than one, the next is not to be the same picture, sent again. */
+static void answer(const struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_shot *shot)
+{
+	if (shot->sub || shot->arrived.us < c->asked_at.us)
+		return;
+	c->asked--;
+	c->asked_at.us = shot->arrived.us + a->schedule.limits.retry_us;
+}
+
 static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_seen *seen)
 {
 	struct rtsp_verdict verdict;
@@ -93,8 +102,8 @@ static void judge(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp
 		c->familiar->blind = 0; /* what it was blind for is over */
 	c->seen_at = shot->arrived;
 	c->judged_at = shot->arrived_wall;
-	/* An outage may ask for what the smaller stream does not show. */
-	c->asked &= shot->sub || shot->arrived.us < c->asked_at.us;
+	if (c->asked)
+		answer(a, c, shot);
 	if (!shot->sub)
 		c->main_bad = verdict.faults & rtsp_fault_bit(verdict.sight);
 	rtsp_tell_seen(a, c, &verdict, shot->arrived);
@@ -129,7 +138,7 @@ static void note_sub(struct rtsp_camera *c)
 static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome outcome)
 {
 	struct rtsp_report reports[RTSP_REPORTS_MAX];
-	c->asked = false;
+	c->asked = 0;
 	if (!c->sub_fails)
 		c->sub_failed = c->sub_rests = 0; /* both fail */
 	rtsp_tell_failed(a, c, outcome);
@@ -140,10 +149,12 @@ static void fail(struct rtsp_agent *a, struct rtsp_camera *c, enum rtsp_outcome 
 
 static void next_turn(struct rtsp_agent *a, struct rtsp_camera *c, bool failed)
 {
-	rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), failed, rtsp_health_undecided(&c->health),
-		randombytes_random(), torap_app_mono());
-	if (!failed && c->asked) /* meanwhile: of a glance, or a keyframe that was spared */
-		rtsp_schedule_soon(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
+	struct torap_mono now = torap_app_mono();
+	bool soon = c->asked || rtsp_health_undecided(&c->health);
+	rtsp_schedule_done(&a->schedule, rtsp_camera_slot(c), failed, soon, randombytes_random(), now);
+	/* Meanwhile: of a glance, or a keyframe that was spared. */
+	if (!failed && c->asked && torap_mono_reached(c->asked_at, now))
+		rtsp_schedule_soon(&a->schedule, rtsp_camera_slot(c), now);
 	if (c->wish && (c->glance || c->sub)) /* nobody tried for a picture yet */
 		rtsp_schedule_hurry(&a->schedule, rtsp_camera_slot(c), torap_app_mono());
 	else if (c->wish)
@@ -179,7 +190,7 @@ static void conclude(struct rtsp_agent *a, struct rtsp_camera *c)
 	free(c->shown);
 	c->shown = NULL;
 	c->spared_at.us = 0;
-	c->clock_asked &= c->asked;
+	c->clock_asked &= c->asked > 0;
 	next_turn(a, c, failed);
 }
 

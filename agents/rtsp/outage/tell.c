@@ -91,7 +91,9 @@ static void on_hurry(void *hint, uint32_t slot, enum rtsp_fault fault)
 	if (slot >= a->schedule.room)
 		return;
 	struct rtsp_camera *c = a->cameras.slots[slot];
-	c->asked = true;
+	/* A new picture says that it was not frozen when the one before it came: two tell of now. */
+	const uint8_t pictures = fault == RTSP_FROZEN ? 2 : 1;
+	c->asked = c->asked > pictures ? c->asked : pictures;
 	c->asked_at = torap_app_mono();
 	c->clock_asked |= fault == RTSP_WRONG_CLOCK;
 	rtsp_schedule_soon(&a->schedule, slot, c->asked_at);

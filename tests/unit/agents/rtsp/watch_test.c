@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "agents/rtsp/outage/tell.h"
 #include "base/error.h"
 #include "loop/app.h"
 
@@ -253,7 +254,7 @@ Test(watch, looks_again_at_once_at_a_spared_camera_that_is_asked_for, .init = be
 	keep_busy();
 	open_one();
 	show(SIZE);
-	c->asked = c->clock_asked = true;
+	c->asked = c->clock_asked = 1;
 	go_on(8);
 	cr_expect_leq(rtsp_schedule_next(&a.schedule).us, torap_app_mono().us);
 	cr_expect(c->clock_asked, "the next look waits for it");
@@ -392,13 +393,42 @@ Test(watch, answers_an_outage_by_a_picture_that_came_later, .init = begin, .fini
 		begin_turn();
 		show(SIZE);
 		struct torap_mono came = torap_app_mono();
-		c->asked = true;
+		c->asked = 1;
 		c->asked_at = came;
 		c->asked_at.us += later ? -1 : 1;
 		answer_of(came, false, true, RTSP_ALIKE);
 		go_on(8);
 		cr_expect_eq(c->asked, !later);
 		cr_expect_eq(rtsp_schedule_next(&a.schedule).us <= torap_app_mono().us, !later);
+	}
+}
+
+/* One picture that is new says nothing of now. */
+Test(watch, answers_whether_it_is_frozen_by_two_pictures, .init = begin, .fini = finish)
+{
+	static const struct {
+		enum rtsp_fault fault;
+		unsigned pictures;
+	} cases[] = { { RTSP_BLACK, 1 }, { RTSP_FROZEN, 2 } };
+	rtsp_tell_init(&a);
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		a.outages.port.hurry(a.outages.port.hint, rtsp_camera_slot(c), cases[i].fault);
+		for (unsigned left = cases[i].pictures; left; left--) {
+			cr_expect_eq(c->asked, left);
+			c->sessions = 2;
+			begin_turn();
+			show(SIZE);
+			struct torap_mono asked = c->asked_at;
+			answer_of(asked, false, true, RTSP_ALIKE);
+			go_on(8);
+			struct torap_mono now = torap_app_mono(), next = rtsp_schedule_next(&a.schedule);
+			const int64_t retry_us = a.schedule.limits.retry_us;
+			if (left == 1)
+				cr_expect_gt(next.us, now.us + retry_us);
+			else
+				cr_expect(next.us > now.us && next.us <= now.us + retry_us);
+		}
+		cr_expect_eq(c->asked, 0);
 	}
 }
 
