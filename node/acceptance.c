@@ -25,7 +25,7 @@ struct ticket {
 	struct node_acceptance *acceptance;
 	uint64_t session, id;
 	uint32_t lane;
-	struct ticket *followers; /* its repeats */
+	struct ticket *followers; /* its repeats; of a spare one the next */
 	bool has_key, has_subject, unmapped, reported;
 	struct node_dedup_key key;
 	uint8_t subject[TORAP_SUBJECT_SIZE];
@@ -33,6 +33,8 @@ struct ticket {
 	size_t image_size;
 	struct node_wish *wish; /* owned; NULL: nobody is to be asked */
 };
+
+enum { SPARE_TICKETS = 8192 }; /* 2 MiB */
 
 struct node_acceptance {
 	struct node_acceptance_parts parts;
@@ -43,6 +45,8 @@ struct node_acceptance {
 	struct node_acceptance_counts counts;
 	struct node_judged judged; /* large; used by one call at a time */
 	size_t images_waiting;     /* bytes */
+	struct ticket *spare;      /* owned; kept for the next ones */
+	size_t spare_count;
 };
 
 const char *node_refusal_name(enum node_refusal refusal)
@@ -73,6 +77,10 @@ int node_acceptance_create(struct node_acceptance **out, const struct node_accep
 
 struct node_acceptance *node_acceptance_destroy(struct node_acceptance *a)
 {
+	for (struct ticket *t; a && (t = a->spare);) {
+		a->spare = t->followers;
+		free(t);
+	}
 	free(a);
 	return NULL;
 }
@@ -126,6 +134,31 @@ static void shed(struct node_acceptance *a, uint64_t session, uint64_t id, uint3
 	refuse(a, session, id, why, reason);
 }
 
+static struct ticket *make_ticket(struct node_acceptance *a, uint64_t session, uint64_t id, uint32_t lane)
+{
+	struct ticket *t = a->spare;
+	if (t) {
+		a->spare = t->followers;
+		a->spare_count--;
+	} else {
+		t = malloc(sizeof *t);
+	}
+	if (t)
+		*t = (struct ticket){ .acceptance = a, .session = session, .id = id, .lane = lane };
+	return t;
+}
+
+static void drop_ticket(struct node_acceptance *a, struct ticket *t)
+{
+	if (a->spare_count == SPARE_TICKETS) {
+		free(t);
+		return;
+	}
+	t->followers = a->spare;
+	a->spare = t;
+	a->spare_count++;
+}
+
 static void answer_followers(
 	struct node_acceptance *a, struct ticket *t, enum node_refusal why, const char *refused_because)
 {
@@ -138,7 +171,7 @@ static void answer_followers(
 			shed(a, f->session, f->id, t->lane, why, refused_because);
 		else
 			say_duplicate(a, f->session, f->id);
-		free(f);
+		drop_ticket(a, f);
 	}
 }
 
@@ -177,11 +210,11 @@ static void on_refused(struct node_acceptance *a, struct ticket *t, enum node_en
 	answer_followers(a, t, why, reason);
 }
 
-static void finish(struct ticket *t)
+static void finish(struct node_acceptance *a, struct ticket *t)
 {
 	if (t->wish)
-		node_requests_no_alarm(t->acceptance->parts.requests, t->wish);
-	free(t);
+		node_requests_no_alarm(a->parts.requests, t->wish);
+	drop_ticket(a, t);
 }
 
 static void on_done(struct node_entry *entry, enum node_entry_result result)
@@ -199,20 +232,7 @@ static void on_done(struct node_entry *entry, enum node_entry_result result)
 	} else {
 		on_refused(a, t, result);
 	}
-	finish(t);
-}
-
-static struct ticket *make_ticket(struct node_acceptance *a, uint64_t session, uint64_t id, uint32_t lane)
-{
-	struct ticket *t = calloc(1, sizeof *t);
-	if (t) {
-		t->entry.done = on_done;
-		t->acceptance = a;
-		t->session = session;
-		t->id = id;
-		t->lane = lane;
-	}
-	return t;
+	finish(a, t);
 }
 
 /* Undoes a ticket that the batcher did not take. */
@@ -226,13 +246,14 @@ static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session
 		node_event_destroy(t->entry.event);
 		torap_writer_finish(&t->entry.writes);
 		a->images_waiting -= t->image_size;
-		finish(t);
+		finish(a, t);
 	}
 	shed(a, session, id, lane, NODE_REFUSED_BUSY, "busy");
 }
 
 static void give(struct node_acceptance *a, struct ticket *t)
 {
+	t->entry.done = on_done;
 	if (t->entry.writes.failed || node_batcher_add(a->parts.batcher, &t->entry))
 		cancel(a, t, t->session, t->id, t->lane);
 }

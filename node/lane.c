@@ -227,11 +227,6 @@ static void on_durable(struct node_lane *l)
 
 	struct node_entries entries = job->entries;
 	struct node_sealed *first = job->first;
-	for (struct node_entry *e = entries.first; e; e = e->next) {
-		l->counts.events += e->event != NULL;
-		e->seq = e->event ? e->event->seq : 0;
-		keep_unsealed(l, e);
-	}
 	if (l->job_max < NODE_JOB_ENTRIES_MAX)
 		l->job_max *= 2;
 	l->pause_until.us = 0;
@@ -240,7 +235,13 @@ static void on_durable(struct node_lane *l)
 		l->options->on_stream(l->options->hint, l->lane);
 	}
 	/* Devices first: the brokers' turn is later in any case. */
-	give_back_all(&entries, NODE_ENTRY_DURABLE);
+	struct node_entry *e;
+	while ((e = node_entries_pop(&entries))) {
+		l->counts.events += e->event != NULL;
+		e->seq = e->event ? e->event->seq : 0;
+		keep_unsealed(l, e);
+		give_back(e, NODE_ENTRY_DURABLE);
+	}
 	publish(l, first);
 }
 
@@ -286,6 +287,12 @@ static void on_done(struct torap_commit_job *commit, int result)
 
 static void take_waiting(struct node_lane *l)
 {
+	if (l->waiting.count <= l->job_max) { /* all; nobody has to look at each of them */
+		l->job.entries = l->waiting;
+		l->waiting = (struct node_entries){ 0 };
+		l->waiting_events = 0;
+		return;
+	}
 	while (l->waiting.count && l->job.entries.count < l->job_max) {
 		struct node_entry *e = node_entries_pop(&l->waiting);
 		l->waiting_events -= e->event != NULL;

@@ -32,6 +32,7 @@ struct node_lane_job {
 	struct torap_commit_job commit;
 	struct node_entries entries, too_big; /* what can never be sealed moves to the second */
 	bool made;                            /* numbered and sealed: once, however often it is applied */
+	bool has_writes, has_places;          /* some of the entries */
 	bool seal_all;                        /* also the batch that is open at its end */
 	struct node_sealed *first, *last;     /* batches to append, in order */
 	struct torap_writer writes;           /* rows of unsealed, marks, state */

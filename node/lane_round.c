@@ -110,8 +110,11 @@ static void number_all(struct node_lane *l)
 	struct node_entries taken = job->entries;
 	job->entries = (struct node_entries){ 0 };
 	struct node_entry *e;
-	while ((e = node_entries_pop(&taken)))
+	while ((e = node_entries_pop(&taken))) {
+		job->has_writes |= e->writes.size > 0;
+		job->has_places |= e->place_at > 0;
 		node_entries_push(!e->event || number(l, e) ? &job->entries : &job->too_big, e);
+	}
 }
 
 static void write_unsealed_rows(struct node_lane *l)
@@ -151,11 +154,13 @@ static void make(struct node_lane *l)
 {
 	struct node_lane_job *job = &l->job;
 	number_all(l);
-	fill_in_places(l);
+	if (job->has_places)
+		fill_in_places(l);
 	if (job->seal_all && torap_sealer_count(l->sealer))
 		seal(l);
 	job->open_from = torap_sealer_next_seq(l->sealer) - torap_sealer_count(l->sealer);
-	write_unsealed_rows(l);
+	if (torap_sealer_count(l->sealer))
+		write_unsealed_rows(l);
 	if (job->writes.failed)
 		node_lane_die(l, "out of memory");
 	job->made = true;
@@ -177,7 +182,7 @@ int node_lane_round_apply(struct torap_commit_job *commit, struct torap_kv_txn *
 		assert(r == 0); /* The sealer goes on where the journal ends. */
 	}
 	int r = node_writes_apply(&job->writes, txn);
-	for (const struct node_entry *e = job->entries.first; e && !r; e = e->next)
+	for (const struct node_entry *e = job->entries.first; job->has_writes && e && !r; e = e->next)
 		r = node_writes_apply(&e->writes, txn);
 	return r;
 }

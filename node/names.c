@@ -1,7 +1,7 @@
 #include "node/names.h"
 
-#include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 struct node_names_slot {
@@ -10,18 +10,28 @@ struct node_names_slot {
 	uint32_t number;
 };
 
-/* FNV-1a. */
-static uint32_t hash_name(uint32_t hash, const char *name)
+#define MIX 0x9e3779b97f4a7c15u /* odd, and with as many ones as zeros */
+
+/* As FNV-1a, but eight bytes at a time.  The bit that tells large letters from small ones is always set: what else it makes equal is compared. */
+static uint64_t hash_bytes(uint64_t hash, const char *at, size_t size)
 {
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)tolower((unsigned char)*name)) * 16777619u;
-	return (hash ^ 0xff) *
-	       16777619u; /* an end that no text has, so that ("a", "bc") is not ("ab", "c") */
+	uint64_t word = 0;
+	memcpy(&word, at, size);
+	hash = (hash ^ (word | 0x2020202020202020u)) * MIX;
+	return hash ^ hash >> 32;
+}
+
+static uint64_t hash_name(uint64_t hash, const char *name)
+{
+	size_t size = strlen(name);
+	for (; size >= sizeof hash; size -= sizeof hash, name += sizeof hash)
+		hash = hash_bytes(hash, name, sizeof hash);
+	return hash_bytes(hash, name, size); /* an end, so that ("a", "bc") is not ("ab", "c") */
 }
 
 static uint32_t hash_pair(const char *a, const char *b)
 {
-	return hash_name(hash_name(2166136261u, a), b);
+	return (uint32_t)(hash_name(hash_name(0, a), b) * MIX >> 32); /* low bits of either see all */
 }
 
 /* The slot of the pair, or the free one where it would go.  There is always a free one. */

@@ -51,7 +51,7 @@ struct torap_app {
 	int status;
 };
 
-/* The caller sets `hint` and the callbacks, before or after.  Ignores SIGPIPE, raises the limit of open files to its hard limit,
+/* The caller sets `hint` and the callbacks, before or after.  Ignores SIGPIPE, has malloc keep memory, raises the limit of open files to its hard limit,
  * installs the signals. */
 int torap_app_init(struct torap_app *app, struct torap_error *err);
 /* Until all handles are closed.  Returns the exit status. */
