@@ -34,7 +34,7 @@ struct ticket {
 	struct node_wish *wish; /* owned; NULL: nobody is to be asked */
 };
 
-enum { SPARE_TICKETS = 8192 }; /* 2 MiB */
+enum { SPARE_TICKETS = 16 << 10 }; /* 4 MiB */
 
 struct node_acceptance {
 	struct node_acceptance_parts parts;

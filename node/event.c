@@ -17,35 +17,77 @@ void node_fields_add(struct node_fields *f, const char *name, const char *value)
 	field->value = (char *)value;
 }
 
-struct node_event *node_event_create(const struct node_event_spec *spec)
+/* Blocks of one size, kept for the next ones.  Events are made and let go of by the loop alone. */
+enum {
+	BLOCK_ROOM = 512 - sizeof(struct node_event), /* enough for nearly every event */
+	MORE_ROOM = 4096,
+	SPARE_BLOCKS = 16 << 10,
+};
+static struct {
+	struct node_event *first;
+	size_t count;
+} spare;
+
+static struct node_event *take_block(size_t room)
 {
-	struct node_event *e = malloc(sizeof *e + node_pack_size_max(spec));
+	struct node_event *e = spare.first;
+	if (!e || room != BLOCK_ROOM)
+		return malloc(sizeof *e + room);
+	spare.first = e->next;
+	spare.count--;
+	return e;
+}
+
+/* One part, as far as there is room. */
+static struct torap_bytes pack(struct torap_put *p, const struct node_event_spec *spec,
+	void (*put)(struct torap_put *p, const struct node_event_spec *spec))
+{
+	const uint8_t *begin = p->at;
+	put(p, spec);
+	return torap_bytes(begin, (size_t)(p->at - begin));
+}
+
+/* NULL: memory ran out.  *full: it takes more room. */
+static struct node_event *create(const struct node_event_spec *spec, size_t room, bool *full)
+{
+	struct node_event *e = take_block(room);
 	if (!e)
 		return NULL;
-	e->next = NULL;
-	e->seq = 0;
-	e->event = (struct torap_packed_event){ .class = spec->class };
-	uint8_t *at = node_pack_open(e->bytes, spec);
-	e->event.parts[0] = torap_bytes(e->bytes, (size_t)(at - e->bytes));
-	if (node_pack_has_personal(spec)) {
-		uint8_t *end = node_pack_personal(at, spec);
-		e->event.parts[1] = torap_bytes(at, (size_t)(end - at));
-		at = end;
-	}
-	if (spec->image.size) {
-		uint8_t *end = node_pack_image(at, spec);
-		e->event.parts[2] = torap_bytes(at, (size_t)(end - at));
-	}
+	*e = (struct node_event){ .event.class = spec->class, .room = room };
+	struct torap_put p = { .at = e->bytes, .end = e->bytes + room };
+	e->event.parts[0] = pack(&p, spec, node_pack_open);
+	if (node_pack_has_personal(spec))
+		e->event.parts[1] = pack(&p, spec, node_pack_personal);
+	if (spec->image.size)
+		e->event.parts[2] = pack(&p, spec, node_pack_image);
 	if (spec->subject) {
 		e->event.has_subject = true;
 		memcpy(e->event.subject, spec->subject, TORAP_SUBJECT_SIZE);
+	}
+	*full = p.full;
+	return e;
+}
+
+struct node_event *node_event_create(const struct node_event_spec *spec)
+{
+	bool full;
+	struct node_event *e = create(spec, BLOCK_ROOM, &full);
+	for (size_t room = MORE_ROOM + spec->raw.size + spec->image.size; e && full; room *= 4) {
+		node_event_destroy(e);
+		e = create(spec, room, &full);
 	}
 	return e;
 }
 
 struct node_event *node_event_destroy(struct node_event *e)
 {
-	free(e);
+	if (!e || e->room != BLOCK_ROOM || spare.count == SPARE_BLOCKS) {
+		free(e);
+		return NULL;
+	}
+	e->next = spare.first;
+	spare.first = e;
+	spare.count++;
 	return NULL;
 }
 

@@ -16,6 +16,7 @@
 #include "node/registry.h"
 #include "proto/session.pb-c.h"
 #include "wire/envelope.h"
+#include "wire/put.h"
 #include "zmtp/listener.h"
 
 enum {
@@ -422,21 +423,30 @@ bool node_intake_request_to(struct node_intake *i, uint64_t session, struct tora
 	return s && send_request(i, s, body);
 }
 
+/* Field numbers of observation.proto. */
+enum { ANSWER_VERDICTS_FIELD = 1, VERDICT_ID = 1, VERDICT_WORD, VERDICT_REASON };
+enum { VERDICT_SIZE_MAX = 32 }; /* without the reason's letters */
+
+/* An Answer, by hand: one for each event is the larger part of what a node says. */
 static struct torap_buffer *pack_verdicts(const struct verdict *verdicts, size_t count)
 {
-	static Torap__Verdict list[ANSWER_VERDICTS]; /* too large for the stack; the loop's thread only */
-	static Torap__Verdict *pointers[ANSWER_VERDICTS];
-	Torap__Answer answer = TORAP__ANSWER__INIT;
+	size_t room = TORAP_PUT_SPARE;
+	for (size_t n = 0; n < count; n++)
+		room += VERDICT_SIZE_MAX + strlen(verdicts[n].reason);
+	struct torap_buffer *b = torap_buffer_create(room);
+	if (!b)
+		return NULL;
+	struct torap_put p = { .at = b->data, .end = b->data + room };
 	for (size_t n = 0; n < count; n++) {
-		torap__verdict__init(&list[n]);
-		list[n].id = verdicts[n].id;
-		list[n].word = (Torap__Verdict__Word)verdicts[n].word;
-		list[n].reason = (char *)verdicts[n].reason;
-		pointers[n] = &list[n];
+		uint8_t *opened = torap_put_open(&p, ANSWER_VERDICTS_FIELD);
+		torap_put_number(&p, VERDICT_ID, verdicts[n].id);
+		torap_put_number(&p, VERDICT_WORD, verdicts[n].word);
+		torap_put_text(&p, VERDICT_REASON, verdicts[n].reason);
+		torap_put_close(&p, opened);
 	}
-	answer.verdicts = pointers;
-	answer.n_verdicts = count;
-	return pack(&answer.base);
+	assert(!p.full);
+	b->size = (size_t)(p.at - b->data);
+	return b;
 }
 
 static void flush_session(struct session *s, struct node_now now)

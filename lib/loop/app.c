@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +12,11 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "loop/low_latency.h"
 
 enum {
 	STATUS_STOPPED_TWICE = 130,
-	MAPPED_BYTES = 4 << 20,
-	TRIMMED_BYTES = 2 << 20,
 };
 
 static int raise_file_limit(struct torap_error *err)
@@ -30,14 +28,6 @@ static int raise_file_limit(struct torap_error *err)
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return torap_errorf(err, -errno, "cannot raise the limit of open files: %s", strerror(errno));
 	return 0;
-}
-
-/* Messages, frames and batches come and go.  What malloc maps for each of them alone, from 128 KiB on, the kernel has to clear, page by page: of a
- * node's time at full rate that was a tenth (tests/bench/README.md). */
-static void keep_memory(void)
-{
-	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
-	mallopt(M_TRIM_THRESHOLD, TRIMMED_BYTES);
 }
 
 int torap_app_hold_descriptors(struct torap_error *err)
@@ -84,7 +74,7 @@ int torap_app_init(struct torap_app *app, struct torap_error *err)
 
 	/* A peer that is gone is an EPIPE of its write, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
-	keep_memory();
+	torap_memory_keep();
 	int r = raise_file_limit(err);
 	if (r)
 		return r;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "base/memory.h"
 #include "bench/samples.h"
 
 enum { MARK = 100000, ENDPOINT_SIZE = 64, Z85_KEY_SIZE = 41, QUIET_MS = 20000 };
@@ -176,6 +177,7 @@ int main(int argc, char **argv)
 	}
 	if (messages < 2 || size < sizeof(uint64_t))
 		bench_fail("at least 2 messages of at least 8 bytes");
+	torap_memory_keep();
 	struct result result = run(messages, size, with_curve);
 	double rate = (double)(messages - 1) / result.seconds;
 	printf("{\"messages\":%" PRIu64

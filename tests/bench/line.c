@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "bench/samples.h"
 #include "zmtp/turn.h"
 
@@ -31,6 +32,7 @@ void bench_line_dial(struct bench_line *l, const char *endpoint, const struct to
 	struct torap_zmtp_dial_options options = *keys;
 	struct torap_error err;
 	*l = (struct bench_line){ .endpoint = endpoint, .on_message = on_message_here, .hint = hint };
+	torap_memory_keep();
 	signal(SIGPIPE, SIG_IGN); /* Whoever is gone is told by on_gone. */
 	if (uv_loop_init(&l->loop) || uv_timer_init(&l->loop, &l->timer))
 		bench_fail("cannot make a loop");

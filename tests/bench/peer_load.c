@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "bench/peer.h"
 #include "bench/samples.h"
 
@@ -189,6 +190,7 @@ static void read_options(struct load *l, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	torap_memory_keep();
 	struct load *l = calloc(1, sizeof *l);
 	if (!l)
 		bench_fail("out of memory");
