@@ -10,7 +10,6 @@
 #include "node/consent.h"
 #include "node/dedup.h"
 #include "node/judge.h"
-#include "node/observation.h"
 #include "node/registry.h"
 #include "node/requests.h"
 #include "node/room.h"
@@ -27,11 +26,12 @@ struct ticket {
 	uint32_t lane;
 	struct ticket *followers; /* its repeats; of a spare one the next */
 	bool has_key, has_subject, unmapped, reported;
-	struct node_dedup_key key;
-	uint8_t subject[TORAP_SUBJECT_SIZE];
 	struct node_account *account; /* of an unknown device */
 	size_t image_size;
 	struct node_wish *wish; /* owned; NULL: nobody is to be asked */
+	/* Seldom there, so they stand behind what is looked at of each. */
+	struct node_dedup_key key;
+	uint8_t subject[TORAP_SUBJECT_SIZE];
 };
 
 enum { SPARE_TICKETS = 16 << 10 }; /* 4 MiB */
@@ -369,11 +369,6 @@ void node_acceptance_offer(
 	struct node_acceptance *a, uint64_t session, const Torap__Observation *o, struct node_now now)
 {
 	assert(a->registry && a->mapping);
-	const char *fault = node_observation_fault(o);
-	if (fault) {
-		refuse(a, session, o->id, NODE_REFUSED_LIMIT, fault);
-		return;
-	}
 	struct node_judged *j = &a->judged;
 	node_judge(j, a->registry, a->mapping, o, now);
 	/* A device that speaks is not silent, whatever becomes of its words: consent is of these, not of its line. */

@@ -68,10 +68,10 @@ struct node_acceptance *node_acceptance_destroy(struct node_acceptance *a);
 void node_acceptance_rules(
 	struct node_acceptance *a, const struct node_registry *registry, const struct node_mapping *mapping);
 
-/* `session` comes back with the verdict.  The observation is only read. */
+/* `session` comes back with the verdict.  The observation is only read; it keeps the limits (offer.h). */
 void node_acceptance_offer(
 	struct node_acceptance *a, uint64_t session, const Torap__Observation *o, struct node_now now);
-/* One that could not even be looked at. */
+/* One that does not. */
 void node_acceptance_refuse_limit(
 	struct node_acceptance *a, uint64_t session, uint64_t id, const char *reason);
 

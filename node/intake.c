@@ -249,18 +249,18 @@ static void on_offer(struct node_intake *i, struct session *s, struct torap_zmtp
 	}
 	i->counts.offers++;
 	struct torap_reader r = torap_reader(body);
-	uint64_t session = s->number, oversize_id;
+	uint64_t session = s->number;
+	struct node_offer_refusal refusal;
 	Torap__Observation *o;
 	int answer;
-	while ((answer = node_offer_next(&r, &i->arena, &o, &oversize_id)) != NODE_OFFER_END) {
+	while ((answer = node_offer_next(&r, &i->arena, &o, &refusal)) != NODE_OFFER_END) {
 		if (answer == NODE_OFFER_MALFORMED) {
 			refuse_malformed(i, peer, "an observation that cannot be read");
 			return;
 		}
 		i->counts.observations++;
-		if (answer == NODE_OFFER_OVERSIZE)
-			i->options.on_oversize(
-				i->options.hint, session, oversize_id, "observation is too big");
+		if (answer == NODE_OFFER_REFUSED)
+			i->options.on_refused(i->options.hint, session, refusal.id, refusal.reason);
 		else
 			i->options.on_observation(i->options.hint, session, o, now);
 	}

@@ -30,8 +30,8 @@ struct node_intake_options {
 	 * the offer: one look at the clock serves all that is in it. */
 	void (*on_observation)(
 		void *hint, uint64_t session, const Torap__Observation *o, struct node_now now);
-	/* One beyond a limit, of which only the id could be read. */
-	void (*on_oversize)(void *hint, uint64_t session, uint64_t id, const char *reason);
+	/* One beyond a limit. */
+	void (*on_refused)(void *hint, uint64_t session, uint64_t id, const char *reason);
 	/* An agent that takes requests has said hello and has its rows; and one is done with a request.  May be NULL. */
 	void (*on_agent)(void *hint, uint64_t session);
 	void (*on_request_done)(void *hint, uint64_t id);

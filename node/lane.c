@@ -38,10 +38,12 @@ struct node_entry *node_entries_pop(struct node_entries *list)
 	if (!list->first)
 		list->last = NULL;
 	list->count--;
-	/* Rounds are larger than a cache: the one after the next is fetched while this one is worked on. */
-	if (e->next) {
+	/* Rounds are larger than a cache: what comes after the next is fetched while this one is worked on. */
+	if (e->next && e->next->next) {
+		const struct node_entry *after = e->next->next;
 		__builtin_prefetch(e->next->event);
-		__builtin_prefetch(e->next->next);
+		__builtin_prefetch(after);
+		__builtin_prefetch(after + 1); /* of who embeds it */
 	}
 	e->next = NULL;
 	return e;

@@ -93,7 +93,7 @@ static void on_observation(void *hint, uint64_t session, const Torap__Observatio
 	node_acceptance_offer(n->acceptance, session, o, now);
 }
 
-static void on_oversize(void *hint, uint64_t session, uint64_t id, const char *reason)
+static void on_refused(void *hint, uint64_t session, uint64_t id, const char *reason)
 {
 	const struct node *n = hint;
 	node_acceptance_refuse_limit(n->acceptance, session, id, reason);
@@ -444,7 +444,7 @@ static int open_doors(struct node *n, struct torap_error *err)
 		.turn = n->turns,
 		.endpoint = n->config->intake,
 		.on_observation = on_observation,
-		.on_oversize = on_oversize,
+		.on_refused = on_refused,
 		.on_agent = on_agent,
 		.on_request_done = on_request_done,
 		.now = tell_now,

@@ -10,24 +10,24 @@
 enum { PROTOCOL_MAX = 31, FIELDS_MAX = 256, MEDIA_TYPE_MAX = 63 };
 
 /* Nearly every text is, and eight bytes at a time are told quickly. */
-static bool is_ascii(const char *text)
+static bool is_ascii(struct torap_bytes text)
 {
 	uint64_t word = 0, all = 0;
-	size_t size = strlen(text);
-	for (; size >= sizeof word; size -= sizeof word, text += sizeof word) {
-		memcpy(&word, text, sizeof word);
+	const uint8_t *at = text.data, *end = at + text.size;
+	for (; (size_t)(end - at) >= sizeof word; at += sizeof word) {
+		memcpy(&word, at, sizeof word);
 		all |= word;
 	}
-	for (; size > 0; size--)
-		all |= (uint8_t)*text++;
+	for (; at < end; at++)
+		all |= *at;
 	return !(all & 0x8080808080808080u);
 }
 
 bool node_text_is_utf8(const char *text)
 {
-	if (is_ascii(text))
-		return true;
 	const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+	if (is_ascii(torap_bytes(at, (size_t)(end - at))))
+		return true;
 	size_t length = 1;
 	for (; at < end && length > 0; at += length)
 		length = torap_utf8_length(at, end);
@@ -53,7 +53,7 @@ static bool texts_are_utf8(const Torap__Observation *o)
 	return fields_are_utf8(o->fields, o->n_fields) && fields_are_utf8(o->personal, o->n_personal);
 }
 
-const char *node_observation_fault(const Torap__Observation *o)
+const char *node_observation_fault(const Torap__Observation *o, struct torap_bytes texts)
 {
 	size_t protocol = strlen(o->protocol), address = strlen(o->address);
 	if (protocol == 0 || protocol > PROTOCOL_MAX)
@@ -69,7 +69,8 @@ const char *node_observation_fault(const Torap__Observation *o)
 		return "sort is not known";
 	if (o->image && strlen(o->image->media_type) > MEDIA_TYPE_MAX)
 		return "media_type is too long";
-	if (!texts_are_utf8(o))
+	bool all_ascii = texts.data && is_ascii(texts);
+	if (!all_ascii && !texts_are_utf8(o))
 		return "a text is not UTF-8";
 	return NULL;
 }

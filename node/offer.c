@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "base/limits.h"
+#include "node/observation.h"
 #include "wire/unpack.h"
 
 enum {
@@ -115,18 +116,21 @@ static bool is_oversize(struct torap_bytes observation)
 	       observation.size - picture > TORAP_OBSERVATION_SIZE_MAX;
 }
 
-int node_offer_next(
-	struct torap_reader *body, struct torap_arena *arena, Torap__Observation **out, uint64_t *oversize_id)
+int node_offer_next(struct torap_reader *body, struct torap_arena *arena, Torap__Observation **out,
+	struct node_offer_refusal *refusal)
 {
-	struct torap_bytes bytes;
+	struct torap_bytes bytes, texts;
 	int answer = next_bytes(body, &bytes);
 	if (answer)
 		return answer;
 	if (is_oversize(bytes)) {
-		*oversize_id = find_id(bytes);
-		return NODE_OFFER_OVERSIZE;
+		*refusal = (struct node_offer_refusal){ find_id(bytes), "observation is too big" };
+		return NODE_OFFER_REFUSED;
 	}
 	torap_arena_reset(arena);
-	*out = torap_unpack(arena, &torap__observation__descriptor, bytes);
-	return *out ? 0 : NODE_OFFER_MALFORMED;
+	*out = torap_unpack(arena, &torap__observation__descriptor, bytes, &texts);
+	if (!*out)
+		return NODE_OFFER_MALFORMED;
+	*refusal = (struct node_offer_refusal){ (*out)->id, node_observation_fault(*out, texts) };
+	return refusal->reason ? NODE_OFFER_REFUSED : 0;
 }

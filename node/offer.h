@@ -1,4 +1,4 @@
-/* offer.h: the observations of an Offer, one by one, each decoded in bounded memory.
+/* offer.h: the observations of an Offer, one by one, each decoded in bounded memory and held against the contract's limits.
  *
  * An offer is taken apart by hand: decoding it as a whole would let two bytes a piece ask for hundreds. */
 #pragma once
@@ -13,11 +13,16 @@
 enum node_offer_answer {
 	NODE_OFFER_END = 1,
 	NODE_OFFER_MALFORMED, /* the offer or this observation cannot be decoded: what follows is lost, too */
-	NODE_OFFER_OVERSIZE, /* this observation is beyond TORAP_OBSERVATION_SIZE_MAX, or its image beyond its own limit; only its id was read */
+	NODE_OFFER_REFUSED,   /* this observation breaks a limit; what follows is as good as any */
+};
+
+struct node_offer_refusal {
+	uint64_t id;
+	const char *reason; /* a constant */
 };
 
 /* 0 or more; SIZE_MAX: it cannot be taken apart. */
 size_t node_offer_count(struct torap_bytes body);
 /* The next observation, from the arena, valid until its next reset.  0 or an answer. */
 int node_offer_next(struct torap_reader *body, struct torap_arena *arena, Torap__Observation **out,
-	uint64_t *oversize_id);
+	struct node_offer_refusal *refusal);

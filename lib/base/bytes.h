@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct torap_bytes {
 	const uint8_t *data; /* borrowed */
@@ -27,6 +28,25 @@ struct torap_writer {
 static inline struct torap_bytes torap_bytes(const void *data, size_t size)
 {
 	return (struct torap_bytes){ data, size };
+}
+
+/* memcpy() of what is nearly always short: names, codes, numbers in digits. */
+static inline void torap_copy_short(void *to, const void *from, size_t size)
+{
+	uint8_t *t = to;
+	const uint8_t *f = from;
+	if (size > 16) {
+		memcpy(t, f, size);
+	} else if (size >= 8) { /* its first eight bytes and its last, which may be partly the same */
+		memcpy(t, f, 8);
+		memcpy(t + size - 8, f + size - 8, 8);
+	} else if (size >= 4) {
+		memcpy(t, f, 4);
+		memcpy(t + size - 4, f + size - 4, 4);
+	} else {
+		for (size_t i = 0; i < size; i++)
+			t[i] = f[i];
+	}
 }
 
 bool torap_bytes_equal(struct torap_bytes a, struct torap_bytes b);

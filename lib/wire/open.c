@@ -48,7 +48,7 @@ static const size_t message_size_max[PARTS] = {
 
 static void *decode(struct opening *o, unsigned part, struct torap_bytes bytes)
 {
-	return torap_unpack(&o->arena, descriptors[part], bytes);
+	return torap_unpack(&o->arena, descriptors[part], bytes, NULL);
 }
 
 static uint32_t offset_of(const void *message, unsigned part)

@@ -9,12 +9,16 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 struct torap_put {
 	uint8_t *at, *end;
 	bool full; /* something found no room; what is there is worth nothing */
 };
 
-enum { TORAP_PUT_SPARE = 11 }; /* tag and varint of any size: so much room a field must see, beside what it carries */
+enum {
+	TORAP_PUT_SPARE = 11
+}; /* tag and varint of any size: so much room a field must see, beside what it carries */
 
 static inline bool torap_put_fits(struct torap_put *p, size_t size)
 {
@@ -58,7 +62,7 @@ static inline void torap_put_bytes(struct torap_put *p, unsigned field, const vo
 		return;
 	*p->at++ = (uint8_t)(field << 3 | 2);
 	torap_put_varint(p, size);
-	memcpy(p->at, data, size);
+	torap_copy_short(p->at, data, size);
 	p->at += size;
 }
 

@@ -33,6 +33,10 @@ struct unpacking {
 /* Inlined everywhere: nearly all tags and lengths are one byte.  False: at the end, or of too many bytes. */
 static inline bool read_varint(struct torap_reader *r, unsigned bits, uint64_t *out)
 {
+	if (r->at < r->end && *r->at < 0x80) {
+		*out = *r->at++;
+		return true;
+	}
 	uint64_t value = 0;
 	for (unsigned shift = 0; shift < bits && r->at < r->end; shift += 7) {
 		uint8_t byte = *r->at++;
@@ -74,7 +78,7 @@ static char *keep_text(struct unpacking *u, struct torap_bytes text)
 	char *kept = u->texts;
 	if (text.size >= u->texts_room)
 		return NULL;
-	memcpy(kept, text.data, text.size);
+	torap_copy_short(kept, text.data, text.size);
 	kept[text.size] = '\0';
 	u->texts += text.size + 1;
 	u->texts_room -= text.size + 1;
@@ -219,26 +223,30 @@ static bool keep_list(struct unpacking *u, uint8_t *out, const struct list *list
 	return true;
 }
 
-static void *unpack(
-	struct torap_arena *arena, const ProtobufCMessageDescriptor *message, struct torap_bytes bytes)
+static void *unpack(struct torap_arena *arena, const ProtobufCMessageDescriptor *message,
+	struct torap_bytes bytes, struct torap_bytes *texts)
 {
 	struct unpacking u;
 	u.arena = arena; /* The lists are not worth zeroing for each message. */
 	u.depth = u.lists_count = 0;
 	u.texts_room = bytes.size < TEXTS_MAX ? bytes.size : TEXTS_MAX;
-	u.texts = torap_arena_take(arena, u.texts_room);
+	const char *begin = u.texts = torap_arena_take(arena, u.texts_room);
 	uint8_t *out = u.texts ? unpack_message(&u, message, bytes) : NULL;
 	for (unsigned i = 0; out && i < u.lists_count; i++)
 		if (!keep_list(&u, out, &u.lists[i]))
 			return NULL;
+	*texts = torap_bytes(begin, out ? (size_t)(u.texts - begin) : 0);
 	return out;
 }
 
-void *torap_unpack(
-	struct torap_arena *arena, const ProtobufCMessageDescriptor *message, struct torap_bytes bytes)
+void *torap_unpack(struct torap_arena *arena, const ProtobufCMessageDescriptor *message,
+	struct torap_bytes bytes, struct torap_bytes *texts)
 {
 	struct torap_arena_mark before = torap_arena_mark(arena);
-	void *out = unpack(arena, message, bytes);
+	struct torap_bytes here;
+	void *out = unpack(arena, message, bytes, &here);
+	if (texts)
+		*texts = out ? here : torap_bytes(NULL, 0);
 	if (out)
 		return out;
 	torap_arena_rewind(arena, before);

@@ -11,6 +11,7 @@
 
 /* For messages of proto3 whose fields are numbered 1, 2, 3… without gaps, at most 31, and that are nested without recursion; others are
  * protobuf-c's.  In the arena, until it is reset; fields of type `bytes` stay where they are, in `bytes`, or are copied.  NULL: it cannot be read,
- * or breaks the arena's limit. */
-void *torap_unpack(
-	struct torap_arena *arena, const ProtobufCMessageDescriptor *message, struct torap_bytes bytes);
+ * or breaks the arena's limit.
+ * *texts (which may be NULL): where all its texts stand, each with a zero byte behind it.  No data: each stands by itself. */
+void *torap_unpack(struct torap_arena *arena, const ProtobufCMessageDescriptor *message,
+	struct torap_bytes bytes, struct torap_bytes *texts);

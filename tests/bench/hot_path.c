@@ -219,8 +219,8 @@ __attribute__((noipa)) static void hot_path(struct bench *b)
 	for (int i = 0; i < OFFERS_OF_ROUND; i++) {
 		struct torap_reader r = torap_reader(torap_bytes(b->offers[i].data, b->offers[i].size));
 		Torap__Observation *o;
-		uint64_t oversize;
-		while (node_offer_next(&r, &b->arena, &o, &oversize) == 0)
+		struct node_offer_refusal refusal;
+		while (node_offer_next(&r, &b->arena, &o, &refusal) == 0)
 			node_acceptance_offer(b->acceptance, 1, o, b->now);
 	}
 	settle(b);

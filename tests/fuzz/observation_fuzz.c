@@ -26,7 +26,7 @@ static void compare(
 	struct torap_arena *arena, const ProtobufCMessageDescriptor *message, struct torap_bytes bytes)
 {
 	torap_arena_reset(arena);
-	const ProtobufCMessage *ours = torap_unpack(arena, message, bytes);
+	const ProtobufCMessage *ours = torap_unpack(arena, message, bytes, NULL);
 	ProtobufCMessage *theirs = protobuf_c_message_unpack(message, NULL, bytes.size, bytes.data);
 	assert(!ours == !theirs);
 	if (!ours)
@@ -61,10 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 	do {
 		Torap__Observation *o = NULL;
-		uint64_t id;
+		struct node_offer_refusal refusal;
 		torap_arena_reset(&arena);
-		r = node_offer_next(&reader, &arena, &o, &id);
-		if (r != 0 || node_observation_fault(o))
+		r = node_offer_next(&reader, &arena, &o, &refusal);
+		if (r != 0)
 			continue;
 		assert(strlen(o->address) <= TORAP_ADDRESS_MAX && o->repeat_key.len <= TORAP_REPEAT_KEY_MAX);
 		assert(node_text_is_utf8(o->text) && node_text_is_utf8(o->code));

@@ -37,15 +37,16 @@ Test(image, is_read_where_it_stands)
 	struct torap_arena arena;
 	size_t size;
 	o.id = 5;
+	o.protocol = (char *)"rtsp";
 	o.address = (char *)"camera";
 	o.text = (char *)"before and behind";
 	o.image = &image;
 	uint8_t *bytes = pack_offer(&o, &size);
 	struct torap_reader r = torap_reader(torap_bytes(bytes, size));
 	Torap__Observation *out;
-	uint64_t id;
+	struct node_offer_refusal refusal;
 	torap_arena_init(&arena, 256 << 10);
-	cr_assert_eq(node_offer_next(&r, &arena, &out, &id), 0);
+	cr_assert_eq(node_offer_next(&r, &arena, &out, &refusal), 0);
 	cr_expect_str_eq(out->text, "before and behind");
 	cr_assert_not_null(out->image);
 	cr_expect_str_eq(out->image->media_type, "image/jpeg");
@@ -72,9 +73,9 @@ Test(image, has_a_limit_beside_the_observation_s)
 		uint8_t *bytes = pack_offer(&o, &size);
 		struct torap_reader r = torap_reader(torap_bytes(bytes, size));
 		Torap__Observation *out;
-		uint64_t id = 0;
-		cr_expect_eq(node_offer_next(&r, &arena, &out, &id), NODE_OFFER_OVERSIZE);
-		cr_expect_eq(id, 9);
+		struct node_offer_refusal refusal;
+		cr_expect_eq(node_offer_next(&r, &arena, &out, &refusal), NODE_OFFER_REFUSED);
+		cr_expect_eq(refusal.id, 9);
 		free(bytes);
 	}
 	torap_arena_finish(&arena);

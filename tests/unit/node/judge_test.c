@@ -184,21 +184,22 @@ Test(observation, is_refused_for_each_limit_that_it_breaks)
 	char long_text[80];
 	memset(long_text, 'x', sizeof long_text - 1);
 	long_text[sizeof long_text - 1] = 0;
+	const struct torap_bytes nowhere = { 0 };
 	Torap__Observation o = observed("4001", "PA");
-	cr_expect_null(node_observation_fault(&o));
+	cr_expect_null(node_observation_fault(&o, nowhere));
 	o.address = long_text;
-	cr_expect_not_null(node_observation_fault(&o));
+	cr_expect_not_null(node_observation_fault(&o, nowhere));
 	o = observed("", "PA");
-	cr_expect_not_null(node_observation_fault(&o));
+	cr_expect_not_null(node_observation_fault(&o, nowhere));
 	o = observed("4001", "PA");
 	o.repeat_key = (ProtobufCBinaryData){ 65, (uint8_t *)long_text };
-	cr_expect_not_null(node_observation_fault(&o));
+	cr_expect_not_null(node_observation_fault(&o, nowhere));
 	o = observed("4001", "PA");
 	o.text = (char *)"\xff";
-	cr_expect_not_null(node_observation_fault(&o));
+	cr_expect_not_null(node_observation_fault(&o, nowhere));
 	o = observed("4001", "PA");
 	o.sort = (Torap__Observation__Sort)7;
-	cr_expect_not_null(node_observation_fault(&o));
+	cr_expect_not_null(node_observation_fault(&o, nowhere));
 }
 
 Test(observation, knows_utf8_from_what_only_looks_like_it)

@@ -20,6 +20,7 @@ static struct packed pack(size_t count, size_t raw_size)
 	for (size_t i = 0; i < count; i++) {
 		torap__observation__init(&list[i]);
 		list[i].id = i + 1;
+		list[i].protocol = (char *)"dc09";
 		list[i].address = (char *)"4001";
 		list[i].raw = (ProtobufCBinaryData){ raw_size, raw };
 		offer.observations[i] = &list[i];
@@ -41,13 +42,13 @@ Test(offer, gives_its_observations_one_by_one)
 	cr_expect_eq(node_offer_count(torap_bytes(p.data, p.size)), 3);
 	struct torap_reader r = torap_reader(torap_bytes(p.data, p.size));
 	Torap__Observation *o;
-	uint64_t id;
+	struct node_offer_refusal refusal;
 	for (uint64_t i = 1; i <= 3; i++) {
-		cr_assert_eq(node_offer_next(&r, &arena, &o, &id), 0);
+		cr_assert_eq(node_offer_next(&r, &arena, &o, &refusal), 0);
 		cr_expect_eq(o->id, i);
 		cr_expect_str_eq(o->address, "4001");
 	}
-	cr_expect_eq(node_offer_next(&r, &arena, &o, &id), NODE_OFFER_END);
+	cr_expect_eq(node_offer_next(&r, &arena, &o, &refusal), NODE_OFFER_END);
 	torap_arena_finish(&arena);
 	free(p.data);
 }
@@ -59,13 +60,42 @@ Test(offer, names_the_observation_that_is_too_big_and_goes_on)
 	struct packed p = pack(2, TORAP_OBSERVATION_SIZE_MAX);
 	struct torap_reader r = torap_reader(torap_bytes(p.data, p.size));
 	Torap__Observation *o;
-	uint64_t id;
+	struct node_offer_refusal refusal;
 	for (uint64_t i = 1; i <= 2; i++) {
-		cr_assert_eq(node_offer_next(&r, &arena, &o, &id), NODE_OFFER_OVERSIZE);
-		cr_expect_eq(id, i);
+		cr_assert_eq(node_offer_next(&r, &arena, &o, &refusal), NODE_OFFER_REFUSED);
+		cr_expect_eq(refusal.id, i);
 	}
 	torap_arena_finish(&arena);
 	free(p.data);
+}
+
+/* Wherever protobuf puts its texts: a field that is not known makes it protobuf-c's. */
+static void expect_refused(const char *text, const char *unknown_field)
+{
+	uint8_t bytes[128];
+	struct torap_arena arena;
+	torap_arena_init(&arena, 1 << 20);
+	Torap__Observation o = TORAP__OBSERVATION__INIT, *out;
+	o.id = 17;
+	o.protocol = (char *)"dc09";
+	o.address = (char *)"4001";
+	o.text = (char *)text;
+	size_t size = torap__observation__pack(&o, bytes + 2), more = strlen(unknown_field);
+	memcpy(bytes + 2 + size, unknown_field, more);
+	bytes[0] = 1 << 3 | 2;
+	bytes[1] = (uint8_t)(size + more);
+	struct torap_reader r = torap_reader(torap_bytes(bytes, 2 + size + more));
+	struct node_offer_refusal refusal;
+	cr_assert_eq(node_offer_next(&r, &arena, &out, &refusal), NODE_OFFER_REFUSED);
+	cr_expect_eq(refusal.id, 17);
+	cr_expect_str_eq(refusal.reason, "a text is not UTF-8");
+	torap_arena_finish(&arena);
+}
+
+Test(offer, names_the_observation_whose_text_nobody_could_read)
+{
+	expect_refused("caf\xe9", "");
+	expect_refused("caf\xe9", "\xa2\x06\x01x");
 }
 
 /* Every cut and every flipped bit: an answer, never a crash, never memory beyond the arena. */
@@ -79,12 +109,12 @@ Test(offer, survives_every_damage)
 		for (size_t size = p.size; size + 3 > p.size && size > 0; size--) {
 			struct torap_reader r = torap_reader(torap_bytes(p.data, size));
 			Torap__Observation *o;
-			uint64_t id;
+			struct node_offer_refusal refusal;
 			int answer;
 			(void)node_offer_count(torap_bytes(p.data, size));
 			do
-				answer = node_offer_next(&r, &arena, &o, &id);
-			while (answer == 0 || answer == NODE_OFFER_OVERSIZE);
+				answer = node_offer_next(&r, &arena, &o, &refusal);
+			while (answer == 0 || answer == NODE_OFFER_REFUSED);
 		}
 		p.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
@@ -112,9 +142,9 @@ Test(offer, decodes_within_bounded_memory)
 	}
 	struct torap_reader r = torap_reader(torap_bytes(data, at));
 	Torap__Observation *o;
-	uint64_t id;
-	int answer = node_offer_next(&r, &arena, &o, &id);
-	cr_expect(answer == NODE_OFFER_MALFORMED || answer == NODE_OFFER_OVERSIZE);
+	struct node_offer_refusal refusal;
+	int answer = node_offer_next(&r, &arena, &o, &refusal);
+	cr_expect(answer == NODE_OFFER_MALFORMED || answer == NODE_OFFER_REFUSED);
 	torap_arena_finish(&arena);
 	free(data);
 }

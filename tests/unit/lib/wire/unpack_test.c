@@ -15,7 +15,7 @@ static void expect_whole(const void *message)
 	torap_arena_init(&arena, 4 << 20);
 	size_t size = protobuf_c_message_pack(message, bytes);
 	const ProtobufCMessage *taken = torap_unpack(
-		&arena, ((const ProtobufCMessage *)message)->descriptor, torap_bytes(bytes, size));
+		&arena, ((const ProtobufCMessage *)message)->descriptor, torap_bytes(bytes, size), NULL);
 	cr_assert_not_null(taken);
 	cr_assert_eq(protobuf_c_message_pack(taken, again), size);
 	cr_expect_arr_eq(bytes, again, size);
@@ -125,10 +125,38 @@ Test(unpack, gives_back_what_an_attempt_took)
 	for (unsigned i = 0; i < 3; i++) { /* with a field that is not known at its end */
 		memcpy(bytes + size, "\xa2\x06\x01x", 4);
 		const Torap__EventPersonal *taken = torap_unpack(
-			&arena, &torap__event_personal__descriptor, torap_bytes(bytes, size + 4));
+			&arena, &torap__event_personal__descriptor, torap_bytes(bytes, size + 4), NULL);
 		cr_assert_not_null(taken, "%u: what was tried first counts, too", i);
 		cr_assert_str_eq(taken->text, text);
 	}
+	torap_arena_finish(&arena);
+}
+
+Test(unpack, tells_where_the_texts_stand)
+{
+	struct torap_arena arena;
+	struct torap_bytes texts;
+	torap_arena_init(&arena, 1 << 20);
+	/* Two texts, and a field of bytes between them, which is none. */
+	torap_unpack(&arena, &torap__observation__descriptor,
+		torap_bytes("\x32\x02"
+			    "BA"
+			    "\x5a\x01k"
+			    "\x3a\x01"
+			    "1",
+			10),
+		&texts);
+	cr_assert_eq(texts.size, 5);
+	cr_expect_arr_eq(texts.data, "BA\0001", 5);
+	/* One that is protobuf-c's. */
+	torap_unpack(&arena, &torap__observation__descriptor,
+		torap_bytes("\x32\x01"
+			    "A"
+			    "\x32\x01"
+			    "B",
+			6),
+		&texts);
+	cr_expect_null(texts.data);
 	torap_arena_finish(&arena);
 }
 
@@ -136,7 +164,7 @@ static const char *code_of(struct torap_arena *arena, const char *bytes, size_t 
 {
 	torap_arena_reset(arena);
 	const Torap__Observation *o =
-		torap_unpack(arena, &torap__observation__descriptor, torap_bytes(bytes, size));
+		torap_unpack(arena, &torap__observation__descriptor, torap_bytes(bytes, size), NULL);
 	return o ? o->code : NULL;
 }
 
