@@ -21,7 +21,7 @@ void node_fields_add(struct node_fields *f, const char *name, const char *value)
 enum {
 	BLOCK_ROOM = 512 - sizeof(struct node_event), /* enough for nearly every event */
 	MORE_ROOM = 4096,
-	SPARE_BLOCKS = 16 << 10,
+	SPARE_BLOCKS = 16 << 10, /* 8 MiB */
 };
 static struct {
 	struct node_event *first;

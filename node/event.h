@@ -60,7 +60,7 @@ struct node_event {
 	struct torap_packed_event event; /* for the sealer; points into this block */
 	struct node_event *next;         /* for whoever holds it in a list */
 	uint64_t seq;                    /* once it has one */
-	size_t room;                     /* of: */
+	size_t room;                     /* for so many: */
 	uint8_t bytes[];
 };
 
