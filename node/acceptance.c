@@ -25,12 +25,11 @@ struct ticket {
 	uint64_t session, id;
 	uint32_t lane;
 	struct ticket *followers; /* its repeats; of a spare one the next */
+	uint32_t key_place;       /* of node_dedup_add() */
 	bool has_key, has_subject, unmapped, reported;
 	struct node_account *account; /* of an unknown device */
 	size_t image_size;
 	struct node_wish *wish; /* owned; NULL: nobody is to be asked */
-	/* Seldom there, so they stand behind what is looked at of each. */
-	struct node_dedup_key key;
 	uint8_t subject[TORAP_SUBJECT_SIZE];
 };
 
@@ -224,7 +223,7 @@ static void on_done(struct node_entry *entry, enum node_entry_result result)
 	bool durable = result == NODE_ENTRY_DURABLE;
 	a->images_waiting -= t->image_size;
 	if (t->has_key)
-		node_dedup_settle(a->parts.dedup, &t->key, durable);
+		node_dedup_settle(a->parts.dedup, t->key_place, durable);
 	if (t->account)
 		node_unknown_settle(t->account, t->reported, durable);
 	if (durable) {
@@ -240,7 +239,7 @@ static void cancel(struct node_acceptance *a, struct ticket *t, uint64_t session
 {
 	if (t) {
 		if (t->has_key)
-			node_dedup_settle(a->parts.dedup, &t->key, false);
+			node_dedup_settle(a->parts.dedup, t->key_place, false);
 		if (t->account)
 			node_unknown_settle(t->account, t->reported, false);
 		node_event_destroy(t->entry.event);
@@ -355,11 +354,11 @@ static void accept_event(
 		return;
 	}
 	if (has_key) {
-		if (node_dedup_add(a->parts.dedup, &key, o->dated, now.wall, t, &t->entry.writes)) {
+		if (node_dedup_add(
+			    a->parts.dedup, &key, o->dated, now.wall, t, &t->entry.writes, &t->key_place)) {
 			cancel(a, t, session, o->id, lane);
 			return;
 		}
-		t->key = key;
 		t->has_key = true;
 	}
 	give(a, t);

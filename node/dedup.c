@@ -242,11 +242,12 @@ enum node_dedup_answer node_dedup_find(
 }
 
 int node_dedup_add(struct node_dedup *d, const struct node_dedup_key *key, bool dated, struct torap_wall now,
-	void *original, struct torap_writer *writes)
+	void *original, struct torap_writer *writes, uint32_t *place)
 {
-	struct item *old = find(d, key);
+	/* One that has expired makes room; its row goes when its turn comes.  Where there is room, insert() finds it. */
+	struct item *old = d->count >= d->most ? find(d, key) : NULL;
 	if (old)
-		forget(d, old); /* Expired; its row goes when its turn comes. */
+		forget(d, old);
 	while (d->count >= d->most && make_room(d, writes))
 		;
 	int64_t until_us = now.us + (dated ? NODE_DEDUP_DATED_US : NODE_DEDUP_UNDATED_US);
@@ -255,15 +256,16 @@ int node_dedup_add(struct node_dedup *d, const struct node_dedup_key *key, bool 
 		return -ENOMEM;
 	item->pending = true;
 	item->original = original;
+	*place = (uint32_t)(item - d->items);
 	struct torap_kv_key row = row_key(until_us, key);
 	node_writes_put(writes, NODE_TABLE_REPEATS, torap_kv_key_bytes(&row), torap_bytes(NULL, 0));
 	return 0;
 }
 
-void node_dedup_settle(struct node_dedup *d, const struct node_dedup_key *key, bool durable)
+void node_dedup_settle(struct node_dedup *d, uint32_t place, bool durable)
 {
-	struct item *item = find(d, key);
-	assert(item && item->pending);
+	struct item *item = &d->items[place]; /* What is pending leaves no queue. */
+	assert(place < d->items_count && item->pending);
 	item->pending = false;
 	item->original = NULL;
 	if (!durable)

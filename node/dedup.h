@@ -50,11 +50,11 @@ enum node_dedup_answer {
 enum node_dedup_answer node_dedup_find(
 	const struct node_dedup *d, const struct node_dedup_key *key, struct torap_wall now, void **original);
 
-/* Remembers a NEW key as pending and records its row.  0 or -ENOMEM. */
+/* Remembers a NEW key as pending and records its row.  *place is for node_dedup_settle().  0 or -ENOMEM. */
 int node_dedup_add(struct node_dedup *d, const struct node_dedup_key *key, bool dated, struct torap_wall now,
-	void *original, struct torap_writer *writes);
+	void *original, struct torap_writer *writes, uint32_t *place);
 /* Its event is durable, or was not kept: then the key is forgotten. */
-void node_dedup_settle(struct node_dedup *d, const struct node_dedup_key *key, bool durable);
+void node_dedup_settle(struct node_dedup *d, uint32_t place, bool durable);
 
 /* Lets go of what has expired, and records the deletion of the rows.  Returns how many rows. */
 size_t node_dedup_prune(struct node_dedup *d, struct torap_wall now, struct torap_writer *writes);

@@ -33,8 +33,9 @@ static enum node_dedup_answer ask(const struct node_dedup *d, int n, int64_t s)
 static void add(struct node_dedup *d, int n, bool dated, int64_t s, struct torap_writer *writes)
 {
 	struct node_dedup_key key = key_of(n);
-	cr_assert_eq(node_dedup_add(d, &key, dated, at(s), &key, writes), 0);
-	node_dedup_settle(d, &key, true);
+	uint32_t place;
+	cr_assert_eq(node_dedup_add(d, &key, dated, at(s), &key, writes, &place), 0);
+	node_dedup_settle(d, place, true);
 }
 
 Test(dedup, calls_nothing_a_repeat_before_its_original_is_durable)
@@ -43,12 +44,13 @@ Test(dedup, calls_nothing_a_repeat_before_its_original_is_durable)
 	struct torap_writer writes = { 0 };
 	struct node_dedup_key key = key_of(1);
 	int original;
+	uint32_t place;
 	void *found = NULL;
 	cr_expect_eq(ask(d, 1, 0), NODE_DEDUP_NEW);
-	node_dedup_add(d, &key, true, at(0), &original, &writes);
+	node_dedup_add(d, &key, true, at(0), &original, &writes, &place);
 	cr_expect_eq(node_dedup_find(d, &key, at(0), &found), NODE_DEDUP_PENDING);
 	cr_expect_eq(found, &original);
-	node_dedup_settle(d, &key, true);
+	node_dedup_settle(d, place, true);
 	cr_expect_eq(ask(d, 1, 0), NODE_DEDUP_DURABLE);
 	torap_writer_finish(&writes);
 	node_dedup_destroy(d);
@@ -59,8 +61,9 @@ Test(dedup, forgets_a_key_whose_event_was_not_kept)
 	struct node_dedup *d = made(100);
 	struct torap_writer writes = { 0 };
 	struct node_dedup_key key = key_of(1);
-	node_dedup_add(d, &key, true, at(0), &key, &writes);
-	node_dedup_settle(d, &key, false);
+	uint32_t place;
+	node_dedup_add(d, &key, true, at(0), &key, &writes, &place);
+	node_dedup_settle(d, place, false);
 	cr_expect_eq(ask(d, 1, 0), NODE_DEDUP_NEW);
 	cr_expect_eq(node_dedup_count(d), 0);
 	torap_writer_finish(&writes);
@@ -134,8 +137,9 @@ Test(dedup, agrees_with_a_plain_list)
 		if (until[n] > now)
 			continue;
 		struct node_dedup_key key = key_of(n);
-		node_dedup_add(d, &key, false, at(now), &key, &writes);
-		node_dedup_settle(d, &key, !fails);
+		uint32_t place;
+		node_dedup_add(d, &key, false, at(now), &key, &writes, &place);
+		node_dedup_settle(d, place, !fails);
 		until[n] = fails ? 0 : now + 60;
 		writes.size = 0;
 	}
