@@ -33,7 +33,7 @@ struct ticket {
 	uint8_t subject[TORAP_SUBJECT_SIZE];
 };
 
-enum { SPARE_TICKETS = 16 << 10 }; /* 4 MiB */
+enum { SPARE_TICKETS = 16 << 10 }; /* 3 MiB */
 
 struct node_acceptance {
 	struct node_acceptance_parts parts;

@@ -1,4 +1,4 @@
-/* acceptance.h: the way of one observation through the node: limits, judgement, repeats, supervision, batcher, verdict.
+/* acceptance.h: the way of one observation through the node: judgement, repeats, supervision, batcher, verdict.
  *
  * Each observation gets exactly one verdict, at once (refused, a repeat of what is durable, a sign of life) or when what it became
  * is durable.  A repeat of what is still on its way to the disk gets its verdict with its original. */

@@ -20,8 +20,12 @@ void node_fields_add(struct node_fields *f, const char *name, const char *value)
 /* Blocks of one size, kept for the next ones.  Events are made and let go of by the loop alone. */
 enum {
 	BLOCK_ROOM = 512 - sizeof(struct node_event), /* enough for nearly every event */
-	MORE_ROOM = 4096,
+	MORE_ROOM = 512,
+#ifdef __SANITIZE_ADDRESS__
+	SPARE_BLOCKS = 0, /* It shall see who holds one too long. */
+#else
 	SPARE_BLOCKS = 16 << 10, /* 8 MiB */
+#endif
 };
 static struct {
 	struct node_event *first;
@@ -72,9 +76,9 @@ struct node_event *node_event_create(const struct node_event_spec *spec)
 {
 	bool full;
 	struct node_event *e = create(spec, BLOCK_ROOM, &full);
-	for (size_t room = MORE_ROOM + spec->raw.size + spec->image.size; e && full; room *= 4) {
+	for (size_t more = MORE_ROOM; e && full; more *= 2) {
 		node_event_destroy(e);
-		e = create(spec, room, &full);
+		e = create(spec, spec->raw.size + spec->image.size + more, &full);
 	}
 	return e;
 }

@@ -76,12 +76,10 @@ static inline void torap_put_text(struct torap_put *p, unsigned field, const cha
 /* A message in a field: what is put from now on, until it is closed with what this returns. */
 static inline uint8_t *torap_put_open(struct torap_put *p, unsigned field)
 {
-	uint8_t *length = p->at + 1;
-	if (torap_put_fits(p, 0)) {
-		*p->at = (uint8_t)(field << 3 | 2);
-		p->at += 2; /* Nearly all are below 128 bytes. */
-	}
-	return length;
+	if (!torap_put_fits(p, 0))
+		return NULL;
+	*p->at++ = (uint8_t)(field << 3 | 2);
+	return p->at++; /* where its length goes: nearly all are below 128 bytes */
 }
 
 static inline void torap_put_close(struct torap_put *p, uint8_t *length)

@@ -70,6 +70,33 @@ Test(dedup, forgets_a_key_whose_event_was_not_kept)
 	node_dedup_destroy(d);
 }
 
+/* More than it had room for at first, settled in another order than they came, while others expire. */
+Test(dedup, settles_each_key_at_its_place)
+{
+	enum { KEYS = 3000 };
+	static uint32_t places[KEYS];
+	struct node_dedup *d = made(NODE_DEDUP_MAX);
+	struct torap_writer writes = { 0 };
+	for (int n = 0; n < KEYS; n++)
+		add(d, KEYS + n, false, 0, &writes);
+	for (int n = 0; n < KEYS; n++) {
+		struct node_dedup_key key = key_of(n);
+		cr_assert_eq(
+			node_dedup_add(d, &key, false, at(n < KEYS / 2 ? 1 : 90), &key, &writes, &places[n]),
+			0);
+		if (n == KEYS / 2)
+			while (node_dedup_prune(d, at(90), &writes))
+				;
+	}
+	for (int n = KEYS - 1; n >= 0; n--)
+		node_dedup_settle(d, places[n], n % 3 > 0);
+	for (int n = 0; n < KEYS; n++)
+		cr_assert_eq(ask(d, n, 60), n % 3 ? NODE_DEDUP_DURABLE : NODE_DEDUP_NEW, "key %d", n);
+	cr_expect_eq(ask(d, KEYS, 60), NODE_DEDUP_NEW);
+	torap_writer_finish(&writes);
+	node_dedup_destroy(d);
+}
+
 Test(dedup, holds_dated_keys_a_day_and_undated_ones_a_minute)
 {
 	struct node_dedup *d = made(100);

@@ -118,6 +118,30 @@ Test(pack, writes_what_protobuf_writes)
 	cr_expect(node_pack_has_personal(&s));
 }
 
+/* Texts beside a picture that are too large for the block of most events, and for the next larger ones. */
+Test(pack, takes_as_much_room_as_it_needs)
+{
+	static char value[17001], text[5001];
+	static uint8_t picture[100000], theirs[32768];
+	memset(value, 'v', sizeof value - 1);
+	memset(text, 't', sizeof text - 1);
+	memset(picture, 'p', sizeof picture);
+	Torap__Field field = TORAP__FIELD__INIT, *fields[] = { &field };
+	field.value = value;
+	struct node_event_spec s = { .site = "school-1", .fields = fields, .fields_count = 1, .text = text };
+	for (int i = 0; i < 2; i++) {
+		s.image = torap_bytes(picture, i ? sizeof picture : 0);
+		struct node_event *e = node_event_create(&s);
+		cr_assert_not_null(e);
+		cr_assert_eq(e->event.parts[0].size, pack_open_by_protobuf(&s, theirs));
+		cr_expect_arr_eq(e->event.parts[0].data, theirs, e->event.parts[0].size);
+		cr_assert_eq(e->event.parts[1].size, pack_personal_by_protobuf(&s, theirs));
+		cr_expect_arr_eq(e->event.parts[1].data, theirs, e->event.parts[1].size);
+		cr_expect_eq(e->event.parts[2].size > 0, i);
+		node_event_destroy(e);
+	}
+}
+
 Test(pack, leaves_out_what_is_not_there)
 {
 	struct node_event_spec s = { .user = "", .text = NULL, .count = 1 };
