@@ -80,6 +80,8 @@ void broker_heard_batch(struct broker_heard *h, struct broker_heard_stream *s, c
 		torap_position_advance(&s->got, m);
 		s->over = passed_over;
 	}
+	if (!passed_over && m->batch_no >= s->to_flush)
+		s->to_flush = m->batch_no + 1;
 	if (passed_over && m->batch_no >= s->submitted)
 		s->submitted = m->batch_no + 1;
 	list(h, s);
@@ -95,11 +97,12 @@ void broker_heard_owe(struct broker_heard *h, const struct torap_stream_id *id)
 /* How far it can be acknowledged; next_batch 0: not at all. */
 static struct torap_position reached(const struct broker_heard_stream *s, const struct broker_stream *here)
 {
-	if (s->got.next_batch == 0 || s->over)
+	uint64_t flushed = here ? here->flushed.next_batch : 0;
+	if (s->got.next_batch == 0 || (s->over && s->to_flush <= flushed))
 		return s->got;
 	if (!here || !here->flushed.has_digest)
 		return (struct torap_position){ 0 };
-	return here->flushed.next_batch < s->got.next_batch ? here->flushed : s->got;
+	return flushed < s->got.next_batch ? here->flushed : s->got;
 }
 
 size_t broker_heard_acks(struct broker_heard *h, struct broker_streams *streams,

@@ -119,6 +119,18 @@ Test(heard, frees_the_window_of_what_was_passed_over)
 	cr_expect_eq(due(), 11);
 }
 
+Test(heard, acknowledges_what_was_passed_over_when_all_before_it_is_flushed)
+{
+	came(1, false);
+	came(2, false);
+	came(3, true);
+	cr_expect_eq(due(), 0);
+	flushed(1);
+	cr_expect_eq(due(), 2);
+	flushed(2);
+	cr_expect_eq(due(), 4);
+}
+
 Test(heard, knows_streams_apart_and_refuses_more_than_the_limit)
 {
 	for (uint64_t i = 2; i <= TORAP_STREAMS_MAX; i++) {
