@@ -167,10 +167,9 @@ class Report:
         what the machine gives at best.  `peers`: {name: values} of others who do the same; the best is kept.  `less`: less is better."""
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         measured = median(values)
-        fits = lambda limit: None if limit is None else bool(measured <= limit if less else measured >= limit)
         row = {"what": what, "unit": unit, "asked": asked, "beyond": beyond, "measured": measured, "least": min(values), "most": max(values),
-               "runs": len(values), "less_is_better": less, "met": fits(asked), "beyond_met": fits(beyond),
-               "floor": None, "floor_name": None, "peer": None, "peer_name": None}
+               "runs": len(values), "less_is_better": less, "floor": None, "floor_name": None, "peer": None, "peer_name": None}
+        row |= {word: None if limit is None else bool(fits(row, measured, limit)) for word, limit in (("met", asked), ("beyond_met", beyond))}
         if floor:
             row |= {"floor_name": floor[0], "floor": median(floor[1])}
         if peers:
@@ -188,10 +187,17 @@ def beside(row, word):
     return f"{row['measured'] / row[word]:.2f} × {row[word + '_name']}" if row[word] else ""
 
 
+def fits(row, value, limit):
+    return value <= limit if row["less_is_better"] else value >= limit
+
+
 def verdict(row):
     if row["met"] is None:
         return "" if row["beyond_met"] is None else "beyond" if row["beyond_met"] else "not beyond"
-    return ("beyond" if row["beyond_met"] else "met") if row["met"] else "missed"
+    if row["met"]:
+        return "beyond" if row["beyond_met"] else "met"
+    floor_misses = row["floor"] is not None and not fits(row, row["floor"], row["asked"])
+    return "missed; its floor, too" if floor_misses else "missed"
 
 
 def line_of(row):
