@@ -131,18 +131,31 @@ static void keep_raw(struct node_account *a, struct torap_bytes raw)
 	a->raw_size = raw.size;
 }
 
+/* NULL: memory ran out. */
+static struct node_account *find_or_add(struct node_unknown *u, const Torap__Observation *o)
+{
+	const struct {
+		const char *protocol, *address;
+		size_t most; /* accounts, with it */
+	} names[] = {
+		{ o->protocol, o->address, NODE_UNKNOWN_MAX },
+		{ o->protocol, everyone_else, NODE_UNKNOWN_MAX + NODE_UNKNOWN_PROTOCOLS_MAX },
+		{ everyone_else, everyone_else, SIZE_MAX },
+	};
+	for (size_t i = 0;; i++) {
+		char room[KEY_MAX];
+		struct torap_bytes key =
+			torap_bytes(room, make_key(room, names[i].protocol, names[i].address));
+		struct node_account *a = find(u, key);
+		if (a || u->count < names[i].most)
+			return a ? a : add(u, key);
+	}
+}
+
 struct node_account *node_unknown_see(
 	struct node_unknown *u, const Torap__Observation *o, struct node_entry *entry, struct node_now now)
 {
-	char key[KEY_MAX];
-	size_t size = make_key(key, o->protocol, o->address);
-	struct node_account *a = find(u, torap_bytes(key, size));
-	if (!a && u->count >= NODE_UNKNOWN_MAX) {
-		size = make_key(key, o->protocol, everyone_else);
-		a = find(u, torap_bytes(key, size));
-	}
-	if (!a)
-		a = add(u, torap_bytes(key, size));
+	struct node_account *a = find_or_add(u, o);
 	if (!a)
 		return NULL;
 

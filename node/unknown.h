@@ -2,7 +2,8 @@
  *
  * The first makes an `unknown_device` event.  Those of the following minute are counted, each durable before it is acknowledged
  * (table `unknown`), and told by one event at the minute's end; a minute without any ends the account.  Whoever scans addresses
- * fills NODE_UNKNOWN_MAX accounts; all others share one, with the address "*". */
+ * fills NODE_UNKNOWN_MAX accounts; all others of a protocol share one, with the address "*".  Whoever scans protocols, too, fills
+ * NODE_UNKNOWN_PROTOCOLS_MAX of these; all others share one more, with the protocol "*". */
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@ struct torap_kv;
 struct node_unknown;
 struct node_account;
 
-enum { NODE_UNKNOWN_MAX = 4096, NODE_UNKNOWN_MINUTE_MS = 60 * 1000 };
+enum { NODE_UNKNOWN_MAX = 4096, NODE_UNKNOWN_PROTOCOLS_MAX = 64, NODE_UNKNOWN_MINUTE_MS = 60 * 1000 };
 
 struct node_unknown_options {
 	struct node_batcher *batcher; /* for the events at a minute's end */

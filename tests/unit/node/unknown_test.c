@@ -40,11 +40,11 @@ static void on_done(struct node_entry *entry, enum node_entry_result result)
 	free(t);
 }
 
-static void see(struct strangers *s, const char *address)
+static void see_by(struct strangers *s, const char *protocol, const char *address)
 {
 	Torap__Observation o = TORAP__OBSERVATION__INIT;
 	struct ticket *t = calloc(1, sizeof *t);
-	o.protocol = (char *)"dc09";
+	o.protocol = (char *)protocol;
 	o.address = (char *)address;
 	o.raw = (ProtobufCBinaryData){ 4, (uint8_t *)"word" };
 	t->entry.done = on_done;
@@ -52,6 +52,11 @@ static void see(struct strangers *s, const char *address)
 	cr_assert_not_null(t->account);
 	t->reported = t->entry.event != NULL;
 	cr_assert_eq(node_batcher_add(s->f.batcher, &t->entry), 0);
+}
+
+static void see(struct strangers *s, const char *address)
+{
+	see_by(s, "dc09", address);
 }
 
 static void pass(struct strangers *s, int seconds)
@@ -166,5 +171,22 @@ Test(unknown, puts_a_flood_of_addresses_under_one_name)
 	cr_expect_eq(node_unknown_accounts(s.unknown), NODE_UNKNOWN_MAX + 1);
 	cr_expect_eq(node_batcher_next_seq(s.f.batcher, NORMAL), NODE_UNKNOWN_MAX + 2,
 		"one event for all the rest");
+	end(&s);
+}
+
+/* An agent names the protocol of each observation. */
+Test(unknown, puts_a_flood_of_protocols_under_one_name)
+{
+	struct strangers s;
+	char name[16];
+	begin(&s);
+	for (int i = 0; i < NODE_UNKNOWN_MAX + 3 * NODE_UNKNOWN_PROTOCOLS_MAX; i++) {
+		snprintf(name, sizeof name, "p%d", i);
+		see_by(&s, name, "1");
+	}
+	fixture_settle(&s.f);
+	cr_expect_eq(node_unknown_accounts(s.unknown), NODE_UNKNOWN_MAX + NODE_UNKNOWN_PROTOCOLS_MAX + 1);
+	pass(&s, 122);
+	cr_expect_eq(node_unknown_accounts(s.unknown), 0);
 	end(&s);
 }
