@@ -45,6 +45,7 @@ struct node_dedup {
 	size_t most, count;                       /* count: in the table */
 	struct queue dated, undated;
 	uint64_t forgotten_early;
+	size_t rows_owed; /* expired, gone from memory, and still in the table */
 };
 
 int node_dedup_create(struct node_dedup **out, size_t most, struct torap_error *err)
@@ -289,7 +290,21 @@ static size_t prune_queue(struct node_dedup *d, struct queue *q, struct torap_wa
 size_t node_dedup_prune(struct node_dedup *d, struct torap_wall now, struct torap_writer *writes)
 {
 	size_t rows = prune_queue(d, &d->undated, now, NODE_DEDUP_STEP, writes);
-	return rows + prune_queue(d, &d->dated, now, NODE_DEDUP_STEP - rows, writes);
+	rows += prune_queue(d, &d->dated, now, NODE_DEDUP_STEP - rows, writes);
+	size_t owed = d->rows_owed < NODE_DEDUP_STEP ? d->rows_owed : NODE_DEDUP_STEP;
+	if (owed) { /* They stand before all that has not expired. */
+		struct torap_kv_key expired = { 0 };
+		torap_kv_key_u64(&expired, (uint64_t)now.us);
+		node_writes_delete_below(
+			writes, NODE_TABLE_REPEATS, torap_kv_key_bytes(&expired), NODE_DEDUP_STEP);
+		d->rows_owed -= owed;
+	}
+	return rows + owed;
+}
+
+void node_dedup_prune_failed(struct node_dedup *d, size_t rows)
+{
+	d->rows_owed += rows;
 }
 
 /* Rows at once: each key falls somewhere in a table that no cache holds, and what is asked of the memory for all of them comes for all

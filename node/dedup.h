@@ -56,8 +56,11 @@ int node_dedup_add(struct node_dedup *d, const struct node_dedup_key *key, bool 
 /* Its event is durable, or was not kept: then the key is forgotten. */
 void node_dedup_settle(struct node_dedup *d, uint32_t place, bool durable);
 
-/* Lets go of what has expired, and records the deletion of the rows.  Returns how many rows. */
+/* Lets go of what has expired, and records the deletion of the rows; of those, too, of which an earlier deletion failed.  Returns how many
+ * rows these are. */
 size_t node_dedup_prune(struct node_dedup *d, struct torap_wall now, struct torap_writer *writes);
+/* What was recorded for so many rows was not written. */
+void node_dedup_prune_failed(struct node_dedup *d, size_t rows);
 
 size_t node_dedup_count(const struct node_dedup *d);
 uint64_t node_dedup_forgotten(const struct node_dedup *d); /* before their time, for want of room */

@@ -182,23 +182,33 @@ static void on_tick(uv_timer_t *tick)
 	}
 }
 
+struct prune {
+	struct node_entry entry;
+	struct node_dedup *dedup;
+	size_t rows;
+};
+
 static void on_pruned(struct node_entry *entry, enum node_entry_result result)
 {
-	(void)result; /* A row that stays has expired all the same. */
-	free(entry);
+	struct prune *p = (struct prune *)entry;
+	if (result != NODE_ENTRY_DURABLE)
+		node_dedup_prune_failed(p->dedup, p->rows);
+	free(p);
 }
 
 static void prune_repeats(struct node *n, struct node_now now)
 {
-	struct node_entry *entry = calloc(1, sizeof *entry);
-	if (!entry)
+	struct prune *p = calloc(1, sizeof *p);
+	if (!p)
 		return;
-	entry->done = on_pruned;
-	node_dedup_prune(n->dedup, now.wall, &entry->writes);
-	if (entry->writes.size && node_batcher_add(n->batcher, entry) == 0)
+	p->entry.done = on_pruned;
+	p->dedup = n->dedup;
+	p->rows = node_dedup_prune(n->dedup, now.wall, &p->entry.writes);
+	if (p->rows && node_batcher_add(n->batcher, &p->entry) == 0)
 		return;
-	torap_writer_finish(&entry->writes);
-	free(entry);
+	node_dedup_prune_failed(n->dedup, p->rows);
+	torap_writer_finish(&p->entry.writes);
+	free(p);
 }
 
 static int init_handles(struct node *n, struct torap_error *err)

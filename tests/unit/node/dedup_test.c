@@ -283,6 +283,33 @@ Test(dedup, never_deletes_a_row_that_was_written_anew)
 	fixture_end(&f);
 }
 
+/* The lane was busy, or the journal full: what has left the memory must leave the disk all the same. */
+Test(dedup, deletes_later_what_could_not_be_deleted)
+{
+	enum { KEYS = NODE_DEDUP_STEP + 100 };
+	struct fixture f;
+	struct torap_writer writes = { 0 };
+	fixture_begin(&f, 16 << 20);
+	struct node_dedup *d = made(NODE_DEDUP_MAX);
+	for (int i = 0; i < KEYS; i++)
+		add(d, i, false, 1000, &writes);
+	add(d, KEYS, true, 1000, &writes);
+	write_all(f.kv, &writes);
+	for (int step = 0; step < 3; step++) {
+		size_t found = node_dedup_prune(d, at(1061), &writes);
+		cr_expect_gt(found, 0);
+		writes.size = 0;
+		node_dedup_prune_failed(d, found);
+	}
+	cr_expect_eq(rows(f.kv), KEYS + 1);
+	while (node_dedup_prune(d, at(1061), &writes))
+		write_all(f.kv, &writes);
+	cr_expect_eq(rows(f.kv), 1, "the one that holds for a day");
+	node_dedup_destroy(d);
+	torap_writer_finish(&writes);
+	fixture_end(&f);
+}
+
 /* A key that comes anew after its expiry, before anything was pruned: its old row goes, the new one stays. */
 Test(dedup, leaves_no_row_behind_when_a_key_comes_anew)
 {
