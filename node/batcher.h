@@ -31,7 +31,11 @@ enum {
 	NODE_BATCHER_BUSY = 1, /* too much waits for the disk already */
 
 	NODE_SEAL_EVENTS = 64, /* so many do not wait any longer for others, nor do NODE_SEAL_BYTES */
-	NODE_STREAMS_OF_LANE_MAX = 256, /* incarnations: one each time that a disk or a backup was lost */
+	/* Incarnations: one each time that a disk or a backup was lost, or that a broker says so.  So many can follow at once, then one in so
+	 * long, and there is an end: a broker that names batches that never were makes no more of them. */
+	NODE_STREAMS_OF_LANE_MAX = 256,
+	NODE_STREAMS_BURST = 8,
+	NODE_STREAMS_EVERY_MS = 3600 * 1000,
 };
 
 /* Least severe first: the bulk lane is refused when the critical lane still has three quarters of its room. */

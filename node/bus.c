@@ -14,9 +14,22 @@
 #include "store/kv.h"
 #include "wire/stream.h"
 
-enum { SHED_EVERY_MS = 60 * 1000, CLOCK_EVERY_MS = 1000, RETRY_MS = 1000 };
+enum {
+	SHED_EVERY_MS = 60 * 1000,
+	CLOCK_EVERY_MS = 1000,
+	RETRY_MS = 1000,
+	RENEWALS_MAX = 3 * NODE_STREAMS_BURST, /* new incarnations of which no event is durable yet */
+};
 
 static const char clean_key[] = "clean", clock_key[] = "clock";
+
+struct renewal {
+	bool waits, pending; /* for an event; it is on its way */
+	struct torap_mono next;
+	char broker[TORAP_WRITER_ID_MAX + 1];
+	char old[TORAP_STREAM_TEXT_SIZE];
+	const char *reason;
+};
 
 struct node_bus {
 	struct node_bus_options options;
@@ -31,6 +44,7 @@ struct node_bus {
 		bool pending, said; /* its event is on its way; the log knows of this one */
 		struct torap_mono next;
 	} shed[TORAP_LANES];
+	struct renewal renewals[RENEWALS_MAX];
 };
 
 /* An own event on its way to the disk. */
@@ -101,6 +115,30 @@ void node_bus_up(struct node_bus *b, struct node_now now)
 	b->up_retry = torap_mono_add_ms(now.mono, RETRY_MS);
 }
 
+static void on_renewal(struct node_bus *b, struct saying *s, bool durable)
+{
+	struct renewal *r = &b->renewals[s->number];
+	r->pending = false;
+	r->waits = !durable; /* No room: in a second again. */
+}
+
+static void tell_renewal(struct node_bus *b, struct renewal *r, struct node_now now)
+{
+	if (!r->waits || r->pending || !torap_mono_reached(r->next, now.mono))
+		return;
+	r->next = torap_mono_add_ms(now.mono, RETRY_MS);
+	struct node_own own = { .kind = TORAP__KIND__KIND_NEW_INCARNATION };
+	node_fields_add(&own.detail, "broker", r->broker);
+	node_fields_add(&own.detail, "old", r->old);
+	node_fields_add(&own.detail, "reason", r->reason);
+	struct saying *s = begin(b);
+	if (s) {
+		s->then = on_renewal;
+		s->number = (uint64_t)(r - b->renewals);
+	}
+	r->pending = say(b, s, &own, now);
+}
+
 void node_bus_new_incarnation(struct node_bus *b, const char *broker, const struct torap_stream_id *old,
 	const char *reason, struct node_now now)
 {
@@ -114,13 +152,18 @@ void node_bus_new_incarnation(struct node_bus *b, const char *broker, const stru
 		torap_warn("NEW-INCARNATION",
 			"broker %s has another copy of %s (%s): a new stream begins, the old one is never continued",
 			broker, text, reason);
-	struct node_own own = { .kind = TORAP__KIND__KIND_NEW_INCARNATION };
-	node_fields_add(&own.detail, "broker", broker);
-	node_fields_add(&own.detail, "old", text);
-	node_fields_add(&own.detail, "reason", reason);
-	if (!say(b, begin(b), &own, now))
-		torap_fail(
-			"EVENT-LOST", "no room for the event that tells of the new incarnation of %s", text);
+	struct renewal *r = b->renewals;
+	while (r < b->renewals + RENEWALS_MAX && r->waits)
+		r++;
+	if (r == b->renewals + RENEWALS_MAX) {
+		torap_fail("EVENT-LOST", "too many wait to be told: no event says that %s is not continued",
+			text);
+		return;
+	}
+	*r = (struct renewal){ .waits = true, .reason = reason };
+	snprintf(r->broker, sizeof r->broker, "%s", broker);
+	memcpy(r->old, text, sizeof r->old);
+	tell_renewal(b, r, now);
 }
 
 static void on_clock(struct node_bus *b, struct saying *s, bool durable)
@@ -218,6 +261,8 @@ void node_bus_tick(struct node_bus *b, struct node_now now)
 		send_canaries(b, now);
 	for (uint32_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
 		tell_shed(b, lane, now);
+	for (size_t i = 0; i < RENEWALS_MAX; i++)
+		tell_renewal(b, &b->renewals[i], now);
 }
 
 static int has_row(struct torap_kv_txn *txn, const char *key, bool *out)

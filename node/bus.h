@@ -26,6 +26,7 @@ int node_bus_create(struct node_bus **out, const struct node_bus_options *option
 struct node_bus *node_bus_destroy(struct node_bus *b); /* accepts NULL, returns NULL */
 
 void node_bus_up(struct node_bus *b, struct node_now now);
+/* Its event is tried until there is room for it, while the process lives.  `reason`: a text that stays. */
 void node_bus_new_incarnation(struct node_bus *b, const char *broker, const struct torap_stream_id *old,
 	const char *reason, struct node_now now);
 /* Every 100 ms. */

@@ -238,7 +238,10 @@ static void on_durable(struct node_lane *l)
 		l->job_max *= 2;
 	l->pause_until.us = 0;
 	if (new_stream) {
-		l->renew = false;
+		struct torap_mono from =
+			job->started.us > l->renewals_until.us ? job->started : l->renewals_until;
+		l->renewals_until = torap_mono_add_ms(from, NODE_STREAMS_EVERY_MS);
+		l->renew = l->renew_waits = false;
 		l->options->on_stream(l->options->hint, l->lane);
 	}
 	/* Devices first: the brokers' turn is later in any case. */
@@ -307,17 +310,36 @@ static void take_waiting(struct node_lane *l)
 	}
 }
 
+static bool may_renew(const struct node_lane *l, struct node_now now)
+{
+	const int64_t burst_ms = (NODE_STREAMS_BURST - 1) * (int64_t)NODE_STREAMS_EVERY_MS;
+	return l->renew && l->streams_count < NODE_STREAMS_OF_LANE_MAX &&
+	       torap_mono_reached(l->renewals_until, torap_mono_add_ms(now.mono, burst_ms));
+}
+
+static void tell_that_it_waits(struct node_lane *l)
+{
+	if (!l->renew || l->renew_waits)
+		return;
+	l->renew_waits = true;
+	torap_fail("NEW-INCARNATION-WAITS",
+		"lane %s: %zu streams are here, %d could follow at once, then one an hour, up to %d: the next one "
+		"waits, and a broker that has another copy of this one gets nothing in this lane meanwhile",
+		torap_lane_name(l->lane), l->streams_count, NODE_STREAMS_BURST, NODE_STREAMS_OF_LANE_MAX);
+}
+
 static void start_round(struct node_lane *l, struct node_now now)
 {
 	struct node_lane_job *job = &l->job;
+	bool renew = may_renew(l, now);
 	*job = (struct node_lane_job){
 		.commit = { .apply = node_lane_round_apply, .done = on_done },
 		.started = now.mono,
 		.received_at = now.wall,
-		.seal_all = is_due(l, now) || l->renew,
+		.seal_all = is_due(l, now) || renew,
 	};
 	l->key = *l->options->key;
-	if (l->renew)
+	if (renew)
 		node_lane_round_begin_stream(l);
 	torap_sealer_limit(l->sealer, l->options->seal_bytes);
 	take_waiting(l);
@@ -354,7 +376,10 @@ void node_lane_run(struct node_lane *l, struct node_now now)
 	if (l->want_head)
 		show_head(l, now);
 	bool gathered = l->waiting.count && torap_mono_reached(round_at(l), now.mono);
-	bool has_work = gathered || is_due(l, now) || l->renew;
+	bool renew = may_renew(l, now);
+	bool has_work = gathered || is_due(l, now) || renew;
+	if (!renew)
+		tell_that_it_waits(l);
 	if (has_work && (!pausing(l, now) || l->waiting.count))
 		start_round(l, now);
 }

@@ -61,9 +61,10 @@ struct node_lane {
 	struct node_lane_job job;
 	bool running; /* the job is with the committer */
 	size_t job_max;
-	struct torap_mono pause_until; /* after a job without entries found the disk full */
-	bool renew, want_head, flush;
-	uint64_t reissue_from; /* with renew */
+	struct torap_mono pause_until;             /* after a job without entries found the disk full */
+	bool renew, renew_waits, want_head, flush; /* renew_waits: the log knows */
+	uint64_t reissue_from;                     /* with renew */
+	struct torap_mono renewals_until; /* NODE_STREAMS_EVERY_MS for each new stream, one after the other */
 	struct node_recent recent;
 	struct node_batcher_counts counts;
 };

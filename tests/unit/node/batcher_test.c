@@ -360,6 +360,44 @@ Test(batcher, moves_unsealed_events_into_a_new_incarnation)
 	fixture_end(&f);
 }
 
+static size_t streams_of(struct fixture *f)
+{
+	size_t count;
+	node_batcher_streams(f->batcher, NORMAL, &count);
+	return count;
+}
+
+/* As a broker does that names batches that never were, each time that it is asked. */
+static void want_streams(struct fixture *f, int times, int64_t ms)
+{
+	for (int i = 0; i < times; i++) {
+		struct told told;
+		node_batcher_new_incarnation(f->batcher, NORMAL, 1);
+		add_normal(f, &told, i);
+		fixture_settle(f);
+		cr_assert_eq(told.result, NODE_ENTRY_DURABLE);
+		fixture_pass(f, ms);
+		fixture_settle(f); /* sealed: a stream without a batch leaves no trace */
+	}
+}
+
+Test(batcher, begins_no_more_streams_than_can_be_right)
+{
+	struct fixture f;
+	fixture_begin(&f, MAP);
+	want_streams(&f, 3 * NODE_STREAMS_BURST, 1000);
+	cr_expect_eq(streams_of(&f), 1 + NODE_STREAMS_BURST);
+	fixture_pass(&f, NODE_STREAMS_EVERY_MS);
+	want_streams(&f, 3, 1000);
+	cr_expect_eq(streams_of(&f), 2 + NODE_STREAMS_BURST, "an hour later one more");
+	want_streams(&f, NODE_STREAMS_OF_LANE_MAX, NODE_STREAMS_EVERY_MS);
+	cr_expect_eq(streams_of(&f), NODE_STREAMS_OF_LANE_MAX);
+	fixture_crash(&f);
+	fixture_open(&f);
+	cr_expect_geq(streams_of(&f), NODE_STREAMS_OF_LANE_MAX - 2, "all can be read that hold a batch");
+	fixture_end(&f);
+}
+
 /* A head that says more than the disk holds would, after a crash, prove a rollback that never was. */
 Test(batcher, shows_heads_between_its_rounds_only)
 {
