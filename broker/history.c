@@ -41,9 +41,15 @@ static void done(struct torap_commit_job *job, int result)
 static void keep(struct broker *b, struct broker_stream *s, enum torap_proof sort, uint64_t number,
 	struct torap_buffer *document)
 {
-	struct proof_job *j = s->proofs < PROOFS_MAX ? malloc(sizeof *j) : NULL;
-	if (!j)
+	char text[TORAP_STREAM_TEXT_SIZE];
+	if (s->proofs >= PROOFS_MAX)
 		return;
+	struct proof_job *j = malloc(sizeof *j);
+	if (!j) {
+		torap_fail("PROOF-LOST", "out of memory: a proof against %s is not kept",
+			torap_stream_id_format(&s->id, text));
+		return;
+	}
 	s->proofs++;
 	*j = (struct proof_job){
 		.job = { .apply = apply, .done = done },

@@ -53,6 +53,9 @@ static void acknowledge_lane(struct follow *f, uint8_t n)
 	torap_positions_destroy(positions, count);
 	if (body)
 		torap_zlink_send(lane->link, TORAP__MESSAGE_TYPE__MESSAGE_ACK, body);
+	else
+		torap_zlink_refuse(
+			lane->link, TORAP__REFUSAL__CODE__BUSY); /* Out of memory: the next hello says it. */
 	torap_buffer_unref(body);
 }
 
@@ -228,8 +231,12 @@ static int load(struct follow *f, struct torap_error *err)
 			f->config->dir);
 	else
 		r = load_trust(f, &txn, err);
-	if (r == 0)
-		torap_kv_walk(&txn, FOLLOW_HEADS, torap_bytes(NULL, 0), on_stored_head, f);
+	if (r == 0) {
+		r = torap_kv_walk(&txn, FOLLOW_HEADS, torap_bytes(NULL, 0), on_stored_head, f);
+		if (r)
+			torap_errorf(
+				err, r, "%s: the heads cannot be read; run torap verify", f->config->dir);
+	}
 	torap_kv_abort(&txn);
 	if (r == 0 && f->options.start_given && f->lanes[TORAP__LANE__LANE_CRITICAL].started)
 		torap_notice("FROM-IGNORED", "%s has a cursor already: going on from there", f->config->dir);

@@ -48,8 +48,8 @@ struct follow {
 	struct torap_trust *trust;      /* NULL before the first welcome */
 	struct follow_grant last_grant; /* the newest in the store */
 	struct follow_totals totals;
-	struct torap_mono last_complaint; /* of withheld frames: one line a second */
-	struct torap_mono hole_told;      /* likewise */
+	struct torap_mono withheld_told, beyond_told; /* one line of each a second */
+	struct torap_mono hole_told;                  /* likewise */
 
 	bool ended, closing;
 	unsigned closing_parts;
@@ -71,8 +71,9 @@ void follow_commit_batch(struct follow *f, struct follow_stream *s, struct torap
 void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_position *positions,
 	size_t count, bool late, const struct follow_grant *grant, const struct torap_trust *trust);
 void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, struct torap_buffer *head);
-void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum torap_proof sort,
-	uint64_t number, struct torap_buffer *document);
+/* False: of this stream there are FOLLOW_PROOFS_MAX already, and a writer gone mad signs without an end. */
+bool follow_commit_proof(struct follow *f, struct follow_stream *s, enum torap_proof sort, uint64_t number,
+	struct torap_buffer *document);
 /* full.c: while the directory or the output has no room. */
 /* Each second, and when something was flushed. */
 void follow_look_at_room(struct follow *f);

@@ -108,10 +108,11 @@ static void on_other(struct follow *f, const struct batch_job *j)
 		return;
 	}
 	f->totals.proofs++;
-	torap_fail("HISTORY-CHANGED",
-		"%s batch %" PRIu64 " came again and is another, signed by its writer: a fork; both are kept",
-		text, m->batch_no);
-	follow_commit_proof(f, &m->stream, TORAP_PROOF_MANIFEST, m->batch_no, j->batch->signed_manifest);
+	if (follow_commit_proof(f, j->stream, TORAP_PROOF_MANIFEST, m->batch_no, j->batch->signed_manifest))
+		torap_fail("HISTORY-CHANGED",
+			"%s batch %" PRIu64
+			" came again and is another, signed by its writer: a fork; both are kept",
+			text, m->batch_no);
 }
 
 static void on_batch_done(struct follow_job *job, int result)
@@ -344,12 +345,16 @@ void follow_commit_head(struct follow *f, const struct torap_stream_id *stream, 
 	commit_document(f, &(struct document_job){ .stream = *stream, .document = head });
 }
 
-void follow_commit_proof(struct follow *f, const struct torap_stream_id *stream, enum torap_proof sort,
-	uint64_t number, struct torap_buffer *document)
+bool follow_commit_proof(struct follow *f, struct follow_stream *s, enum torap_proof sort, uint64_t number,
+	struct torap_buffer *document)
 {
-	commit_document(f, &(struct document_job){ .stream = *stream,
+	if (s->proofs >= FOLLOW_PROOFS_MAX)
+		return false;
+	s->proofs++;
+	commit_document(f, &(struct document_job){ .stream = s->id,
 				   .document = document,
 				   .is_proof = true,
 				   .sort = sort,
 				   .number = number });
+	return true;
 }

@@ -37,6 +37,16 @@ static int code_of(enum torap_verdict v)
 	}
 }
 
+/* Batches come at any rate. */
+static bool may_tell(struct torap_mono *told)
+{
+	struct torap_mono now = torap_app_mono();
+	if (!torap_mono_reached(torap_mono_add_ms(*told, 1000), now))
+		return false;
+	*told = now;
+	return true;
+}
+
 /* A granted frame that is empty must have a reason. */
 static void look_for_withheld(struct follow *f, struct torap_zlink *l, const struct torap_batch *b)
 {
@@ -53,10 +63,8 @@ static void look_for_withheld(struct follow *f, struct torap_zlink *l, const str
 		}
 	}
 	f->totals.withheld += withheld;
-	struct torap_mono now = torap_app_mono();
-	if (withheld && torap_mono_reached(torap_mono_add_ms(f->last_complaint, 1000), now)) {
+	if (withheld && may_tell(&f->withheld_told)) {
 		char text[TORAP_STREAM_TEXT_SIZE];
-		f->last_complaint = now;
 		torap_warn("FRAMES-WITHHELD",
 			"broker %s: %s batch %" PRIu64
 			" came without %u granted frames and without a reason; %" PRIu64 " such in all",
@@ -72,10 +80,12 @@ static void enforce_rights(struct follow *f, struct torap_zlink *l, struct torap
 		return;
 	char text[TORAP_STREAM_TEXT_SIZE];
 	f->totals.beyond += dropped;
-	torap_warn("RIGHTS-EXCEEDED",
-		"broker %s: %s batch %" PRIu64 ": %u frames beyond the writer's rights; not stored",
-		torap_zlink_peer(l)->name, torap_stream_id_format(&b->manifest->stream, text),
-		b->manifest->batch_no, dropped);
+	if (may_tell(&f->beyond_told))
+		torap_warn("RIGHTS-EXCEEDED",
+			"broker %s: %s batch %" PRIu64
+			": %u frames beyond the writer's rights; not stored; %" PRIu64 " such in all",
+			torap_zlink_peer(l)->name, torap_stream_id_format(&b->manifest->stream, text),
+			b->manifest->batch_no, dropped, f->totals.beyond);
 }
 
 /* Takes the batch.  False: the link is down. */
@@ -106,8 +116,7 @@ static bool take_batch(struct follow *f, struct torap_zlink *l, struct torap_bat
 		/* Signed by the writer, and no continuation of what it signed: proof of a fork.  Before the first batch there is
 		 * nothing but a broker's word for where the stream stands, and that proves nothing. */
 		if (v == TORAP_VERDICT_BROKEN_CHAIN && s->at.next_seq)
-			follow_commit_proof(
-				f, &m->stream, TORAP_PROOF_MANIFEST, m->batch_no, b->signed_manifest);
+			follow_commit_proof(f, s, TORAP_PROOF_MANIFEST, m->batch_no, b->signed_manifest);
 		refuse(f, l, code_of(v), &m->stream, m->batch_no, torap_verdict_name(v));
 		torap_batch_destroy(b);
 		return false;
@@ -182,14 +191,15 @@ static void keep_proof(struct follow *f, struct torap_zlink *l, struct follow_st
 {
 	char text[TORAP_STREAM_TEXT_SIZE];
 	f->totals.proofs++;
+	if (!follow_commit_proof(f, s, TORAP_PROOF_HEAD, (uint64_t)head->at.us, bytes))
+		return;
 	torap_fail("HISTORY-CHANGED",
 		"broker %s: a head of %s proves a %s: it says batch %" PRIu64 ", known was %" PRIu64
 		"; both documents are kept",
 		torap_zlink_peer(l)->name, torap_stream_id_format(&s->id, text), what, head->last_batch,
 		s->has_head ? s->head.last_batch : s->at.next_batch - 1);
-	follow_commit_proof(f, &s->id, TORAP_PROOF_HEAD, (uint64_t)head->at.us, bytes);
 	if (s->has_head)
-		follow_commit_proof(f, &s->id, TORAP_PROOF_HEAD, (uint64_t)s->head.at.us, s->head_bytes);
+		follow_commit_proof(f, s, TORAP_PROOF_HEAD, (uint64_t)s->head.at.us, s->head_bytes);
 }
 
 static void on_head(struct follow *f, struct torap_zlink *l, struct torap_buffer *body)

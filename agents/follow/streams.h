@@ -13,6 +13,8 @@
 #include "wire/batch.h"
 #include "wire/verify.h"
 
+enum { FOLLOW_PROOFS_MAX = 16 }; /* of a stream, while the process lives */
+
 struct follow_stream {
 	struct torap_stream_id id;
 	bool pinned;                   /* it has a cursor: it began somewhere */
@@ -33,6 +35,7 @@ struct follow_stream {
 	bool head_dirty;              /* not stored yet */
 	struct torap_mono head_heard; /* when the last one came, in this process; 0: none */
 	bool silent;                  /* said aloud */
+	unsigned proofs;              /* kept, since the process began */
 };
 
 struct follow_streams {
