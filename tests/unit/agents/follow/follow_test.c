@@ -22,7 +22,7 @@
 /* A subscriber and a broker of a few lines on one loop, over real sockets.  The broker says on each hello what the test has
  * prepared, and counts. */
 
-enum { MESSAGES_MAX = 8, DEADLINE_MS = 20000 };
+enum { MESSAGES_MAX = 64, DEADLINE_MS = 20000 };
 
 struct message {
 	uint32_t type; /* BATCH, RUN or HEAD */
@@ -420,6 +420,43 @@ Test(follow, keeps_the_proof_of_a_fork)
 	verify();
 	cr_assert_gt(problems, 0, "verify must tell of it");
 	cr_assert_eq(batches, 1);
+}
+
+enum { HEADS = 3 * FOLLOW_PROOFS_MAX };
+
+static bool proved_by_each_head(void)
+{
+	return w.follow && follow_totals(w.follow).proofs >= HEADS;
+}
+
+static uint64_t stored_proofs(void)
+{
+	struct torap_kv_txn txn;
+	uint64_t count = 0;
+	received_open(&t);
+	torap_kv_begin(&txn, t.kv, false);
+	cr_assert_eq(torap_kv_count(&txn, FOLLOW_PROOFS, &count), 0);
+	torap_kv_abort(&txn);
+	received_close(&t);
+	return count;
+}
+
+/* A writer gone mad: it said batch 5, and then batch 1 without an end. */
+Test(follow, keeps_so_many_proofs_of_a_stream_and_no_more)
+{
+	struct torap_sealer *mad = fixture_sealer(RECEIVED_LANE, &t.key);
+	cr_assert_eq(fixture_add(mad, fixture_class(RECEIVED_REGION, PANIC), "1", NULL, NULL), 0);
+	torap_batch_destroy(fixture_seal(mad));
+	for (int i = 0; i < 5; i++)
+		torap_batch_destroy(received_seal(&t, 1));
+	prepare(TORAP__MESSAGE_TYPE__MESSAGE_HEAD, NULL, torap_sealer_head(t.sealer, sealed_at));
+	for (int i = 1; i <= HEADS; i++)
+		prepare(TORAP__MESSAGE_TYPE__MESSAGE_HEAD, NULL,
+			torap_sealer_head(mad, (struct torap_wall){ sealed_at.us + i * TORAP_US_PER_S }));
+	torap_sealer_destroy(mad);
+	run_until(proved_by_each_head);
+	uint64_t stored = stored_proofs();
+	cr_expect(stored > 1 && stored <= FOLLOW_PROOFS_MAX, "%" PRIu64 " are stored", stored);
 }
 
 static bool acked_two(void)
