@@ -42,9 +42,10 @@ struct node_acceptance {
 	const struct node_registry *registry;
 	const struct node_mapping *mapping;
 	struct node_acceptance_counts counts;
-	struct node_judged judged; /* large; used by one call at a time */
-	size_t images_waiting;     /* bytes */
-	struct ticket *spare;      /* owned; kept for the next ones */
+	struct node_judged judged;           /* large; used by one call at a time */
+	size_t images_waiting;               /* bytes */
+	size_t repeats_waiting[TORAP_LANES]; /* tickets of repeats whose originals are on their way */
+	struct ticket *spare;                /* owned; kept for the next ones */
 	size_t spare_count;
 };
 
@@ -164,6 +165,7 @@ static void answer_followers(
 	while (t->followers) {
 		struct ticket *f = t->followers;
 		t->followers = f->followers;
+		a->repeats_waiting[t->lane]--;
 		if (refused_because && why == NODE_REFUSED_TOO_BIG)
 			refuse(a, f->session, f->id, why, refused_because);
 		else if (refused_because)
@@ -290,13 +292,16 @@ static bool answer_repeat(struct node_acceptance *a, uint64_t session, const Tor
 	case NODE_DEDUP_PENDING:
 		break;
 	}
-	struct ticket *t = original, *f = make_ticket(a, session, o->id, t->lane);
+	struct ticket *t = original;
+	bool many = a->repeats_waiting[t->lane] >= node_batcher_waiting_max[t->lane];
+	struct ticket *f = many ? NULL : make_ticket(a, session, o->id, t->lane);
 	if (!f) {
 		shed(a, session, o->id, t->lane, NODE_REFUSED_BUSY, "busy");
 		return true;
 	}
 	f->followers = t->followers;
 	t->followers = f;
+	a->repeats_waiting[t->lane]++;
 	return true;
 }
 

@@ -24,6 +24,8 @@ enum {
 	HEARTBEAT_MS = 1000,
 	DEAD_MS = 4000,
 	ANSWER_VERDICTS = 4096, /* in one message */
+	QUEUED_MAX = 64, /* messages that an agent has not taken: it gets no rows and verdicts until it has */
+	HELLO_EVERY_MS = 1000, /* on one connection: each brings all rows */
 	/* For one observation of 64 KiB: 2-byte fields at their worst; and for an image, should it have to be copied. */
 	ARENA_LIMIT = (4 << 20) + TORAP_OBSERVATION_IMAGE_MAX + (64 << 10),
 	NAME_MAX_BYTES = 31,
@@ -40,6 +42,7 @@ struct session {
 	struct torap_zmtp_peer *peer; /* whose mark is this session */
 	char agent[NAME_MAX_BYTES + 1], protocol[NAME_MAX_BYTES + 1];
 	struct torap_pulse pulse;
+	struct torap_mono begun;
 	struct verdict *verdicts;
 	size_t verdicts_count, verdicts_room;
 	const struct node_device *rows_after; /* how far the rows have been sent */
@@ -173,9 +176,14 @@ static bool send_some_rows(struct node_intake *i, struct session *s, struct node
 	return true;
 }
 
+static bool takes_more(const struct session *s)
+{
+	return torap_zmtp_queued(s->peer) < QUEUED_MAX;
+}
+
 static void send_rows(struct node_intake *i, struct session *s, struct node_now now)
 {
-	while (s->rows_due && i->registry && send_some_rows(i, s, now))
+	while (s->rows_due && i->registry && takes_more(s) && send_some_rows(i, s, now))
 		;
 }
 
@@ -220,7 +228,12 @@ static void on_hello(
 		refuse(peer, TORAP__REFUSAL__CODE__VERSION, "this node speaks version 1");
 		return;
 	}
-	struct session *s = begin_session(i, peer);
+	struct session *s = torap_zmtp_mark(peer);
+	if (s && !torap_mono_reached(torap_mono_add_ms(s->begun, HELLO_EVERY_MS), now.mono)) {
+		refuse(peer, TORAP__REFUSAL__CODE__BUSY, "hello twice in a second");
+		return;
+	}
+	s = begin_session(i, peer);
 	if (!s) {
 		refuse(peer, TORAP__REFUSAL__CODE__BUSY, "too many agents");
 		return;
@@ -228,6 +241,7 @@ static void on_hello(
 	snprintf(s->agent, sizeof s->agent, "%s", hello->agent);
 	snprintf(s->protocol, sizeof s->protocol, "%s", hello->protocol);
 	torap_pulse_init(&s->pulse, HEARTBEAT_MS, DEAD_MS, now.mono);
+	s->begun = now.mono;
 	torap_notice("AGENT-HERE", "agent %s (%s) is connected", s->agent, s->protocol);
 	s->takes_requests = hello->takes_requests;
 	s->rows_due = true;
@@ -452,7 +466,7 @@ static struct torap_buffer *pack_verdicts(const struct verdict *verdicts, size_t
 static void flush_session(struct session *s, struct node_now now)
 {
 	size_t sent = 0;
-	while (sent < s->verdicts_count) {
+	while (sent < s->verdicts_count && takes_more(s)) {
 		size_t count = s->verdicts_count - sent;
 		if (count > ANSWER_VERDICTS)
 			count = ANSWER_VERDICTS;

@@ -198,6 +198,11 @@ bool torap_zmtp_send(struct torap_zmtp_peer *p, struct torap_buffer *const *fram
 	return true;
 }
 
+size_t torap_zmtp_queued(const struct torap_zmtp_peer *p)
+{
+	return p->wire.connection.queued;
+}
+
 static bool may_step(struct torap_zmtp_wire *w)
 {
 	return peer_at(w)->listener->handshakes++ < HANDSHAKES_A_TURN;

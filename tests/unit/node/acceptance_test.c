@@ -9,7 +9,7 @@
 #include "node/unknown.h"
 #include "tests/unit/node/fixture.h"
 
-enum { VERDICTS = 16 };
+enum { VERDICTS = 20 << 10 };
 
 struct desk {
 	struct fixture f;
@@ -159,6 +159,26 @@ Test(acceptance, answers_a_repeat_no_earlier_than_its_original)
 	offer(&d, 4, "4001", "BA", "k");
 	cr_expect_eq(d.word[4], DUPLICATE, "durable already: answered at once");
 	cr_expect_eq(node_batcher_next_seq(d.f.batcher, NORMAL), 3);
+	end(&d);
+}
+
+/* While the disk hangs a device, or an agent gone mad, repeats and repeats. */
+Test(acceptance, lets_so_many_repeats_wait_and_no_more)
+{
+	static struct desk d;
+	const uint64_t most = node_batcher_waiting_max[BULK];
+	begin(&d);
+	for (uint64_t id = 1; id <= most + 3; id++)
+		offer(&d, id, "4001", "ZM", "k");
+	cr_expect_eq(d.verdicts, 2);
+	cr_expect(d.word[most + 2] == REFUSED && d.word[most + 3] == REFUSED);
+	fixture_settle(&d.f);
+	cr_expect(d.word[1] == DURABLE && d.word[2] == DUPLICATE && d.word[most + 1] == DUPLICATE);
+	cr_expect_eq(d.verdicts, most + 3);
+	offer(&d, most + 4, "4001", "ZM", "other");
+	offer(&d, most + 5, "4001", "ZM", "other");
+	fixture_settle(&d.f);
+	cr_expect_eq(d.word[most + 5], DUPLICATE, "they are counted down, too");
 	end(&d);
 }
 
