@@ -12,6 +12,8 @@
 /* A fork, or a row that cannot be read? */
 static int look_at_other(struct broker_commit *c, struct torap_kv_txn *txn, uint32_t number)
 {
+	torap_batch_destroy(c->there); /* of an earlier transaction that was given up */
+	c->there = NULL;
 	int r = torap_journal_read(txn, number, c->batch->manifest->batch_no, torap_journal_want_none, NULL,
 		&c->there, NULL, NULL);
 	c->damaged = r == -EBADMSG || r == TORAP_KV_MISSING;
