@@ -134,16 +134,13 @@ static void on_tick(void *agent)
 static void on_verdict(void *hint, struct kit_tag tag, enum kit_verdict verdict, const char *reason)
 {
 	struct archive_agent *a = hint;
-	uint64_t lost = kit_counters(a->kit)->lost; /* It grew: nothing was heard of the node. */
-	bool by_node = lost == a->lost;
-	a->lost = lost;
 	if (kit_taken(verdict))
 		return;
 	struct archive_camera *c = archive_cameras_find(&a->cameras, tag.who);
 	if (!c || c->running)
 		return;
 	torap_info("ARCHIVE-NOT-TAKEN", "the report of camera %s was not taken: %s", c->address, reason);
-	archive_answers_refused(&a->answers, c, reason, by_node, torap_app_wall());
+	archive_answers_refused(&a->answers, c, reason, verdict == KIT_LATER, torap_app_wall());
 }
 
 static void on_rows(void *hint, const struct kit_row *rows, size_t count)

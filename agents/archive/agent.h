@@ -44,7 +44,6 @@ struct archive_agent {
 	struct archive_observation scratch;
 	uint64_t audits[ARCHIVE_OUTCOMES], verdicts[ARCHIVE_VERDICTS];
 	struct archive_answers answers;
-	uint64_t lost; /* kit_counters.lost when the last verdict came */
 };
 
 extern const struct kit_agent archive_kit_agent; /* of a struct archive_agent of zeros */

@@ -1,20 +1,13 @@
 #include "agents/archive/answers.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "agents/archive/cameras.h"
 
-/* proto/README.md, "Agents": the two reasons that pass by themselves. */
-static bool passes(const char *reason)
-{
-	return strcmp(reason, "busy") == 0 || strcmp(reason, "disk full") == 0;
-}
-
 void archive_answers_refused(struct archive_answers *a, struct archive_camera *c, const char *reason,
-	bool by_node, struct torap_wall now)
+	bool later, struct torap_wall now)
 {
-	if (!by_node || passes(reason)) {
+	if (later) {
 		a->later++;
 		archive_camera_again(c, ARCHIVE_AGAIN_S, now);
 		return;

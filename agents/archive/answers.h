@@ -19,8 +19,8 @@ struct archive_answers {
 	char last[320]; /* the camera that was refused last, and why */
 };
 
-/* `by_node`: the node said so, and it is not only that nothing was heard of it. */
+/* `later`: it may be taken then (KIT_LATER). */
 void archive_answers_refused(struct archive_answers *a, struct archive_camera *c, const char *reason,
-	bool by_node, struct torap_wall now);
+	bool later, struct torap_wall now);
 /* How many were refused for good since the last line that says so; 0: none, or there was a line within the last minute. */
 uint64_t archive_answers_untold(struct archive_answers *a, struct torap_mono now);

@@ -72,7 +72,7 @@ static void give_up(struct kit *k, struct torap_mono before, const char *reason)
 	unsigned from = 0;
 	while (kit_waiting_take_old(&k->waiting, before, &from, &tag)) {
 		k->counters.lost++;
-		judge(k, tag, KIT_REFUSED, reason);
+		judge(k, tag, KIT_LATER, reason);
 	}
 }
 
@@ -81,6 +81,12 @@ static void forget_offers(struct kit *k)
 	kit_offers_clear(&k->offers);
 	if (!k->closing)
 		uv_idle_stop(&k->idle);
+}
+
+/* proto/README.md, "Agents": the two reasons that pass by themselves. */
+static bool passes(const char *reason)
+{
+	return strcmp(reason, "busy") == 0 || strcmp(reason, "disk full") == 0;
 }
 
 static bool on_answer(struct kit *k, struct torap_bytes body)
@@ -109,7 +115,7 @@ static bool on_answer(struct kit *k, struct torap_bytes body)
 			break;
 		default:
 			k->counters.refused++;
-			judge(k, tag, KIT_REFUSED, v->reason);
+			judge(k, tag, passes(v->reason) ? KIT_LATER : KIT_REFUSED, v->reason);
 			break;
 		}
 	}

@@ -2,7 +2,7 @@
  *
  * Open a kit on the agent's loop, offer observations, and answer the device when the verdict says so; README.md tells the rest.
  * All observations of one turn of the loop travel in one message.  The link to the node comes and goes by itself: while it is
- * away kit_offer() says so at once, and what was offered and not yet judged is judged KIT_REFUSED, because the device is to repeat,
+ * away kit_offer() says so at once, and what was offered and not yet judged is judged KIT_LATER, because the device is to repeat,
  * not the agent.
  *
  * Callbacks run on the loop, never inside a kit_ function. */
@@ -22,11 +22,13 @@ struct kit;
 enum kit_verdict {
 	KIT_DURABLE,   /* on stable storage: answer the device now */
 	KIT_DUPLICATE, /* its original is: answer the device now */
-	KIT_REFUSED,   /* leave the device without an answer: it repeats, or uses its other path */
+	/* Not taken: leave the device without an answer: it repeats, or uses its other path. */
+	KIT_REFUSED, /* the node would refuse it again, as long as its registry and its rules are what they are */
+	KIT_LATER, /* the node has no room now ("busy", "disk full"), went away, or said nothing */
 };
 static inline bool kit_taken(enum kit_verdict v)
 {
-	return v != KIT_REFUSED;
+	return v == KIT_DURABLE || v == KIT_DUPLICATE;
 }
 
 /* The agent's own name for an observation; comes back with its verdict. */
@@ -60,7 +62,7 @@ struct kit_options {          /* strings are copied */
 	const char *protocol; /* whose registry rows it wants */
 	const char *endpoint; /* "ipc:///run/torap/almaty.intake" */
 	unsigned waiting_max; /* observations without a verdict; 0: 16,384 */
-	uint32_t verdict_ms;  /* without a verdict for so long: KIT_REFUSED; 0: 30,000 */
+	uint32_t verdict_ms;  /* without a verdict for so long: KIT_LATER; 0: 30,000 */
 	void *hint;
 	void (*on_verdict)(void *hint, struct kit_tag tag, enum kit_verdict verdict, const char *reason);
 	/* The whole set, at first and after each reload of the registry; valid during the call.  May be NULL. */

@@ -19,18 +19,23 @@ enum { TICK_MS = 100, LOOKS_BUSY = RTSP_LOOKS_MAX / 4 };
 
 /* The node. */
 
+static enum rtsp_answer answer_of(enum kit_verdict v)
+{
+	return kit_taken(v) ? RTSP_TAKEN : v == KIT_LATER ? RTSP_LATER : RTSP_REFUSED;
+}
+
 static void on_verdict(void *hint, struct kit_tag tag, enum kit_verdict verdict, const char *reason)
 {
 	struct rtsp_agent *a = hint;
 	if (!tag.what)
 		return; /* a sign of life */
 	if (!tag.who) {
-		rtsp_evidence_verdict(a->evidence, kit_taken(verdict));
+		rtsp_evidence_verdict(a->evidence, verdict);
 		return;
 	}
 	if (!kit_taken(verdict))
 		torap_debug("RTSP-REFUSED", "a report was refused (%s) and is told again", reason);
-	rtsp_outbox_verdict(&a->outbox, &a->cameras, tag.what, kit_taken(verdict), torap_app_mono());
+	rtsp_outbox_verdict(&a->outbox, &a->cameras, tag.what, answer_of(verdict), torap_app_mono());
 }
 
 /* Profiles by name; what has none of its name gets the default.  How many that are. */
@@ -144,8 +149,10 @@ static void offer_reports(struct rtsp_agent *a, struct torap_mono now)
 			rtsp_observe(&a->scratch, c->address, &t->report, t->at);
 		if (t->mass ? t->mass->planned != NULL : t->report.excused)
 			rtsp_observe_excuse(&a->scratch, t->mass ? t->mass->planned : t->report.planned);
-		if (kit_offer(a->kit, &a->scratch.o, (struct kit_tag){ c->number, number }))
-			rtsp_outbox_verdict(&a->outbox, &a->cameras, number, false, now);
+		int r = kit_offer(a->kit, &a->scratch.o, (struct kit_tag){ c->number, number });
+		if (r)
+			rtsp_outbox_verdict(&a->outbox, &a->cameras, number,
+				r == KIT_TOO_BIG ? RTSP_REFUSED : RTSP_LATER, now);
 	}
 }
 

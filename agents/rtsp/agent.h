@@ -36,6 +36,7 @@ struct rtsp_agent {
 	struct rtsp_pool *pool;
 	struct rtsp_outages outages;
 	struct rtsp_outbox outbox;
+	struct torap_mono outbox_told; /* that some were lost */
 	struct rtsp_counters counters;
 	uint32_t strain; /* watch.h: 0 to RTSP_STRAIN_MAX */
 	struct kit *kit;

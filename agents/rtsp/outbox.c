@@ -1,7 +1,7 @@
 #include "agents/rtsp/outbox.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "agents/kit/plan.h"
 #include "agents/rtsp/outage/groups.h"
@@ -15,14 +15,22 @@ static struct rtsp_told *slot(const struct rtsp_outbox *b, uint64_t number)
 	return &b->ring[number % b->room];
 }
 
+static struct rtsp_told *find(const struct rtsp_outbox *b, uint64_t number)
+{
+	struct rtsp_told *t = number && b->room ? slot(b, number) : NULL;
+	return t && t->number == number ? t : NULL;
+}
+
 static bool grow(struct rtsp_outbox *b)
 {
 	uint32_t room = b->room ? 2 * b->room : ROOM_FIRST;
 	struct rtsp_told *ring = room <= RTSP_OUTBOX_MAX ? calloc(room, sizeof *ring) : NULL;
 	if (!ring)
 		return false;
-	for (uint64_t n = b->first; n < b->next; n++)
-		ring[n % room] = *slot(b, n);
+	for (uint32_t i = 0; i < b->room;
+		i++) /* Who had places of their own have them in twice the room, too. */
+		if (b->ring[i].number)
+			ring[b->ring[i].number % room] = b->ring[i];
 	free(b->ring);
 	b->ring = ring;
 	b->room = room;
@@ -32,21 +40,22 @@ static bool grow(struct rtsp_outbox *b)
 static struct rtsp_told *add(
 	struct rtsp_outbox *b, struct rtsp_camera *camera, struct torap_wall at, struct torap_mono now)
 {
-	if (!b->next)
-		b->first = b->next = 1;
-	if (b->next - b->first == b->room && !grow(b)) {
+	if (b->count == b->room && !grow(b)) {
 		b->lost++;
 		return NULL;
 	}
-	uint64_t number = b->next++;
-	*slot(b, number) = (struct rtsp_told){ .camera = camera->number, .at = at, .again = now };
-	if (camera->told_last)
-		slot(b, camera->told_last)->next = number;
+	do
+		b->last++;
+	while (slot(b, b->last)->number);
+	struct rtsp_told *t = slot(b, b->last), *before = find(b, camera->told_last);
+	*t = (struct rtsp_told){ .number = b->last, .camera = camera->number, .at = at, .again = now };
+	if (before)
+		before->next = t->number;
 	else
-		camera->told_first = number;
-	camera->told_last = number;
+		camera->told_first = t->number;
+	camera->told_last = t->number;
 	b->count++;
-	return slot(b, number);
+	return t;
 }
 
 bool rtsp_outbox_add(struct rtsp_outbox *b, struct rtsp_camera *camera, const struct rtsp_report *report,
@@ -71,29 +80,27 @@ bool rtsp_outbox_add_mass(struct rtsp_outbox *b, struct rtsp_camera *camera, str
 	return true;
 }
 
+/* The slot is free then. */
 static void release(struct rtsp_told *t)
 {
 	kit_planned_unref(t->report.planned);
 	rtsp_mass_note_destroy(t->mass);
-	t->report.planned = NULL;
-	t->mass = NULL;
+	*t = (struct rtsp_told){ 0 };
 }
 
-static void finish_one(struct rtsp_outbox *b, struct rtsp_camera *camera, uint64_t number, bool durable)
+/* The first of its camera, or one of a camera that is gone. */
+static void finish_one(struct rtsp_outbox *b, struct rtsp_camera *camera, struct rtsp_told *t, bool durable)
 {
-	struct rtsp_told *t = slot(b, number);
 	if (t->mass)
 		b->on_mass(b->hint, t->mass, durable);
-	release(t);
-	if (camera && camera->told_first == number) {
+	if (camera) {
+		assert(camera->told_first == t->number);
 		camera->told_first = t->next;
 		if (!t->next)
 			camera->told_last = 0;
 	}
-	t->done = true;
+	release(t);
 	b->count--;
-	while (b->first < b->next && slot(b, b->first)->done)
-		b->first++;
 }
 
 /* It would go by the class of the camera of now: to an audience that may not read of the others. */
@@ -106,20 +113,18 @@ static bool is_for_others(const struct rtsp_told *t, const struct rtsp_camera *c
 struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t *from,
 	uint64_t *number, struct torap_mono now)
 {
-	if (*from < b->first)
-		*from = b->first;
-	while (*from < b->next) {
-		uint64_t n = (*from)++;
-		struct rtsp_told *t = slot(b, n);
+	/* The oldest places first, as far as nobody stands in one for long. */
+	while (*from < b->room) {
+		struct rtsp_told *t = slot(b, b->last + 1 + (*from)++);
 		struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
-		if (t->done || t->offered)
+		if (!t->number || t->offered || (camera && camera->told_first != t->number))
 			continue;
 		if (!camera || is_for_others(t, camera)) {
 			b->lost += camera != NULL;
-			finish_one(b, camera, n, false);
-		} else if (camera->told_first == n && torap_mono_reached(t->again, now)) {
+			finish_one(b, camera, t, false);
+		} else if (torap_mono_reached(t->again, now)) {
 			t->offered = true;
-			*number = n;
+			*number = t->number;
 			return t;
 		}
 	}
@@ -143,29 +148,32 @@ static void note(struct rtsp_outbox *b, struct rtsp_camera *c, const struct rtsp
 }
 
 void rtsp_outbox_verdict(struct rtsp_outbox *b, const struct rtsp_cameras *cameras, uint64_t number,
-	bool taken, struct torap_mono now)
+	enum rtsp_answer answer, struct torap_mono now)
 {
-	if (number < b->first || number >= b->next || !slot(b, number)->offered || slot(b, number)->done)
+	struct rtsp_told *t = find(b, number);
+	if (!t || !t->offered)
 		return;
-	struct rtsp_told *t = slot(b, number);
 	struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
+	bool taken = answer == RTSP_TAKEN;
 	t->offered = false;
-	if (!taken && !t->refused.us)
+	if (answer == RTSP_LATER)
+		t->refused = (struct torap_mono){ 0 };
+	else if (!taken && !t->refused.us)
 		t->refused = now;
-	if (!taken && now.us - t->refused.us <= give_up_us) {
+	if (!taken && (answer == RTSP_LATER || now.us - t->refused.us <= give_up_us)) {
 		t->again = torap_mono_add_ms(now, AGAIN_MS);
 		return;
 	}
 	b->lost += !taken;
 	if (taken && !t->mass)
 		note(b, camera, &t->report);
-	finish_one(b, camera, number, taken);
+	finish_one(b, camera, t, taken);
 }
 
 void rtsp_outbox_finish(struct rtsp_outbox *b)
 {
-	for (uint64_t n = b->first; n < b->next; n++)
-		release(slot(b, n));
+	for (uint32_t i = 0; i < b->room; i++)
+		release(&b->ring[i]);
 	free(b->ring);
 	*b = (struct rtsp_outbox){ 0 };
 }

@@ -111,10 +111,10 @@ void rtsp_evidence_tick(struct rtsp_evidence *e, struct torap_mono now)
 	say_done(e, now);
 }
 
-void rtsp_evidence_verdict(struct rtsp_evidence *e, bool taken)
+void rtsp_evidence_verdict(struct rtsp_evidence *e, enum kit_verdict verdict)
 {
 	struct torap_mono now = torap_app_mono();
-	rtsp_teller_verdict(&e->teller, taken, now);
+	rtsp_teller_verdict(&e->teller, verdict, now);
 	rtsp_teller_step(&e->teller, e->agent->kit, now, torap_app_wall());
 }
 

@@ -47,6 +47,6 @@ void rtsp_evidence_gone(struct rtsp_evidence *e, struct rtsp_camera *c, bool sta
 /* A packet of a held camera's picture. */
 void rtsp_evidence_packet(struct rtsp_evidence *e, struct rtsp_camera *c, const struct rtsp_video *video,
 	const struct rtsp_rtp *packet);
-void rtsp_evidence_verdict(struct rtsp_evidence *e, bool taken);
+void rtsp_evidence_verdict(struct rtsp_evidence *e, enum kit_verdict verdict);
 void rtsp_evidence_tick(struct rtsp_evidence *e, struct torap_mono now);
 void rtsp_evidence_metrics(const struct rtsp_evidence *e, struct torap_writer *body);

@@ -77,7 +77,7 @@ static struct rtsp_tell_entry *add(struct rtsp_teller *t, enum rtsp_told_of what
 		return NULL;
 	}
 	e->what = what;
-	e->since = e->again = now;
+	e->again = now;
 	snprintf(e->name, sizeof e->name, "%s", name);
 	snprintf(e->reason, sizeof e->reason, "%s", reason);
 	push(t, e);
@@ -145,7 +145,7 @@ static void put_off(struct rtsp_teller *t, struct torap_mono now)
 	say_it_lingers(t, e);
 	e->again = torap_mono_add_ms(now, (int64_t)AGAIN_MS << doublings);
 	t->current = NULL;
-	if (e->what == RTSP_TELL_MISSING && now.us - e->since.us > give_up_us) {
+	if (e->what == RTSP_TELL_MISSING && e->refused.us && now.us - e->refused.us > give_up_us) {
 		t->lost++;
 		drop(t, e);
 	} else {
@@ -312,13 +312,17 @@ void rtsp_teller_step(struct rtsp_teller *t, struct kit *kit, struct torap_mono 
 		add_job(t, run_load, on_loaded, kit, now);
 }
 
-void rtsp_teller_verdict(struct rtsp_teller *t, bool taken, struct torap_mono now)
+void rtsp_teller_verdict(struct rtsp_teller *t, enum kit_verdict verdict, struct torap_mono now)
 {
 	if (!t->current || !t->offered)
 		return;
 	t->offered = false;
-	if (!taken) {
+	if (!kit_taken(verdict)) {
 		t->refused++;
+		if (verdict == KIT_LATER)
+			t->current->refused = (struct torap_mono){ 0 };
+		else if (!t->current->refused.us)
+			t->current->refused = now;
 		put_off(t, now);
 		return;
 	}

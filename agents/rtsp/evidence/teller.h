@@ -23,11 +23,11 @@ struct rtsp_tell_entry {
 	struct rtsp_item *item;         /* owned; of what is missing, for that lies nowhere */
 	char reason[RTSP_REASON_MAX + 1];
 	struct rtsp_occasion occasion;
-	struct torap_wall stored; /* once it was read */
-	struct torap_mono since, again;
-	uint32_t refusals; /* of the node, or of the folder once it is durable */
-	bool durable;      /* and not settled in the folder yet */
-	bool lingers;      /* was said to */
+	struct torap_wall stored;         /* once it was read */
+	struct torap_mono refused, again; /* since when the node refuses it, 0: it does not */
+	uint32_t refusals;                /* of the node, or of the folder once it is durable */
+	bool durable;                     /* and not settled in the folder yet */
+	bool lingers;                     /* was said to */
 };
 
 struct rtsp_teller {
@@ -60,4 +60,4 @@ void rtsp_teller_deleted(struct rtsp_teller *t, const char *name, const char *re
 /* Goes on, if the node is there.  The tag of what is offered is { 0, RTSP_TELLER_TAG }. */
 enum { RTSP_TELLER_TAG = 1 };
 void rtsp_teller_step(struct rtsp_teller *t, struct kit *kit, struct torap_mono now, struct torap_wall wall);
-void rtsp_teller_verdict(struct rtsp_teller *t, bool taken, struct torap_mono now);
+void rtsp_teller_verdict(struct rtsp_teller *t, enum kit_verdict verdict, struct torap_mono now);

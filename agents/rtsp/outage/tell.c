@@ -1,13 +1,14 @@
 #include "agents/rtsp/outage/tell.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "agents/rtsp/outage/mass.h"
 #include "base/log.h"
 #include "loop/app.h"
 
-enum { STEP_MS = 500 };
+enum { STEP_MS = 500, LOST_EVERY_MS = 60 * 1000 };
 
 static struct kit_place place_of(const struct rtsp_camera *c)
 {
@@ -25,9 +26,14 @@ static struct kit_planned *excuse_of(const struct rtsp_agent *a, const struct rt
 	return kit_plan_excuse(&a->plan, &place);
 }
 
-static void lost(void)
+static void lost(struct rtsp_agent *a)
 {
-	torap_fail("RTSP-OUTBOX", "too many reports wait for the node; some are lost");
+	struct torap_mono now = torap_app_mono();
+	if (a->outbox_told.us && !torap_mono_reached(torap_mono_add_ms(a->outbox_told, LOST_EVERY_MS), now))
+		return;
+	a->outbox_told = now;
+	torap_fail("RTSP-OUTBOX", "too many reports wait for the node; %" PRIu64 " were lost so far",
+		a->outbox.lost);
 }
 
 static void add(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_report *report)
@@ -36,7 +42,7 @@ static void add(struct rtsp_agent *a, struct rtsp_camera *c, const struct rtsp_r
 		report->start ? "begins" : "is over", report->cause ? ", cause " : "",
 		report->cause ? rtsp_cause_name(report->cause) : "", report->excused ? "; planned" : "");
 	if (!rtsp_outbox_add(&a->outbox, c, report, torap_app_wall(), torap_app_mono()))
-		lost();
+		lost(a);
 }
 
 /* Of one camera: is it excused? */
@@ -123,7 +129,7 @@ static void on_tell_mass(void *hint, const struct rtsp_mass *mass)
 		return;
 	rtsp_mass_note_destroy(note);
 	if (c)
-		lost();
+		lost(a);
 	else
 		torap_warn(
 			"RTSP-OUTAGE", "the registry names none of its cameras any more; nobody hears of it");

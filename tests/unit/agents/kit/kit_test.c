@@ -12,7 +12,7 @@ struct desk {
 	struct kit *kit;
 	struct fake_node node;
 	char dir[64], endpoint[96];
-	unsigned durable, duplicate, refused, rows, ups, downs;
+	unsigned durable, duplicate, refused, later, rows, ups, downs;
 	uint64_t last_who, last_what, request;
 	char row[64], camera[256], reason[64];
 };
@@ -22,7 +22,8 @@ static void on_verdict(void *hint, struct kit_tag tag, enum kit_verdict verdict,
 	struct desk *d = hint;
 	d->durable += verdict == KIT_DURABLE;
 	d->duplicate += verdict == KIT_DUPLICATE;
-	d->refused += verdict == KIT_REFUSED;
+	d->refused += !kit_taken(verdict);
+	d->later += verdict == KIT_LATER;
 	d->last_who = tag.who;
 	d->last_what = tag.what;
 	snprintf(d->reason, sizeof d->reason, "%s", reason);
@@ -215,6 +216,7 @@ Test(kit, judges_refused_what_a_lost_node_had_not_judged)
 	WAIT(d->node.seen_count == 1);
 	fake_node_vanish(&d->node);
 	WAIT(d->refused == 1);
+	cr_expect_eq(d->later, 1);
 	cr_expect_str_eq(d->reason, "node is away");
 	cr_expect_eq(d->downs, 1);
 	cr_expect_eq(kit_counters(d->kit)->lost, 1);

@@ -119,9 +119,14 @@ static struct rtsp_told *next(uint64_t *number, int64_t seconds)
 		&box, &cameras, &from, number, (struct torap_mono){ seconds * TORAP_US_PER_S });
 }
 
+static void judge(uint64_t number, enum rtsp_answer answer, int64_t seconds)
+{
+	rtsp_outbox_verdict(&box, &cameras, number, answer, (struct torap_mono){ seconds * TORAP_US_PER_S });
+}
+
 static void verdict(uint64_t number, bool taken, int64_t seconds)
 {
-	rtsp_outbox_verdict(&box, &cameras, number, taken, (struct torap_mono){ seconds * TORAP_US_PER_S });
+	judge(number, taken ? RTSP_TAKEN : RTSP_REFUSED, seconds);
 }
 
 static void add(struct rtsp_camera *c, enum rtsp_fault fault, bool start)
@@ -154,6 +159,63 @@ Test(outbox, gives_up_an_outage_whose_camera_is_of_another_audience, .fini = fin
 	cr_expect_null(next(&number, 0));
 	cr_expect_eq(durable, 0);
 	cr_expect_eq(box.count, 0);
+}
+
+/* Behind a report of the same camera that is on its way: what comes after it is offered all the same. */
+Test(outbox, gives_up_an_outage_behind_a_report_and_goes_on, .fini = finish)
+{
+	const struct kit_row rows[] = { row("a", "rtsp://c/1", "", "") };
+	int durable = -1;
+	uint64_t number;
+	set(rows, 1);
+	struct rtsp_camera *c = rtsp_cameras_named(&cameras, "a");
+	struct rtsp_mass_note *note = calloc(1, sizeof *note);
+	note->audience = rtsp_audience(c->region, c->facility, c->private_owner, c->address);
+	box.hint = &durable;
+	box.on_mass = on_mass;
+	add(c, RTSP_BLACK, true);
+	cr_assert(rtsp_outbox_add_mass(&box, c, &note, (struct torap_wall){ 1 }, (struct torap_mono){ 0 }));
+	c->region++;
+	cr_assert_not_null(next(&number, 0));
+	cr_expect_null(next(&(uint64_t){ 0 }, 0));
+	verdict(number, true, 1);
+	add(c, RTSP_BLACK, false);
+	struct rtsp_told *t = next(&number, 1);
+	cr_expect_eq(durable, 0);
+	cr_assert_not_null(t);
+	cr_expect(!t->report.start);
+	verdict(number, true, 1);
+	cr_expect_eq(box.count, 0);
+}
+
+/* One that the node refuses, day and night, takes one place and not all. */
+Test(outbox, is_full_of_what_waits_and_of_nothing_else, .fini = finish)
+{
+	const struct kit_row rows[] = { row("a", "rtsp://c/1", "", ""), row("b", "rtsp://c/2", "", "") };
+	uint64_t refused, number;
+	set(rows, 2);
+	struct rtsp_camera *a = rtsp_cameras_named(&cameras, "a"), *b = rtsp_cameras_named(&cameras, "b");
+	add(a, RTSP_BLACK, true);
+	cr_assert_not_null(next(&refused, 0));
+	verdict(refused, false, 0);
+	for (int i = 0; i < 3 * RTSP_OUTBOX_MAX; i++) {
+		add(b, RTSP_FROZEN, i % 2 == 0);
+		cr_assert_not_null(next(&number, 1));
+		verdict(number, true, 1);
+	}
+	cr_expect_eq(box.count, 1);
+	cr_expect_eq(box.lost, 0);
+	for (int i = 1; i < RTSP_OUTBOX_MAX; i++)
+		add(b, RTSP_FROZEN, i % 2 == 0);
+	struct rtsp_report one_more = { .fault = RTSP_FROZEN };
+	cr_expect(!rtsp_outbox_add(&box, b, &one_more, (struct torap_wall){ 1 }, (struct torap_mono){ 0 }));
+	cr_expect_eq(box.lost, 1);
+	for (int i = 1; i < RTSP_OUTBOX_MAX; i++) {
+		struct rtsp_told *t = next(&number, 1);
+		cr_assert(t && t->report.start == (i % 2 == 0), "in order");
+		verdict(number, true, 1);
+	}
+	cr_expect(next(&number, 5) && number == refused);
 }
 
 Test(outbox, keeps_reports_in_order_until_they_are_durable, .fini = finish)
@@ -190,11 +252,15 @@ Test(outbox, keeps_reports_in_order_until_they_are_durable, .fini = finish)
 	set(rows + 1, 1);
 	cr_expect_eq(next(&other, 5)->report.fault, RTSP_FROZEN);
 	cr_expect_eq(box.count, 1);
-	verdict(other, false, 5);
-	cr_expect_not_null(next(&other, 90000), "the node may have been away for that day");
-	cr_expect_eq(box.lost, 0);
+	judge(other, RTSP_LATER, 5);
+	cr_expect_not_null(next(&other, 90000));
 	verdict(other, false, 90000);
-	cr_expect_null(next(&other, 100000), "refused for a day");
+	cr_expect_not_null(next(&other, 90005), "the node was away for that day");
+	cr_expect_eq(box.lost, 0);
+	verdict(other, false, 90005);
+	cr_expect_not_null(next(&other, 180000));
+	verdict(other, false, 180000);
+	cr_expect_null(next(&other, 190000), "refused for a day");
 	cr_expect_eq(box.lost, 1);
 	cr_expect_eq(box.count, 0);
 }

@@ -49,7 +49,7 @@ static unsigned take(bool *mass)
 	const struct rtsp_told *t;
 	while ((t = rtsp_outbox_next(&agent.outbox, &agent.cameras, &from, &number, torap_app_mono()))) {
 		*mass = t->mass != NULL;
-		rtsp_outbox_verdict(&agent.outbox, &agent.cameras, number, true, torap_app_mono());
+		rtsp_outbox_verdict(&agent.outbox, &agent.cameras, number, RTSP_TAKEN, torap_app_mono());
 		count++;
 	}
 	return count;
