@@ -123,7 +123,7 @@ static struct torap_buffer *encode_welcome(const struct broker_feed *f, const st
 		return NULL;
 	size_t count = 0;
 	for (size_t i = 0; i < f->follows_room; i++)
-		if (f->follows[i])
+		if (f->follows[i] && f->follows[i]->stream->stored) /* It may begin elsewhere. */
 			positions[count++] = begin_of(f, f->follows[i]);
 	for (size_t i = 0; found && i < found->count; i++)
 		for (size_t k = 0; k < count; k++)

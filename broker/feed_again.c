@@ -88,8 +88,9 @@ void broker_feed_asked(struct broker_feed *f, const struct torap_stream_position
 	for (size_t i = 0; w && i < position->holes_count && i < TORAP_HOLES_ASKED_MAX; i++)
 		/* A subscriber may be ahead of us: of what is not here yet it asks again. */
 		if (position->holes[i] >= stream->first_batch && position->holes[i] < w->next &&
-			position->holes[i] <= broker_stream_last(stream))
-			push(f, w, position->holes[i], true);
+			position->holes[i] <= broker_stream_last(stream) &&
+			!push(f, w, position->holes[i], true))
+			return;
 }
 
 void broker_feed_mended(struct broker_feed *f, struct broker_stream *stream, uint64_t batch_no)
@@ -178,9 +179,11 @@ static void on_read(struct broker_read *r, void *hint)
 
 void broker_feed_again_pump(struct broker_feed *f)
 {
+	if (f->session->ended)
+		return;
 	if (!f->again_count && f->again_more)
 		refill(f);
-	if (!f->again_count || f->again_reading || f->again_sent || f->session->ended ||
+	if (!f->again_count || f->again_reading || f->again_sent ||
 		!torap_window_open(&f->window, f->again_bytes ? f->again_bytes : TORAP_WINDOW_MIN / 2))
 		return;
 	struct broker *b = f->broker;

@@ -27,7 +27,7 @@ enum {
 
 void broker_feed_ready(struct broker_feed *f)
 {
-	if (f->ready || !f->welcomed)
+	if (f->ready || !f->welcomed || f->session->ended)
 		return;
 	f->ready = true;
 	f->next_ready = f->broker->ready;

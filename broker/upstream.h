@@ -38,6 +38,7 @@ struct broker_upstream_lane {
 	uint64_t credit_bytes;  /* in the last hello */
 	size_t waiting_bytes;   /* on their way to the disk */
 	struct torap_mono told; /* of batches passed over and frames withheld: one line a second */
+	struct torap_mono grant_told;
 };
 
 struct broker_upstream {

@@ -42,12 +42,12 @@ static void refuse(struct broker_upstream_lane *l, int code, const char *format,
 	torap_zlink_refuse(l->link, code);
 }
 
-static bool may_say(struct broker_upstream_lane *l)
+static bool may_say(struct torap_mono *told)
 {
 	struct torap_mono now = torap_app_mono();
-	if (l->told.us && !torap_mono_reached(torap_mono_add_ms(l->told, SAY_EVERY_MS), now))
+	if (told->us && !torap_mono_reached(torap_mono_add_ms(*told, SAY_EVERY_MS), now))
 		return false;
-	l->told = now;
+	*told = now;
 	return true;
 }
 
@@ -59,7 +59,7 @@ static void pass_over(struct broker_upstream_lane *l, struct broker_heard_stream
 	char text[TORAP_STREAM_TEXT_SIZE];
 	l->upstream->passed_over++;
 	broker_heard_batch(&l->heard, heard, m, true);
-	if (heard->over_told || !may_say(l))
+	if (heard->over_told || !may_say(&l->told))
 		return;
 	heard->over_told = true;
 	torap_warn("BATCH-PASSED-OVER", "upstream %s: %s from batch %" PRIu64 " on: %s", name_of(l),
@@ -85,7 +85,7 @@ static void note_omissions(struct broker_upstream_lane *l, struct torap_batch *b
 		}
 	}
 	l->upstream->withheld += withheld;
-	if (withheld && may_say(l))
+	if (withheld && may_say(&l->told))
 		torap_warn("FRAMES-WITHHELD",
 			"upstream %s: %u granted frames came empty without a reason; %" PRIu64 " such in all",
 			name_of(l), withheld, l->upstream->withheld);
@@ -228,6 +228,11 @@ static void take_batch(struct broker_upstream_lane *l, struct torap_batch **take
 	struct broker_stream *stream = broker_streams_find(b->streams, &m->stream);
 	if (stream && broker_own_writes(b->own, stream)) {
 		take_own(l, heard, stream, take);
+		return;
+	}
+	/* What was passed over is wanted from the begin on, as soon as it can be judged: of the next session. */
+	if (heard->over && (!stream || broker_stream_empty(stream))) {
+		pass_over(l, heard, m, "batches before it were passed over in this session");
 		return;
 	}
 	struct torap_position begin = begin_at(m->batch_no);
@@ -393,8 +398,9 @@ static void on_grant(struct broker_upstream_lane *l, struct torap_bytes body)
 		refuse(l, TORAP__REFUSAL__CODE__MALFORMED, "its grant: %s", err.text);
 		return;
 	}
-	torap_notice("GRANT-CHANGED", "upstream %s changed what we are granted on the %s lane", name_of(l),
-		torap_lane_name(l->lane));
+	if (may_say(&l->grant_told))
+		torap_notice("GRANT-CHANGED", "upstream %s changed what we are granted on the %s lane",
+			name_of(l), torap_lane_name(l->lane));
 	take_grant(l, &rows, &count);
 }
 

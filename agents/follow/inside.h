@@ -48,8 +48,8 @@ struct follow {
 	struct torap_trust *trust;      /* NULL before the first welcome */
 	struct follow_grant last_grant; /* the newest in the store */
 	struct follow_totals totals;
-	struct torap_mono withheld_told, beyond_told; /* one line of each a second */
-	struct torap_mono hole_told;                  /* likewise */
+	struct torap_mono withheld_told, beyond_told, grant_told; /* one line of each a second */
+	struct torap_mono hole_told;                              /* likewise */
 
 	bool ended, closing;
 	unsigned closing_parts;
@@ -64,6 +64,7 @@ void follow_receive(struct follow *f, struct torap_zlink *l, const struct torap_
 /* The holes of the stream that are due, into a position; the caller frees them.  Without memory they are asked for later. */
 void follow_ask_holes(struct follow_stream *s, struct torap_stream_position *p);
 struct torap_buffer *follow_hello(struct follow *f, uint8_t lane);
+bool follow_may_tell(struct torap_mono *told);
 void follow_receive_welcome(struct follow *f, struct torap_zlink *l, struct torap_bytes body);
 void follow_receive_grant(struct follow *f, struct torap_zlink *l, struct torap_bytes body);
 /* jobs.c: what goes to the committer.  All take what they need; memory that runs out ends the process by follow_end(). */

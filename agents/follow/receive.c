@@ -38,7 +38,7 @@ static int code_of(enum torap_verdict v)
 }
 
 /* Batches come at any rate. */
-static bool may_tell(struct torap_mono *told)
+bool follow_may_tell(struct torap_mono *told)
 {
 	struct torap_mono now = torap_app_mono();
 	if (!torap_mono_reached(torap_mono_add_ms(*told, 1000), now))
@@ -63,7 +63,7 @@ static void look_for_withheld(struct follow *f, struct torap_zlink *l, const str
 		}
 	}
 	f->totals.withheld += withheld;
-	if (withheld && may_tell(&f->withheld_told)) {
+	if (withheld && follow_may_tell(&f->withheld_told)) {
 		char text[TORAP_STREAM_TEXT_SIZE];
 		torap_warn("FRAMES-WITHHELD",
 			"broker %s: %s batch %" PRIu64
@@ -80,7 +80,7 @@ static void enforce_rights(struct follow *f, struct torap_zlink *l, struct torap
 		return;
 	char text[TORAP_STREAM_TEXT_SIZE];
 	f->totals.beyond += dropped;
-	if (may_tell(&f->beyond_told))
+	if (follow_may_tell(&f->beyond_told))
 		torap_warn("RIGHTS-EXCEEDED",
 			"broker %s: %s batch %" PRIu64
 			": %u frames beyond the writer's rights; not stored; %" PRIu64 " such in all",

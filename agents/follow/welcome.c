@@ -108,8 +108,9 @@ void follow_receive_grant(struct follow *f, struct torap_zlink *l, struct torap_
 		torap_zlink_refuse(l, TORAP__REFUSAL__CODE__MALFORMED);
 		return;
 	}
-	torap_notice("GRANT-CHANGED", "broker %s changed what feed %s is granted on the %s lane",
-		torap_zlink_peer(l)->name, f->config->feed, torap_lane_name(torap_zlink_lane(l)));
+	if (follow_may_tell(&f->grant_told))
+		torap_notice("GRANT-CHANGED", "broker %s changed what feed %s is granted on the %s lane",
+			torap_zlink_peer(l)->name, f->config->feed, torap_lane_name(torap_zlink_lane(l)));
 	if (!take_grant(f, l, rows, count, &new)) {
 		torap_grant_rows_destroy(rows, count);
 		follow_end(f, "out of memory");

@@ -66,6 +66,28 @@ void torap_positions_destroy(struct torap_stream_position *positions, size_t cou
 	free(positions);
 }
 
+static int compare_streams(const void *a, const void *b)
+{
+	const struct torap_stream_position *const *x = a, *const *y = b;
+	return torap_stream_id_compare(&(*x)->stream, &(*y)->stream);
+}
+
+/* Work is done for each of them.  Without memory it is taken for granted that it does not. */
+static bool names_twice(const struct torap_stream_position *positions, size_t count)
+{
+	const struct torap_stream_position **sorted =
+		count > 1 ? malloc(count * sizeof(const struct torap_stream_position *)) : NULL;
+	bool twice = false;
+	for (size_t i = 0; sorted && i < count; i++)
+		sorted[i] = &positions[i];
+	if (sorted)
+		qsort(sorted, count, sizeof *sorted, compare_streams);
+	for (size_t i = 1; sorted && i < count; i++)
+		twice = twice || compare_streams(&sorted[i - 1], &sorted[i]) == 0;
+	free(sorted);
+	return twice;
+}
+
 static int positions_decode(struct torap_stream_position **out, size_t *out_count,
 	Torap__StreamPosition *const *in, size_t count, struct torap_error *err)
 {
@@ -80,6 +102,10 @@ static int positions_decode(struct torap_stream_position **out, size_t *out_coun
 			torap_positions_destroy(positions, i);
 			return r;
 		}
+	}
+	if (names_twice(positions, count)) {
+		torap_positions_destroy(positions, count);
+		return torap_errorf(err, -EBADMSG, "a stream stands twice in one message");
 	}
 	*out = positions;
 	*out_count = count;

@@ -32,6 +32,7 @@ struct torap_zlink {
 	struct torap_mono dialled;
 	struct torap_mono waits_since;
 	enum torap_dial_reason told; /* to the operator, since it flowed last */
+	struct torap_mono told_resume;
 	struct torap_zmtp_dialler *connection;
 	uv_timer_t timer;
 	bool closing;
@@ -286,6 +287,18 @@ bool torap_zlink_redirect(struct torap_zlink *l, const struct torap_zlink_peer *
 	return true;
 }
 
+/* RESUME ends nothing, so that it may come at any rate. */
+static bool may_tell(struct torap_zlink *l, int code)
+{
+	struct torap_mono now = torap_app_mono();
+	if (code != TORAP__REFUSAL__CODE__RESUME)
+		return true;
+	if (l->told_resume.us && !torap_mono_reached(torap_mono_add_ms(l->told_resume, 1000), now))
+		return false;
+	l->told_resume = now;
+	return true;
+}
+
 static void on_refusal(struct torap_zlink *l, struct torap_buffer **frames, size_t count)
 {
 	struct torap_refusal refusal;
@@ -294,7 +307,7 @@ static void on_refusal(struct torap_zlink *l, struct torap_buffer **frames, size
 		step(l, TORAP_DIAL_IN_BROKEN, 0);
 		return;
 	}
-	if (refusal.code != TORAP__REFUSAL__CODE__NO_SESSION)
+	if (refusal.code != TORAP__REFUSAL__CODE__NO_SESSION && may_tell(l, refusal.code))
 		torap_warn("LINK-REFUSED", "%s lane: broker %s refuses: %s", torap_lane_name(l->options.lane),
 			torap_zlink_peer(l)->name, refusal.reason);
 	step(l, TORAP_DIAL_IN_REFUSED, refusal.code);

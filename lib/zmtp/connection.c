@@ -30,7 +30,7 @@ enum item_kind {
 
 struct torap_zmtp_item {
 	struct torap_zmtp_item *next;
-	size_t count;
+	size_t count, bytes;
 	enum item_kind kind;
 	struct torap_buffer *frames[]; /* NULL: empty, or sent */
 };
@@ -40,12 +40,16 @@ struct torap_zmtp_item {
 static int put(struct torap_zmtp_connection *c, enum item_kind kind, struct torap_buffer *const *frames,
 	size_t count)
 {
-	if (c->queued >= TORAP_ZMTP_QUEUE_MAX)
+	size_t bytes = 0;
+	for (size_t i = 0; i < count; i++)
+		bytes += frames[i] ? frames[i]->size : 0;
+	if (c->queued >= TORAP_ZMTP_QUEUE_MAX ||
+		(c->queued && c->queued_bytes + bytes > TORAP_ZMTP_QUEUED_BYTES_MAX))
 		return -ENOBUFS;
 	struct torap_zmtp_item *item = malloc(sizeof *item + count * sizeof item->frames[0]);
 	if (!item)
 		return -ENOMEM;
-	*item = (struct torap_zmtp_item){ .count = count, .kind = kind };
+	*item = (struct torap_zmtp_item){ .count = count, .bytes = bytes, .kind = kind };
 	for (size_t i = 0; i < count; i++)
 		item->frames[i] = frames[i] ? torap_buffer_ref(frames[i]) : NULL;
 	struct torap_zmtp_item **at = c->last ? &c->last->next : &c->first;
@@ -57,6 +61,7 @@ static int put(struct torap_zmtp_connection *c, enum item_kind kind, struct tora
 	if (!item->next)
 		c->last = item;
 	c->queued++;
+	c->queued_bytes += bytes;
 	return 0;
 }
 
@@ -93,6 +98,7 @@ static void drop_first(struct torap_zmtp_connection *c)
 	if (!c->first)
 		c->last = NULL;
 	c->queued--;
+	c->queued_bytes -= item->bytes;
 	c->at = 0;
 	free(item);
 }

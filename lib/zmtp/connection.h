@@ -16,6 +16,7 @@ enum {
 	TORAP_ZMTP_FRAMES_MAX = TORAP_BATCH_FRAMES_MAX + 4, /* of a message */
 	TORAP_ZMTP_QUEUE_MAX =
 		1 << 16, /* messages that wait: above any window, which is bytes, and none is below 300 */
+	TORAP_ZMTP_QUEUED_BYTES_MAX = 64 << 20, /* of them; one alone may be larger */
 };
 
 struct torap_zmtp_item;
@@ -64,7 +65,7 @@ struct torap_zmtp_connection {
 
 	/* Out. */
 	struct torap_zmtp_item *first, *last;
-	size_t queued;
+	size_t queued, queued_bytes;
 	size_t at; /* the next frame of the first */
 };
 

@@ -33,7 +33,7 @@ struct torap_zmtp_dial_options {
 /* Begins to dial "tcp://HOST:PORT" or "ipc://PATH".  On failure *out is untouched. */
 int torap_zmtp_dial(struct torap_zmtp_dialler **out, const char *endpoint,
 	const struct torap_zmtp_dial_options *options, struct torap_error *err);
-/* Frames as they are; NULL is an empty one.  False: no memory, it is gone, or 65,536 earlier ones have not left. */
+/* Frames as they are; NULL is an empty one.  False: no memory, it is gone, or 65,536 earlier ones, or 64 MiB, have not left. */
 bool torap_zmtp_say(struct torap_zmtp_dialler *d, struct torap_buffer *const *frames, size_t count);
 /* The descriptor, for ztraffic.h; -1: none. */
 int torap_zmtp_dialler_fd(const struct torap_zmtp_dialler *d);

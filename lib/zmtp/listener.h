@@ -59,7 +59,7 @@ void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark);
 void torap_zmtp_set_urgent(struct torap_zmtp_peer *p, bool urgent);
 /* The descriptor, for ztraffic.h. */
 int torap_zmtp_fd(const struct torap_zmtp_peer *p);
-/* Frames as they are; NULL is an empty one.  False: no memory, or the peer has not taken 65,536 earlier ones; it is best cut. */
+/* Frames as they are; NULL is an empty one.  False: no memory, or the peer has not taken 65,536 earlier ones, or 64 MiB; it is best cut. */
 bool torap_zmtp_send(struct torap_zmtp_peer *p, struct torap_buffer *const *frames, size_t count);
 /* Messages that it has not taken yet. */
 size_t torap_zmtp_queued(const struct torap_zmtp_peer *p);

@@ -130,10 +130,23 @@ Test(dialler, sends_a_heartbeat_only_when_nothing_else_was_sent)
 Test(dialler, greets_anew_on_the_same_connection_when_the_peer_forgot_it)
 {
 	struct torap_dialler d = flowing(0);
-	struct torap_dial_out out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 100);
+	struct torap_dial_out out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 1100);
 	cr_assert(out.ended && out.say_hello && !out.reset);
-	out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 101);
+	out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 1101);
 	cr_assert(!out.say_hello, "an answer to an older message must not make a second hello");
+}
+
+/* It may have sent WELCOME and NO_SESSION in turn, thousands of each. */
+Test(dialler, does_not_greet_as_fast_as_a_peer_forgets_it)
+{
+	struct torap_dialler d = flowing(0);
+	unsigned hellos = 0;
+	for (int64_t ms = 0; ms < 10000; ms++) {
+		hellos += step(&d, TORAP_DIAL_IN_TICK, ms).say_hello;
+		hellos += refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, ms).say_hello;
+		step(&d, TORAP_DIAL_IN_WELCOME, ms);
+	}
+	cr_assert(hellos > 1 && hellos <= 110, "%u hellos", hellos);
 }
 
 Test(dialler, waits_after_a_refusal_and_then_tries_again)
