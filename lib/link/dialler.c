@@ -6,7 +6,7 @@
 #include "proto/session.pb-c.h"
 
 enum {
-	FLOWED_MS = 1000,   /* a session that ends sooner is not begun anew at once */
+	AT_ONCE_MS = 1000,  /* a peer that forgets us more often is greeted after a pause */
 	SETTLED_MS = 10000, /* a link that flowed for so long has nothing to do with the BUSY before it */
 	UNREACHABLE_MS_MAX = 2000, /* nobody is there whom it would disturb */
 };
@@ -166,12 +166,14 @@ static void on_refusal(struct torap_dialler *d, int code, struct torap_mono now,
 		 * not as an answer to a NO_SESSION that overtook our hello. */
 		if (d->state != TORAP_DIAL_FLOWING)
 			return;
-		if (!torap_mono_reached(torap_mono_add_ms(d->since, FLOWED_MS), now)) {
+		if (d->greeted_at_once.us &&
+			!torap_mono_reached(torap_mono_add_ms(d->greeted_at_once, AT_ONCE_MS), now)) {
 			retry_later(d, TORAP_DIAL_NO_SESSION, now, out);
 			return;
 		}
 		enter(d, TORAP_DIAL_DOWN, TORAP_DIAL_NO_SESSION, now, out);
 		greet(d, now, out);
+		d->greeted_at_once = now;
 		return;
 	case TORAP__REFUSAL__CODE__BUSY:
 		d->told_busy = true;

@@ -73,7 +73,8 @@ struct torap_dialler {
 	const struct torap_dial_options *options;
 	enum torap_dial_state state;
 	enum torap_dial_reason reason;
-	struct torap_mono since; /* in this state */
+	struct torap_mono since;           /* in this state */
+	struct torap_mono greeted_at_once; /* for a NO_SESSION, the last time */
 	struct torap_mono last_heard, last_sent, next_try;
 	bool open;              /* the connection is there */
 	uint32_t retry_ms;      /* next pause; a welcome makes it the smallest again… */

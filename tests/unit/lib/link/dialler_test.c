@@ -130,9 +130,9 @@ Test(dialler, sends_a_heartbeat_only_when_nothing_else_was_sent)
 Test(dialler, greets_anew_on_the_same_connection_when_the_peer_forgot_it)
 {
 	struct torap_dialler d = flowing(0);
-	struct torap_dial_out out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 1100);
+	struct torap_dial_out out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 100);
 	cr_assert(out.ended && out.say_hello && !out.reset);
-	out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 1101);
+	out = refuse(&d, TORAP__REFUSAL__CODE__NO_SESSION, 101);
 	cr_assert(!out.say_hello, "an answer to an older message must not make a second hello");
 }
 
