@@ -41,27 +41,29 @@ static enum dc09_crc_form form_of(const struct dc09_cut *cut, size_t counted)
 	return cut->lower ? DC09_CRC_LOWER : DC09_CRC_GOOD;
 }
 
+enum { BLANKS_MAX = 8 }; /* at the end: a slip of some panels, and no message */
+
 bool dc09_frame_check(struct dc09_cut *cut, enum dc09_crc_form *form)
 {
-	uint16_t want = crc_value(cut), crc = dc09_crc(cut->body);
-	if (crc == want) {
-		*form = form_of(cut, cut->body.size);
-		return true;
-	}
-	if (dc09_crc_more(crc, torap_bytes("\r", 1)) == want) {
+	struct torap_bytes body = cut->body;
+	size_t blanks = 0;
+	while (blanks < BLANKS_MAX && body.size > blanks + 1 &&
+		(body.data[body.size - blanks - 1] == ' ' || body.data[body.size - blanks - 1] == 0))
+		blanks++;
+	uint16_t want = crc_value(cut), crc[BLANKS_MAX + 1]; /* without so many of the blanks */
+	crc[blanks] = dc09_crc(torap_bytes(body.data, body.size - blanks));
+	for (size_t n = blanks; n-- > 0;)
+		crc[n] = dc09_crc_more(crc[n + 1], torap_bytes(body.data + body.size - n - 1, 1));
+	if (crc[0] != want && dc09_crc_more(crc[0], torap_bytes("\r", 1)) == want) {
 		*form = DC09_CRC_ELDES;
 		return true;
 	}
-	struct torap_bytes body = cut->body;
-	while (body.size > 1 && (body.data[body.size - 1] == ' ' || body.data[body.size - 1] == 0)) {
-		body.size--;
-		if (dc09_crc(body) == want) {
-			cut->body = body;
-			*form = form_of(cut, body.size);
-			return true;
-		}
-		if (cut->body.size - body.size >= 8)
-			break; /* Blanks at the end are a slip of some panels, not a message. */
+	for (size_t n = 0; n <= blanks; n++) {
+		if (crc[n] != want)
+			continue;
+		cut->body.size = body.size - n;
+		*form = form_of(cut, cut->body.size);
+		return true;
 	}
 	return false;
 }

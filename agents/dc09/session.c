@@ -14,6 +14,7 @@ const struct dc09_limits dc09_limits_default = {
 	.noise_bytes = 2048,
 };
 
+enum { WRONG_FOR_NOISE = 16 };
 enum answer { ANSWER_ACK, ANSWER_NAK, ANSWER_DUH };
 
 struct dc09_pending {
@@ -184,7 +185,6 @@ static void take_frame(
 	s->counters->frames[form]++;
 	s->spoke = true;
 	s->half_since = now.mono; /* what follows it in the same bytes begins now */
-	s->noise_before = s->splitter.noise;
 	struct dc09_frame frame;
 	if (dc09_frame_decode(&frame, cut, form)) {
 		silence(s, DC09_SILENT_UNREADABLE);
@@ -197,7 +197,12 @@ static void take_frame(
 		s->port->account(s->port->hint, name, &account);
 
 	struct dc09_message m;
-	switch (dc09_message_decode(&m, &frame, &account.key, now.wall)) {
+	int answer = dc09_message_decode(&m, &frame, &account.key, now.wall);
+	if (answer != DC09_MESSAGE_REPLY) {
+		s->noise_before = s->splitter.noise;
+		s->wrong_before = s->splitter.wrong;
+	}
+	switch (answer) {
 	case 0:
 		if (!name[0])
 			s->port->account(s->port->hint, m.account, &account);
@@ -229,6 +234,13 @@ bool dc09_session_hungry(const struct dc09_session *s)
 	return s->pending_count < DC09_PENDING_MAX && !s->end && !s->hung_up;
 }
 
+/* A wrong body is looked at anew from each header inside it: that is work, and no panel makes so much of it. */
+static bool is_noisy(const struct dc09_session *s)
+{
+	return s->splitter.noise - s->noise_before > s->limits->noise_bytes ||
+	       s->splitter.wrong - s->wrong_before > WRONG_FOR_NOISE * s->limits->noise_bytes;
+}
+
 static void work(struct dc09_session *s, struct dc09_now now)
 {
 	enum dc09_split split = DC09_SPLIT_FRAME;
@@ -245,11 +257,10 @@ static void work(struct dc09_session *s, struct dc09_now now)
 		else
 			take_frame(s, &cut, form, now);
 		answer_ready(s, now);
-		if (s->splitter.noise - s->noise_before > s->limits->noise_bytes)
+		if (is_noisy(s))
 			s->end = DC09_END_NOISE;
 	}
-	if (!s->end && split == DC09_SPLIT_NONE &&
-		s->splitter.noise - s->noise_before > s->limits->noise_bytes)
+	if (!s->end && split == DC09_SPLIT_NONE && is_noisy(s))
 		s->end = DC09_END_NOISE;
 	if (!s->end && s->hung_up && split == DC09_SPLIT_NONE && !s->pending_count)
 		s->end = DC09_END_PANEL;

@@ -76,7 +76,7 @@ struct dc09_session {
 	unsigned pending_count;
 	uint64_t next_ticket;
 	uint64_t random;                                 /* of the pads */
-	uint64_t noise_before;                           /* splitter.noise at the last message */
+	uint64_t noise_before, wrong_before;             /* splitter.noise and .wrong at the last message */
 	struct torap_mono began, last_bytes, half_since; /* the last: since when half a message waits */
 	bool spoke;                                      /* a frame with a right CRC came */
 	bool hung_up;                                    /* no more bytes will come */

@@ -171,6 +171,7 @@ enum dc09_split dc09_splitter_next(struct dc09_splitter *s, struct dc09_cut *cut
 		s->consumed = cr ? end + 1 : end;
 		return DC09_SPLIT_FRAME;
 	}
+	s->wrong += cut->body.size;
 	s->consumed = give_up(s, quote, end);
 	s->noise += s->consumed;
 	return DC09_SPLIT_BAD;

@@ -19,6 +19,7 @@ struct connection {
 	struct dc09_tcp *tcp;
 	struct connection *next, *previous;
 	bool reading, closing;
+	struct torap_mono ended; /* with answers that it has not read; 0: not yet */
 };
 
 struct dc09_tcp {
@@ -114,6 +115,15 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 	*buffer = uv_buf_init(c->tcp->buffer, READ_SIZE);
 }
 
+/* It has said all, and does not read what it is told. */
+static bool is_late(struct connection *c)
+{
+	struct torap_mono now = dc09_agent_now().mono;
+	if (!c->ended.us)
+		c->ended = now;
+	return now.us - c->ended.us > c->tcp->agent->config.limits.cut_us;
+}
+
 /* Reads on when the session is hungry; closes when it is over and its answers are on their way. */
 static void after(struct dc09_talk *talk)
 {
@@ -122,7 +132,7 @@ static void after(struct dc09_talk *talk)
 	if (c->closing)
 		return;
 	enum dc09_end end = dc09_session_end(&talk->session);
-	if (end && (end != DC09_END_PANEL || !uv_stream_get_write_queue_size(stream))) {
+	if (end && (end != DC09_END_PANEL || !uv_stream_get_write_queue_size(stream) || is_late(c))) {
 		hang_up(c);
 		return;
 	}

@@ -136,6 +136,23 @@ Test(session, ends_when_garbage_never_stops)
 	desk_close(d);
 }
 
+/* Each of these heads has a body that ends with the last: work for a byte is work for all behind it.  The answer of somebody is no
+ * message that forgives it. */
+Test(session, ends_when_heads_stand_in_each_other_without_end)
+{
+	struct desk *d = desk_open();
+	int i = 0;
+	for (; i < 100 && !dc09_session_end(&d->s); i++) {
+		for (int n = 0; n < 220; n++)
+			desk_text(d, "00000000\"");
+		desk_say(d, "\"ACK\"0000L0#1234[]");
+	}
+	cr_expect_eq(dc09_session_end(&d->s), DC09_END_NOISE);
+	cr_expect_leq(i, 2);
+	cr_expect_leq(d->s.splitter.wrong, 40u * d->limits.noise_bytes);
+	desk_close(d);
+}
+
 Test(session, holds_no_more_than_a_frame_of_a_message_that_never_ends)
 {
 	struct desk *d = desk_open();
