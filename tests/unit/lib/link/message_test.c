@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -91,6 +92,28 @@ Test(message, survives_cut_and_flipped_welcomes)
 		}
 	}
 	torap_buffer_unref(b);
+}
+
+/* The receiver works for each: once for a stream is enough. */
+Test(message, refuses_a_stream_that_stands_twice)
+{
+	struct torap_stream_position positions[3] = { { .at.next_batch = 1 }, { .at.next_batch = 2 },
+		{ .at.next_batch = 3 } };
+	struct torap_stream_position *out;
+	struct torap_error err;
+	size_t count;
+	for (uint64_t i = 0; i < 3; i++)
+		cr_assert(torap_stream_id_make(
+			&positions[i].stream, "node-a", TORAP__LANE__LANE_NORMAL, 9 - 3 * i));
+	struct torap_buffer *body = torap_ack_encode(positions, 3);
+	cr_assert_eq(torap_ack_decode(&out, &count, torap_buffer_bytes(body), &err), 0);
+	cr_expect_eq(count, 3);
+	torap_positions_destroy(out, count);
+	torap_buffer_unref(body);
+	positions[2].stream = positions[0].stream;
+	body = torap_ack_encode(positions, 3);
+	cr_expect_eq(torap_ack_decode(&out, &count, torap_buffer_bytes(body), &err), -EBADMSG);
+	torap_buffer_unref(body);
 }
 
 Test(message, refuses_to_resume_nowhere)
