@@ -2,7 +2,8 @@
  *
  * An acknowledgement names a batch that this upstream sent and that is on the disk: this broker may be ahead of it by another source, and
  * may not tell it of batches that it does not have.  A batch that was passed over (it begins beyond what is here, or is signed by a
- * key that is not known here) is acknowledged when all before it is on the disk: it is not wanted from this session, and must not stand in its window.
+ * key that is not known here) is acknowledged when all before it is on the disk: it is not wanted from this session, and must not
+ * stand in its window.
  *
  * Pure: no I/O, no clock. */
 #pragma once
@@ -21,12 +22,13 @@ struct broker_heard_stream {
 	/* What came in this session, and went to the disk or was passed over, ended before this batch; 0: nothing did.  What was passed
 	 * over never comes to the disk, so that nothing behind it says how far this source came (source.h). */
 	uint64_t submitted;
-	uint64_t to_flush; /* what came and was not passed over ended before this batch */
-	uint64_t acked;    /* next_batch of the last acknowledgement */
-	bool over;         /* the newest batch was passed over… */
-	bool over_told;    /* …and the log knows */
-	bool again;        /* an older batch came again: it stands in the window, too */
-	bool due;          /* in the list */
+	uint64_t to_flush;   /* what came and was not passed over ended before this batch */
+	uint64_t acked;      /* next_batch of the last acknowledgement */
+	bool over;           /* the newest batch was passed over… */
+	bool over_told;      /* …and the log knows */
+	bool again;          /* an older batch came again: it stands in the window, too */
+	bool due;            /* in the list */
+	uint64_t over_trust; /* version of the trust file when passing over began */
 	struct broker_heard_stream *next_due;
 };
 

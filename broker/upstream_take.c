@@ -58,6 +58,8 @@ static void pass_over(struct broker_upstream_lane *l, struct broker_heard_stream
 {
 	char text[TORAP_STREAM_TEXT_SIZE];
 	l->upstream->passed_over++;
+	if (!heard->over)
+		heard->over_trust = l->upstream->broker->rules.trust->version;
 	broker_heard_batch(&l->heard, heard, m, true);
 	if (heard->over_told || !may_say(&l->told))
 		return;
@@ -230,13 +232,14 @@ static void take_batch(struct broker_upstream_lane *l, struct torap_batch **take
 		take_own(l, heard, stream, take);
 		return;
 	}
-	/* What was passed over is wanted from the begin on, as soon as it can be judged: of the next session. */
-	if (heard->over && (!stream || broker_stream_empty(stream))) {
-		pass_over(l, heard, m, "batches before it were passed over in this session");
+	/* A newer trust file may believe what was passed over: the next session, which it makes begin soon, brings it from the begin on. */
+	bool empty = !stream || broker_stream_empty(stream);
+	if (empty && heard->over && heard->over_trust != b->rules.trust->version) {
+		pass_over(l, heard, m, "batches before it were passed over by an older trust file");
 		return;
 	}
 	struct torap_position begin = begin_at(m->batch_no);
-	const struct torap_position *at = stream && !broker_stream_empty(stream) ? &stream->accepted : &begin;
+	const struct torap_position *at = empty ? &begin : &stream->accepted;
 	struct broker_admission a = broker_admission_judge_relayed(&b->rules, *take, at);
 	switch (a.answer) {
 	case BROKER_ADMIT:

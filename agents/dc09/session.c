@@ -14,7 +14,7 @@ const struct dc09_limits dc09_limits_default = {
 	.noise_bytes = 2048,
 };
 
-enum { WRONG_FOR_NOISE = 16 };
+enum { WRONG_FOR_NOISE = 16 }; /* bytes of wrong bodies are as much as one of noise */
 enum answer { ANSWER_ACK, ANSWER_NAK, ANSWER_DUH };
 
 struct dc09_pending {

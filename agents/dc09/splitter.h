@@ -24,8 +24,7 @@ struct dc09_splitter {
 	size_t consumed; /* of data; given back at the next call */
 	bool ended;      /* no more bytes follow: a datagram */
 	uint64_t noise;  /* bytes that belonged to no frame, blanks and line ends not counted */
-	uint64_t
-		wrong; /* bytes of bodies whose CRC was another: each byte once for each header that it stands behind */
+	uint64_t wrong;  /* bytes of bodies of another CRC: each once for each header that it stands behind */
 };
 
 enum dc09_split {

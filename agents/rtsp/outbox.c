@@ -27,8 +27,8 @@ static bool grow(struct rtsp_outbox *b)
 	struct rtsp_told *ring = room <= RTSP_OUTBOX_MAX ? calloc(room, sizeof *ring) : NULL;
 	if (!ring)
 		return false;
-	for (uint32_t i = 0; i < b->room;
-		i++) /* Who had places of their own have them in twice the room, too. */
+	/* Who had places of their own have them in twice the room, too. */
+	for (uint32_t i = 0; i < b->room; i++)
 		if (b->ring[i].number)
 			ring[b->ring[i].number % room] = b->ring[i];
 	free(b->ring);
@@ -116,8 +116,10 @@ struct rtsp_told *rtsp_outbox_next(struct rtsp_outbox *b, const struct rtsp_came
 	/* The oldest places first, as far as nobody stands in one for long. */
 	while (*from < b->room) {
 		struct rtsp_told *t = slot(b, b->last + 1 + (*from)++);
+		if (!t->number || t->offered)
+			continue;
 		struct rtsp_camera *camera = rtsp_cameras_find(cameras, t->camera);
-		if (!t->number || t->offered || (camera && camera->told_first != t->number))
+		if (camera && camera->told_first != t->number)
 			continue;
 		if (!camera || is_for_others(t, camera)) {
 			b->lost += camera != NULL;

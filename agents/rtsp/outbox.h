@@ -22,16 +22,15 @@ struct rtsp_told {
 	struct rtsp_mass_note
 		*mass; /* owned; not NULL: this is told, in the name of the camera, and no report */
 	struct torap_wall at;
-	struct torap_mono refused,
-		again; /* since when the node refuses it, 0: it does not; not to be offered before */
+	struct torap_mono refused; /* since then the node refuses it; 0: it does not */
+	struct torap_mono again;   /* not to be offered before */
 	bool offered;
 };
 
 enum rtsp_answer { RTSP_TAKEN, RTSP_LATER, RTSP_REFUSED };
 
 struct rtsp_outbox {
-	struct rtsp_told
-		*ring; /* owned; by number % room.  A number is left out when its slot is still taken */
+	struct rtsp_told *ring; /* owned; by number % room: numbers are left out whose slot is still taken */
 	uint32_t room;
 	uint64_t last; /* number that was given */
 	uint32_t count;
