@@ -142,6 +142,16 @@ static void on_mass(void *hint, const struct rtsp_mass_note *mass, bool durable)
 	*(int *)hint = durable;
 }
 
+/* In the name of the camera.  *durable: what becomes of it. */
+static void add_outage(struct rtsp_camera *c, int *durable)
+{
+	struct rtsp_mass_note *note = calloc(1, sizeof *note);
+	note->audience = rtsp_audience(c->region, c->facility, c->private_owner, c->address);
+	box.hint = durable;
+	box.on_mass = on_mass;
+	cr_assert(rtsp_outbox_add_mass(&box, c, &note, (struct torap_wall){ 1 }, (struct torap_mono){ 0 }));
+}
+
 /* What waits names cameras; who would be told of it by now must not read their ids. */
 Test(outbox, gives_up_an_outage_whose_camera_is_of_another_audience, .fini = finish)
 {
@@ -150,11 +160,7 @@ Test(outbox, gives_up_an_outage_whose_camera_is_of_another_audience, .fini = fin
 	uint64_t number;
 	set(rows, 1);
 	struct rtsp_camera *c = rtsp_cameras_named(&cameras, "a");
-	struct rtsp_mass_note *note = calloc(1, sizeof *note);
-	note->audience = rtsp_audience(c->region, c->facility, c->private_owner, c->address);
-	box.hint = &durable;
-	box.on_mass = on_mass;
-	cr_assert(rtsp_outbox_add_mass(&box, c, &note, (struct torap_wall){ 1 }, (struct torap_mono){ 0 }));
+	add_outage(c, &durable);
 	c->region++;
 	cr_expect_null(next(&number, 0));
 	cr_expect_eq(durable, 0);
@@ -169,12 +175,8 @@ Test(outbox, gives_up_an_outage_behind_a_report_and_goes_on, .fini = finish)
 	uint64_t number;
 	set(rows, 1);
 	struct rtsp_camera *c = rtsp_cameras_named(&cameras, "a");
-	struct rtsp_mass_note *note = calloc(1, sizeof *note);
-	note->audience = rtsp_audience(c->region, c->facility, c->private_owner, c->address);
-	box.hint = &durable;
-	box.on_mass = on_mass;
 	add(c, RTSP_BLACK, true);
-	cr_assert(rtsp_outbox_add_mass(&box, c, &note, (struct torap_wall){ 1 }, (struct torap_mono){ 0 }));
+	add_outage(c, &durable);
 	c->region++;
 	cr_assert_not_null(next(&number, 0));
 	cr_expect_null(next(&(uint64_t){ 0 }, 0));
