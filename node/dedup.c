@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "node/tables.h"
 #include "node/writes.h"
 #include "store/kv.h"
@@ -132,6 +133,23 @@ static void forget(struct node_dedup *d, struct item *item)
 	d->count--;
 }
 
+/* No two items have one key, so none is compared. */
+static void fill_slots(struct node_dedup *d)
+{
+	enum { AHEAD = 16 };
+	uint32_t mask = d->slots_count - 1;
+	for (uint32_t i = 0; i < d->items_count; i++) {
+		if (i + AHEAD < d->items_count)
+			__builtin_prefetch(&d->slots[first_slot(d, &d->items[i + AHEAD].key)], 1);
+		if (d->items[i].forgotten)
+			continue;
+		uint32_t slot = first_slot(d, &d->items[i].key);
+		while (d->slots[slot] != NONE)
+			slot = (slot + 1) & mask;
+		d->slots[slot] = i;
+	}
+}
+
 static int make_room_for(struct node_dedup *d, uint64_t count)
 {
 	uint32_t room = d->items_room ? d->items_room : ITEMS_MIN;
@@ -145,14 +163,14 @@ static int make_room_for(struct node_dedup *d, uint64_t count)
 	uint32_t *slots = malloc(slots_count * sizeof *slots);
 	if (!slots)
 		return -ENOMEM;
+	torap_memory_large(items, room * sizeof *items);
+	torap_memory_large(slots, slots_count * sizeof *slots);
 	memset(slots, 0xff, slots_count * sizeof *slots);
 	free(d->slots);
 	d->slots = slots;
 	d->slots_count = slots_count;
 	d->items_room = room;
-	for (uint32_t i = 0; i < d->items_count; i++)
-		if (!items[i].forgotten)
-			slots[find_slot(d, &items[i].key)] = i;
+	fill_slots(d);
 	return 0;
 }
 
