@@ -1,30 +1,38 @@
 /* torap verify: what was received, checked again. */
 #include "agents/follow/verify.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 
 #include "agents/ctl/command.h"
+#include "agents/follow/config.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "conf/examine.h"
 #include "conf/keys.h"
 
-static const char help[] = "usage: torap verify DIR --root root.pub [--json]\n"
-			   "\n"
-			   "Checks again all that `torap follow` received into DIR: the trust file, every "
-			   "signature, the chain of batches, every\n"
-			   "frame, that each granted frame is there or has a reason, that the cursor agrees, "
-			   "and that nothing proves a fork.\n"
-			   "Says \"complete\", or exactly what is missing or wrong; exit status 0 or 1.  "
-			   "Also while `torap follow` runs.\n"
-			   "\n"
-			   "    --root FILE    the root's public key\n"
-			   "    --json         one JSON object for each finding, and one at the end\n";
+static const char help[] =
+	"usage: torap verify DIR --root root.pub [--as-of TIME] [--expect FEED.yaml] [--omitted] [--json]\n"
+	"\n"
+	"Checks again all that `torap follow` received into DIR: the trust file, every "
+	"signature, the chain of batches, every\n"
+	"frame, that each granted frame is there or has a reason, that the cursor agrees, "
+	"and that nothing proves a fork.\n"
+	"Says \"complete\", or exactly what is missing or wrong; exit status 0 or 1.  "
+	"Also while `torap follow` runs.\n"
+	"\n"
+	"    --root FILE      the root's public key\n"
+	"    --as-of TIME     what is not known to be whole up to then is a problem\n"
+	"    --expect FILE    a configuration of torap follow: what its `expect` names and the broker "
+	"did not grant is a problem\n"
+	"    --omitted        names each granted frame that is not here for a reason that its broker "
+	"gave\n"
+	"    --json           one JSON object for each finding, and one at the end\n";
 
 struct printing {
-	bool json;
+	bool json, omitted;
 };
 
 static void print_json(json_t *j)
@@ -84,27 +92,107 @@ static void on_lagging(void *hint, const struct follow_lagging *l)
 			stream, l->batches, at);
 }
 
-static void conclude(const struct printing *printing, const struct follow_verified *v)
+static const char *reason_name(int reason)
 {
+	static const char *const names[] = { "not granted", "expired", "erased", "not held", "refused",
+		"damaged" };
+	return reason >= 0 && (size_t)reason < sizeof names / sizeof *names ? names[reason] : "unknown";
+}
+
+static void on_omission(void *hint, const struct follow_omission *o)
+{
+	const struct printing *printing = hint;
+	char stream[TORAP_STREAM_TEXT_SIZE];
+	torap_stream_id_format(&o->stream, stream);
+	if (!printing->omitted)
+		return;
 	if (printing->json)
-		print_json(json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "complete", v->problems == 0,
-			"streams", (json_int_t)v->streams, "batches", (json_int_t)v->batches, "events",
-			(json_int_t)v->events, "omitted", (json_int_t)v->omitted, "lagging",
-			(json_int_t)v->lagging, "problems", (json_int_t)v->problems));
+		print_json(json_pack("{s:s, s:I, s:i, s:s, s:s, s:b}", "omitted", stream, "batch",
+			(json_int_t)o->batch_no, "frame", o->frame, "part", o->part, "reason",
+			reason_name(o->reason), "early", o->early));
 	else
-		printf("%s: %" PRIu64 " streams, %" PRIu64 " batches, %" PRIu64 " events\n",
-			v->problems ? "not complete" : "complete", v->streams, v->batches, v->events);
-	if (!printing->json && v->problems)
+		printf("omitted: %s batch %" PRIu64 " frame %d: the %s part: %s%s\n", stream, o->batch_no,
+			o->frame, o->part, reason_name(o->reason),
+			o->early ? ", before its time by the rules of the trust file" : "");
+}
+
+static void on_unheard(void *hint, const char *writer, uint8_t lane)
+{
+	const struct printing *printing = hint;
+	const char *name = lane ? torap_lane_name(lane) : "any";
+	if (printing->json)
+		print_json(json_pack("{s:s, s:s}", "unheard", writer, "lane", name));
+	else
+		printf("unheard: %s: in %s lane nothing of it ever came, and the trust file knows it\n",
+			writer, lane ? name : "no");
+}
+
+static void conclude_json(const struct follow_verified *v)
+{
+	char until[TORAP_WALL_TEXT_SIZE], trust_until[TORAP_WALL_TEXT_SIZE];
+	json_t *j = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "complete",
+		v->problems == 0, "streams", (json_int_t)v->streams, "batches", (json_int_t)v->batches,
+		"events", (json_int_t)v->events, "omitted", (json_int_t)v->omitted, "early",
+		(json_int_t)v->early, "lagging", (json_int_t)v->lagging, "unheard", (json_int_t)v->unheard,
+		"problems", (json_int_t)v->problems, "trust_version", (json_int_t)v->trust_version,
+		"trust_until", torap_wall_format(v->trust_until, trust_until));
+	if (v->least.writer[0] && v->least.until.us)
+		json_object_set_new(j, "whole_up_to", json_string(torap_wall_format(v->least.until, until)));
+	print_json(j);
+}
+
+static void conclude(const struct follow_verified *v)
+{
+	char until[TORAP_WALL_TEXT_SIZE];
+	printf("%s: %" PRIu64 " streams, %" PRIu64 " batches, %" PRIu64 " events\n",
+		v->problems ? "not complete" : "complete", v->streams, v->batches, v->events);
+	if (v->problems)
 		printf("%" PRIu64 " problems\n", v->problems);
-	if (!printing->json && v->omitted)
+	if (v->omitted)
 		printf("%" PRIu64 " granted frames are not here, each for a reason that its broker gave\n",
 			v->omitted);
+	if (v->early)
+		printf("%" PRIu64 " of them as expired, before their time by the rules of the trust file\n",
+			v->early);
+	if (v->least.writer[0])
+		printf("known to be whole up to %s: so far reaches %s, lane %s, and all others further\n",
+			v->least.until.us ? torap_wall_format(v->least.until, until) : "no time",
+			v->least.writer, torap_lane_name(v->least.lane));
+	printf("by version %" PRIu64 " of the trust file, which ends at %s\n", v->trust_version,
+		torap_wall_format(v->trust_until, until));
+}
+
+static int verify(const char *dir, struct follow_verify_options *options, const char *feed, bool json)
+{
+	struct follow_config *expecting = NULL;
+	struct follow_verified verified;
+	struct torap_error err;
+	int r = feed ? follow_config_load(&expecting, feed, &err) : 0;
+	if (!r && feed && !expecting->expected_count)
+		r = torap_errorf(&err, -EINVAL, "%s: has no expect", feed);
+	if (!r && feed) {
+		options->expected = expecting->expected;
+		options->expected_count = expecting->expected_count;
+	}
+	if (!r) {
+		torap_examine_catch_crashes(1);
+		r = follow_verify(&verified, dir, options, &err);
+	}
+	follow_config_destroy(expecting);
+	if (r)
+		return ctl_fail("%s", err.text);
+	if (json)
+		conclude_json(&verified);
+	else
+		conclude(&verified);
+	return verified.problems ? 1 : 0;
 }
 
 int ctl_verify(int argc, char **argv)
 {
-	const char *root_path = NULL, *json = NULL;
-	const struct ctl_option table[] = { { "--root=", &root_path }, { "--json", &json }, { NULL, NULL } };
+	const char *root_path = NULL, *json = NULL, *as_of = NULL, *feed = NULL, *omitted = NULL;
+	const struct ctl_option table[] = { { "--root=", &root_path }, { "--as-of=", &as_of },
+		{ "--expect=", &feed }, { "--omitted", &omitted }, { "--json", &json }, { NULL, NULL } };
 	int words = ctl_options("verify", table, help, 1, argc, argv);
 	if (words < 0)
 		return 2;
@@ -113,19 +201,17 @@ int ctl_verify(int argc, char **argv)
 
 	struct torap_keys root;
 	struct torap_error err;
-	if (torap_keys_load_public(&root, root_path, &err))
-		return ctl_fail("%s", err.text);
-	struct printing printing = { json != NULL };
+	struct printing printing = { json != NULL, omitted != NULL };
 	struct follow_verify_options options = {
 		.root = root.sign.public,
 		.on_problem = on_problem,
 		.on_lagging = on_lagging,
+		.on_omission = on_omission,
+		.on_unheard = on_unheard,
 		.hint = &printing,
 	};
-	struct follow_verified verified;
-	torap_examine_catch_crashes(1);
-	if (follow_verify(&verified, argv[1], &options, &err))
+	if (torap_keys_load_public(&root, root_path, &err) ||
+		(as_of && torap_wall_parse(&options.as_of, as_of, &err)))
 		return ctl_fail("%s", err.text);
-	conclude(&printing, &verified);
-	return verified.problems ? 1 : 0;
+	return verify(argv[1], &options, feed, json != NULL);
 }

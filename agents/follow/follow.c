@@ -224,8 +224,11 @@ static int load(struct follow *f, struct torap_error *err)
 		r = follow_holes(&txn, on_stored_hole, f);
 	if (r == 0)
 		r = follow_grant_last(&txn, &f->last_grant);
-	for (int n = TORAP__LANE__LANE_CRITICAL; r == 0 && n < TORAP_LANES; n++)
-		r = follow_store_started(&txn, n, &f->lanes[n].started);
+	for (int n = TORAP__LANE__LANE_CRITICAL; r == 0 && n < TORAP_LANES; n++) {
+		struct torap_wall at;
+		r = follow_store_started(&txn, n, &at);
+		f->lanes[n].started = at.us != 0;
+	}
 	if (r)
 		r = torap_errorf(err, r < 0 ? r : -EIO, "%s: the cursor cannot be read; run torap verify",
 			f->config->dir);

@@ -179,6 +179,7 @@ struct welcome_job {
 	struct follow_job job;
 	struct follow *f;
 	uint8_t lane;
+	struct torap_wall at;
 	bool late;                               /* what begins after batch 1 begins late */
 	struct torap_stream_position *positions; /* without holes */
 	size_t positions_count;
@@ -190,7 +191,7 @@ struct welcome_job {
 static int apply_welcome(struct torap_commit_job *job, struct torap_kv_txn *txn)
 {
 	struct welcome_job *j = (struct welcome_job *)job;
-	int r = follow_store_put_started(txn, j->lane);
+	int r = follow_store_put_started(txn, j->lane, j->at);
 	for (size_t i = 0; r == 0 && i < j->positions_count; i++)
 		r = follow_store_pin(txn, &j->positions[i], j->late);
 	if (r == 0 && j->grant.body)
@@ -238,6 +239,7 @@ void follow_commit_welcome(struct follow *f, uint8_t lane, struct torap_stream_p
 			.leads = true },
 		.f = f,
 		.lane = lane,
+		.at = torap_app_wall(),
 		.late = late,
 		.positions = copy,
 		.positions_count = count,

@@ -202,6 +202,16 @@ static void keep_proof(struct follow *f, struct torap_zlink *l, struct follow_st
 		follow_commit_proof(f, s, TORAP_PROOF_HEAD, (uint64_t)s->head.at.us, s->head_bytes);
 }
 
+/* An old head again says nothing of whether its writer lives. */
+static void note_heard(struct follow_stream *s)
+{
+	char text[TORAP_STREAM_TEXT_SIZE];
+	s->head_heard = torap_app_mono();
+	if (s->silent)
+		torap_notice("WRITER-BACK", "%s has heads again", torap_stream_id_format(&s->id, text));
+	s->silent = false;
+}
+
 static void on_head(struct follow *f, struct torap_zlink *l, struct torap_buffer *body)
 {
 	struct torap_head head;
@@ -222,14 +232,9 @@ static void on_head(struct follow *f, struct torap_zlink *l, struct torap_buffer
 			"a head of another lane, or more streams than one subscriber can have");
 		return;
 	}
-	s->head_heard = torap_app_mono();
-	if (s->silent) {
-		char text[TORAP_STREAM_TEXT_SIZE];
-		torap_notice("WRITER-BACK", "%s has heads again", torap_stream_id_format(&s->id, text));
-	}
-	s->silent = false;
 	switch (follow_stream_head(s, &head, body)) {
 	case FOLLOW_HEAD_NEWER:
+		note_heard(s);
 		follow_writer_head(s, &head);
 		return;
 	case FOLLOW_HEAD_OLDER:

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "store/kv_key.h"
 
-/* In the table meta, beside what mended.h and printed.h have there: "started/LANE", "late/STREAM".  That they are there is all they say. */
+/* In the table meta, beside what mended.h and printed.h have there: "started/LANE": when its first welcome came; "late/STREAM": that it is there is all it says. */
 
 int follow_store_open(
 	struct torap_kv **out, const char *dir, uint64_t bytes, bool read_only, struct torap_error *err)
@@ -297,19 +297,26 @@ static struct torap_kv_key started_key(uint8_t lane)
 	return k;
 }
 
-int follow_store_put_started(struct torap_kv_txn *txn, uint8_t lane)
+int follow_store_put_started(struct torap_kv_txn *txn, uint8_t lane, struct torap_wall at)
 {
-	struct torap_kv_key k = started_key(lane);
-	return torap_kv_put(txn, FOLLOW_META, torap_kv_key_bytes(&k), torap_bytes("1", 1));
+	struct torap_kv_key k = started_key(lane), row = { .size = 0 };
+	struct torap_bytes before;
+	int r = torap_kv_get(txn, FOLLOW_META, torap_kv_key_bytes(&k), &before);
+	if (r != TORAP_KV_MISSING)
+		return r;
+	torap_kv_key_u64(&row, (uint64_t)at.us);
+	return torap_kv_put(txn, FOLLOW_META, torap_kv_key_bytes(&k), torap_kv_key_bytes(&row));
 }
 
-int follow_store_started(struct torap_kv_txn *txn, uint8_t lane, bool *out)
+int follow_store_started(struct torap_kv_txn *txn, uint8_t lane, struct torap_wall *out)
 {
 	struct torap_kv_key k = started_key(lane);
 	struct torap_bytes row;
+	*out = (struct torap_wall){ 0 };
 	int r = torap_kv_get(txn, FOLLOW_META, torap_kv_key_bytes(&k), &row);
-	if (r && r != TORAP_KV_MISSING)
-		return r;
-	*out = r == 0;
-	return 0;
+	if (r)
+		return r == TORAP_KV_MISSING ? 0 : r;
+	struct torap_reader reader = torap_reader(row);
+	out->us = row.size == 1 ? FOLLOW_STARTED_ONCE : (int64_t)torap_read_u64(&reader);
+	return row.size == 1 || (torap_read_end(&reader) && out->us > 0) ? 0 : -EBADMSG;
 }

@@ -74,5 +74,7 @@ int follow_store_put_trust(struct torap_kv_txn *txn, uint64_t version, struct to
 int follow_store_last_trust(struct torap_kv_txn *txn, struct torap_bytes *out);
 
 /* Once a lane's first welcome is stored, its start rule has done its work: what appears later begins at batch 1. */
-int follow_store_put_started(struct torap_kv_txn *txn, uint8_t lane);
-int follow_store_started(struct torap_kv_txn *txn, uint8_t lane, bool *out);
+int follow_store_put_started(struct torap_kv_txn *txn, uint8_t lane, struct torap_wall at);
+/* When that was; 0: not yet; FOLLOW_STARTED_ONCE: a directory of before 2026-11-28 does not say when. */
+enum { FOLLOW_STARTED_ONCE = 1 };
+int follow_store_started(struct torap_kv_txn *txn, uint8_t lane, struct torap_wall *out);

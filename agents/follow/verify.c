@@ -38,6 +38,9 @@ struct verifying {
 	struct torap_position at;
 	bool has_stored_head;
 	struct torap_head stored_head;
+	struct torap_wall sealed_at; /* of its last batch */
+	struct follow_reach reach;
+	bool out_of_memory;
 };
 
 /* Reports. */
@@ -83,9 +86,13 @@ static int check_trust(struct verifying *v, const char *dir, struct torap_error 
 		return torap_errorf(err, -EIO, "%s: the trust file cannot be read", dir);
 	/* History is judged by each key's own time; that the file has run out since does not change what was signed. */
 	r = torap_trust_decode(&v->trust, bytes, v->options->root, (struct torap_wall){ 0 }, err);
-	if (r)
+	if (r) {
 		torap_error_prefix(err, "%s: nothing can be believed: ", dir);
-	return r;
+		return r;
+	}
+	v->out->trust_version = v->trust->version;
+	v->out->trust_until = v->trust->valid_until;
+	return 0;
 }
 
 /* Grants. */
@@ -111,22 +118,60 @@ static bool load_grant(struct verifying *v, uint64_t batch_no)
 
 /* Frames. */
 
-/* What is granted, not there, and given no reason.  What is damaged or gone was found by the walk. */
-static void check_absent(
-	struct verifying *v, const struct torap_batch *b, unsigned frame, bool granted, const char *part)
+/* Clocks of a writer and of this machine differ. */
+#define CLOCKS_DIFFER_US (3600 * (int64_t)TORAP_US_PER_S)
+
+/* A broker keeps a frame from its receipt on, which was after the seal. */
+static bool expired_early(
+	struct verifying *v, const struct torap_manifest *m, const struct torap_class *class, unsigned part)
+{
+	struct torap_retention_term term = torap_retention_term_of(&v->trust->retention, class, part);
+	int64_t least_us = term.keep_us < term.at_most_us ? term.keep_us : term.at_most_us;
+	struct torap_batch *b;
+	struct torap_wall received_at;
+	struct torap_error err;
+	if (least_us == TORAP_FOR_EVER)
+		return true;
+	if (torap_journal_read(v->reading, v->head->number, m->batch_no, torap_journal_want_none, NULL, &b,
+		    &received_at, &err))
+		return false;
+	torap_batch_destroy(b);
+	return received_at.us + CLOCKS_DIFFER_US - m->sealed_at_us < least_us;
+}
+
+static void report_omission(struct verifying *v, const struct torap_batch *b, unsigned frame,
+	const struct torap_class *class, unsigned part)
 {
 	const struct torap_manifest *m = b->manifest;
 	int reason = b->omissions[frame];
-	if (!granted || reason == TORAP__OMISSION_REASON__OMISSION_DAMAGED)
+	struct follow_omission o = { m->stream, m->batch_no, (int)frame, torap_part_name(part), reason,
+		reason == TORAP__OMISSION_REASON__OMISSION_EXPIRED && expired_early(v, m, class, part) };
+	v->out->omitted++;
+	v->out->early += o.early;
+	if (v->options->on_omission)
+		v->options->on_omission(v->options->hint, &o);
+}
+
+/* What is due and not there.  What is damaged or gone was found by the walk. */
+static void check_absent(struct verifying *v, const struct torap_batch *b, unsigned frame, bool granted,
+	const struct torap_class *class, unsigned part)
+{
+	const struct torap_manifest *m = b->manifest;
+	int reason = b->omissions[frame];
+	if (reason == TORAP__OMISSION_REASON__OMISSION_DAMAGED)
 		return;
 	if (reason != TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED) {
-		v->out->omitted++;
+		report_omission(v, b, frame, class, part);
 		return;
 	}
-	struct follow_problem p = problem(&m->stream, m->batch_no, "withheld-frame");
+	struct follow_problem p =
+		problem(&m->stream, m->batch_no, granted ? "withheld-frame" : "ungranted-frame");
 	p.frame = (int)frame;
 	sign_by(&p, m->key_id);
-	report(v, &p, "the %s part is granted and was left out without a reason", part);
+	report(v, &p,
+		granted ? "the %s part is granted and was left out without a reason"
+			: "the %s part is expected, and its broker did not grant it",
+		torap_part_name(part));
 }
 
 static void check_frames(struct verifying *v, const struct torap_batch *b)
@@ -139,14 +184,16 @@ static void check_frames(struct verifying *v, const struct torap_batch *b)
 	}
 	for (unsigned g = 0; g < m->groups_count; g++) {
 		const struct torap_group *group = &m->groups[g];
-		bool parts[4] = { false };
+		bool granted[4] = { false }, expected[4] = { false };
 		if (known)
-			torap_grant_parts(v->rows, v->rows_count, &group->class, parts);
+			torap_grant_parts(v->rows, v->rows_count, &group->class, granted);
+		if (v->options->expected_count)
+			torap_grant_parts(
+				v->options->expected, v->options->expected_count, &group->class, expected);
 		for (unsigned i = 0; i < group->parts_count; i++) {
-			unsigned frame = group->first_frame + i;
-			if (!b->frames[frame])
-				check_absent(v, b, frame, parts[group->parts[i].part],
-					torap_part_name(group->parts[i].part));
+			unsigned frame = group->first_frame + i, part = group->parts[i].part;
+			if (!b->frames[frame] && (granted[part] || expected[part]))
+				check_absent(v, b, frame, granted[part], &group->class, part);
 		}
 	}
 }
@@ -189,6 +236,7 @@ static void on_batch(void *hint, struct torap_kv_txn *txn, const struct torap_ba
 		report(v, &p, "%s", err.text);
 	}
 	v->out->batches++;
+	v->sealed_at = (struct torap_wall){ m->sealed_at_us };
 }
 
 static void on_finding(void *hint, const struct torap_check_finding *f)
@@ -235,14 +283,19 @@ static void check_cursor(struct verifying *v, const struct follow_cursor *c)
 	}
 }
 
-/* A stream that was asked for from batch 1 and came from another on. */
-static void check_begin(struct verifying *v, const struct follow_cursor *c)
+static void add_reach(
+	struct verifying *v, const struct torap_stream_id *stream, struct torap_wall until, bool lags)
 {
-	bool late = false;
-	struct follow_problem p = problem(&v->head->stream, 1, "missing-batch");
-	if (follow_store_late(&v->txn, &v->head->stream, &late) == 0 && late)
-		report(v, &p, "and all up to batch %" PRIu64 " never came: the broker began after it",
-			c->begin.next_batch - 1);
+	v->out_of_memory |= !follow_reach_add(&v->reach, stream, until, lags);
+}
+
+/* A head that is as new as the last batch, or newer, and names nothing that is not here, says that there was nothing else at its moment. */
+static void add_walked(struct verifying *v)
+{
+	const struct torap_head *h = v->has_stored_head ? &v->stored_head : NULL;
+	bool lags = h && h->last_batch > v->head->last_batch;
+	bool is_later = h && !lags && h->at.us > v->sealed_at.us;
+	add_reach(v, &v->head->stream, is_later ? h->at : v->sealed_at, lags);
 }
 
 static void check_stream(struct verifying *v, const struct torap_journal_head *head)
@@ -262,15 +315,16 @@ static void check_stream(struct verifying *v, const struct torap_journal_head *h
 		report(v, &p, "the stream has no cursor, or one that cannot be read");
 		c.begin = c.at = (struct torap_position){ .next_batch = head->first_batch };
 	}
-	check_begin(v, &c);
 	load_stored_head(v);
 	v->at = c.begin;
+	v->sealed_at = (struct torap_wall){ 0 };
 	/* A long read would keep a subscriber's old pages from being used again: the walk has short ones of its own. */
 	torap_kv_abort(&v->txn);
 	torap_check_stream(v->kv, head, &v->at, &walk, &counts);
 	torap_kv_begin(&v->txn, v->kv, false);
 	if (r == 0)
 		check_cursor(v, &c);
+	add_walked(v);
 }
 
 static int on_head_row(void *hint, const struct torap_journal_head *head)
@@ -297,10 +351,21 @@ static const struct torap_journal_head *find_stream(
 	return NULL;
 }
 
+/* A stream that was asked for from batch 1 and came from another on, or not at all. */
+static void check_begin(struct verifying *v, const struct follow_cursor *c)
+{
+	bool late = false;
+	struct follow_problem p = problem(&c->stream, 1, "missing-batch");
+	if (follow_store_late(&v->txn, &c->stream, &late) == 0 && late)
+		report(v, &p, "and all up to batch %" PRIu64 " never came: the broker began after it",
+			c->begin.next_batch - 1);
+}
+
 /* A cursor beyond what the journal says at the same moment: the tail was cut off. */
 static int on_cursor_row(void *hint, const struct follow_cursor *c)
 {
 	struct verifying *v = hint;
+	check_begin(v, c);
 	const struct torap_journal_head *head = find_stream(v, &c->stream);
 	uint64_t next = head ? head->last_batch + 1 : c->begin.next_batch;
 	if (next >= c->at.next_batch)
@@ -327,6 +392,25 @@ static uint64_t have_up_to(struct verifying *v, const struct torap_stream_id *st
 	return pinned ? c.at.next_batch - 1 : 0;
 }
 
+/* Between a pin and the first batch there is nothing but a broker's word, and what it lets nobody ask for.  What the writer signs later says more. */
+#define PIN_HEADS_US (60 * (int64_t)TORAP_US_PER_S)
+
+static void check_pin(struct verifying *v, const struct torap_head *h)
+{
+	struct follow_cursor c;
+	struct torap_wall started;
+	char at[TORAP_WALL_TEXT_SIZE];
+	if (find_stream(v, &h->stream) || follow_store_cursor(&v->txn, &h->stream, &c) ||
+		h->last_batch >= c.begin.next_batch - 1 ||
+		follow_store_started(&v->txn, h->stream.lane, &started) ||
+		started.us <= FOLLOW_STARTED_ONCE || h->at.us <= started.us + PIN_HEADS_US)
+		return;
+	struct follow_problem p = problem(&h->stream, 0, "cursor");
+	sign_by(&p, h->key_id);
+	report(v, &p, "the broker began it at batch %" PRIu64 ", and at %s its writer had sealed %" PRIu64,
+		c.begin.next_batch, torap_wall_format(h->at, at), h->last_batch);
+}
+
 static int on_stored_head(void *hint, struct torap_bytes key, struct torap_bytes row)
 {
 	struct verifying *v = hint;
@@ -342,7 +426,11 @@ static int on_stored_head(void *hint, struct torap_bytes key, struct torap_bytes
 		return 0;
 	}
 	uint64_t have = have_up_to(v, &h.stream);
-	if (h.last_batch <= have)
+	bool lags = h.last_batch > have;
+	check_pin(v, &h);
+	if (!find_stream(v, &h.stream)) /* Others add theirs when they are walked. */
+		add_reach(v, &h.stream, lags ? (struct torap_wall){ 0 } : h.at, lags);
+	if (!lags)
 		return 0;
 	struct follow_lagging lagging = { h.stream, h.last_batch - have, h.at };
 	v->out->lagging++;
@@ -365,6 +453,90 @@ static int on_proof(void *hint, struct torap_bytes key, struct torap_bytes row)
 	return 0;
 }
 
+/* What is known to be whole, and of whom nothing is known. */
+
+static struct torap_wall last_key_until(const struct torap_trust_writer *w)
+{
+	struct torap_wall until = { 0 };
+	for (size_t i = 0; i < w->keys_count; i++)
+		if (w->keys[i].until.us > until.us)
+			until = w->keys[i].until;
+	return until;
+}
+
+/* A writer whose keys have all ended says nothing any more. */
+static void check_lane(struct verifying *v, const struct follow_reach_lane *lane)
+{
+	char until[TORAP_WALL_TEXT_SIZE];
+	const struct torap_trust_writer *w = torap_trust_writer(v->trust, lane->writer);
+	struct torap_wall ended = w ? last_key_until(w) : lane->until;
+	struct torap_wall due = ended.us < v->options->as_of.us ? ended : v->options->as_of;
+	struct follow_reach_lane *least = &v->out->least;
+	if (!least->writer[0] || lane->until.us < least->until.us)
+		*least = *lane;
+	if (lane->until.us >= due.us)
+		return;
+	struct follow_problem p = problem(NULL, 0, "not-known");
+	report(v, &p, "%s, lane %s: known to be whole up to %s only", lane->writer,
+		torap_lane_name(lane->lane),
+		lane->until.us ? torap_wall_format(lane->until, until) : "no time");
+}
+
+static struct torap_wall newest(const struct follow_reach *r)
+{
+	struct torap_wall newest = { 0 };
+	for (size_t i = 0; i < r->count; i++)
+		if (r->list[i].until.us > newest.us)
+			newest = r->list[i].until;
+	return newest;
+}
+
+static void find_unheard(struct verifying *v, const struct torap_trust_writer *w)
+{
+	bool heard[TORAP_LANES], any = false;
+	for (uint8_t lane = 1; lane < TORAP_LANES; lane++) {
+		heard[lane] = follow_reach_find(&v->reach, w->id, lane);
+		any |= heard[lane];
+	}
+	for (uint8_t lane = any ? 1 : 0; lane < (any ? TORAP_LANES : 1); lane++) {
+		if (any && heard[lane])
+			continue;
+		v->out->unheard++;
+		if (v->options->on_unheard)
+			v->options->on_unheard(v->options->hint, w->id, lane);
+	}
+}
+
+static void check_reach(struct verifying *v)
+{
+	const struct follow_verify_options *o = v->options;
+	struct follow_grant grant = { 0 };
+	struct torap_grant_row *rows = NULL;
+	size_t count = 0;
+	follow_reach_sum(&v->reach);
+	for (size_t i = 0; i < v->reach.count; i++)
+		check_lane(v, &v->reach.list[i]);
+	if (follow_grant_last(&v->txn, &grant) == 0 && grant.body)
+		follow_grant_rows(&v->txn, grant.number, &rows, &count);
+	struct torap_wall now = newest(&v->reach);
+	for (size_t i = 0; i < v->trust->writers_count; i++) {
+		const struct torap_trust_writer *w = &v->trust->writers[i];
+		if (last_key_until(w).us > now.us &&
+			(torap_grant_touches(rows, count, w->regions, w->regions_count) ||
+				torap_grant_touches(
+					o->expected, o->expected_count, w->regions, w->regions_count)))
+			find_unheard(v, w);
+	}
+	torap_grant_rows_destroy(rows, count);
+	torap_buffer_unref(grant.body);
+	if (v->trust->valid_until.us >= o->as_of.us)
+		return;
+	char until[TORAP_WALL_TEXT_SIZE];
+	struct follow_problem p = problem(NULL, 0, "trust-ended");
+	report(v, &p, "the newest trust file that came ended at %s: what was withdrawn since is not known",
+		torap_wall_format(v->trust->valid_until, until));
+}
+
 static int check_all(struct verifying *v, const char *dir, struct torap_error *err)
 {
 	int r = torap_journal_heads(&v->txn, on_head_row, &v->streams);
@@ -382,7 +554,8 @@ static int check_all(struct verifying *v, const char *dir, struct torap_error *e
 		return torap_errorf(err, -EIO, "%s: heads and proofs cannot be read", dir);
 	for (size_t i = 0; i < v->streams.count; i++)
 		check_stream(v, &v->streams.list[i]);
-	return 0;
+	check_reach(v);
+	return v->out_of_memory ? torap_errorf(err, -ENOMEM, "%s: out of memory", dir) : 0;
 }
 
 int follow_verify(struct follow_verified *out, const char *dir, const struct follow_verify_options *options,
@@ -399,6 +572,7 @@ int follow_verify(struct follow_verified *out, const char *dir, const struct fol
 		r = check_all(&v, dir, err);
 	torap_kv_abort(&v.txn);
 	torap_grant_rows_destroy(v.rows, v.rows_count);
+	follow_reach_finish(&v.reach);
 	torap_trust_unref(v.trust);
 	free(v.streams.list);
 	torap_kv_close(v.kv);

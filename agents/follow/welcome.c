@@ -120,6 +120,23 @@ void follow_receive_grant(struct follow *f, struct torap_zlink *l, struct torap_
 		follow_commit_welcome(f, torap_zlink_lane(l), NULL, 0, false, &new, NULL);
 }
 
+/* A trust file that does not come into force. */
+static void tell_stays(const struct follow *f, struct torap_zlink *l, const struct torap_trust *trust)
+{
+	if (trust->version < f->trust->version)
+		torap_warn("TRUST-OLD",
+			"broker %s sends version %" PRIu64 " of the trust file; version %" PRIu64
+			", seen before, stays in force",
+			torap_zlink_peer(l)->name, trust->version, f->trust->version);
+	else if (!torap_bytes_equal(
+			 torap_buffer_bytes(trust->signed_bytes), torap_buffer_bytes(f->trust->signed_bytes)))
+		torap_fail("TRUST-DIFFERS",
+			"broker %s sends another version %" PRIu64
+			" of the trust file than was seen before, which stays in force: sign it with a "
+			"higher number",
+			torap_zlink_peer(l)->name, trust->version);
+}
+
 /* Trust.  True: there is one to verify by; *out_new: it has to be stored. */
 static bool take_trust(
 	struct follow *f, struct torap_zlink *l, const struct torap_buffer *bytes, bool *out_new)
@@ -139,11 +156,7 @@ static bool take_trust(
 		return false;
 	}
 	if (f->trust && trust->version <= f->trust->version) {
-		if (trust->version < f->trust->version)
-			torap_warn("TRUST-OLD",
-				"broker %s sends version %" PRIu64 " of the trust file; version %" PRIu64
-				", seen before, stays in force",
-				torap_zlink_peer(l)->name, trust->version, f->trust->version);
+		tell_stays(f, l, trust);
 		torap_trust_unref(trust);
 		return true;
 	}
@@ -182,6 +195,8 @@ static bool take_positions(
 		if (!s)
 			return false;
 		p->at.next_seq = p->at.next_batch == 1 ? 1 : 0;
+		/* Nobody signed what a broker says of a batch that we have not: only batches are held against batches. */
+		p->at.has_digest = false;
 		if (s->pinned)
 			continue;
 		*any_new = true;

@@ -9,9 +9,12 @@ enum { MANIFESTS = 1, FRAMES = 2, STREAMS = 0, BATCHES = 5 };
 static struct received t;
 
 static struct {
-	unsigned problems, lagging;
+	unsigned problems, lagging, omissions, unheard;
 	struct follow_problem first;
+	struct follow_omission omission; /* the last one */
 	uint64_t behind;
+	char unheard_writer[TORAP_WRITER_ID_MAX + 1];
+	uint8_t unheard_lane;
 } found;
 
 static void make(void)
@@ -41,17 +44,43 @@ static void on_lagging(void *hint, const struct follow_lagging *l)
 	found.behind = l->batches;
 }
 
-static struct follow_verified verify(void)
+static void on_omission(void *hint, const struct follow_omission *o)
 {
-	struct follow_verify_options options = {
-		.root = t.root.sign.public, .on_problem = on_problem, .on_lagging = on_lagging
-	};
+	(void)hint;
+	found.omissions++;
+	found.omission = *o;
+}
+
+static void on_unheard(void *hint, const char *writer, uint8_t lane)
+{
+	(void)hint;
+	found.unheard++;
+	snprintf(found.unheard_writer, sizeof found.unheard_writer, "%s", writer);
+	found.unheard_lane = lane;
+}
+
+static struct follow_verify_options options_of(const uint8_t root[static TORAP_SIGN_KEY_SIZE])
+{
+	return (struct follow_verify_options){ .root = root,
+		.on_problem = on_problem,
+		.on_lagging = on_lagging,
+		.on_omission = on_omission,
+		.on_unheard = on_unheard };
+}
+
+static struct follow_verified verify_with(struct follow_verify_options options)
+{
 	struct follow_verified v;
 	struct torap_error err;
 	memset(&found, 0, sizeof found);
 	cr_assert_eq(follow_verify(&v, t.place.dir, &options, &err), 0, "%s", err.text);
 	cr_assert_eq(v.problems, found.problems);
 	return v;
+}
+
+static struct follow_verified verify(void)
+{
+	return verify_with(options_of(t.root.sign.public));
 }
 
 static struct torap_bytes key_of(uint64_t batch_no, int frame)
@@ -172,14 +201,20 @@ Test(verify, names_what_was_cut_off_the_tail)
 	cr_assert_not_null(strstr(found.first.text, "up to batch 7"), "%s", found.first.text);
 }
 
-static void store_head(const struct torap_stream_id *stream, struct torap_sealer *sealer)
+static void store_head_of(
+	const struct torap_stream_id *stream, struct torap_sealer *sealer, struct torap_wall at)
 {
-	struct torap_buffer *head = torap_sealer_head(sealer, sealed_at);
+	struct torap_buffer *head = torap_sealer_head(sealer, at);
 	struct torap_kv_txn txn;
 	torap_kv_begin(&txn, t.kv, true);
 	cr_assert_eq(follow_store_put_head(&txn, stream, torap_buffer_bytes(head)), 0);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
 	torap_buffer_unref(head);
+}
+
+static void store_head(const struct torap_stream_id *stream, struct torap_sealer *sealer)
+{
+	store_head_of(stream, sealer, sealed_at);
 }
 
 Test(verify, says_how_far_a_head_is_ahead_without_calling_it_wrong)
@@ -193,8 +228,8 @@ Test(verify, says_how_far_a_head_is_ahead_without_calling_it_wrong)
 	cr_assert_eq(found.behind, 2);
 }
 
-/* A feed that was asked for from "now" on: what came before was never to be here. */
-Test(verify, counts_a_stream_without_batches_from_where_it_was_to_begin)
+/* A normal stream that is pinned and has no batch; its writer has sealed three, and says so at `head_at`. */
+static void pin_normal(uint64_t next_batch, bool late, struct torap_wall head_at)
 {
 	struct torap_sealer *other = fixture_sealer(TORAP__LANE__LANE_NORMAL, &t.key);
 	struct torap_stream_position begin = { .stream = fixture_stream(TORAP__LANE__LANE_NORMAL) };
@@ -205,15 +240,136 @@ Test(verify, counts_a_stream_without_batches_from_where_it_was_to_begin)
 			0);
 		torap_batch_destroy(fixture_seal(other));
 	}
-	begin.at.next_batch = 3;
+	begin.at.next_batch = next_batch;
 	torap_kv_begin(&txn, t.kv, true);
-	cr_assert_eq(follow_store_pin(&txn, &begin, false), 0);
+	cr_assert_eq(follow_store_put_started(&txn, TORAP__LANE__LANE_NORMAL, sealed_at), 0);
+	cr_assert_eq(follow_store_pin(&txn, &begin, late), 0);
 	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
-	store_head(&begin.stream, other);
+	store_head_of(&begin.stream, other, head_at);
 	torap_sealer_destroy(other);
+}
+
+static struct torap_wall later(int seconds)
+{
+	return (struct torap_wall){ sealed_at.us + seconds * (int64_t)TORAP_US_PER_S };
+}
+
+/* A feed that was asked for from "now" on: what came before was never to be here. */
+Test(verify, counts_a_stream_without_batches_from_where_it_was_to_begin)
+{
+	pin_normal(3, false, sealed_at);
 	cr_assert_eq(verify().problems, 0);
 	cr_expect_eq(found.lagging, 1);
 	cr_expect_eq(found.behind, 1);
+}
+
+Test(verify, names_what_never_came_of_a_stream_that_began_late_and_has_no_batch)
+{
+	pin_normal(4, true, sealed_at);
+	verify();
+	cr_assert_eq(found.problems, 1);
+	cr_assert_str_eq(found.first.what, "missing-batch");
+	cr_assert_not_null(strstr(found.first.text, "up to batch 3"), "%s", found.first.text);
+}
+
+/* A broker that begins a stream beyond what its writer has sealed would hide all up to there. */
+Test(verify, names_a_begin_beyond_what_the_writer_signed_later)
+{
+	pin_normal(5, false, later(59));
+	cr_assert_eq(verify().problems, 0, "its head may be of before");
+	pin_normal(5, false, later(61));
+	cr_assert_eq(verify().problems, 1);
+	cr_assert_str_eq(found.first.what, "cursor");
+	cr_assert_not_null(strstr(found.first.text, "batch 5"), "%s", found.first.text);
+	cr_assert_not_null(strstr(found.first.text, "sealed 3"), "%s", found.first.text);
+}
+
+Test(verify, tells_up_to_when_all_is_known_to_be_whole)
+{
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	cr_assert_eq(verify().least.until.us, sealed_at.us, "of its last batch");
+	store_head_of(&stream, t.sealer, later(10));
+	struct follow_verified v = verify();
+	cr_assert_eq(v.least.until.us, later(10).us);
+	cr_assert_str_eq(v.least.writer, "node-kostanay");
+	cr_assert_eq(v.least.lane, RECEIVED_LANE);
+	cr_assert_eq(v.trust_version, 3);
+	torap_batch_destroy(received_seal(&t, 1));
+	store_head_of(&stream, t.sealer, later(20));
+	cr_assert_eq(verify().least.until.us, sealed_at.us, "its head names what is not here");
+}
+
+Test(verify, asked_as_of_a_moment_takes_what_is_not_known_up_to_then_for_a_problem)
+{
+	struct torap_stream_id stream = fixture_stream(RECEIVED_LANE);
+	struct follow_verify_options options = options_of(t.root.sign.public);
+	store_head_of(&stream, t.sealer, later(10));
+	options.as_of = later(10);
+	cr_assert_eq(verify_with(options).problems, 0, "%s", found.first.text);
+	options.as_of = later(11);
+	cr_assert_eq(verify_with(options).problems, 1);
+	cr_assert_str_eq(found.first.what, "not-known");
+	cr_assert_not_null(strstr(found.first.text, "node-kostanay, lane critical"), "%s", found.first.text);
+}
+
+Test(verify, asked_as_of_a_moment_wants_a_trust_file_that_held_then)
+{
+	struct follow_verify_options options = options_of(t.root.sign.public);
+	options.as_of = t.trust->valid_until;
+	cr_assert_eq(verify_with(options).problems, 1, "the lane alone");
+	options.as_of.us++;
+	cr_assert_eq(verify_with(options).problems, 2);
+}
+
+Test(verify, names_lanes_of_which_nothing_came)
+{
+	cr_assert_eq(verify().unheard, 2, "normal and bulk");
+	cr_assert_eq(found.unheard, 2);
+	cr_assert_str_eq(found.unheard_writer, "node-kostanay");
+	cr_assert_eq(found.unheard_lane, TORAP__LANE__LANE_BULK);
+	pin_normal(3, false, sealed_at);
+	cr_assert_eq(verify().unheard, 1);
+}
+
+/* The yardstick of who is entitled to more than a broker grants. */
+Test(verify, names_what_is_expected_and_was_not_granted)
+{
+	struct follow_verify_options options = options_of(t.root.sign.public);
+	struct torap_grant_row open_only = { .parts = { false, true, false, false } },
+			       all = { .parts = { false, true, true, true } };
+	struct follow_grant grant = {
+		.number = 2, .since = sealed_at, .body = torap_grant_encode(&open_only, 1)
+	};
+	struct torap_batch *b = received_seal(&t, 1);
+	struct torap_kv_txn txn;
+	b->frames[1] = torap_buffer_unref(b->frames[1]);
+	b->omissions[1] = NOT_GRANTED;
+	torap_kv_begin(&txn, t.kv, true);
+	cr_assert_eq(follow_grant_put(&txn, &grant), 0);
+	cr_assert_eq(follow_store_append(&txn, b, sealed_at, grant.number), 0);
+	cr_assert_eq(torap_kv_commit(&txn, NULL), 0);
+	options.expected = &all;
+	options.expected_count = 1;
+	cr_assert_eq(verify().problems, 0);
+	verify_with(options);
+	expect("ungranted-frame", BATCHES + 1, 1);
+	torap_buffer_unref(grant.body);
+	torap_batch_destroy(b);
+}
+
+Test(verify, tells_what_is_said_to_have_expired_before_its_time)
+{
+	struct torap_batch *b = received_seal(&t, 1);
+	b->frames[1] = torap_buffer_unref(b->frames[1]);
+	b->omissions[1] = EXPIRED;
+	cr_assert_eq(received_append(&t, b), 0);
+	cr_assert_eq(verify().early, 1, "no rule of the trust file lets it expire");
+	cr_assert_eq(found.omissions, 1);
+	cr_assert_eq(found.omission.batch_no, BATCHES + 1);
+	cr_assert_eq(found.omission.frame, 1);
+	cr_assert_str_eq(found.omission.part, "personal");
+	cr_assert(found.omission.early);
+	torap_batch_destroy(b);
 }
 
 Test(verify, finds_a_fork_between_a_head_and_the_batch_of_its_number)
@@ -280,9 +436,7 @@ Test(verify, believes_nothing_under_another_root)
 	struct torap_keys other;
 	struct torap_error err = { "" };
 	cr_assert_eq(torap_keys_create(&other, "other", &err), 0);
-	struct follow_verify_options options = {
-		.root = other.sign.public, .on_problem = on_problem, .on_lagging = on_lagging
-	};
+	struct follow_verify_options options = options_of(other.sign.public);
 	struct follow_verified v;
 	cr_assert_lt(follow_verify(&v, t.place.dir, &options, &err), 0);
 	cr_assert_not_null(strstr(err.text, "root"), "%s", err.text);
