@@ -50,6 +50,11 @@ static int load(struct reload *n, const struct broker *b, struct torap_error *er
 	if (!r)
 		r = broker_rules_load(
 			&n->rules, &n->config, b->root, b->state.trust_version, torap_app_wall(), err);
+	if (!r && torap_trust_contradicts(n->rules.trust, b->rules.trust))
+		r = torap_errorf(err, -EINVAL,
+			"%s: version %" PRIu64
+			" is in force and says something else; sign it with a higher one",
+			n->config.trust, n->rules.trust->version);
 	if (!r)
 		r = broker_rules_check_own(&n->rules, &n->config, &n->keys, err);
 	return r;

@@ -39,6 +39,10 @@ int node_rules_load(struct node_rules *out, const struct node_config *config, co
 		r = torap_errorf(err, -EPERM, "%s: version %llu is older than %llu, which is in force",
 			config->trust, (unsigned long long)rules.trust->version,
 			(unsigned long long)before->trust->version);
+	if (r == 0 && before && torap_trust_contradicts(rules.trust, before->trust))
+		r = torap_errorf(err, -EPERM,
+			"%s: version %llu is in force and says something else; sign it with a higher one",
+			config->trust, (unsigned long long)rules.trust->version);
 	if (r == 0)
 		r = check_writer(config, rules.trust, keys, now, err);
 	if (r == 0) {

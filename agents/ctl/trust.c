@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agents/ctl/command.h"
+#include "agents/ctl/trust_before.h"
 #include "agents/ctl/trust_show.h"
 #include "agents/ctl/trust_text.h"
 #include "base/error.h"
@@ -103,7 +104,7 @@ static const char add_help[] =
 	"usage: torap trust add -f trust.yaml --writer ID --region KATO[,KATO…] --pub NAME.pub [--from TIME] "
 	"[--until TIME]\n"
 	"\n"
-	"Puts a writer into the text of the trust file.  Sign it afterwards.\n"
+	"Puts a writer into the text of the trust file.  Sign it afterwards, with a higher version.\n"
 	"\n"
 	"    --writer ID       1 to 31 of a-z, 0-9 and -\n"
 	"    --region KATO     what it may speak for; several with commas\n"
@@ -208,7 +209,10 @@ static const char sign_help[] =
 	"usage: torap trust sign -f trust.yaml --root root.key -o trust.signed [--version N]\n"
 	"\n"
 	"Checks the text, compiles it and signs it with the root key.  Warns of a retention rule whose keep "
-	"another one's at_most cuts short.\n"
+	"another one's at_most cuts short,\n"
+	"and of writers and keys that trust.signed has and the text has not.  Refuses a version that is not higher than "
+	"that of\n"
+	"trust.signed, unless all is as it was.\n"
 	"\n"
 	"    --version N    writes this version into the text first\n";
 
@@ -234,18 +238,19 @@ static void warn(const char *sentence)
 	fprintf(stderr, "torap: warning: %s\n", sentence);
 }
 
-/* What was compiled, looked at once more: what is allowed and may not be meant. */
-static int tell_cuts(const char *path, const struct torap_buffer *compiled,
+/* What was compiled, looked at once more: against what it replaces, and for what is allowed and may not be meant. */
+static int judge(const char *path, const char *out, const struct torap_buffer *compiled,
 	const uint8_t root[static TORAP_SIGN_KEY_SIZE], struct torap_error *err)
 {
-	struct torap_trust *t;
+	struct torap_trust *t = NULL;
 	const struct torap_wall never_too_late = { 0 };
 	char *text = read_text(path, err);
 	int r = text ? torap_trust_decode(&t, torap_buffer_bytes(compiled), root, never_too_late, err) : -EIO;
-	if (!r) {
+	if (!r)
+		r = ctl_trust_judge_before(out, t, root, warn, err);
+	if (!r)
 		torap_trust_tell_cuts(t, path, torap_bytes(text, strlen(text)), warn);
-		torap_trust_unref(t);
-	}
+	torap_trust_unref(t);
 	free(text);
 	return r;
 }
@@ -263,7 +268,7 @@ static int sign(
 	if (!r)
 		r = torap_trust_compile(&compiled, path, &keys.sign, err);
 	if (!r)
-		r = tell_cuts(path, compiled, keys.sign.public, err);
+		r = judge(path, out, compiled, keys.sign.public, err);
 	torap_keys_wipe(&keys);
 	if (!r)
 		r = torap_file_replace(out, 0644, torap_buffer_bytes(compiled), err);

@@ -128,8 +128,7 @@ static void tell_stays(const struct follow *f, struct torap_zlink *l, const stru
 			"broker %s sends version %" PRIu64 " of the trust file; version %" PRIu64
 			", seen before, stays in force",
 			torap_zlink_peer(l)->name, trust->version, f->trust->version);
-	else if (!torap_bytes_equal(
-			 torap_buffer_bytes(trust->signed_bytes), torap_buffer_bytes(f->trust->signed_bytes)))
+	else if (torap_trust_contradicts(trust, f->trust))
 		torap_fail("TRUST-DIFFERS",
 			"broker %s sends another version %" PRIu64
 			" of the trust file than was seen before, which stays in force: sign it with a "

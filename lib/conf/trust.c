@@ -234,6 +234,12 @@ struct torap_trust *torap_trust_unref(struct torap_trust *t)
 	return NULL;
 }
 
+bool torap_trust_contradicts(const struct torap_trust *a, const struct torap_trust *b)
+{
+	return a->version == b->version &&
+	       !torap_bytes_equal(torap_buffer_bytes(a->signed_bytes), torap_buffer_bytes(b->signed_bytes));
+}
+
 static int compare_with_id(const void *id, const void *writer)
 {
 	const struct torap_trust_writer *w = writer;

@@ -1,7 +1,7 @@
 /* proofs.h: documents that prove what a writer denies: a head or a manifest, signed by it, that contradicts what is stored.
  *
  * A table of the caller's: stream (text), sort, number → the signed document as it came.  The document that it contradicts stands in the
- * journal, or beside it.  The same one again replaces itself. */
+ * journal, or beside it.  The same one again is there once; another one of the same number stands beside it. */
 #pragma once
 
 #include <stdint.h>

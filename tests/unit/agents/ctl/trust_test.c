@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include "agents/ctl/command.h"
+#include "agents/ctl/trust_before.h"
 #include "agents/ctl/trust_text.h"
 #include "base/error.h"
 #include "conf/keys.h"
@@ -92,6 +93,70 @@ Test(trust, goes_from_nothing_to_a_signed_file_that_brokers_take)
 	snprintf(key, sizeof key, "%s/root.key", place.dir);
 	cr_assert_eq(stat(key, &st), 0);
 	cr_assert_eq(st.st_mode & 0777, 0600);
+}
+
+static const char sign_again[] = "trust sign -f %/trust.yaml --root %/root.key -o %/trust.signed";
+
+static void add_writer(const char *id)
+{
+	char line[256];
+	snprintf(line, sizeof line, "keys new %s -d %%", id);
+	cr_assert_eq(run(ctl_keys, line), 0);
+	snprintf(line, sizeof line,
+		"trust add -f %%/trust.yaml --writer %s --region 391010000 --pub %%/%s.pub", id, id);
+	cr_assert_eq(run(ctl_trust, line), 0);
+}
+
+/* Subscribers that have seen a version do not take another file of that version. */
+Test(trust, is_not_signed_again_as_a_version_that_said_something_else)
+{
+	char higher[128];
+	cr_assert_eq(run(ctl_trust, "trust init % --valid-until 2031-01-01"), 0);
+	add_writer("node-a");
+	cr_assert_eq(run(ctl_trust, sign_again), 0);
+	cr_assert_eq(run(ctl_trust, sign_again), 0, "all is as it was");
+	add_writer("node-b");
+	cr_assert_eq(run(ctl_trust, sign_again), 1);
+	struct torap_trust *t = load();
+	cr_assert_eq(t->writers_count, 1, "the old one stays");
+	torap_trust_unref(t);
+	snprintf(higher, sizeof higher, "%s --version 7", sign_again);
+	cr_assert_eq(run(ctl_trust, higher), 0);
+	snprintf(higher, sizeof higher, "%s --version 6", sign_again);
+	cr_assert_eq(run(ctl_trust, higher), 1, "nobody would take it");
+}
+
+static unsigned sentences;
+static char last_sentence[256];
+
+static void on_sentence(const char *sentence)
+{
+	sentences++;
+	snprintf(last_sentence, sizeof last_sentence, "%s", sentence);
+}
+
+Test(trust, tells_of_writers_that_are_gone_with_the_next_version)
+{
+	char path[PATH_MAX + 32];
+	struct torap_keys root;
+	struct torap_error err;
+	cr_assert_eq(run(ctl_trust, "trust init % --valid-until 2031-01-01"), 0);
+	snprintf(path, sizeof path, "%s/root.pub", place.dir);
+	cr_assert_eq(torap_keys_load_public(&root, path, &err), 0, "%s", err.text);
+	add_writer("node-a");
+	cr_assert_eq(run(ctl_trust, sign_again), 0);
+	struct torap_trust *one = load();
+	one->version = 3; /* signed later */
+	add_writer("node-b");
+	cr_assert_eq(
+		run(ctl_trust, "trust sign -f %/trust.yaml --root %/root.key -o %/trust.signed --version 2"),
+		0);
+	snprintf(path, sizeof path, "%s/trust.signed", place.dir);
+	cr_assert_eq(
+		ctl_trust_judge_before(path, one, root.sign.public, on_sentence, &err), 0, "%s", err.text);
+	cr_assert_eq(sentences, 1);
+	cr_assert_not_null(strstr(last_sentence, "writer node-b is gone"), "%s", last_sentence);
+	torap_trust_unref(one);
 }
 
 Test(trust, refuses_what_would_spoil_the_text_and_leaves_it_alone)

@@ -53,9 +53,12 @@ Test(proofs, come_back_as_they_were_put_in)
 	put("node-b/bulk/0000000000000001", TORAP_PROOF_HEAD, 1795000000000000, "late");
 	put("node-a/critical/ffffffffffffffff", TORAP_PROOF_MANIFEST, 7, "seven");
 	put("node-a/critical/ffffffffffffffff", TORAP_PROOF_MANIFEST, 300, "other");
-	put("node-a/critical/ffffffffffffffff", TORAP_PROOF_MANIFEST, 7, "seven again");
+	put("node-a/critical/ffffffffffffffff", TORAP_PROOF_MANIFEST, 7, "seven otherwise");
+	put("node-a/critical/ffffffffffffffff", TORAP_PROOF_MANIFEST, 7, "seven");
+	put("node-a/critical/ffffffffffffffff", TORAP_PROOF_MANIFEST, 7, "seven otherwise");
 	cr_assert_eq(torap_proofs(&txn, PROOFS, on_row, seen), 0);
-	cr_expect_str_eq(seen, "node-a/critical/ffffffffffffffff m 7 seven again\n"
+	cr_expect_str_eq(seen, "node-a/critical/ffffffffffffffff m 7 seven\n"
+			       "node-a/critical/ffffffffffffffff m 7 seven otherwise\n"
 			       "node-a/critical/ffffffffffffffff m 300 other\n"
 			       "node-b/bulk/0000000000000001 h 1795000000000000 late\n");
 }
