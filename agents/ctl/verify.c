@@ -119,12 +119,12 @@ static void on_omission(void *hint, const struct follow_omission *o)
 static void on_unheard(void *hint, const char *writer, uint8_t lane)
 {
 	const struct printing *printing = hint;
-	const char *name = lane ? torap_lane_name(lane) : "any";
+	const char *name = lane ? torap_lane_name(lane) : "all";
 	if (printing->json)
 		print_json(json_pack("{s:s, s:s}", "unheard", writer, "lane", name));
 	else
-		printf("unheard: %s: in %s lane nothing of it ever came, and the trust file knows it\n",
-			writer, lane ? name : "no");
+		printf("unheard: %s, %s lane%s: nothing of it ever came, and the trust file knows it\n",
+			writer, name, lane ? "" : "s");
 }
 
 static void conclude_json(const struct follow_verified *v)
@@ -210,8 +210,9 @@ int ctl_verify(int argc, char **argv)
 		.on_unheard = on_unheard,
 		.hint = &printing,
 	};
-	if (torap_keys_load_public(&root, root_path, &err) ||
-		(as_of && torap_wall_parse(&options.as_of, as_of, &err)))
+	if (as_of && torap_wall_parse(&options.as_of, as_of, &err))
+		return ctl_misuse("verify", "%s", err.text);
+	if (torap_keys_load_public(&root, root_path, &err))
 		return ctl_fail("%s", err.text);
 	return verify(argv[1], &options, feed, json != NULL);
 }

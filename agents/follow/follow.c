@@ -195,6 +195,8 @@ static int load_trust(struct follow *f, struct torap_kv_txn *txn, struct torap_e
 	r = torap_trust_decode(&f->trust, bytes, f->config->root, then, err);
 	if (r)
 		torap_error_prefix(err, "%s: the stored trust file: ", f->config->dir);
+	else if (follow_writers_expect(f))
+		r = torap_errorf(err, -ENOMEM, "%s: out of memory", f->config->dir);
 	return r;
 }
 
@@ -332,6 +334,7 @@ static void free_follow(struct follow *f)
 	for (int n = 0; n < TORAP_LANES; n++)
 		torap_grant_rows_destroy(f->lanes[n].granted, f->lanes[n].granted_count);
 	follow_streams_finish(&f->streams);
+	free(f->unheard.writers);
 	torap_trust_unref(f->trust);
 	torap_buffer_unref(f->last_grant.body);
 	free(f);

@@ -45,6 +45,7 @@ struct follow {
 
 	struct follow_lane lanes[TORAP_LANES];
 	struct follow_streams streams;
+	struct follow_unheard unheard;
 	struct torap_trust *trust;      /* NULL before the first welcome */
 	struct follow_grant last_grant; /* the newest in the store */
 	struct follow_totals totals;
@@ -91,6 +92,8 @@ void follow_writer_flushed(
 /* The welcome of a lane: what this broker has.  Each is a known stream. */
 void follow_writers_carried(
 	struct follow *f, uint8_t lane, const struct torap_stream_position *positions, size_t count);
+/* Another trust file names others.  0 or -ENOMEM. */
+int follow_writers_expect(struct follow *f);
 /* Once a second: who is silent, whose canaries do not come. */
 void follow_writers_judge(struct follow *f);
 /* follow.c */

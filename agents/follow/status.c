@@ -91,22 +91,48 @@ static json_t *canary_of(const struct follow_writer *w)
 		seconds_between(w->received, w->flushed));
 }
 
-static json_t *writer_of(const struct follow *f, size_t last)
+static json_t *writer_row(
+	const char *writer, uint8_t lane, const struct follow_writer *w, const struct follow_lag *lag)
 {
-	const struct follow_stream *s = f->streams.list[last];
-	const struct follow_writer *w = s->writer;
-	struct follow_lag lag = writer_lag(f, last);
 	char since[TORAP_WALL_TEXT_SIZE];
 	struct torap_wall at = wall_of(w->canary.since);
-	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "peer", s->id.writer,
-		"role", "writer", "lane", torap_lane_name(s->id.lane), "state",
+	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "peer", writer, "role",
+		"writer", "lane", torap_lane_name(lane), "state",
 		w->canary.reason == TORAP_CANARY_FINE ? "flowing" : "down", "reason",
 		torap_canary_reason_name(w->canary.reason), "since", torap_wall_format(at, since),
-		"lag_events", (json_int_t)lag.events, "lag_bytes", (json_int_t)lag.bytes, "lag_seconds",
-		lag.seconds, "canary_period_seconds", (json_int_t)w->canary.period_s);
+		"lag_events", (json_int_t)lag->events, "lag_bytes", (json_int_t)lag->bytes, "lag_seconds",
+		lag->seconds, "canary_period_seconds", (json_int_t)w->canary.period_s);
 	if (w->came.us)
 		json_object_set_new(row, "canary", canary_of(w));
 	return row;
+}
+
+static json_t *writer_of(const struct follow *f, size_t last)
+{
+	const struct follow_stream *s = f->streams.list[last];
+	struct follow_lag lag = writer_lag(f, last);
+	return writer_row(s->id.writer, s->id.lane, s->writer, &lag);
+}
+
+/* Writers that have no stream in a lane. */
+static void add_unheard(const struct follow *f, json_t *links)
+{
+	static const struct follow_lag none = { 0 };
+	for (size_t i = 0; i < f->unheard.count; i++)
+		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
+			if (f->unheard.writers[i][lane].expected)
+				json_array_append_new(links, writer_row(f->trust->writers[i].id, lane,
+								     &f->unheard.writers[i][lane], &none));
+}
+
+static uint64_t unheard(const struct follow *f)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < f->unheard.count; i++)
+		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
+			count += f->unheard.writers[i][lane].expected &&
+				 f->unheard.writers[i][lane].canary.reason == TORAP_CANARY_SILENT;
+	return count;
 }
 
 /* Where the lines go. */
@@ -162,6 +188,7 @@ static void status_page(void *hint, struct torap_writer *body)
 	for (size_t i = 0; i < f->streams.count; i++)
 		if (follow_streams_ends_lane(&f->streams, i) && f->streams.list[i]->writer->expected)
 			json_array_append_new(links, writer_of(f, i));
+	add_unheard(f, links);
 	if (f->output)
 		json_array_append_new(links, output_of(f));
 	json_t *status = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "process", "torap-follow", "name",
@@ -304,6 +331,9 @@ static void metrics_page(void *hint, struct torap_writer *body)
 	torap_metric_head(
 		body, "torap_follow_holes", "gauge", "Batches of which granted frames are missing.");
 	torap_metric(body, "torap_follow_holes", NULL, (double)holes(f));
+	torap_metric_head(body, "torap_follow_writers_unheard", "gauge",
+		"Lanes of writers that are expected and of which nothing ever came.");
+	torap_metric(body, "torap_follow_writers_unheard", NULL, (double)unheard(f));
 	torap_metric_head(body, "torap_follow_full", "gauge",
 		"1 while there is no room: in the directory, nothing is acknowledged; where the output writes, it waits.");
 	torap_metric(body, "torap_follow_full", "of=\"store\"", f->full.store);

@@ -1,6 +1,8 @@
 #include "agents/follow/writers.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "agents/follow/inside.h"
 #include "base/error.h"
@@ -116,8 +118,32 @@ static void judge(struct follow *f, const struct torap_stream_id *id, struct fol
 		tell(id, w);
 }
 
+int follow_writers_expect(struct follow *f)
+{
+	free(f->unheard.writers);
+	f->unheard =
+		(struct follow_unheard){ calloc(f->trust->writers_count + 1, sizeof *f->unheard.writers), 0 };
+	if (!f->unheard.writers)
+		return -ENOMEM;
+	f->unheard.count = f->trust->writers_count;
+	return 0;
+}
+
+static void judge_unheard(struct follow *f, const char *id, struct follow_writer *lanes)
+{
+	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+		struct torap_stream_id stream;
+		if (follow_streams_has_lane(&f->streams, id, lane))
+			lanes[lane].expected = false;
+		else if (torap_stream_id_make(&stream, id, lane, 0))
+			judge(f, &stream, &lanes[lane]);
+	}
+}
+
 void follow_writers_judge(struct follow *f)
 {
+	for (size_t i = 0; i < f->unheard.count; i++)
+		judge_unheard(f, f->trust->writers[i].id, f->unheard.writers[i]);
 	for (size_t i = 0; i < f->streams.count; i++)
 		if (follow_streams_ends_lane(&f->streams, i))
 			judge(f, &f->streams.list[i]->id, f->streams.list[i]->writer);

@@ -2,7 +2,8 @@
  *
  * A writer is expected when the trust file knows it and the grant touches its regions: by the same rule the broker leaves streams out.
  * The other brokers of our list write streams, too, which whoever we are linked to need not have: such a writer is expected while it is
- * carried.  A stream of an old incarnation has no heads any more; the newest one's count for its writer. */
+ * carried.  A stream of an old incarnation has no heads any more; the newest one's count for its writer.  One that is expected and of which
+ * nothing ever came is judged, too: a broker that keeps all of it back would be missed by nobody. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 
 #include "base/time.h"
 #include "link/canary.h"
+#include "wire/taxonomy.h"
 
 struct follow_writer {
 	struct torap_canary canary;
@@ -22,4 +24,10 @@ struct follow_writer {
 	struct torap_mono came;    /* the last of them; 0: none yet */
 	/* Its way: at the writer, at the writer, here, here on the disk. */
 	struct torap_wall occurred, sealed, received, flushed;
+};
+
+/* Those of the trust file while they have no stream in a lane. */
+struct follow_unheard {
+	struct follow_writer (*writers)[TORAP_LANES]; /* as the trust file has them, by lane */
+	size_t count;
 };
