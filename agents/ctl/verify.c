@@ -168,11 +168,13 @@ static int verify(const char *dir, struct follow_verify_options *options, const 
 	struct follow_verified verified;
 	struct torap_error err;
 	int r = feed ? follow_config_load(&expecting, feed, &err) : 0;
-	if (!r && feed && !expecting->expected_count)
-		r = torap_errorf(&err, -EINVAL, "%s: has no expect", feed);
+	if (!r && feed && !expecting->expected_count && !expecting->writers_count)
+		r = torap_errorf(&err, -EINVAL, "%s: has neither expect nor writers", feed);
 	if (!r && feed) {
 		options->expected = expecting->expected;
 		options->expected_count = expecting->expected_count;
+		options->writers = (const char(*)[TORAP_WRITER_ID_MAX + 1]) expecting->writers;
+		options->writers_count = expecting->writers_count;
 	}
 	if (!r) {
 		torap_examine_catch_crashes(1);

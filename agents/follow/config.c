@@ -25,6 +25,8 @@ struct raw_config {
 	unsigned brokers_count;
 	struct torap_grant_text *expect;
 	unsigned expect_count;
+	char **writers;
+	unsigned writers_count;
 };
 
 static const cyaml_schema_field_t broker_fields[] = {
@@ -36,6 +38,8 @@ static const cyaml_schema_field_t broker_fields[] = {
 static const cyaml_schema_value_t broker = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct raw_broker, broker_fields) };
 
+static const cyaml_schema_value_t writer = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, 64) };
+
 static const cyaml_schema_field_t config_fields[] = {
 	TORAP_YAML_TEXT("feed", struct raw_config, feed, FOLLOW_FEED_NAME_MAX),
 	TORAP_YAML_TEXT("keys", struct raw_config, keys, 4095),
@@ -46,6 +50,8 @@ static const cyaml_schema_field_t config_fields[] = {
 		"brokers", CYAML_FLAG_POINTER, struct raw_config, brokers, &broker, 1, FOLLOW_BROKERS_MAX),
 	CYAML_FIELD_SEQUENCE("expect", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, expect,
 		&torap_grant_text_schema, 1, TORAP_GRANT_ROWS_MAX),
+	CYAML_FIELD_SEQUENCE("writers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, writers,
+		&writer, 1, FOLLOW_WRITERS_MAX),
 	TORAP_YAML_MAY("credit", struct raw_config, credit, 32),
 	TORAP_YAML_MAY("metrics", struct raw_config, metrics, 255),
 	CYAML_FIELD_END,
@@ -68,6 +74,26 @@ static void take_expected(struct torap_taking *t, struct follow_config *c, const
 		snprintf(where, sizeof where, "expect[%u]", i);
 		struct torap_yaml_place at = { .name = t->path, .where = where };
 		t->failed = torap_grant_row_read(&c->expected[i], &raw->expect[i], &at, t->err);
+	}
+}
+
+static void take_writers(struct torap_taking *t, struct follow_config *c, const struct raw_config *raw)
+{
+	if (t->failed || !raw->writers_count)
+		return;
+	c->writers = calloc(raw->writers_count, sizeof *c->writers);
+	if (!c->writers) {
+		t->failed = torap_errorf(t->err, -ENOMEM, "%s: out of memory", t->path);
+		return;
+	}
+	for (unsigned i = 0; i < raw->writers_count && !t->failed; i++) {
+		char where[32];
+		snprintf(where, sizeof where, "writers[%u]", i);
+		if (!torap_writer_id_valid(raw->writers[i]))
+			t->failed = torap_yaml_refuse(
+				t->err, t->path, where, "\"%s\" is no writer id", raw->writers[i]);
+		else
+			strcpy(c->writers[c->writers_count++], raw->writers[i]);
 	}
 }
 
@@ -122,6 +148,7 @@ static int convert(
 	take_keys(&t, c, raw);
 	take_brokers(&t, c, raw);
 	take_expected(&t, c, raw);
+	take_writers(&t, c, raw);
 	return t.failed;
 }
 
@@ -163,12 +190,16 @@ void follow_config_take(struct follow_config *now, struct follow_config *next)
 	now->brokers_count = next->brokers_count;
 	now->expected = next->expected;
 	now->expected_count = next->expected_count;
+	now->writers = next->writers;
+	now->writers_count = next->writers_count;
 	now->credit_bytes = next->credit_bytes;
 	next->keys = was.keys;
 	next->brokers = was.brokers;
 	next->brokers_count = was.brokers_count;
 	next->expected = was.expected;
 	next->expected_count = was.expected_count;
+	next->writers = was.writers;
+	next->writers_count = was.writers_count;
 	torap_keys_wipe(&was.keys);
 }
 
@@ -183,6 +214,7 @@ struct follow_config *follow_config_destroy(struct follow_config *c)
 	}
 	free(c->brokers);
 	torap_grant_rows_destroy(c->expected, c->expected_count);
+	free(c->writers);
 	free(c->path);
 	free(c->feed);
 	free(c->dir);

@@ -195,8 +195,6 @@ static int load_trust(struct follow *f, struct torap_kv_txn *txn, struct torap_e
 	r = torap_trust_decode(&f->trust, bytes, f->config->root, then, err);
 	if (r)
 		torap_error_prefix(err, "%s: the stored trust file: ", f->config->dir);
-	else if (follow_writers_expect(f))
-		r = torap_errorf(err, -ENOMEM, "%s: out of memory", f->config->dir);
 	return r;
 }
 
@@ -277,6 +275,8 @@ void follow_reload(struct follow *f)
 	bool rekeyed =
 		memcmp(f->config->keys.curve_public, next->keys.curve_public, TORAP_CURVE_KEY_SIZE) != 0;
 	follow_config_take(f->config, next);
+	if (follow_writers_expect(f))
+		follow_end(f, "out of memory");
 	take_links(f, rekeyed);
 	follow_config_destroy(next);
 	torap_notice("RELOADED", "%s: feed %s, %zu brokers%s", f->config->path, f->config->feed,
@@ -313,6 +313,8 @@ static int open_parts(struct follow *f, struct torap_error *err)
 	int r = follow_store_open(&f->kv, f->config->dir, f->config->dir_bytes, false, err);
 	if (!r)
 		r = load(f, err);
+	if (!r && follow_writers_expect(f))
+		r = torap_errorf(err, -ENOMEM, "out of memory");
 	if (!r)
 		r = torap_committer_start(&f->committer, f->kv, wake, f, err);
 	follow_shelf_init(&f->shelf, f->committer);

@@ -92,7 +92,7 @@ void follow_writer_flushed(
 /* The welcome of a lane: what this broker has.  Each is a known stream. */
 void follow_writers_carried(
 	struct follow *f, uint8_t lane, const struct torap_stream_position *positions, size_t count);
-/* Another trust file names others.  0 or -ENOMEM. */
+/* The configuration names others.  0 or -ENOMEM. */
 int follow_writers_expect(struct follow *f);
 /* Once a second: who is silent, whose canaries do not come. */
 void follow_writers_judge(struct follow *f);

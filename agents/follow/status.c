@@ -121,7 +121,7 @@ static void add_unheard(const struct follow *f, json_t *links)
 	for (size_t i = 0; i < f->unheard.count; i++)
 		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
 			if (f->unheard.writers[i][lane].expected)
-				json_array_append_new(links, writer_row(f->trust->writers[i].id, lane,
+				json_array_append_new(links, writer_row(f->config->writers[i], lane,
 								     &f->unheard.writers[i][lane], &none));
 }
 
@@ -332,7 +332,7 @@ static void metrics_page(void *hint, struct torap_writer *body)
 		body, "torap_follow_holes", "gauge", "Batches of which granted frames are missing.");
 	torap_metric(body, "torap_follow_holes", NULL, (double)holes(f));
 	torap_metric_head(body, "torap_follow_writers_unheard", "gauge",
-		"Lanes of writers that are expected and of which nothing ever came.");
+		"Lanes of writers that the configuration names and of which nothing ever came.");
 	torap_metric(body, "torap_follow_writers_unheard", NULL, (double)unheard(f));
 	torap_metric_head(body, "torap_follow_full", "gauge",
 		"1 while there is no room: in the directory, nothing is acknowledged; where the output writes, it waits.");

@@ -491,20 +491,38 @@ static struct torap_wall newest(const struct follow_reach *r)
 	return newest;
 }
 
-static void find_unheard(struct verifying *v, const struct torap_trust_writer *w)
+static bool must_be_heard(const struct follow_verify_options *o, const char *writer)
+{
+	for (size_t i = 0; i < o->writers_count; i++)
+		if (strcmp(o->writers[i], writer) == 0)
+			return true;
+	return false;
+}
+
+/* The trust file names brokers, too, of which most never come here: only who is named by the subscriber must have come. */
+static void tell_unheard(struct verifying *v, const char *writer, uint8_t lane)
+{
+	struct follow_problem p = problem(NULL, 0, "unheard");
+	v->out->unheard++;
+	if (must_be_heard(v->options, writer))
+		report(v, &p, "%s, %s: nothing of it ever came", writer,
+			lane ? torap_lane_name(lane) : "in no lane");
+	else if (v->options->on_unheard)
+		v->options->on_unheard(v->options->hint, writer, lane);
+}
+
+static void find_unheard(struct verifying *v, const char *writer)
 {
 	bool heard[TORAP_LANES], any = false;
 	for (uint8_t lane = 1; lane < TORAP_LANES; lane++) {
-		heard[lane] = follow_reach_find(&v->reach, w->id, lane);
+		heard[lane] = follow_reach_find(&v->reach, writer, lane);
 		any |= heard[lane];
 	}
-	for (uint8_t lane = any ? 1 : 0; lane < (any ? TORAP_LANES : 1); lane++) {
-		if (any && heard[lane])
-			continue;
-		v->out->unheard++;
-		if (v->options->on_unheard)
-			v->options->on_unheard(v->options->hint, w->id, lane);
-	}
+	if (!any)
+		tell_unheard(v, writer, 0);
+	for (uint8_t lane = 1; any && lane < TORAP_LANES; lane++)
+		if (!heard[lane])
+			tell_unheard(v, writer, lane);
 }
 
 static void check_reach(struct verifying *v)
@@ -521,12 +539,14 @@ static void check_reach(struct verifying *v)
 	struct torap_wall now = newest(&v->reach);
 	for (size_t i = 0; i < v->trust->writers_count; i++) {
 		const struct torap_trust_writer *w = &v->trust->writers[i];
-		if (last_key_until(w).us > now.us &&
+		if (!must_be_heard(o, w->id) && last_key_until(w).us > now.us &&
 			(torap_grant_touches(rows, count, w->regions, w->regions_count) ||
 				torap_grant_touches(
 					o->expected, o->expected_count, w->regions, w->regions_count)))
-			find_unheard(v, w);
+			find_unheard(v, w->id);
 	}
+	for (size_t i = 0; i < o->writers_count; i++)
+		find_unheard(v, o->writers[i]);
 	torap_grant_rows_destroy(rows, count);
 	torap_buffer_unref(grant.body);
 	if (v->trust->valid_until.us >= o->as_of.us)

@@ -49,6 +49,8 @@ struct follow_verify_options {
 	/* What the feed should be granted, whatever its broker grants: what is not there of it is a problem.  May be NULL. */
 	const struct torap_grant_row *expected;
 	size_t expected_count;
+	const char (*writers)[TORAP_WRITER_ID_MAX + 1]; /* of whom something must be here in each lane */
+	size_t writers_count;
 	struct torap_wall
 		as_of; /* a lane that is not known to be whole up to then is a problem; 0: not asked */
 	void (*on_problem)(void *hint, const struct follow_problem *p);

@@ -105,10 +105,9 @@ static void tell(const struct torap_stream_id *id, struct follow_writer *w)
 	w->told = c->overdue;
 }
 
-static void judge(struct follow *f, const struct torap_stream_id *id, struct follow_writer *w)
+static void judge(struct follow *f, const struct torap_stream_id *id, struct follow_writer *w, bool expected)
 {
 	const struct torap_zlink *l = f->lanes[id->lane].link;
-	bool expected = is_expected(f, id, w);
 	if (!expected || !w->expected) {
 		torap_canary_init(&w->canary, torap_app_mono());
 		w->expected = expected;
@@ -120,12 +119,12 @@ static void judge(struct follow *f, const struct torap_stream_id *id, struct fol
 
 int follow_writers_expect(struct follow *f)
 {
+	size_t count = f->config->writers_count;
 	free(f->unheard.writers);
-	f->unheard =
-		(struct follow_unheard){ calloc(f->trust->writers_count + 1, sizeof *f->unheard.writers), 0 };
+	f->unheard = (struct follow_unheard){ .writers = calloc(count + 1, sizeof *f->unheard.writers) };
 	if (!f->unheard.writers)
 		return -ENOMEM;
-	f->unheard.count = f->trust->writers_count;
+	f->unheard.count = count;
 	return 0;
 }
 
@@ -136,15 +135,17 @@ static void judge_unheard(struct follow *f, const char *id, struct follow_writer
 		if (follow_streams_has_lane(&f->streams, id, lane))
 			lanes[lane].expected = false;
 		else if (torap_stream_id_make(&stream, id, lane, 0))
-			judge(f, &stream, &lanes[lane]);
+			judge(f, &stream, &lanes[lane], true);
 	}
 }
 
 void follow_writers_judge(struct follow *f)
 {
 	for (size_t i = 0; i < f->unheard.count; i++)
-		judge_unheard(f, f->trust->writers[i].id, f->unheard.writers[i]);
-	for (size_t i = 0; i < f->streams.count; i++)
+		judge_unheard(f, f->config->writers[i], f->unheard.writers[i]);
+	for (size_t i = 0; i < f->streams.count; i++) {
+		const struct follow_stream *s = f->streams.list[i];
 		if (follow_streams_ends_lane(&f->streams, i))
-			judge(f, &f->streams.list[i]->id, f->streams.list[i]->writer);
+			judge(f, &s->id, s->writer, is_expected(f, &s->id, s->writer));
+	}
 }

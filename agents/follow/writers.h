@@ -2,8 +2,8 @@
  *
  * A writer is expected when the trust file knows it and the grant touches its regions: by the same rule the broker leaves streams out.
  * The other brokers of our list write streams, too, which whoever we are linked to need not have: such a writer is expected while it is
- * carried.  A stream of an old incarnation has no heads any more; the newest one's count for its writer.  One that is expected and of which
- * nothing ever came is judged, too: a broker that keeps all of it back would be missed by nobody. */
+ * carried.  A stream of an old incarnation has no heads any more; the newest one's count for its writer.  One that the
+ * configuration names is expected in any case: a broker that keeps all of it back would be missed by nobody. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,8 +26,8 @@ struct follow_writer {
 	struct torap_wall occurred, sealed, received, flushed;
 };
 
-/* Those of the trust file while they have no stream in a lane. */
+/* Those that the configuration names, while they have no stream in a lane. */
 struct follow_unheard {
-	struct follow_writer (*writers)[TORAP_LANES]; /* as the trust file has them, by lane */
+	struct follow_writer (*writers)[TORAP_LANES]; /* as the configuration has them, by lane */
 	size_t count;
 };

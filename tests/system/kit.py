@@ -192,6 +192,7 @@ class Federation:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="torap-test-")
         self.processes, self.brokers, self.nodes, self.feeds = [], [], [], []
+        self.version, self.signed = 0, None  # of the trust file
         atexit.register(self.close)
         self.torap("trust", "init", self.dir)
 
@@ -246,9 +247,14 @@ class Federation:
         self.torap("trust", "add", "-f", self.path("trust.yaml"), "--writer", writer, *(w for r in regions for w in ("--region", r)),
                    "--pub", self.path(writer + ".pub"))
 
-    def sign(self, version=None):
+    def sign(self):
+        """Signs the trust file as it stands now; when it has changed, as a higher version."""
+        with open(self.path("trust.yaml"), encoding="utf-8") as f:
+            text = "".join(line for line in f if not line.startswith("version:"))
+        self.version += text != self.signed
+        self.signed = text
         self.torap("trust", "sign", "-f", self.path("trust.yaml"), "--root", self.path("root.key"), "-o", self.path("trust.signed"),
-                   *(["--version", str(version)] if version else []))
+                   "--version", str(self.version))
 
     def trust_also(self, writer, keys):
         """Both keys of another .pub file are good for the writer, too."""
