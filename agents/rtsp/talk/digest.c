@@ -64,13 +64,47 @@ static bool read_one(struct rtsp_challenge *c, struct torap_bytes value)
 	return !c->qop || strcasecmp(text, "auth-int") != 0;
 }
 
+/* Is one of the two schemes that we know named here?  A parameter has a "=" behind its name. */
+static bool names_scheme(struct torap_bytes text)
+{
+	static const char *const names[] = { "Basic", "Digest" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t size = strlen(names[i]);
+		if (text.size >= size && strncasecmp((const char *)text.data, names[i], size) == 0 &&
+			(text.size == size || strchr(" \t,", text.data[size])))
+			return true;
+	}
+	return false;
+}
+
+/* How much of a header's value is its first challenge: up to a comma, not in quotes, behind which another one begins. */
+static size_t first_challenge(struct torap_bytes value)
+{
+	bool quoted = false, behind_comma = false;
+	for (size_t i = 0; i < value.size; i++) {
+		const uint8_t c = value.data[i];
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (behind_comma && names_scheme(torap_bytes(value.data + i, value.size - i)))
+			return i;
+		behind_comma = !quoted && (c == ',' || (behind_comma && (c == ' ' || c == '\t')));
+	}
+	return value.size;
+}
+
 bool rtsp_challenge_read(struct rtsp_challenge *out, struct torap_bytes head)
 {
 	struct rtsp_challenge best = { 0 }, one;
 	struct torap_bytes value;
 	for (unsigned n = 0; n < 8 && rtsp_header(head, "WWW-Authenticate", n, &value); n++)
-		if (read_one(&one, value) && one.scheme > best.scheme)
-			best = one;
+		while (value.size) {
+			const size_t size = first_challenge(value);
+			if (read_one(&one, torap_bytes(value.data, size)) && one.scheme > best.scheme)
+				best = one;
+			value = torap_bytes(value.data + size, value.size - size);
+		}
 	*out = best;
 	return best.scheme != RTSP_SCHEME_NONE;
 }

@@ -1,6 +1,6 @@
 /* digest.h: how a camera wants to be told who we are (RFC 7616 and 7617): the challenge of a 401, and the answer to it.  Pure.
  *
- * Of several challenges the strongest that we know is taken: Digest with SHA-256, Digest with MD5, Basic. */
+ * Of several challenges, each in a header of its own or all in one, the strongest that we know is taken: Digest with SHA-256, Digest with MD5, Basic. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 #include "agents/rtsp/talk/digest.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool read_head(struct rtsp_challenge *c, const char *head)
@@ -48,6 +49,32 @@ Test(digest, takes_the_strongest_that_is_offered)
 	cr_expect_eq(c.scheme, RTSP_SCHEME_MD5);
 	cr_expect_str_eq(c.nonce, "1");
 	cr_expect(c.stale);
+}
+
+/* In one header, with commas between them and within them. */
+Test(digest, takes_the_strongest_of_one_header)
+{
+	static const struct {
+		const char *head, *nonce;
+		enum rtsp_scheme scheme;
+	} cases[] = {
+		{ "Basic realm=\"x\", Digest realm=\"x\", nonce=\"1\"", "1", RTSP_SCHEME_MD5 },
+		{ "Basic,Digest realm=\"x\",nonce=\"1\"", "1", RTSP_SCHEME_MD5 },
+		{ "Digest realm=\"x\", nonce=\"1\", Basic realm=\"x\"", "1", RTSP_SCHEME_MD5 },
+		{ "Negotiate, digest realm=\"x\", nonce=\"1\"", "1", RTSP_SCHEME_MD5 },
+		{ "Digest realm=\"x\", nonce=\"1\", Digest realm=\"x\", nonce=\"2\", algorithm=SHA-256", "2",
+			RTSP_SCHEME_SHA256 },
+		{ "Digest realm=\"x\", qop=auth,auth-int, nonce=\"1\"", "1", RTSP_SCHEME_MD5 },
+		{ "Basic realm=\"x, Digest realm=y, nonce=1\"", "", RTSP_SCHEME_BASIC },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct rtsp_challenge c;
+		char head[256];
+		snprintf(head, sizeof head, "WWW-Authenticate: %s\r\n", cases[i].head);
+		cr_expect(read_head(&c, head), "%s", head);
+		cr_expect_eq(c.scheme, cases[i].scheme, "%s", head);
+		cr_expect_str_eq(c.nonce, cases[i].nonce, "%s", head);
+	}
 }
 
 Test(digest, refuses_what_is_no_challenge)
