@@ -267,22 +267,19 @@ static void on_started(struct rtsp_session *s, struct rtsp_session_now now)
 	s->packet_at = s->keyframe_at = s->kept_alive = now.mono;
 }
 
-static void on_unauthorised(struct rtsp_session *s, const struct rtsp_unit *u)
+/* Something new to say who we are by.  False: we are refused. */
+static bool take_challenge(struct rtsp_session *s, const struct rtsp_unit *u)
 {
 	bool told = s->challenge.scheme != RTSP_SCHEME_NONE;
 	struct rtsp_challenge challenge;
-	if (!*s->user || ++s->asked_again > ASKED_AGAIN_MAX || !rtsp_challenge_read(&challenge, u->head) ||
-		(told && !challenge.stale && strcmp(challenge.nonce, s->challenge.nonce) == 0)) {
-		end(s, RTSP_OUTCOME_UNAUTHORISED);
-		return;
-	}
+	if (!*s->user || ++s->asked_again > ASKED_AGAIN_MAX || !rtsp_challenge_read(&challenge, u->head))
+		return false;
 	/* A new nonce in each answer is usual, so a second refusal is believed only when it does not say "stale". */
-	if (told && !challenge.stale && s->asked_again > 1) {
-		end(s, RTSP_OUTCOME_UNAUTHORISED);
-		return;
-	}
+	if (told && !challenge.stale &&
+		(s->asked_again > 1 || strcmp(challenge.nonce, s->challenge.nonce) == 0))
+		return false;
 	s->challenge = challenge;
-	ask_step(s);
+	return true;
 }
 
 static enum rtsp_outcome outcome_of(unsigned status)
@@ -306,8 +303,8 @@ static enum rtsp_outcome outcome_of(unsigned status)
 static void on_refusal(struct rtsp_session *s, const struct rtsp_unit *u)
 {
 	s->status = u->status;
-	if (u->status == 401) {
-		on_unauthorised(s, u);
+	if (u->status == 401 && take_challenge(s, u)) {
+		ask_step(s);
 	} else if (u->status == 461 && s->step == RTSP_STEP_SETTING_UP && !s->udp &&
 		   s->transport == RTSP_TRANSPORT_ANY) {
 		s->udp = true;
@@ -326,12 +323,29 @@ static bool is_awaited(const struct rtsp_session *s, const struct rtsp_unit *u)
 	       number == s->asked_cseq;
 }
 
+static void ask_alive(struct rtsp_session *s)
+{
+	ask(s, s->get_parameter_unknown ? "OPTIONS" : "GET_PARAMETER", s->whole, "");
+	s->asked_cseq = s->cseq;
+}
+
+/* To what keeps the session alive.  A refusal does not end it: a nonce may be too old, a method unknown. */
+static void on_alive(struct rtsp_session *s, const struct rtsp_unit *u)
+{
+	if (u->status == 454)
+		end(s, RTSP_OUTCOME_ENDED);
+	else if (u->status == 401 && !is_awaited(s, u))
+		return;
+	else if (u->status == 401 && take_challenge(s, u))
+		ask_alive(s);
+	else if (u->status >= 400)
+		s->get_parameter_unknown = true;
+}
+
 static void on_answer(struct rtsp_session *s, const struct rtsp_unit *u, struct rtsp_session_now now)
 {
-	if (s->step >= RTSP_STEP_WAITING) { /* to what keeps the session alive */
-		if (u->status == 454)
-			end(s, RTSP_OUTCOME_ENDED);
-		s->get_parameter_unknown = s->get_parameter_unknown || u->status >= 400;
+	if (s->step >= RTSP_STEP_WAITING) {
+		on_alive(s, u);
 		return;
 	}
 	if (u->status < 200 || !is_awaited(s, u))
@@ -512,7 +526,8 @@ static void keep_alive(struct rtsp_session *s, struct rtsp_session_now now)
 	uint8_t packet[4 + RTSP_RECEIVER_REPORT_SIZE] = { '$', s->control_channel, 0,
 		RTSP_RECEIVER_REPORT_SIZE };
 	s->kept_alive = now.mono;
-	ask(s, s->get_parameter_unknown ? "OPTIONS" : "GET_PARAMETER", s->whole, "");
+	s->asked_again = 0;
+	ask_alive(s);
 	rtsp_receiver_report_write(packet + 4, (uint32_t)s->random);
 	if (s->udp)
 		s->port->send_control(s->hint, torap_bytes(packet + 4, RTSP_RECEIVER_REPORT_SIZE));

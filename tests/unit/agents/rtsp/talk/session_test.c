@@ -432,6 +432,61 @@ Test(session, keeps_itself_alive_and_answers_the_camera, .fini = finish)
 	check_over(RTSP_OUTCOME_ENDED);
 }
 
+/* Pictures, until it is asked to keep the session: a third of the 30 s that it told. */
+static void flow(void)
+{
+	for (int second = 0; second < 10; second++) {
+		const uint16_t n = (uint16_t)s.packets;
+		wait_s(1);
+		send_packet(2, n, 3000u * n, true, "\x65key", 4);
+	}
+}
+
+static void refuse(const char *nonce)
+{
+	char challenge[128];
+	snprintf(
+		challenge, sizeof challenge, "WWW-Authenticate: Digest realm=\"x\", nonce=%s\r\n\r\n", nonce);
+	*sent = 0;
+	answer("401 Unauthorized", challenge);
+	cr_assert_not(rtsp_session_over(&s));
+}
+
+/* A nonce that was good a minute ago is too old now, again and again. */
+Test(session, renews_a_nonce_to_keep_itself_alive, .fini = finish)
+{
+	begin();
+	play();
+	for (unsigned period = 0; period < 5; period++) {
+		char nonce[16];
+		snprintf(nonce, sizeof nonce, "\"n%u\"", period);
+		flow();
+		refuse(nonce);
+		SENT("GET_PARAMETER " URL "/ RTSP/1.0\r\n");
+		SENT(nonce);
+		answer("200 OK", "\r\n");
+	}
+}
+
+/* It is refused whatever it says: the other request is tried then, and no request goes out for each refusal without end. */
+Test(session, asks_otherwise_when_it_may_not_keep_itself_alive, .fini = finish)
+{
+	begin();
+	play();
+	flow();
+	refuse("\"1\"");
+	SENT("GET_PARAMETER");
+	refuse("\"2\"");
+	cr_expect_str_eq(sent, "");
+	flow();
+	for (int i = 0; i < 3; i++) {
+		refuse("\"3\", stale=true");
+		SENT("OPTIONS");
+	}
+	refuse("\"3\", stale=true");
+	cr_expect_str_eq(sent, "");
+}
+
 /* The clock of a picture is reckoned from the last sender report. */
 /* RTP time 0 was at second 1,800,000,005. */
 static void say_clock(void)
