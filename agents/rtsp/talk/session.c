@@ -11,7 +11,7 @@
 enum {
 	REQUEST_MAX = 4096,
 	ASKED_AGAIN_MAX = 3,
-	REQUESTS_OF_CAMERA_MAX = 32,
+	REQUESTS_OF_CAMERA_MAX = 32, /* between two of ours that keep the session alive */
 	KEEP_ALIVE_S = 20,
 	KEPT_ROOM = 4096, /* for a packet that is cut in two */
 	TIMEOUT_S = 60,
@@ -526,7 +526,7 @@ static void keep_alive(struct rtsp_session *s, struct rtsp_session_now now)
 	uint8_t packet[4 + RTSP_RECEIVER_REPORT_SIZE] = { '$', s->control_channel, 0,
 		RTSP_RECEIVER_REPORT_SIZE };
 	s->kept_alive = now.mono;
-	s->asked_again = 0;
+	s->asked_again = s->requests_of_camera = 0;
 	ask_alive(s);
 	rtsp_receiver_report_write(packet + 4, (uint32_t)s->random);
 	if (s->udp)

@@ -452,6 +452,28 @@ static void refuse(const char *nonce)
 	cr_assert_not(rtsp_session_over(&s));
 }
 
+static void ask_us(void)
+{
+	static const char request[] = "OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n";
+	bytes(request, sizeof request - 1);
+}
+
+/* Ten times in as many seconds, and then without a pause. */
+Test(session, ends_for_a_camera_that_asks_too_fast_and_not_for_one_that_asks_long, .fini = finish)
+{
+	begin();
+	play();
+	for (int i = 1; i <= 100; i++) {
+		ask_us();
+		cr_assert_not(rtsp_session_over(&s), "after %d requests", i);
+		if (i % 10 == 0)
+			flow();
+	}
+	for (int i = 0; i < 33; i++)
+		ask_us();
+	check_over(RTSP_OUTCOME_BAD_ANSWER);
+}
+
 /* A nonce that was good a minute ago is too old now, again and again. */
 Test(session, renews_a_nonce_to_keep_itself_alive, .fini = finish)
 {
