@@ -292,7 +292,19 @@ void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now)
 		save(a, a->loop);
 }
 
+/* What was written is older than what is known now. */
+static void on_saved_before_last(void *hint, int result)
+{
+	struct rtsp_agent *a = hint;
+	a->saving_outages.on_done = on_saved;
+	on_saved(a, result);
+	save(a, NULL);
+}
+
 void rtsp_tell_save(struct rtsp_agent *a)
 {
-	save(a, NULL);
+	if (a->saving_outages.active)
+		a->saving_outages.on_done = on_saved_before_last;
+	else
+		save(a, NULL);
 }

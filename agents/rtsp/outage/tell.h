@@ -21,5 +21,5 @@ void rtsp_tell_seen(struct rtsp_agent *a, const struct rtsp_camera *c, const str
 void rtsp_tell_failed(struct rtsp_agent *a, const struct rtsp_camera *c, enum rtsp_outcome outcome);
 /* Now and then: what can be decided now, which plans are over, and the file of open outages. */
 void rtsp_tell_step(struct rtsp_agent *a, struct torap_mono now);
-/* At the end. */
+/* At the end: at once, or when the thread that writes an older state is done: the loop waits for it. */
 void rtsp_tell_save(struct rtsp_agent *a);

@@ -197,3 +197,29 @@ Test(tell, the_file_waits_for_rows_that_there_is_memory_for, .init = open_dir, .
 	torap_buffer_unref(before);
 	finish();
 }
+
+/* The end of the process comes while a thread writes what has changed since. */
+Test(tell, what_changes_while_it_is_saved_is_saved_at_the_end, .init = open_dir, .fini = close_dir)
+{
+	bool mass = false;
+	uv_loop_t loop;
+	cr_assert_eq(uv_loop_init(&loop), 0);
+	begin_dark();
+	agent.loop = &loop;
+	agent.outages.changes++;
+	agent.unsaved_outages.tried_at.us = 0;
+	step();
+	cr_assert(agent.saving_outages.active);
+	for (uint32_t i = 0; i < CAMERAS; i++)
+		report(i, false);
+	step();
+	cr_assert_eq(take(&mass), 1);
+	rtsp_tell_save(&agent);
+	cr_assert_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	cr_expect_not(agent.saving_outages.active);
+	struct torap_buffer *last = file();
+	expect_file(last, 0);
+	torap_buffer_unref(last);
+	cr_assert_eq(uv_loop_close(&loop), 0);
+	finish();
+}
