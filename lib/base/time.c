@@ -61,13 +61,13 @@ static bool read_fraction(const char **at, int64_t *us)
 	*us = 0;
 	if (!read_char(at, '.'))
 		return true;
-	int64_t unit = TORAP_US_PER_S / 10;
-	int digits = 0;
-	for (; isdigit((unsigned char)**at); (*at)++, digits++) {
+	const char *begin = *at;
+	int64_t unit = TORAP_US_PER_S / 10; /* 0 from the seventh on */
+	for (; isdigit((unsigned char)**at); (*at)++) {
 		*us += (**at - '0') * unit;
 		unit /= 10;
 	}
-	return digits >= 1 && digits <= 6;
+	return *at > begin;
 }
 
 static bool read_offset(const char **at, int *seconds)

@@ -31,7 +31,7 @@ static inline bool torap_mono_reached(struct torap_mono deadline, struct torap_m
 /* Writes "2026-11-22T14:27:49.123456Z" (milliseconds or whole seconds when the rest is zero) and returns text. */
 char *torap_wall_format(struct torap_wall t, char text[static TORAP_WALL_TEXT_SIZE]);
 
-/* Reads RFC 3339 of 1970 to 9999 UTC: date and time, up to 6 decimals, Z or an offset; or a date alone (midnight).  0 or -EINVAL. */
+/* Reads RFC 3339 of 1970 to 9999 UTC: date and time, decimals of which six count, Z or an offset; or a date alone (midnight).  0 or -EINVAL. */
 int torap_wall_parse(struct torap_wall *out, const char *text, struct torap_error *err);
 
 /* Reads "500ms", "30s", "5m", "24h", "90d", "3y" (365 days) as microseconds.  0 or -EINVAL. */
