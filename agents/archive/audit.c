@@ -105,11 +105,12 @@ void archive_audit(struct archive_report *out, struct archive_spans *held,
 			out->depth_days = (uint32_t)((end.us - out->earliest.us) / day_us);
 	}
 	struct torap_wall oldest = add_us(end, -(int64_t)out->asked_days * day_us);
-	if (out->asked_days == 0 || (out->earliest_unknown && !held->count))
+	bool nothing = archive_spans_within(held, oldest, end) == 0;
+	if (out->asked_days == 0 || (out->earliest_unknown && nothing))
 		out->verdict = ARCHIVE_UNKNOWN;
 	else if (out->held_days == out->asked_days)
 		out->verdict = ARCHIVE_COMPLIANT;
-	else if (!held->count || archive_spans_within(held, oldest, end) == 0)
+	else if (nothing)
 		out->verdict = ARCHIVE_STORING_NOTHING;
 	else if (first_held || out->earliest.us <= oldest.us)
 		out->verdict = ARCHIVE_GAPS;

@@ -30,22 +30,35 @@ static bool read_time(const struct soap_node *n, const char *name, int64_t offse
 	return true;
 }
 
-/* A begin that is no date was told by a clock that was not set: 1970, which nobody believes. */
+static bool tells(const struct soap_node *n, const char *name)
+{
+	char text[256];
+	return soap_text(soap_child(n, SOAP_NS_SCHEMA, name), text, sizeof text);
+}
+
+/* What is no date was told by a clock that was not set: a begin is 1970, which nobody believes, and without an end the begin says
+ * nothing either.  False: it holds nothing. */
 static bool read_span(const struct soap_node *n, const char *first, const char *last, int64_t offset_us,
 	struct archive_span *out)
 {
+	*out = (struct archive_span){ .until = archive_believable };
 	if (!read_time(n, last, offset_us, &out->until))
-		return false;
+		return tells(n, first) || tells(n, last);
 	if (!read_time(n, first, offset_us, &out->from))
 		out->from.us = 0;
 	return true;
+}
+
+static bool is_dated(const struct archive_span *s)
+{
+	return s->until.us > archive_believable.us;
 }
 
 /* Its tracks, of whatever type: events name them.  False: memory ran out. */
 static bool read_tracks(struct archive_recording *r, const struct soap_node *n, int64_t offset_us)
 {
 	char type[32];
-	bool any = false;
+	bool dated = false;
 	r->tracks = calloc(ARCHIVE_TRACKS_MAX + 1, sizeof *r->tracks);
 	if (!r->tracks)
 		return false;
@@ -56,10 +69,10 @@ static bool read_tracks(struct archive_recording *r, const struct soap_node *n, 
 		bool other = soap_text(soap_child(node, SOAP_NS_SCHEMA, "TrackType"), type, sizeof type) &&
 			     strcmp(type, "Video") != 0;
 		track->counts = !other && read_span(node, "DataFrom", "DataTo", offset_us, &track->extent);
-		any = any || track->counts;
+		dated = dated || (track->counts && is_dated(&track->extent));
 	}
 	struct archive_track *whole = &r->tracks[r->count];
-	if (!any && read_span(n, "EarliestRecording", "LatestRecording", offset_us, &whole->extent)) {
+	if (!dated && read_span(n, "EarliestRecording", "LatestRecording", offset_us, &whole->extent)) {
 		whole->counts = true;
 		r->count++;
 	}
@@ -231,7 +244,8 @@ static void add_track(struct archive_tracks *t, size_t recording, size_t track, 
 	if (r->running && s.until.us < now.us && now.us - s.until.us <= still_running_us)
 		s.until = now;
 	archive_spans_add(&spans, s.from, s.until);
-	take_gaps_out(t, recording, track, &spans);
+	if (is_dated(&s))
+		take_gaps_out(t, recording, track, &spans);
 	add_held(out, &spans);
 	archive_spans_finish(&spans);
 }

@@ -120,6 +120,10 @@ Test(audit, a_recorder_whose_clock_was_not_set_is_unknown_and_not_56_years_deep)
 	r = audit(&held, NULL, &demand);
 	cr_expect_eq(r.verdict, ARCHIVE_BELOW_TERM, "what it recorded later is judged");
 	cr_expect(r.earliest_unknown);
+	archive_spans_add(&held, when("1970-01-01"), when("1970-01-03"));
+	archive_spans_add(&held, when("2026-06-01"), when("2026-06-10"));
+	cr_expect_eq(audit(&held, NULL, &demand).verdict, ARCHIVE_UNKNOWN,
+		"what has no date may be of the term, what is older is not");
 }
 
 Test(audit, a_camera_is_asked_for_no_day_before_it_was_registered)

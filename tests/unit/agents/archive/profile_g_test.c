@@ -234,6 +234,45 @@ Test(profile_g, a_begin_that_is_no_date_is_not_believed)
 	archive_spans_finish(&held.spans);
 }
 
+/* Its end is no date, or is not told: how much it holds nobody knows, but it does not hold nothing. */
+Test(profile_g, an_end_that_is_no_date_does_not_mean_that_nothing_is_held)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "0000-00-00T00:00:00Z", "Stopped")
+				RECORDING("r2", "2026-10-01T00:00:00Z", "", "Stopped")),
+		ENDED, FAULT("ActionNotSupported"), FAULT("ActionNotSupported"));
+	cr_assert_eq(held.spans.count, 1);
+	cr_expect_eq(held.spans.items[0].from.us, 0);
+	cr_expect_leq(held.spans.items[0].until.us, archive_believable.us);
+	archive_spans_finish(&held.spans);
+}
+
+/* The track is not dated, its recording is; that one is believed. */
+Test(profile_g, a_recording_is_dated_where_its_track_is_not)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING_OF("r1",
+				"<tt:EarliestRecording>2026-10-01T00:00:00.1234567Z</tt:EarliestRecording>"
+				"<tt:LatestRecording>2026-11-26T00:00:00Z</tt:LatestRecording>" TRACK(
+					"v1", "Video", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"))),
+		ENDED, FAULT("ActionNotSupported"));
+	cr_assert_eq(held.spans.count, 1);
+	cr_expect_eq(held.spans.items[0].from.us, when("2026-10-01T00:00:00.123456Z").us);
+	archive_spans_finish(&held.spans);
+}
+
+/* One that was never written to. */
+Test(profile_g, a_track_that_tells_no_time_holds_nothing)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed", RECORDING("r1", "", "", "Recording")), ENDED,
+		FAULT("ActionNotSupported"));
+	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
+	cr_expect_eq(held.spans.count, 0);
+}
+
 /* How much of [from, until) is held, in hours. */
 static int64_t hours(const struct archive_holdings *h, const char *from, const char *until)
 {
