@@ -54,8 +54,8 @@ static uint32_t minutes(int64_t us)
 	return (uint32_t)((us + minute_us / 2) / minute_us);
 }
 
-/* A stretch from before 2010 says nothing at all: its recorder did not know the time when it began.  One from before the camera was
- * registered counts from then on. */
+/* A stretch from before 2010 says nothing at all: its recorder did not know the time when it began.  Nor does one from the future, but for
+ * a day: some date by the local time.  One from before the camera was registered counts from then on. */
 static void drop_unbelievable(struct archive_report *out, struct archive_spans *held,
 	const struct archive_demand *demand, struct torap_wall now)
 {
@@ -69,6 +69,9 @@ static void drop_unbelievable(struct archive_report *out, struct archive_spans *
 		out->earliest_unknown = true;
 		archive_spans_remove(held, held->items[0].from, demand->since);
 	}
+	const struct archive_span *last = held->count ? &held->items[held->count - 1] : NULL;
+	if (last && last->from.us > now.us && last->until.us > now.us + day_us)
+		out->earliest_unknown = true;
 	archive_spans_remove(held, now, never);
 }
 

@@ -37,7 +37,7 @@ struct archive_report {
 	struct torap_wall day;                           /* where the last whole day begins */
 	uint32_t recorded_min, excused_min, missing_min; /* of it; together 1440 */
 	struct torap_wall earliest; /* what is held begins then; 0: nothing, or unknown */
-	bool earliest_unknown; /* it claims a date from before it can have recorded: its clock was wrong then */
+	bool earliest_unknown; /* it claims a date at which it cannot have recorded: its clock was wrong then */
 	uint32_t asked_days, held_days;
 	uint32_t depth_days; /* whole days from `earliest` to the end of the last whole day */
 };

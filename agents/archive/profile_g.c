@@ -305,6 +305,8 @@ static void conclude(struct archive_dialogue *d, struct torap_wall now)
 	archive_tracks_spans(&d->tracks, &d->held.spans, now);
 	if (d->held.spans.failed)
 		end(d, ARCHIVE_BROKEN, "it tells more stretches than anybody can have recorded");
+	else if (archive_tracks_contradict(&d->tracks, d->held.clock_offset_ms * TORAP_US_PER_MS, now))
+		end(d, ARCHIVE_BROKEN, "its clock was never set, or fell back: its dates make no sense");
 	else
 		end(d, ARCHIVE_ANSWERED, d->held.recordings ? "" : "it has no such recording");
 }

@@ -8,6 +8,9 @@
 /* A recorder dates what it has closed: a file of a day at most.  One that says "Recording" with nothing newer than that records nothing. */
 static const int64_t still_running_us = (int64_t)24 * 3600 * TORAP_US_PER_S;
 
+/* Zones: some tell a right clock, and date by the local one. */
+static const int64_t tolerance_us = (int64_t)24 * 3600 * TORAP_US_PER_S;
+
 static bool is_the_cameras(const struct archive_tracks *t, const struct soap_node *n, const char *token)
 {
 	static const char *const names[] = { "SourceId", "Name" };
@@ -235,11 +238,32 @@ static void add_held(struct archive_spans *out, const struct archive_spans *span
 	out->failed = out->failed || spans->failed;
 }
 
+/* Only by the offset of a clock that shows too little. */
+static bool is_moved_ahead(struct torap_wall t, int64_t offset_us, struct torap_wall now)
+{
+	return t.us > now.us + tolerance_us && t.us + offset_us <= now.us + tolerance_us;
+}
+
+bool archive_tracks_contradict(const struct archive_tracks *t, int64_t offset_us, struct torap_wall now)
+{
+	for (size_t i = 0; i < t->count; i++)
+		for (size_t k = 0; k < t->recordings[i].count; k++) {
+			const struct archive_track *track = &t->recordings[i].tracks[k];
+			if (track->counts && (now.us + offset_us < archive_believable.us ||
+						     is_moved_ahead(track->extent.from, offset_us, now) ||
+						     is_moved_ahead(track->extent.until, offset_us, now)))
+				return true;
+		}
+	return false;
+}
+
 static void add_track(struct archive_tracks *t, size_t recording, size_t track, struct archive_spans *out,
 	struct torap_wall now)
 {
 	const struct archive_recording *r = &t->recordings[recording];
 	struct archive_span s = r->tracks[track].extent;
+	if (s.until.us < s.from.us) /* it may be of any day */
+		s = (struct archive_span){ .until = archive_believable };
 	struct archive_spans spans = { 0 };
 	if (r->running && s.until.us < now.us && now.us - s.until.us <= still_running_us)
 		s.until = now;

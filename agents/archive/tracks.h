@@ -55,6 +55,8 @@ bool archive_tracks_recording(struct archive_tracks *t, const struct soap_node *
 bool archive_tracks_event(struct archive_tracks *t, const struct soap_node *n, int64_t offset_us);
 /* Forgets the changes of the current recording: half of them would tell of gaps that have an end. */
 void archive_tracks_forget(struct archive_tracks *t);
+/* Does its clock say nothing of when these were recorded?  It was never set, or it fell back since: less its offset they lie in the future. */
+bool archive_tracks_contradict(const struct archive_tracks *t, int64_t offset_us, struct torap_wall now);
 /* What was held, by all tracks with pictures together, gaps taken out. */
 void archive_tracks_spans(struct archive_tracks *t, struct archive_spans *out, struct torap_wall now);
 void archive_tracks_finish(struct archive_tracks *t);

@@ -153,9 +153,17 @@ Test(audit, on_motion_any_recording_makes_a_day)
 	cr_expect_eq(r.recorded_min, 1);
 }
 
-Test(audit, a_recorder_ahead_of_time_holds_no_future)
+Test(audit, what_is_dated_in_the_future_may_be_of_any_day)
 {
 	struct archive_spans held = { 0 };
 	archive_spans_add(&held, when("2026-11-27"), when("2027-01-01"));
-	cr_expect_eq(audit(&held, NULL, &demand).verdict, ARCHIVE_STORING_NOTHING);
+	struct archive_report r = audit(&held, NULL, &demand);
+	cr_expect_eq(r.verdict, ARCHIVE_UNKNOWN);
+	cr_expect(r.earliest_unknown);
+	cr_expect_eq(r.earliest.us, 0);
+	held = since("2026-10-01");
+	archive_spans_add(&held, when("2026-11-26T05:00:00Z"), when("2026-11-26T08:00:00Z"));
+	r = audit(&held, NULL, &demand);
+	cr_expect_eq(r.verdict, ARCHIVE_COMPLIANT);
+	cr_expect_not(r.earliest_unknown, "it dates by its zone");
 }

@@ -12,11 +12,13 @@
 	"<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope' xmlns:tds='http://www.onvif.org/ver10/device/wsdl' " \
 	"xmlns:tse='http://www.onvif.org/ver10/search/wsdl' xmlns:tt='http://www.onvif.org/ver10/schema' "                  \
 	"xmlns:wsnt='http://docs.oasis-open.org/wsn/b-2'><s:Body>" body "</s:Body></s:Envelope>"
-#define CLOCK(hour)                                                                                                                \
-	ENVELOPE(                                                                                                                  \
-		"<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time><tt:Hour>" hour                 \
-		"</tt:Hour><tt:Minute>0</tt:Minute><tt:Second>0</tt:Second></tt:Time><tt:Date><tt:Year>2026</tt:Year><tt:Month>11" \
-		"</tt:Month><tt:Day>26</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>")
+#define CLOCK(hour) CLOCK_OF("2026", "11", "26", hour)
+#define CLOCK_OF(year, month, day, hour)                                                                           \
+	ENVELOPE(                                                                                                  \
+		"<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time><tt:Hour>" hour \
+		"</tt:Hour><tt:Minute>0</tt:Minute><tt:Second>0</tt:Second></tt:Time><tt:Date><tt:Year>" year      \
+		"</tt:Year><tt:Month>" month "</tt:Month><tt:Day>" day                                             \
+		"</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime></tds:GetSystemDateAndTimeResponse>")
 #define SERVICES                                                                                                                        \
 	ENVELOPE(                                                                                                                       \
 		"<tds:GetServicesResponse><tds:Service><tds:Namespace>http://www.onvif.org/ver10/media/wsdl</tds:Namespace><tds:XAddr>" \
@@ -271,6 +273,66 @@ Test(profile_g, a_track_that_tells_no_time_holds_nothing)
 		FAULT("ActionNotSupported"));
 	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
 	cr_expect_eq(held.spans.count, 0);
+}
+
+/* Its battery is empty: it holds a month, and by its clock that month is to come. */
+Test(profile_g, a_clock_that_fell_back_says_nothing_of_what_was_recorded_before)
+{
+	static const char *const clocks[] = { CLOCK_OF("1970", "01", "01", "4"),
+		CLOCK_OF("2000", "01", "01", "4"), CLOCK_OF("2026", "05", "01", "4") };
+	for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+		ASK("", clocks[i], SERVICES, TOKEN("FindRecordingsResponse"),
+			RECORDINGS("Completed",
+				RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-26T03:00:00Z", "Stopped")),
+			ENDED, FAULT("ActionNotSupported"));
+		cr_expect_eq(held.outcome, ARCHIVE_BROKEN, "clock %zu", i);
+		cr_expect(held.clock_known);
+		archive_spans_finish(&held.spans);
+	}
+}
+
+/* What it recorded since then is dated last, and earlier than what was first. */
+Test(profile_g, a_recording_across_a_clock_that_fell_back_has_no_sense)
+{
+	ASK("", CLOCK_OF("2025", "01", "01", "4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2025-01-01T03:00:00Z", "Recording")),
+		ENDED, FAULT("ActionNotSupported"));
+	cr_expect_eq(held.outcome, ARCHIVE_BROKEN);
+	archive_spans_finish(&held.spans);
+}
+
+/* The clock was set since. */
+Test(profile_g, a_recording_that_ends_before_it_begins_may_be_of_any_day)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2026-10-01T00:00:00Z", "2025-01-01T03:00:00Z", "Stopped")),
+		ENDED, FAULT("ActionNotSupported"));
+	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
+	cr_assert_eq(held.spans.count, 1);
+	cr_expect_eq(held.spans.items[0].from.us, 0);
+	cr_expect_leq(held.spans.items[0].until.us, archive_believable.us);
+	archive_spans_finish(&held.spans);
+}
+
+Test(profile_g, who_holds_nothing_holds_nothing_whatever_the_clock_shows)
+{
+	ASK("", CLOCK_OF("1970", "01", "01", "4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed", ""), ENDED);
+	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
+}
+
+Test(profile_g, what_was_once_dated_ahead_does_not_contradict_a_clock_that_is_right)
+{
+	ASK("", CLOCK("3"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING("r1", "2037-10-01T00:00:00Z", "2037-10-02T00:00:00Z", "Stopped")
+				RECORDING("r2", "2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z", "Stopped")),
+		ENDED, FAULT("ActionNotSupported"), FAULT("ActionNotSupported"));
+	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
+	cr_expect_eq(held.spans.count, 2);
+	archive_spans_finish(&held.spans);
 }
 
 /* How much of [from, until) is held, in hours. */
