@@ -302,6 +302,7 @@ static bool take_event(struct archive_tracks *t, const struct soap_node *n, int6
 static void conclude(struct archive_dialogue *d, struct torap_wall now)
 {
 	d->held.recordings = (unsigned)d->tracks.count;
+	d->held.gaps_known = archive_tracks_gaps_known(&d->tracks);
 	archive_tracks_spans(&d->tracks, &d->held.spans, now);
 	if (d->held.spans.failed)
 		end(d, ARCHIVE_BROKEN, "it tells more stretches than anybody can have recorded");
@@ -334,7 +335,7 @@ static void on_recordings(struct archive_dialogue *d, const struct soap_answer *
 		end(d, ARCHIVE_BROKEN, "its search for recordings does not end");
 }
 
-/* Gaps that cannot be told are not gaps that are not there: gaps_known says which. */
+/* Half of the changes would tell of gaps that have an end: none are taken then. */
 static void on_events(struct archive_dialogue *d, const struct soap_answer *a)
 {
 	bool more;
@@ -342,7 +343,6 @@ static void on_events(struct archive_dialogue *d, const struct soap_answer *a)
 	d->tracks.from = d->from;
 	if (!take_results(d, a, "GetEventSearchResultsResponse", "Result", take_event, &more) ||
 		++d->polls == POLLS_MAX) {
-		d->held.gaps_known = false;
 		archive_tracks_forget(&d->tracks);
 		begin(d, END_EVENTS);
 	} else if (!more) {
@@ -352,13 +352,10 @@ static void on_events(struct archive_dialogue *d, const struct soap_answer *a)
 
 static void on_find_events(struct archive_dialogue *d, const struct soap_answer *a, struct torap_wall now)
 {
-	if (d->recording == 0)
-		d->held.gaps_known = true;
 	if (take_token(d, a, "FindEventsResponse")) {
 		begin(d, EVENTS);
 		return;
 	}
-	d->held.gaps_known = false;
 	d->recording++;
 	next_recording(d, now);
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agents/soap/answer.h"
 
@@ -69,9 +70,11 @@ static bool read_tracks(struct archive_recording *r, const struct soap_node *n, 
 		node && r->count < ARCHIVE_TRACKS_MAX; node = soap_next(node, SOAP_NS_SCHEMA, "Track")) {
 		struct archive_track *track = &r->tracks[r->count++];
 		soap_text(soap_child(node, SOAP_NS_SCHEMA, "TrackToken"), track->token, sizeof track->token);
-		bool other = soap_text(soap_child(node, SOAP_NS_SCHEMA, "TrackType"), type, sizeof type) &&
-			     strcmp(type, "Video") != 0;
-		track->counts = !other && read_span(node, "DataFrom", "DataTo", offset_us, &track->extent);
+		track->pictures =
+			!soap_text(soap_child(node, SOAP_NS_SCHEMA, "TrackType"), type, sizeof type) ||
+			strcmp(type, "Video") == 0;
+		track->counts =
+			track->pictures && read_span(node, "DataFrom", "DataTo", offset_us, &track->extent);
 		dated = dated || (track->counts && is_dated(&track->extent));
 	}
 	struct archive_track *whole = &r->tracks[r->count];
@@ -113,18 +116,21 @@ static bool read_present(const struct soap_node *message, bool *out)
 		if (!soap_attribute(item, "Name", name, sizeof name) || strcmp(name, "IsDataPresent") != 0 ||
 			!soap_attribute(item, "Value", value, sizeof value))
 			continue;
-		*out = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
-		return true;
+		*out = strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
+		return *out || strcasecmp(value, "false") == 0 || strcmp(value, "0") == 0;
 	}
 	return false;
 }
 
-/* Is it another recording's?  Some recorders do not mind what was asked for. */
+/* Is it another recording's, or of another topic?  Some recorders do not mind what was asked for. */
 static bool is_foreign(const struct archive_recording *r, const struct soap_node *n)
 {
-	char token[ARCHIVE_TOKEN_MAX + 1];
-	return soap_text(soap_child(n, SOAP_NS_SCHEMA, "RecordingToken"), token, sizeof token) &&
-	       strcmp(token, r->token) != 0;
+	char token[ARCHIVE_TOKEN_MAX + 1], topic[256];
+	if (soap_text(soap_child(n, SOAP_NS_SCHEMA, "RecordingToken"), token, sizeof token) &&
+		strcmp(token, r->token) != 0)
+		return true;
+	return soap_text(soap_child_named(soap_child_named(n, "Event"), "Topic"), topic, sizeof topic) &&
+	       !strstr(topic, "Track/State");
 }
 
 static size_t track_of(const struct archive_recording *r, const struct soap_node *n)
@@ -147,14 +153,18 @@ static bool is_start_state(const struct soap_node *n)
 
 bool archive_tracks_event(struct archive_tracks *t, const struct soap_node *n, int64_t offset_us)
 {
-	const struct archive_recording *r = &t->recordings[t->current];
+	struct archive_recording *r = &t->recordings[t->current];
 	struct archive_change c = { .recording = t->current, .track = track_of(r, n) };
 	/* Result → Event (wsnt:NotificationMessage) → Message → tt:Message. */
 	const struct soap_node *message = soap_child_named(soap_child_named(n, "Event"), "Message");
 	const struct soap_node *inner = soap_child_named(message, "Message");
-	if (is_foreign(r, n) || !read_time(n, "Time", offset_us, &c.at) ||
-		!read_present(inner ? inner : message, &c.present))
+	if (is_foreign(r, n) || (c.track != ARCHIVE_ANY_TRACK && !r->tracks[c.track].pictures))
 		return true;
+	if (!read_time(n, "Time", offset_us, &c.at) || !read_present(inner ? inner : message, &c.present)) {
+		r->garbled = true;
+		return true;
+	}
+	r->told = true;
 	if (is_start_state(n) && c.at.us >= t->from.us)
 		c.at.us = t->from.us - 1;
 	if (t->changes_count == ARCHIVE_CHANGES_MAX)
@@ -175,6 +185,27 @@ void archive_tracks_forget(struct archive_tracks *t)
 {
 	while (t->changes_count && t->changes[t->changes_count - 1].recording == t->current)
 		t->changes_count--;
+	t->recordings[t->current].told = false;
+}
+
+static bool holds(const struct archive_recording *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->tracks[i].counts)
+			return true;
+	return false;
+}
+
+bool archive_tracks_gaps_known(const struct archive_tracks *t)
+{
+	bool known = false;
+	for (size_t i = 0; i < t->count; i++) {
+		const struct archive_recording *r = &t->recordings[i];
+		if (holds(r) && (!r->told || r->garbled))
+			return false;
+		known = known || r->told;
+	}
+	return known;
 }
 
 /* By recording, then by time; at one moment a cease comes before a begin: a file ends where the next one starts. */

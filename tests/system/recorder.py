@@ -137,12 +137,15 @@ class Recorder:
 
     def FindEvents(self, question):
         name, results = question.findtext(".//tt:IncludedRecordings", "", NS), []
-        spans = self.recordings.get(name, [])
-        for (_, ceased), (begun, _) in zip(spans, spans[1:]):
-            for at, present in (ceased, "false"), (begun, "true"):
-                results.append(f"<tt:Result><tt:RecordingToken>{name}</tt:RecordingToken><tt:TrackToken>v</tt:TrackToken><tt:Time>"
-                               f"{text_of(at + self.clock)}</tt:Time><tt:Event><wsnt:Message><tt:Message><tt:Data><tt:SimpleItem "
-                               f'Name="IsDataPresent" Value="{present}"/></tt:Data></tt:Message></wsnt:Message></tt:Event></tt:Result>')
+        start = datetime.datetime.strptime(question.findtext("tse:StartPoint", "", NS), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+        spans = [(begun + self.clock, ceased + self.clock) for begun, ceased in self.recordings.get(name, [])]
+        changes = [(start, any(begun <= start < ceased for begun, ceased in spans), True)]
+        changes += [(at, present, False) for span in spans for at, present in zip(span, (True, False)) if at > start]
+        for at, present, begin in changes:
+            results.append(f"<tt:Result><tt:RecordingToken>{name}</tt:RecordingToken><tt:TrackToken>v</tt:TrackToken><tt:Time>"
+                           f"{text_of(at)}</tt:Time><tt:Event><wsnt:Message><tt:Message><tt:Data><tt:SimpleItem "
+                           f'Name="IsDataPresent" Value="{str(present).lower()}"/></tt:Data></tt:Message></wsnt:Message></tt:Event>'
+                           f"<tt:StartStateEvent>{str(begin).lower()}</tt:StartStateEvent></tt:Result>")
         token = self.search(results)
         return token and f"<tse:FindEventsResponse><tse:SearchToken>{token}</tse:SearchToken></tse:FindEventsResponse>"
 

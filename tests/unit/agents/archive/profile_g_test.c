@@ -1,6 +1,7 @@
 /* A recorder's answers, put together here after the schema; each test is a recorder with a habit. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agents/archive/profile_g.h"
@@ -333,6 +334,45 @@ Test(profile_g, what_was_once_dated_ahead_does_not_contradict_a_clock_that_is_ri
 	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
 	cr_expect_eq(held.spans.count, 2);
 	archive_spans_finish(&held.spans);
+}
+
+/* Whether the gaps are known of a recorder that tells these events of r1. */
+static bool knows_gaps(const char *events)
+{
+	char answer[4096];
+	snprintf(answer, sizeof answer, EVENTS("Completed", "%s"), events);
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING_OF("r1",
+				TRACK("v", "Video", "2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z")
+					TRACK("a", "Audio", "2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z"))
+				RECORDING_OF("r0", TRACK("v", "Video", "", ""))),
+		ENDED, TOKEN("FindEventsResponse"), answer, ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed", ""), ENDED);
+	cr_expect_eq(held.outcome, ARCHIVE_ANSWERED);
+	archive_spans_finish(&held.spans);
+	return held.gaps_known;
+}
+
+#define STATE(time, present) EVENT_OF("r1", "v", "true", time, present)
+#define TOPIC(topic)                                                                                         \
+	"<tt:Result><tt:RecordingToken>r1</tt:RecordingToken><tt:TrackToken>v</tt:TrackToken><tt:Time>"      \
+	"2026-11-01T00:00:00Z</tt:Time><tt:Event><wsnt:Topic>tns1:RecordingHistory/" topic                   \
+	"</wsnt:Topic><wsnt:Message><tt:Message/></wsnt:Message></tt:Event></tt:Result>"
+
+/* Nothing, what is another's, or sound's, or cannot be read tells of no gaps. */
+Test(profile_g, gaps_are_known_when_each_change_is)
+{
+	cr_expect(knows_gaps(STATE("2026-10-26T00:00:00Z", "true")));
+	cr_expect(knows_gaps(STATE("2026-10-26T00:00:00.0000000Z", "True")));
+	cr_expect_not(knows_gaps(""));
+	cr_expect_not(knows_gaps(EVENT_OF("r2", "v", "true", "2026-11-01T00:00:00Z", "true")));
+	cr_expect_not(knows_gaps(EVENT_OF("r1", "a", "true", "2026-11-01T00:00:00Z", "true")));
+	cr_expect_not(knows_gaps(STATE("2026-11-01T00:00:00Z", "true") STATE("yesterday", "false")));
+	cr_expect_not(
+		knows_gaps(STATE("2026-11-01T00:00:00Z", "true") STATE("2026-11-01T00:00:00Z", "maybe")));
+	cr_expect_not(knows_gaps(STATE("2026-11-01T00:00:00Z", "true") TOPIC("Track/State")));
+	cr_expect(knows_gaps(STATE("2026-11-01T00:00:00Z", "true") TOPIC("Recording/State")));
 }
 
 /* How much of [from, until) is held, in hours. */
