@@ -58,6 +58,22 @@ static bool is_dated(const struct archive_span *s)
 	return s->until.us > archive_believable.us;
 }
 
+/* Tracks without a date of their own have that of their recording, each less its own gaps; one that lists none is a track itself. */
+static void lend(struct archive_recording *r, const struct archive_span *whole)
+{
+	bool any = false;
+	for (size_t i = 0; i < r->count && is_dated(whole); i++) {
+		struct archive_track *track = &r->tracks[i];
+		if (!track->pictures)
+			continue;
+		track->extent = *whole;
+		track->counts = track->lent = any = true;
+	}
+	if (!any)
+		r->tracks[r->count++] =
+			(struct archive_track){ .pictures = true, .counts = true, .extent = *whole };
+}
+
 /* Its tracks, of whatever type: events name them.  False: memory ran out. */
 static bool read_tracks(struct archive_recording *r, const struct soap_node *n, int64_t offset_us)
 {
@@ -77,11 +93,9 @@ static bool read_tracks(struct archive_recording *r, const struct soap_node *n, 
 			track->pictures && read_span(node, "DataFrom", "DataTo", offset_us, &track->extent);
 		dated = dated || (track->counts && is_dated(&track->extent));
 	}
-	struct archive_track *whole = &r->tracks[r->count];
-	if (!dated && read_span(n, "EarliestRecording", "LatestRecording", offset_us, &whole->extent)) {
-		whole->counts = true;
-		r->count++;
-	}
+	struct archive_span whole;
+	if (!dated && read_span(n, "EarliestRecording", "LatestRecording", offset_us, &whole))
+		lend(r, &whole);
 	return true;
 }
 
@@ -257,6 +271,21 @@ static void take_gaps_out(
 		archive_spans_remove(spans, ceased, never);
 }
 
+/* A track that tells nothing while others of its recording do: it would hide their gaps. */
+static bool is_mute(const struct archive_tracks *t, size_t recording, size_t track)
+{
+	bool any = false;
+	for (size_t i = first_of(t, recording); i < t->changes_count; i++) {
+		const struct archive_change *c = &t->changes[i];
+		if (c->recording != recording)
+			break;
+		if (c->track == track || c->track == ARCHIVE_ANY_TRACK)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 /* What began before its recorder knew the time must not swallow what another track dates well. */
 static void add_held(struct archive_spans *out, const struct archive_spans *spans)
 {
@@ -293,6 +322,8 @@ static void add_track(struct archive_tracks *t, size_t recording, size_t track, 
 {
 	const struct archive_recording *r = &t->recordings[recording];
 	struct archive_span s = r->tracks[track].extent;
+	if (r->tracks[track].lent && is_mute(t, recording, track))
+		return;
 	if (s.until.us < s.from.us) /* it may be of any day */
 		s = (struct archive_span){ .until = archive_believable };
 	struct archive_spans spans = { 0 };

@@ -18,9 +18,10 @@ enum {
 };
 
 struct archive_track {
-	char token[ARCHIVE_TOKEN_MAX + 1]; /* "": the recording itself, which lists no track with a time */
+	char token[ARCHIVE_TOKEN_MAX + 1]; /* "": the recording itself, which lists no track of pictures */
 	bool pictures;                     /* or whatever else has no other type */
 	bool counts;                       /* it holds pictures, and tells when */
+	bool lent;                         /* it has no time of its own, but its recording's */
 	struct archive_span extent;        /* as it claims, gaps not taken out */
 };
 

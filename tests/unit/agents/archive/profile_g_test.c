@@ -400,6 +400,47 @@ Test(profile_g, a_track_that_ceases_is_no_gap_of_another)
 	archive_spans_finish(&held.spans);
 }
 
+#define EXTENT(from, until)                                                                                  \
+	"<tt:EarliestRecording>" from "</tt:EarliestRecording><tt:LatestRecording>" until                    \
+	"</tt:LatestRecording>"
+
+/* Its tracks are named, and only the recording is dated; one of them was never written to. */
+Test(profile_g, gaps_of_a_track_without_a_date_are_its_recordings)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING_OF("r1", EXTENT("2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z")
+						   TRACK("v1", "Video", "", "") TRACK("v2", "Video", "", "")
+							   TRACK("a1", "Audio", "", ""))),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed",
+			EVENT_OF("r1", "v1", "true", "2026-10-26T00:00:00Z", "true")
+				EVENT_OF("r1", "v1", "false", "2026-11-03T00:00:00Z", "false") EVENT_OF(
+					"r1", "v1", "false", "2026-11-09T00:00:00Z", "true")
+					EVENT_OF("r1", "a1", "false", "2026-11-12T00:00:00Z", "false")),
+		ENDED);
+	cr_expect(held.gaps_known);
+	cr_expect_eq(hours(&held, "2026-11-03T00:00:00Z", "2026-11-09T00:00:00Z"), 0);
+	cr_expect_eq(hours(&held, "2026-10-27T00:00:00Z", "2026-11-26T00:00:00Z"), 24 * 24);
+	archive_spans_finish(&held.spans);
+}
+
+/* As above, and the second picture bridges half of the gap. */
+Test(profile_g, tracks_without_a_date_bridge_gaps_of_each_other)
+{
+	ASK("", CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"),
+		RECORDINGS("Completed",
+			RECORDING_OF("r1", EXTENT("2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z") TRACK(
+						   "v1", "Video", "", "") TRACK("v2", "Video", "", ""))),
+		ENDED, TOKEN("FindEventsResponse"),
+		EVENTS("Completed", EVENT_OF("r1", "v1", "false", "2026-11-03T00:00:00Z", "false") EVENT_OF(
+					    "r1", "v1", "false", "2026-11-09T00:00:00Z", "true")
+					    EVENT_OF("r1", "v2", "false", "2026-11-06T00:00:00Z", "true")),
+		ENDED);
+	cr_expect_eq(hours(&held, "2026-11-01T00:00:00Z", "2026-11-26T00:00:00Z"), 22 * 24);
+	archive_spans_finish(&held.spans);
+}
+
 /* It tells the events of all its recordings, whichever was asked for. */
 Test(profile_g, gaps_of_another_recording_are_not_the_cameras)
 {
