@@ -55,7 +55,7 @@ static uint32_t minutes(int64_t us)
 }
 
 /* A stretch from before 2010 says nothing at all: its recorder did not know the time when it began.  Nor does one from the future, but for
- * a day: some date by the local time.  One from before the camera was registered counts from then on. */
+ * a day: some date by the local time.  What is older than the camera's service is not looked at. */
 static void drop_unbelievable(struct archive_report *out, struct archive_spans *held,
 	const struct archive_demand *demand, struct torap_wall now)
 {
@@ -65,10 +65,7 @@ static void drop_unbelievable(struct archive_report *out, struct archive_spans *
 		out->earliest_unknown = true;
 		archive_spans_remove(held, first.from, first.until);
 	}
-	if (held->count && held->items[0].from.us < demand->since.us) {
-		out->earliest_unknown = true;
-		archive_spans_remove(held, held->items[0].from, demand->since);
-	}
+	archive_spans_remove(held, archive_believable, demand->since);
 	const struct archive_span *last = held->count ? &held->items[held->count - 1] : NULL;
 	if (last && last->from.us > now.us && last->until.us > now.us + day_us)
 		out->earliest_unknown = true;

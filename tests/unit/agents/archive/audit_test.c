@@ -139,6 +139,27 @@ Test(audit, a_camera_is_asked_for_no_day_before_it_was_registered)
 	cr_expect_eq(audit(&held, NULL, &d).verdict, ARCHIVE_UNKNOWN, "no whole day yet");
 }
 
+/* The place had another camera before. */
+Test(audit, what_is_older_than_the_camera_is_not_looked_at)
+{
+	struct archive_demand d = demand;
+	d.since = when("2026-11-20T19:00:00Z");
+	struct archive_spans held = { 0 };
+	archive_spans_add(&held, when("2026-10-01"), when("2026-11-19"));
+	struct archive_report r = audit(&held, NULL, &d);
+	cr_expect_eq(r.verdict, ARCHIVE_STORING_NOTHING);
+	cr_expect_not(r.earliest_unknown);
+	held = since("2026-10-01");
+	r = audit(&held, NULL, &d);
+	cr_expect_eq(r.verdict, ARCHIVE_COMPLIANT);
+	cr_expect_not(r.earliest_unknown);
+	cr_expect_eq(r.earliest.us, d.since.us);
+	cr_expect_eq(r.depth_days, 5);
+	held = since("2026-10-01");
+	archive_spans_add(&held, when("1970-01-01"), when("1970-01-03"));
+	cr_expect(audit(&held, NULL, &d).earliest_unknown, "what has no date may be younger");
+}
+
 Test(audit, on_motion_any_recording_makes_a_day)
 {
 	struct archive_demand d = demand;
