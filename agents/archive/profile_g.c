@@ -400,20 +400,37 @@ static void on_answer(struct archive_dialogue *d, const struct soap_answer *a, s
 	}
 }
 
+/* May a question stay without an answer?  Some say by a page of HTML, not by a fault, that they do not know it.  Once the recordings are
+ * told, a connection that breaks costs no more than their gaps, and a search that is not ended nothing. */
+static bool may_fail(enum state state, enum archive_outcome failure)
+{
+	switch (state) {
+	case CLOCK:
+		return failure != ARCHIVE_UNREACHABLE;
+	case SERVICES:
+		return failure == ARCHIVE_BROKEN;
+	case FIND_EVENTS:
+	case EVENTS:
+		return failure != ARCHIVE_UNAUTHORISED;
+	case END_RECORDINGS:
+	case END_EVENTS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void archive_dialogue_answer(struct archive_dialogue *d, const struct soap_answer *a, bool fault,
 	enum archive_outcome failure, const char *reason, struct torap_wall now)
 {
-	bool optional = d->state == CLOCK || d->state == END_RECORDINGS || d->state == END_EVENTS;
-	/* Some say by a page of HTML, not by a fault, that they do not know a question. */
-	bool replaceable = d->state == SERVICES || d->state == FIND_EVENTS || d->state == EVENTS;
-	optional = optional || (replaceable && failure == ARCHIVE_BROKEN);
 	bool refused =
 		fault && (soap_fault_is(a, "NotAuthorized") || soap_fault_is(a, "FailedAuthentication"));
-	if (refused && d->state != CLOCK)
-		end(d, ARCHIVE_UNAUTHORISED, reason);
-	else if (!a && (!optional || failure == ARCHIVE_UNREACHABLE ||
-			       (failure == ARCHIVE_UNAUTHORISED && d->state != CLOCK)))
+	if (refused)
+		failure = ARCHIVE_UNAUTHORISED;
+	if ((refused || !a) && !may_fail(d->state, failure))
 		end(d, failure, reason);
+	else if (!a && d->state == FIND_EVENTS && failure == ARCHIVE_UNREACHABLE)
+		conclude(d, now); /* It would not tell the next one's, either. */
 	else
 		on_answer(d, fault ? NULL : a, now);
 }

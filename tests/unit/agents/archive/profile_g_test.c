@@ -494,6 +494,42 @@ Test(profile_g, half_of_the_changes_are_not_believed)
 	archive_spans_finish(&held.spans);
 }
 
+/* It drops the connection when it is asked for events, or that a search ends: what it told before is not lost. */
+Test(profile_g, what_is_held_outlives_a_connection_that_breaks_later)
+{
+#define TWO                                                                                                  \
+	RECORDINGS("Completed",                                                                              \
+		RECORDING("r1", "2026-10-01T00:00:00Z", "2026-11-26T00:00:00Z", "Stopped")                   \
+			RECORDING("r2", "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", "Stopped"))
+#define TOLD EVENTS("Completed", EVENT("2026-11-10T00:00:00Z", "false"))
+	static const struct {
+		const char *answers[12];
+		size_t count;
+		bool known;
+	} cases[] = {
+		{ { NULL, NULL }, 2, false },
+		{ { ENDED, NULL }, 2, false },
+		{ { ENDED, TOKEN("FindEventsResponse"), NULL, NULL, NULL }, 5, false },
+		{ { ENDED, TOKEN("FindEventsResponse"), TOLD, NULL, NULL }, 5, false },
+		{ { ENDED, TOKEN("FindEventsResponse"), TOLD, FAULT("NotAuthorized"),
+			  TOKEN("FindEventsResponse"),
+			  EVENTS("Completed", EVENT_OF("r2", "v", "true", "2026-10-26T00:00:00Z", "true")),
+			  NULL },
+			7, true },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *answers[16] = { CLOCK("4"), SERVICES, TOKEN("FindRecordingsResponse"), TWO };
+		char asked[1024];
+		memcpy(answers + 4, cases[i].answers, cases[i].count * sizeof *answers);
+		struct archive_holdings held = ask("", answers, 4 + cases[i].count, asked, sizeof asked);
+		cr_expect_eq(held.outcome, ARCHIVE_ANSWERED, "case %zu: %s", i, held.reason);
+		cr_expect_eq(held.recordings, 2);
+		cr_expect_eq(held.gaps_known, cases[i].known, "case %zu", i);
+		cr_expect_eq(held.spans.count, 1, "case %zu", i);
+		archive_spans_finish(&held.spans);
+	}
+}
+
 /* One recording began when the recorder did not know the time, the next one did. */
 Test(profile_g, a_recording_without_a_date_does_not_swallow_another)
 {
