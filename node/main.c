@@ -160,6 +160,11 @@ int main(int argc, char **argv)
 	torap_app_arguments(&arguments, argc, argv, &options);
 	if (arguments.rest_count >= 3 && strcmp(arguments.rest[0], "--check-registry") == 0)
 		return check_registry(arguments.rest + 1, arguments.rest_count - 1);
+	if (arguments.check_only && arguments.rest_count && strcmp(arguments.rest[0], "--make-room") == 0) {
+		fprintf(stderr,
+			"torap-node: -n changes nothing and --make-room deletes: one of them; see --help\n");
+		return 2;
+	}
 	if (torap_examine_is_asked(arguments.check_only, arguments.config, arguments.rest_count))
 		return torap_examine(options.program, arguments.rest_count, arguments.rest);
 	bool room = asks_for_room(&arguments);
