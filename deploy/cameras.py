@@ -62,23 +62,31 @@ def make_secrets(folder):
             f.write(line)
 
 
-def make_films(folder):
+def make_films(folder, wait):
     os.makedirs(folder, exist_ok=True)
     for name, source in FILMS.items():
         for codec, encoder in ENCODERS.items():
             path = os.path.join(folder, f"{name}.{codec}")
             if not os.path.exists(path):
-                subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source + "size=320x240:rate=10", "-t", "20",
-                                "-vf", "noise=alls=6:allf=t", "-pix_fmt", "yuv420p", *encoder, path + ".new"], check=True, stdin=subprocess.DEVNULL)
+                # A group of its own: Ctrl-C reaches this program alone.
+                with subprocess.Popen(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source + "size=320x240:rate=10", "-t", "20",
+                                       "-vf", "noise=alls=6:allf=t", "-pix_fmt", "yuv420p", *encoder, path + ".new"],
+                                      stdin=subprocess.DEVNULL, start_new_session=True) as child:
+                    try:
+                        wait(f"the film {name} as {codec} is made", lambda: child.poll() is not None, 120)
+                    finally:
+                        child.kill()
+                if child.returncode != 0:
+                    sys.exit(f"deploy/up: ffmpeg cannot make {path}: status {child.returncode}")
                 os.rename(path + ".new", path)
 
 
 class Cameras:
-    """`start(name, *argv)` starts a process of the demonstration, with .child and .log."""
+    """`start(name, *argv)` starts a process of the demonstration, with .child and .log; `wait(what, condition, seconds)` ends it all when told to stop."""
 
     def __init__(self, start, state, wait):
         self.films = os.path.join(state, "films")
-        make_films(self.films)
+        make_films(self.films, wait)
         now = datetime.datetime.now(datetime.timezone.utc)
         self.recorders = [Recorder({name: [(now - datetime.timedelta(days=days), now)] if days else [] for name, days in kept.items()}, port=port)
                           for port, kept in RECORDERS.items()]

@@ -42,7 +42,11 @@ RATE = 4  # messages a second from the panels of each node
 
 
 def say(text):
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except OSError:  # The terminal or pipe is gone: stop everything in order.
+        sys.stdout = open(os.devnull, "w")
+        Demonstration.stop()
 
 
 def die(text):
@@ -56,12 +60,19 @@ def torap(*args):
     return done.stdout
 
 
+def remove(folder):
+    def complain(_, path, info):
+        die(f"{path} cannot be removed: {info[1].strerror or info[1]}")
+    if os.path.lexists(folder):
+        shutil.rmtree(folder, onerror=complain)
+
+
 def make_keys():
     """The demonstration's keys: a root, a pair for each writer and feed, the trust file, and the secrets of encrypting panels."""
     if os.path.exists(os.path.join(KEYS, "trust.signed")):
         return
     say("making the demonstration's keys, with a root of its own, in .state/keys")
-    shutil.rmtree(KEYS, ignore_errors=True)
+    remove(KEYS)
     os.makedirs(KEYS, mode=0o700)
     torap("trust", "init", KEYS)
     source = os.path.join(KEYS, "trust.yaml")
@@ -89,7 +100,7 @@ def registry(name):
 
 
 class Stopped(Exception):
-    """Ctrl-C or SIGTERM came while things were starting."""
+    """Ctrl-C, SIGTERM or SIGHUP came while things were starting."""
 
 
 class Process:
@@ -272,7 +283,7 @@ class Demonstration:
         lines += [f"      {told(e)}" for e in (heard[-6:] if screen else heard[self.shown:]) if e["kind"].startswith("camera_")]
         self.shown = len(heard)
         if screen:
-            print("\033[H\033[2J" + "\n".join(lines) + "\n\nCtrl-C stops it all; a second deploy/up goes on from here.", flush=True)
+            say("\033[H\033[2J" + "\n".join(lines) + "\n\nCtrl-C stops it all; a second deploy/up goes on from here.")
         else:
             say("\n".join(lines))
 
@@ -399,8 +410,9 @@ def severity(event):
 
 
 def main():
-    for number in signal.SIGINT, signal.SIGTERM:
-        signal.signal(number, Demonstration.stop)
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, Demonstration.stop)
     parser = argparse.ArgumentParser(prog="deploy/up")
     parser.add_argument("--for", dest="seconds", type=int, default=0, metavar="SECONDS", help="end after so many seconds and check the sums")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier one left in .state/")
@@ -411,7 +423,7 @@ def main():
     status = 0
     try:
         if arguments.fresh:
-            shutil.rmtree(STATE, ignore_errors=True)
+            remove(STATE)
             os.makedirs(os.path.join(STATE, "log"))
         make_keys()
         cameras.make_secrets(KEYS)
