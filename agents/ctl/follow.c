@@ -31,7 +31,7 @@ static const char help[] =
 	"    --out FILE    appends to FILE, each event exactly once whatever is killed; nothing on standard "
 	"output.\n"
 	"                  Lines on standard output may come again after a kill; (stream, seq) tells\n"
-	"    --pictures DIR  writes the pictures of events into this folder, each by its digest: DIGEST.jpg\n"
+	"    --pictures DIR  writes the pictures of events into this folder, which must be there, each by its digest: DIGEST.jpg\n"
 	"    --count N     ends after so many events\n"
 	"    --for TIME    ends after 500ms, 30s, 5m, 24h…\n"
 	"    --low-latency goes before other processes on a machine that never sleeps\n"
@@ -130,10 +130,8 @@ static int read_words(
 			.render = w->table ? follow_line_table : follow_line_json },
 		.on_end = on_end,
 	};
-	if (w->pictures) {
-		ctl_pictures_into(w->pictures);
+	if (w->pictures)
 		options->output.render = w->table ? ctl_pictures_table : ctl_pictures_json;
-	}
 	*duration_us = 0;
 	if (w->verbose)
 		torap_log_level(TORAP_LOG_INFO);
@@ -166,6 +164,8 @@ static int run(const struct words *w, struct follow_options *options, int64_t du
 				       .on_stop = on_stop,
 				       .low_latency = w->low_latency } };
 	struct torap_error err;
+	if (w->pictures && ctl_pictures_into(w->pictures, &err))
+		return ctl_fail("%s", err.text);
 	if (follow_config_load(&f.config, w->config, &err))
 		return ctl_fail("%s", err.text);
 	if (torap_app_init(&f.app, &err)) {

@@ -92,6 +92,12 @@ Test(command, refuses_a_count_of_nothing)
 	complains("--count");
 }
 
+Test(command, fails_with_one_line_when_a_folder_for_pictures_is_not_there)
+{
+	cr_assert_eq(run(ctl_follow, "follow -c x --pictures /nowhere/pictures"), 1);
+	complains("/nowhere/pictures: No such file or directory");
+}
+
 Test(command, fails_when_a_process_cannot_be_reached)
 {
 	cr_assert_eq(run(ctl_status, "status 127.0.0.1:1"), 1);
