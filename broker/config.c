@@ -110,7 +110,7 @@ static void take_texts(struct torap_taking *t, struct broker_config *c, const st
 	torap_take_path(t, &c->store, f->store);
 	torap_take_path(t, &c->policy, f->policy);
 	torap_take_text(t, &c->listen, f->listen);
-	torap_take_text(t, &c->metrics, f->metrics);
+	torap_take_metrics(t, &c->metrics, f->metrics);
 }
 
 static int judge_upstream(const struct broker_config *c, const struct raw_upstream *raw,

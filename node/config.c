@@ -299,7 +299,7 @@ static void take_paths(struct torap_taking *t, struct node_config *c, const stru
 	torap_take_path(t, &c->sites, f->sites);
 	torap_take_path(t, &c->devices, f->devices);
 	torap_take_path(t, &c->mapping, f->mapping);
-	torap_take_text(t, &c->metrics, f->metrics);
+	torap_take_metrics(t, &c->metrics, f->metrics);
 }
 
 static int take(struct node_config *c, const struct file *f, const char *path, struct torap_error *err)

@@ -141,7 +141,7 @@ static int convert(
 	torap_take_text(&t, &c->path, path);
 	torap_take_text(&t, &c->feed, raw->feed);
 	torap_take_path(&t, &c->dir, raw->dir);
-	torap_take_text(&t, &c->metrics, raw->metrics);
+	torap_take_metrics(&t, &c->metrics, raw->metrics);
 	torap_take_size(&t, &c->dir_bytes, raw->dir_size, NULL, "dir_size");
 	c->credit_bytes = CREDIT_DEFAULT;
 	torap_take_size(&t, &c->credit_bytes, raw->credit, &credit_range, "credit");

@@ -25,7 +25,7 @@ static int take_node(struct kit_config *out, const char *node, const char *path,
 void kit_config_take(struct torap_taking *t, struct kit_config *out, const struct kit_config_file *file)
 {
 	torap_take_text(t, &out->path, t->path);
-	torap_take_text(t, &out->metrics, file->metrics);
+	torap_take_metrics(t, &out->metrics, file->metrics);
 	if (!t->failed)
 		t->failed = take_node(out, file->node, t->path, t->err);
 }

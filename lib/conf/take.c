@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "conf/keys.h"
 #include "conf/yaml.h"
+#include "loop/http.h"
 
 static void take_copy(struct torap_taking *t, char **out, char *copy)
 {
@@ -87,6 +88,14 @@ void torap_take_word(
 		snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", words[i]);
 	}
 	t->failed = torap_yaml_refuse(t->err, t->path, where, "\"%s\" is none of %s", text, list);
+}
+
+void torap_take_metrics(struct torap_taking *t, char **out, const char *listen)
+{
+	struct torap_error why;
+	if (!t->failed && listen && torap_http_check(listen, &why))
+		t->failed = torap_yaml_refuse(t->err, t->path, "metrics", "%s", why.text);
+	torap_take_text(t, out, listen);
 }
 
 void torap_take_public_keys(struct torap_taking *t, struct torap_keys *out, const char *name)

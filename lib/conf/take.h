@@ -39,5 +39,7 @@ void torap_take_number(
 /* Which of the words it is; `words` ends with NULL. */
 void torap_take_word(
 	struct torap_taking *t, unsigned *out, const char *text, const char *const *words, const char *where);
+/* Where a process shows its metrics: an address and a port of this machine itself (loop/http.h). */
+void torap_take_metrics(struct torap_taking *t, char **out, const char *listen);
 /* The public half of a key file. */
 void torap_take_public_keys(struct torap_taking *t, struct torap_keys *out, const char *name);

@@ -263,6 +263,12 @@ static int read_address(struct sockaddr_storage *out, const char *listen, struct
 	return 0;
 }
 
+int torap_http_check(const char *listen, struct torap_error *err)
+{
+	struct sockaddr_storage address;
+	return read_address(&address, listen, err);
+}
+
 /* 0 or libuv's error. */
 static int open_listener(struct torap_http *h, const struct sockaddr_storage *address)
 {

@@ -23,6 +23,8 @@ struct torap_http_route {
 	torap_http_page page;
 };
 
+/* Is it an address and a port of this machine itself: what torap_http_open() takes?  0 or a negative error; opens nothing. */
+int torap_http_check(const char *listen, struct torap_error *err);
 /* `listen` is "127.0.0.1:9101" or "[::1]:9101"; port 0 takes a free one, see torap_http_port().  `routes` ends with a NULL path and
  * is borrowed until the close. */
 int torap_http_open(struct torap_http **out, uv_loop_t *loop, const char *listen,

@@ -96,6 +96,8 @@ Test(config, refuses_each_thing_that_is_wrong_with_its_line)
 		{ "8GiB", "99999999999TiB", 7 },
 		{ "8GiB", "8", 7 },
 		{ "listen:", "lisen:", 8 },
+		{ "127.0.0.1:9201", "localhost:9201", 10 },
+		{ "127.0.0.1:9201", "10.0.0.1:9201", 10 },
 		{ "10s", "soon", 11 },
 		{ "10s", "1ms", 11 },
 	};

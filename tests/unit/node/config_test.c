@@ -183,6 +183,7 @@ Test(config, names_file_line_and_reason_of_what_is_wrong)
 		{ "canary: 10s", "pictures: { interval: 10ms }", 17, "not between 1s and 1h" },
 		{ "canary: 10s", "pictures: { kinds: [panic, pannic] }", 17, "\"pannic\" fits no kind" },
 		{ "metrics:", "metricks:", 12, "metricks" },
+		{ "metrics: 127.0.0.1:9101", "metrics: 0.0.0.0:9101", 12, "only addresses of this machine" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct node_config c;

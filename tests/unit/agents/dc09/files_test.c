@@ -177,6 +177,8 @@ Test(config, is_refused_with_the_reason)
 		{ "listen_tcp: localhost:7500\nnode: ipc:///a\n", "no address" },
 		{ "listen_tcp: 127.0.0.1:99999\nnode: ipc:///a\n", "no address" },
 		{ "listen_tcp: 127.0.0.1:7500\nnode: tcp://1.2.3.4:5\n", "ipc://" },
+		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nmetrics: 10.0.0.1:9111\n",
+			"file:3: 10.0.0.1:9111: only" },
 		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlimits: { idle: soon }\n", "file:3" },
 		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlimits: { connections: 0 }\n", "connections" },
 		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlisten: 1\n", "listen" },

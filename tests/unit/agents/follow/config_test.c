@@ -77,6 +77,7 @@ Test(config, names_line_and_reason_of_what_is_wrong)
 	refuses("dir_size: 8GB\n", ":7:", "8GB");
 	refuses("dir_size: 8GiB\ncredit: 1KiB\n", ":8:", "64KiB");
 	refuses("dir_size: 8GiB\nexpekt: 1\n", ":8:", "expekt");
+	refuses("dir_size: 8GiB\nmetrics: 0.0.0.0:9130\n", ":8:", "only addresses of this machine");
 	refuses("dir_size: 8GiB\nexpect:\n  - { parts: [open, voice] }\n", ":9:", "voice");
 	refuses("dir_size: 8GiB\nexpect:\n  - { regions: [\"39101\"], parts: [open] }\n", ":9:", "39101");
 	refuses("dir_size: 8GiB\nexpect:\n  - { severity_min: worse, parts: [open] }\n", ":9:", "worse");
