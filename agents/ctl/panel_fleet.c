@@ -173,7 +173,7 @@ static int open_all(struct ctl_panel_fleet *f)
 	if (!f->phones || !f->idle)
 		return ctl_fail("no memory for %zu panels", o->accounts_count);
 	if (o->log) {
-		f->log = fopen(o->log, "w");
+		f->log = fopen(o->log, "a"); /* What was acknowledged earlier stays true. */
 		if (!f->log)
 			return ctl_fail("--log %s: %s", o->log, strerror(errno));
 	}

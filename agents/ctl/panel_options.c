@@ -41,7 +41,7 @@ static const char help[] =
 	"                         acknowledged\n"
 	"    --for TIME           so long: 20, 20s, 5m; 10s if not given\n"
 	"    --seed N             of the mix\n"
-	"    --log FILE           a line of JSON for each acknowledged message\n"
+	"    --log FILE           appends a line of JSON for each acknowledged message\n"
 	"    --json               the result as JSON\n"
 	"\n"
 	"SIGTERM and SIGINT end it early: nothing new is told, and what was told is waited for.\n";

@@ -12,6 +12,7 @@
 #include "agents/ctl/command.h"
 #include "agents/ctl/panel_event.h"
 #include "agents/ctl/panel_frame.h"
+#include "tests/kit/temporary.h"
 
 /* Splits at blanks and runs. */
 static int run(const char *words)
@@ -113,6 +114,26 @@ Test(panel, repeats_with_the_same_content_and_number, .init = cr_redirect_stdout
 	cr_expect_eq(r.heard, 3);
 	cr_expect(r.repeats_equal);
 	cr_expect(strstr(r.first, "#4001|Nri1/PA3]_"), "%s", r.first);
+}
+
+/* Whoever compares the log with what arrived elsewhere needs all that was ever acknowledged. */
+Test(panel, goes_on_in_the_log_of_an_earlier_run, .init = cr_redirect_stdout)
+{
+	char path[64], words[128], text[2048];
+	int fd = mkstemp(temporary_pattern(path, sizeof path, "panel-log"));
+	cr_assert_geq(fd, 0);
+	snprintf(words, sizeof words, "--event panic --zone 3 --log %s", path);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(run_against(&(struct receiver){ 0 }, words), 0);
+	ssize_t n = read(fd, text, sizeof text - 1);
+	cr_assert_gt(n, 0);
+	text[n] = '\0';
+	int lines = 0;
+	for (const char *c = text; *c; c++)
+		lines += *c == '\n';
+	cr_expect_eq(lines, 2, "%s", text);
+	close(fd);
+	unlink(path);
 }
 
 Test(panel, gives_up_after_its_tries, .init = cr_redirect_stderr)
