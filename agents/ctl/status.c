@@ -74,6 +74,7 @@ static json_t *ask(CURL *curl, const char *given, char reason[static CURL_ERROR_
 	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* none of the environment either */
 	CURLcode code = whole ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
 	if (code == CURLE_OK) {
 		status = json_loadb((const char *)answer.data, answer.size, 0, NULL);

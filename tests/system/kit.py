@@ -22,6 +22,7 @@ import urllib.request
 BIN = os.environ.get("TORAP_BIN") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build/bin")
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 PATIENCE_S = 60 if "build-" in BIN else 30  # sanitizer builds are slow; nothing is asserted about speed
+urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))  # no proxy of the environment: all is on loopback
 
 
 class Failure(Exception):
