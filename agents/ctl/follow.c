@@ -140,6 +140,8 @@ static int read_words(
 		r = read_count(w->count, &options->output.count_max, err);
 	if (!r && w->duration)
 		r = torap_duration_parse(duration_us, w->duration, err);
+	if (!r && w->duration && *duration_us == 0)
+		r = torap_errorf(err, -EINVAL, "--for \"%s\": write a time from 1ms on", w->duration);
 	return r;
 }
 

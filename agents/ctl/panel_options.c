@@ -168,6 +168,8 @@ static int read_panels(struct ctl_panel_options *o, const struct words *w)
 	if (w->panels && (!read_number(w->panels, PANELS_MAX, &panels) || !panels))
 		return ctl_misuse("panel", "--panels: expected 1 to %d", PANELS_MAX);
 	o->load = w->panels || w->accounts;
+	if (w->account && w->accounts)
+		return ctl_misuse("panel", "--account or --accounts, not both");
 	if (w->accounts)
 		return read_accounts(o, w->accounts, panels);
 	if (!w->account)
@@ -206,8 +208,11 @@ static int read_event(struct ctl_panel_options *o, const struct words *w)
 	o->event = ctl_panel_event_find(w->event ? w->event : "test");
 	if (!o->event)
 		return ctl_misuse("panel", "--event %s: there is no such event", w->event);
-	if (o->load && w->event)
-		return ctl_misuse("panel", "--event is for one panel; many tell a mix");
+	if (o->load && (w->event || w->zone || w->user))
+		return ctl_misuse("panel", "%s is for one panel; many tell a mix",
+			w->event  ? "--event"
+			: w->zone ? "--zone"
+				  : "--user");
 	if (!o->load && (w->duration || w->rate))
 		return ctl_misuse("panel", "--rate and --for go with --panels or --accounts");
 	o->restore = w->restore != NULL;

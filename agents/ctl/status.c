@@ -13,7 +13,7 @@
 #include "conf/yaml.h"
 
 static const char help[] =
-	"usage: torap status URL… | -c FILE\n"
+	"usage: torap status [-c FILE] [URL…]\n"
 	"\n"
 	"Asks processes for their links (GET /status) and shows each lane: state, reason, "
 	"lag in events, bytes and seconds.  A subscriber shows\n"
@@ -25,7 +25,7 @@ static const char help[] =
 	"Exit status 1 when one cannot be reached, or has a link or writer that does not flow.\n"
 	"\n"
 	"    URL        127.0.0.1:9101, or http://127.0.0.1:9101/status\n"
-	"    -c FILE    YAML with a list of them: \"urls: [127.0.0.1:9101, …]\"\n";
+	"    -c FILE    YAML with a list of them: \"urls: [127.0.0.1:9101, …]\"; they are asked first\n";
 
 enum { URLS_MAX = 256, ANSWER_SIZE_MAX = 8 << 20, TIMEOUT_MS = 5000 };
 
@@ -227,8 +227,22 @@ static int show_clocks(json_t *all)
 	return 0;
 }
 
+/* Appends the status of each to `all`. */
+static bool ask_all(CURL *curl, json_t *all, char *const *urls, size_t count)
+{
+	bool fine = true;
+	for (size_t i = 0; i < count; i++) {
+		char reason[CURL_ERROR_SIZE];
+		json_t *status = ask(curl, urls[i], reason);
+		if (!status)
+			ctl_fail("%s: %s", urls[i], reason);
+		fine &= status && json_array_append_new(all, status) == 0;
+	}
+	return fine;
+}
+
 /* All are asked before one is shown: where a subscriber is not, it may be with another broker. */
-static int show_all(const char *const *urls, size_t count)
+static int show_all(const struct url_file *file, char *const *words, size_t count)
 {
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return ctl_fail("libcurl does not start");
@@ -237,12 +251,9 @@ static int show_all(const char *const *urls, size_t count)
 	bool fine = curl && all;
 	if (!fine)
 		ctl_fail("out of memory");
-	for (size_t i = 0; i < count && curl && all; i++) {
-		char reason[CURL_ERROR_SIZE];
-		json_t *status = ask(curl, urls[i], reason);
-		if (!status)
-			ctl_fail("%s: %s", urls[i], reason);
-		fine &= status && json_array_append_new(all, status) == 0;
+	if (fine) {
+		fine = ask_all(curl, all, file->urls, file->urls_count);
+		fine &= ask_all(curl, all, words, count);
 	}
 	curl_easy_cleanup(curl);
 	curl_global_cleanup();
@@ -259,16 +270,16 @@ int ctl_status(int argc, char **argv)
 	int words = ctl_options("status", table, help, URLS_MAX, argc, argv);
 	if (words < 0)
 		return 2;
-	if (!path)
-		return words ? show_all((const char *const *)argv + 1, (size_t)words)
-			     : ctl_misuse("status", "URL or -c FILE is needed");
+	if (!path && !words)
+		return ctl_misuse("status", "URL or -c FILE is needed");
 
-	void *file;
+	void *file = NULL;
 	struct torap_error err;
-	if (torap_yaml_load(path, &schema, &file, &err))
+	if (path && torap_yaml_load(path, &schema, &file, &err))
 		return ctl_fail("%s", err.text);
-	const struct url_file *urls = file;
-	int r = show_all((const char *const *)urls->urls, urls->urls_count);
-	torap_yaml_free(&schema, file);
+	static const struct url_file none;
+	int r = show_all(file ? file : &none, argv + 1, (size_t)words);
+	if (file)
+		torap_yaml_free(&schema, file);
 	return r;
 }

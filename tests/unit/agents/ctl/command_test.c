@@ -92,6 +92,12 @@ Test(command, refuses_a_count_of_nothing)
 	complains("--count");
 }
 
+Test(command, refuses_a_duration_of_nothing)
+{
+	cr_assert_eq(run(ctl_follow, "follow -c x --for 0s"), 2);
+	complains("--for");
+}
+
 Test(command, fails_with_one_line_when_a_folder_for_pictures_is_not_there)
 {
 	cr_assert_eq(run(ctl_follow, "follow -c x --pictures /nowhere/pictures"), 1);

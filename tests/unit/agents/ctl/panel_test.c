@@ -39,7 +39,10 @@ Test(panel, refuses_what_makes_no_sense, .init = cr_redirect_stderr)
 		"--connect 127.0.0.1:1 --account 4001 --for 3",
 		"--connect 127.0.0.1:1 --account 4001 --panels 0",
 		"--connect 127.0.0.1:1 --account 4001 --nonsense",
-		"--connect 127.0.0.1:1 --account 4001 --panels 2 --rate fast" };
+		"--connect 127.0.0.1:1 --account 4001 --panels 2 --rate fast",
+		"--connect 127.0.0.1:1 --account 4001 --accounts /dev/null",
+		"--connect 127.0.0.1:1 --account 4001 --panels 2 --zone 3 --for 1ms",
+		"--connect 127.0.0.1:1 --account 4001 --panels 2 --user 3 --for 1ms" };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		cr_expect_eq(run(cases[i]), 2, "%s", cases[i]);
 }
