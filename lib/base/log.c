@@ -1,9 +1,14 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static enum torap_log_level log_least = TORAP_LOG_NOTICE;
 
@@ -23,6 +28,19 @@ void torap_log_level(enum torap_log_level least)
 	log_least = least;
 }
 
+/* Is standard error the journal's stream?  JOURNAL_STREAM names that by device and inode (systemd.exec(5)); whoever is started from a
+ * service inherits it, also where its own standard error leads elsewhere. */
+static bool goes_to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat st;
+	char ours[48];
+	if (!stream || fstat(STDERR_FILENO, &st))
+		return false;
+	snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, ours) == 0;
+}
+
 void torap_log(enum torap_log_level level, const char *id, const char *format, ...)
 {
 	if (level > log_least)
@@ -37,7 +55,7 @@ void torap_log(enum torap_log_level level, const char *id, const char *format, .
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = ' '; /* A line is a line, whatever a peer put into it. */
 
-	if (getenv("JOURNAL_STREAM")) {
+	if (goes_to_journal()) {
 		fprintf(stderr, "<%d>%s %s\n", log_levels[level].priority, id, line);
 		return;
 	}

@@ -3,8 +3,8 @@
  *     2026-11-22T14:27:49Z notice LINK-RESUMED broker almaty is back after 12 s; sending again from 4711
  *
  * The id is stable, so that it can be searched and alerted on.  No secrets, no plates, no texts of devices.  What a device can
- * provoke is counted and summed up, not logged each time.  Under systemd (JOURNAL_STREAM set) lines carry a <priority> and no
- * time of their own. */
+ * provoke is counted and summed up, not logged each time.  When standard error is systemd's journal (JOURNAL_STREAM names
+ * it), lines carry a <priority> and no time of their own. */
 #pragma once
 
 enum torap_log_level {
