@@ -182,6 +182,8 @@ static int run(const struct words *w, struct follow_options *options, int64_t du
 		f.failed = true;
 		ctl_fail("%s", err.text);
 		torap_app_stop(&f.app);
+	} else {
+		torap_app_ready();
 	}
 	int status = torap_app_run(&f.app);
 	torap_app_finish(&f.app);
