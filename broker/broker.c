@@ -62,7 +62,8 @@ int broker_check(const struct broker_config *config, struct torap_error *err)
 	if (!r)
 		r = broker_doors_wish(&wish, config, &keys, err);
 	if (!r)
-		r = broker_rules_load(&rules, config, root, 0, torap_app_wall(), err);
+		r = broker_rules_load(
+			&rules, config, root, broker_state_peek_trust(config->store), torap_app_wall(), err);
 	if (!r)
 		r = broker_rules_check_own(&rules, config, &keys, err);
 	broker_rules_finish(&rules);

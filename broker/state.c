@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -61,6 +64,29 @@ int broker_state_open(struct broker_state *out, struct torap_kv *kv, struct tora
 	}
 	*out = s;
 	return 0;
+}
+
+uint64_t broker_state_peek_trust(const char *dir)
+{
+	/* Not all of the broker's: a store may be older than some of them. */
+	static const char *const tables[] = { TORAP_JOURNAL_TABLE_NAMES, "state", NULL };
+	struct torap_kv_options options = { .tables = tables, .read_only = true };
+	struct torap_kv *kv = NULL;
+	struct torap_kv_txn txn;
+	uint64_t version = 0;
+	char *file;
+	if (asprintf(&file, "%s/data.mdb", dir) < 0)
+		return 0;
+	bool is_there = access(file, R_OK) == 0; /* Else LMDB would make a lock file there. */
+	free(file);
+	if (!is_there || torap_kv_open(&kv, dir, &options, NULL))
+		return 0;
+	torap_kv_begin(&txn, kv, false);
+	if (get(&txn, trust_key, &version))
+		version = 0;
+	torap_kv_abort(&txn);
+	torap_kv_close(kv);
+	return version;
 }
 
 int broker_state_trust(struct broker_state *s, struct torap_kv *kv, uint64_t version, struct torap_error *err)

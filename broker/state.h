@@ -23,6 +23,9 @@ struct broker_state {
 
 /* Reads it; a new store gets its incarnation and is flushed.  Before the committer starts. */
 int broker_state_open(struct broker_state *out, struct torap_kv *kv, struct torap_error *err);
+/* The version of the trust file alone, without the store's lock and without making one: for -n.  0: there is no store, it has seen none, or
+ * it cannot be read. */
+uint64_t broker_state_peek_trust(const char *dir);
 /* A trust file of a higher version is in force.  Before the committer starts. */
 int broker_state_trust(
 	struct broker_state *s, struct torap_kv *kv, uint64_t version, struct torap_error *err);

@@ -1,4 +1,6 @@
 /* What a broker must remember, over restarts. */
+#include <sys/stat.h>
+
 #include "base/error.h"
 #include "broker/state.h"
 #include "store/kv.h"
@@ -40,6 +42,24 @@ Test(state, gives_a_new_store_an_incarnation_and_keeps_it)
 	cr_assert_eq(broker_state_open(&again, kv, &err), 0, "%s", err.text);
 	cr_expect_eq(again.incarnation, first.incarnation);
 	torap_kv_close(kv);
+}
+
+Test(state, tells_the_version_of_the_trust_file_without_a_lock)
+{
+	struct torap_error err = { "" };
+	struct broker_state s;
+	cr_expect_eq(broker_state_peek_trust(place.dir), 0, "of a store that is not there");
+	cr_assert_eq(mkdir(place.dir, 0700), 0);
+	cr_expect_eq(broker_state_peek_trust(place.dir), 0, "of an empty folder");
+	cr_expect_eq(rmdir(place.dir), 0, "looking left a file");
+	struct torap_kv *kv = open_kv();
+	cr_assert_eq(broker_state_open(&s, kv, &err), 0, "%s", err.text);
+	torap_kv_close(kv);
+	cr_expect_eq(broker_state_peek_trust(place.dir), 0, "of a store that saw none");
+	kv = open_kv();
+	cr_assert_eq(broker_state_trust(&s, kv, 7, &err), 0, "%s", err.text);
+	torap_kv_close(kv);
+	cr_expect_eq(broker_state_peek_trust(place.dir), 7);
 }
 
 Test(state, keeps_the_highest_version_of_the_trust_file)
