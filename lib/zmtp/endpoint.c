@@ -18,14 +18,26 @@
 static const char tcp[] = "tcp://", ipc[] = "ipc://";
 enum { SCHEME = sizeof tcp - 1 };
 
+/* A name, an IPv4 address, a star, or an IPv6 address in brackets: only there are colons that begin no port. */
+static bool is_host(const char *text, size_t size)
+{
+	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_%*";
+	char six[TORAP_ZMTP_HOST_MAX];
+	struct sockaddr_in6 address;
+	if (size == 0 || size >= sizeof six)
+		return false;
+	if (text[0] != '[' || text[size - 1] != ']')
+		return strspn(text, name) >= size;
+	snprintf(six, sizeof six, "%.*s", (int)size - 2, text + 1);
+	return uv_ip6_addr(six, 0, &address) == 0;
+}
+
 /* A host or a star, and a port or a star. */
 static int check_tcp(const char *endpoint, struct torap_error *err)
 {
-	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]%*";
 	bool is_tcp = strncmp(endpoint, tcp, SCHEME) == 0;
 	const char *host = endpoint + (is_tcp ? SCHEME : 0), *port = strrchr(host, ':');
-	if (!is_tcp || !port || port == host || strspn(host, name) < (size_t)(port - host) ||
-		port - host >= TORAP_ZMTP_HOST_MAX)
+	if (!is_tcp || !port || !is_host(host, (size_t)(port - host)))
 		return torap_errorf(err, -EINVAL, "%.200s: is not tcp://HOST:PORT", endpoint);
 	port++;
 	if (strcmp(port, "*") == 0)
@@ -44,6 +56,8 @@ int torap_zmtp_check_dial(const char *endpoint, struct torap_error *err)
 	int r = check_tcp(endpoint, err);
 	if (!r && strchr(endpoint, '*'))
 		r = torap_errorf(err, -EINVAL, "%.200s: a star can be listened at, not dialled", endpoint);
+	if (!r && strtol(strrchr(endpoint, ':') + 1, NULL, 10) == 0)
+		r = torap_errorf(err, -EINVAL, "%.200s: port 0 can be listened at, not dialled", endpoint);
 	return r;
 }
 

@@ -7,7 +7,7 @@
 
 struct torap_error;
 
-/* Can it be dialled over TCP: "tcp://HOST:PORT"?  0 or -EINVAL with err (or NULL). */
+/* Can it be dialled over TCP: "tcp://HOST:PORT", an IPv6 address in brackets, the port not 0?  0 or -EINVAL with err (or NULL). */
 int torap_zmtp_check_dial(const char *endpoint, struct torap_error *err);
 /* Is it "ipc://PATH", with a path that fits a socket?  0 or -EINVAL with err (or NULL). */
 int torap_zmtp_check_local(const char *endpoint, struct torap_error *err);

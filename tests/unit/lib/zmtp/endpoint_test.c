@@ -29,8 +29,20 @@ Test(endpoint, is_known_before_it_is_dialled)
 	static const char *const bad[] = { "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://:7400",
 		"tcp://a b:7400", "tcp://127.0.0.1:99999", "tcp://127.0.0.1:74a", "tcp://127.0.0.1:-1",
 		"tcp://eth0;10.0.0.1:7400", "tcp://*:7400", "tcp://10.0.0.1:*", "ipc://x",
-		"udp://127.0.0.1:1" };
+		"udp://127.0.0.1:1", "tcp://10.0.0.1:0", "tcp://10.0.0.1:000", "tcp://10.0.0.1:9100:9100",
+		"tcp://broker.example:9100:1", "tcp://[::1:9100", "tcp://::1]:9100", "tcp://::1:9100",
+		"tcp://[::1]x:9100", "tcp://[]:9100", "tcp://[[::1]]:9100", "tcp://[a.example]:9100",
+		"tcp://[10.0.0.1]:9100" };
 	expect(torap_zmtp_check_dial, good, sizeof good / sizeof *good, bad, sizeof bad / sizeof *bad);
+}
+
+Test(endpoint, to_listen_at_has_one_port_which_may_be_any)
+{
+	static const char *const good[] = { "tcp://127.0.0.1:7400", "tcp://127.0.0.1:0", "tcp://*:*",
+		"tcp://[::1]:7400", "tcp://lo:7400" };
+	static const char *const bad[] = { "tcp://127.0.0.1:7400:7400", "tcp://[::1:7400", "tcp://::1:7400",
+		"tcp://[::1]:", "tcp://[*]:7400" };
+	expect(torap_zmtp_check_listen, good, sizeof good / sizeof *good, bad, sizeof bad / sizeof *bad);
 }
 
 Test(endpoint, has_a_path_that_fits_a_socket)
