@@ -35,7 +35,8 @@ static ssize_t read_all(int fd, uint8_t *data, size_t size)
 }
 
 /* The descriptor is checked, not the name: what is read is what was judged. */
-static int check(int fd, const char *path, size_t most, bool secret, size_t *size, struct torap_error *err)
+static int check(
+	int fd, const char *path, size_t most, bool secret, struct stat *out, struct torap_error *err)
 {
 	struct stat st;
 	if (fstat(fd, &st))
@@ -49,7 +50,25 @@ static int check(int fd, const char *path, size_t most, bool secret, size_t *siz
 	if ((uint64_t)st.st_size > most)
 		return torap_errorf(
 			err, -EFBIG, "%s: %lld bytes; the limit is %zu", path, (long long)st.st_size, most);
-	*size = (size_t)st.st_size;
+	*out = st;
+	return 0;
+}
+
+/* Reads what was there when the file was judged.  Somebody who writes to it meanwhile, rather than to replace it, makes a half of it: that
+ * is no file to go by. */
+static int read_judged(
+	int fd, const char *path, uint8_t *data, const struct stat *was, struct torap_error *err)
+{
+	uint8_t more;
+	struct stat is;
+	size_t size = (size_t)was->st_size;
+	ssize_t n = read_all(fd, data, size);
+	ssize_t beyond = n < 0 ? n : read_all(fd, &more, 1);
+	if (beyond < 0 || fstat(fd, &is))
+		return fail(path, "", err);
+	if ((size_t)n < size || beyond > 0 || is.st_size != was->st_size ||
+		is.st_mtim.tv_sec != was->st_mtim.tv_sec || is.st_mtim.tv_nsec != was->st_mtim.tv_nsec)
+		return torap_errorf(err, -EAGAIN, "%s: was changed while it was read; try again", path);
 	return 0;
 }
 
@@ -61,25 +80,19 @@ static int read_file(
 	if (fd < 0)
 		return fail(path, "", err);
 
-	size_t size = 0;
+	struct stat st = { 0 };
 	struct torap_buffer *b = NULL;
-	int r = check(fd, path, most, secret, &size, err);
+	int r = check(fd, path, most, secret, &st, err);
 	if (r)
 		goto done;
-	b = torap_buffer_create(size);
+	b = torap_buffer_create((size_t)st.st_size);
 	if (!b) {
 		r = torap_errorf(err, -ENOMEM, "%s: out of memory", path);
 		goto done;
 	}
-	ssize_t n = read_all(fd, b->data, size);
-	if (n < 0) {
-		r = fail(path, "", err);
+	r = read_judged(fd, path, b->data, &st, err);
+	if (r)
 		goto done;
-	}
-	if ((size_t)n < size) {
-		r = torap_errorf(err, -EAGAIN, "%s: became shorter while it was read; try again", path);
-		goto done;
-	}
 	*out = b;
 	b = NULL;
 done:

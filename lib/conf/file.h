@@ -10,7 +10,8 @@
 
 struct torap_error;
 
-/* *out is one reference.  A file that is not there, is no regular file or is larger than `most` is refused by name. */
+/* *out is one reference.  A file that is not there, is no regular file or is larger than `most` is refused by name;
+ * -EAGAIN: somebody wrote to it meanwhile. */
 int torap_file_read(struct torap_buffer **out, const char *path, size_t most, struct torap_error *err);
 /* The same of a file of secrets: one that others may use is refused, with the chmod that mends it.  The caller wipes *out. */
 int torap_file_read_secret(struct torap_buffer **out, const char *path, size_t most, struct torap_error *err);

@@ -77,6 +77,59 @@ Test(file, may_be_empty)
 	check_holds(torap_bytes("", 0));
 }
 
+/* Somebody who writes to it: at its next read. */
+static void (*meanwhile)(void);
+
+ssize_t __real_read(int fd, void *data, size_t size);
+ssize_t __wrap_read(int fd, void *data, size_t size);
+ssize_t __wrap_read(int fd, void *data, size_t size)
+{
+	void (*now)(void) = meanwhile;
+	meanwhile = NULL;
+	if (now)
+		now();
+	return __real_read(fd, data, size);
+}
+
+static void write_at(long at, const char *text)
+{
+	FILE *f = fopen(path, "r+");
+	cr_assert(f && !fseek(f, at, SEEK_SET) && fputs(text, f) >= 0 && !fclose(f));
+}
+
+static void grow(void)
+{
+	write_at(5, "!");
+}
+
+static void shrink(void)
+{
+	cr_assert_eq(truncate(path, 4), 0);
+}
+
+static void change(void)
+{
+	usleep(20000); /* The kernel's clock for files goes in steps. */
+	write_at(4, "s");
+}
+
+/* Half a policy may be a whole one that grants something else. */
+Test(file, that_changes_while_it_is_read_is_refused_and_then_read)
+{
+	static void (*const changes[])(void) = { grow, shrink, change };
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		struct torap_buffer *b = NULL;
+		struct torap_error err = { "" };
+		cr_assert_eq(torap_file_replace(path, 0600, new_text, &err), 0, "%s", err.text);
+		meanwhile = changes[i];
+		cr_expect_eq(torap_file_read(&b, path, 100, &err), -EAGAIN, "case %zu", i);
+		cr_expect(strstr(err.text, path) && strstr(err.text, "try again"), "%s", err.text);
+		cr_assert_null(b);
+		cr_expect_eq(torap_file_read(&b, path, 100, &err), 0, "%s", err.text);
+		torap_buffer_unref(b);
+	}
+}
+
 Test(file, is_refused_beyond_the_limit)
 {
 	struct torap_buffer *b = NULL;
