@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,10 +100,13 @@ static int check_unique(struct torap_secrets *s, const char *path, struct torap_
 {
 	if (s->count)
 		qsort(s->list, s->count, sizeof *s->list, compare);
-	for (size_t i = 1; i < s->count; i++)
-		if (!strcmp(s->list[i - 1].name, s->list[i].name))
-			return torap_errorf(
-				err, -EINVAL, "%s: the name %s stands there twice", path, s->list[i].name);
+	for (size_t i = 1; i < s->count; i++) {
+		const struct torap_secret *a = &s->list[i - 1], *b = &s->list[i];
+		bool in_order = a->line < b->line; /* qsort() leaves equal names in any order */
+		if (!strcmp(a->name, b->name))
+			return torap_errorf(err, -EINVAL, "%s:%d: the name %s stands already in line %d",
+				path, in_order ? b->line : a->line, b->name, in_order ? a->line : b->line);
+	}
 	return 0;
 }
 

@@ -109,7 +109,11 @@ Test(keys, that_make_no_sense_are_refused_with_their_line_and_never_shown)
 		{ "a: 00112233445566778899AABBCCDDEEFF\nb: 00112233445566778899AABBCCDDEEFG\n", "file:2: " },
 		{ "# \nno colon\n", "file:2: " },
 		{ ": 00112233445566778899AABBCCDDEEFF\n", "file:1: " },
-		{ "a: 00112233445566778899AABBCCDDEEFF\na: 00112233445566778899AABBCCDDEEFF\n", "twice" },
+		{ "a: 00112233445566778899AABBCCDDEEFF\na: 00112233445566778899AABBCCDDEEFF\n",
+			"file:2: the name a stands already in line 1" },
+		{ "b: 00112233445566778899AABBCCDDEEFF\nc: 00112233445566778899AABBCCDDEEFE\n\n"
+		  "a: 00112233445566778899AABBCCDDEEFF\nb: 00112233445566778899AABBCCDDEEF0\n",
+			"file:5: the name b stands already in line 1" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		write_file(cases[i].text, 0600);
