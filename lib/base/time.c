@@ -147,7 +147,7 @@ int torap_duration_parse(int64_t *out_us, const char *text, struct torap_error *
 	char *end;
 	errno = 0;
 	long long n = strtoll(text, &end, 10);
-	if (end != text && !errno && n >= 0)
+	if (isdigit((unsigned char)*text) && !errno)
 		for (size_t i = 0; i < sizeof units / sizeof *units; i++)
 			if (strcmp(end, units[i].unit) == 0 && n <= INT64_MAX / units[i].us) {
 				*out_us = n * units[i].us;

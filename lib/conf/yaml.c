@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "conf/file.h"
+#include "conf/yaml_numbers.h"
 #include "conf/yaml_where.h"
 
 enum { FRAMES_MAX = 12, PATH_MAX_SIZE = 160 };
@@ -265,8 +266,12 @@ int torap_yaml_parse(const char *name, const char *text, size_t size, const cyam
 	void *value = NULL;
 	cyaml_err_t code = cyaml_load_data((const uint8_t *)text, size, &with, schema, &value, NULL);
 	if (code == CYAML_OK && value && !*c.reason) {
-		*out = value;
-		return 0;
+		int r = torap_yaml_judge_numbers(name, torap_bytes(text, size), schema, err);
+		if (r)
+			torap_yaml_free(schema, value);
+		else
+			*out = value;
+		return r;
 	}
 	torap_yaml_free(schema, value);
 	if (code == CYAML_ERR_OOM)

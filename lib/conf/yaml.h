@@ -1,6 +1,6 @@
 /* yaml.h: a configuration file into a struct, by libcyaml, with complaints that name file, line and reason.
  *
- * An unknown key, a missing required key, a wrong type, a number out of range, a second document or an alias refuses the whole
+ * An unknown key, a missing required key, a wrong type, a number out of range or not in decimal digits, a second document or an alias refuses the whole
  * file.  The schema judges shapes; what it cannot judge (a date, a name, a duplicate) the caller refuses by
  * torap_yaml_refuse(), which finds the line.  Write enums with CYAML_FLAG_STRICT: without it any
  * number passes; and no booleans: libcyaml takes "flase" for true. */

@@ -185,6 +185,10 @@ Test(config, is_refused_with_the_reason)
 			"file:3: 10.0.0.1:9111: only" },
 		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlimits: { idle: soon }\n", "file:3" },
 		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlimits: { connections: 0 }\n", "connections" },
+		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlimits: { connections: 10_000 }\n",
+			"file:3: \"limits.connections\": '10_000' is not a number" },
+		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlimits:\n  noise: 0100\n",
+			"file:4: \"limits.noise\": '0100' is not a number" },
 		{ "listen_tcp: 127.0.0.1:7500\nnode: ipc:///a\nlisten: 1\n", "listen" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -37,3 +37,15 @@ Test(time, without_a_text_is_none)
 		cr_expect_lt(torap_wall_parse(&at, texts[i], &err), 0, "%s", texts[i]);
 	}
 }
+
+Test(duration, is_decimal_digits_and_a_unit)
+{
+	static const char *const none[] = { "", "s", "5", "+5s", "-5s", "-0s", " 5s", "5 s", "5s ", "1.5s",
+		"0x5s", "5_0s", "9223372036854775808s" };
+	int64_t us = 1;
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		cr_expect_lt(torap_duration_parse(&us, none[i], NULL), 0, "%s", none[i]);
+	cr_expect_eq(us, 1);
+	cr_expect_eq(torap_duration_parse(&us, "90d", NULL), 0);
+	cr_expect_eq(us, 90 * 86400 * 1000000LL);
+}

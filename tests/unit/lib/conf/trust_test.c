@@ -355,6 +355,12 @@ Test(trust, compiling_names_the_line_of_what_is_wrong)
 	check_source_refused(HEAD "writers:\n  - id: n\n    regions: []\n    curve_key: 12\n    keys: []\n",
 		":6: a key is 64 hexadecimal digits");
 	check_source_refused(HEAD "writers:\n" NODE_A NODE_A, ":9: writer \"node-a\" stands twice");
+	check_source_refused("version: 2026-12-05\nvalid_until: 2027-11-01\nwriters: []\n",
+		":1: \"version\": '2026-12-05' is not a number in decimal digits");
+	check_source_refused(HEAD "writers:\n  - id: n\n    regions: []\n    curve_key: " KEY_A
+				  "\n    keys: []\n    last_good:\n"
+				  "      - { stream: n/bulk/00f3a9c4d2e1b687, batch: -1 }\n",
+		":9: \"writers[1].last_good[1].batch\": '-1' is not a number in decimal digits");
 	check_source_refused("version: 1\nvalid_until: soon\nwriters: []\n",
 		":2: \"soon\" is not a time such as 2026-11-22T14:30:00Z");
 	check_source_refused(HEAD "writers: []\nretention:\n  - { kinds: [party], keep: 3h }\n",

@@ -1,6 +1,8 @@
 #include "conf/yaml.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +109,39 @@ Test(yaml, refuses_values_out_of_range)
 		"hall: { name: x }\nowner: a\nlamps: []\n", "house.yaml:3: \"lamps\" has too few entries: 0");
 	check_refused("hall: { name: x }\nowner: a\nlamps: [ { name: a }, { name: a }, { name: a } ]\n",
 		"house.yaml:3: \"lamps\" has more than 2 entries");
+}
+
+/* What strtoull() makes something of. */
+Test(yaml, takes_numbers_in_decimal_digits_only)
+{
+	static const char *const bad[] = { "10k", "10_000", "0100", "00", "0x10", "+5", "2026-12-05", "1e3",
+		"1.5", "' 5'", "'5 '", "-1", "-0", "0b1", "1,000" };
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char text[128], complaint[128];
+		snprintf(text, sizeof text,
+			"hall: { name: x }\nowner: a\nlamps:\n  - name: a\n  - name: b\n    watts: %s\n",
+			bad[i]);
+		bool quoted = bad[i][0] == '\'';
+		snprintf(complaint, sizeof complaint,
+			"house.yaml:6: \"lamps[2].watts\": '%.*s' is not a number",
+			(int)strlen(bad[i]) - 2 * quoted, bad[i] + quoted);
+		struct torap_error err = { "" };
+		void *value = NULL;
+		cr_expect_eq(torap_yaml_parse("house.yaml", text, strlen(text), &house, &value, &err),
+			-EINVAL, "taken: %s", bad[i]);
+		cr_expect_null(value);
+		cr_expect(strstr(err.text, complaint) == err.text, "%s", err.text);
+	}
+	static const char good[] =
+		"hall: { name: '0100', watts: 0 }\nowner: 10k\nlamps: [ { name: b, watts: 4294967295 } ]\n";
+	struct torap_error err = { "" };
+	void *value;
+	cr_assert_eq(
+		torap_yaml_parse("house.yaml", good, strlen(good), &house, &value, &err), 0, "%s", err.text);
+	cr_expect_eq(((struct house *)value)->lamps[0].watts, UINT32_MAX);
+	torap_yaml_free(&house, value);
+	check_refused("hall: { name: x, watts: 4294967296 }\nowner: a\n",
+		"house.yaml:1: \"hall.watts\": '4294967296' is not a number, or out of range");
 }
 
 Test(yaml, never_repeats_a_value_that_is_too_long)
