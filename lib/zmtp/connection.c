@@ -312,7 +312,13 @@ const char *torap_zmtp_filled(struct torap_zmtp_connection *c, size_t size)
 	return why;
 }
 
-static const char *take_some(struct torap_zmtp_connection *c, uint8_t **data, size_t *size)
+/* Whatever comes is not looked at. */
+static bool is_deaf(const struct torap_zmtp_connection *c)
+{
+	return c->state == TORAP_ZMTP_REFUSED || c->state == TORAP_ZMTP_ENDED;
+}
+
+static const char *take_some(struct torap_zmtp_connection *c, uint8_t **data, size_t *size, unsigned *frames)
 {
 	int64_t wanted;
 	if (!c->body) {
@@ -324,6 +330,7 @@ static const char *take_some(struct torap_zmtp_connection *c, uint8_t **data, si
 			struct torap_buffer *none = NULL;
 			*data += wanted;
 			*size -= (size_t)wanted;
+			--*frames;
 			return take_whole(c, whole, (size_t)wanted, &none);
 		}
 		c->body = torap_buffer_create((size_t)wanted);
@@ -336,14 +343,17 @@ static const char *take_some(struct torap_zmtp_connection *c, uint8_t **data, si
 	memcpy(c->body->data + c->body_filled, *data, part);
 	*data += part;
 	*size -= part;
+	*frames -= c->body_filled + part == c->body->size;
 	return torap_zmtp_filled(c, part);
 }
 
-const char *torap_zmtp_take(struct torap_zmtp_connection *c, uint8_t *data, size_t size)
+const char *torap_zmtp_take(struct torap_zmtp_connection *c, uint8_t **data, size_t *size, unsigned *frames)
 {
 	const char *why = NULL;
-	while (size > 0 && !why && c->state != TORAP_ZMTP_REFUSED && c->state != TORAP_ZMTP_ENDED)
-		why = take_some(c, &data, &size);
+	while (*size > 0 && *frames > 0 && !why && !is_deaf(c))
+		why = take_some(c, data, size, frames);
+	if (is_deaf(c))
+		*size = 0;
 	return why;
 }
 

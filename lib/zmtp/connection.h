@@ -75,8 +75,9 @@ void torap_zmtp_finish(struct torap_zmtp_connection *c);
 /* For callbacks: what is left of the bytes just taken is not looked at. */
 void torap_zmtp_end(struct torap_zmtp_connection *c);
 
-/* Bytes came; they may be overwritten.  NULL, or why the connection cannot go on (a constant). */
-const char *torap_zmtp_take(struct torap_zmtp_connection *c, uint8_t *data, size_t size);
+/* Bytes came; they may be overwritten.  Takes them until it has taken as many whole frames as *frames says: *data and *size are then what is left,
+ * to be given again before any others, and *frames is what is left of those.  NULL, or why the connection cannot go on (a constant). */
+const char *torap_zmtp_take(struct torap_zmtp_connection *c, uint8_t **data, size_t *size, unsigned *frames);
 /* Where the rest of a large frame is wanted, so that it is not copied: read there, and say how much came.  NULL: nowhere. */
 uint8_t *torap_zmtp_room(struct torap_zmtp_connection *c, size_t *out_size);
 const char *torap_zmtp_filled(struct torap_zmtp_connection *c, size_t size);

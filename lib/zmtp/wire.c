@@ -12,6 +12,9 @@
 enum {
 	READ_SIZE = 64 << 10,
 	READS_A_TURN = 16, /* of one wire, before others have their turn */
+	/* Likewise, some 4 ms when each is a message that is answered: of small frames it is not the reading that takes time.  At full rate, batches
+	 * and offers come in some hundreds a turn. */
+	FRAMES_A_TURN = 2048,
 	WRITE_SIZE =
 		64 << 10,    /* sealed at once for one wire, then likewise; a larger frame is sealed whole */
 	TURN_SIZE = 2 << 20, /* sealed in one turn, some 4 ms: alarms that come meanwhile wait for it */
@@ -32,6 +35,8 @@ struct torap_zmtp_turn {
 	uv_prepare_t prepare; /* before the loop sleeps: what waits is sent */
 	uv_idle_t idle;       /* something waits: do not sleep */
 	struct dirty_list urgent, others;
+	struct torap_zmtp_wire *first_behind,
+		*last_behind;      /* of whom more came than a turn takes, oldest first */
 	uint8_t *read;             /* READ_SIZE */
 	struct torap_writer write; /* sealed, for one wire at a time */
 	uint64_t number;
@@ -43,6 +48,12 @@ struct torap_zmtp_turn {
 struct rest {
 	uv_write_t request;
 	struct torap_zmtp_wire *wire;
+	uint8_t data[];
+};
+
+/* What came and waits for its turn. */
+struct torap_zmtp_backlog {
+	size_t at, size;
 	uint8_t data[];
 };
 
@@ -190,12 +201,62 @@ size_t torap_zmtp_wire_flush(struct torap_zmtp_wire *w)
 
 /* --- in --- */
 
+static void begin_turn(struct torap_zmtp_wire *w)
+{
+	if (w->read_turn == w->turn->number)
+		return;
+	w->read_turn = w->turn->number;
+	w->read_count = 0;
+	w->frames_left = FRAMES_A_TURN;
+}
+
 static bool has_had_its_turn(struct torap_zmtp_wire *w)
 {
-	if (w->read_turn != w->turn->number)
-		w->read_count = 0;
-	w->read_turn = w->turn->number;
-	return w->read_count++ >= READS_A_TURN;
+	begin_turn(w);
+	return w->read_count++ >= READS_A_TURN || w->frames_left == 0;
+}
+
+static void join_behind(struct torap_zmtp_wire *w)
+{
+	struct torap_zmtp_turn *t = w->turn;
+	w->next_behind = NULL;
+	if (t->first_behind)
+		t->last_behind->next_behind = w;
+	else
+		t->first_behind = w;
+	t->last_behind = w;
+	uv_idle_start(&t->idle, on_idle); /* The next turn comes at once. */
+}
+
+static void forget_backlog(struct torap_zmtp_wire *w)
+{
+	struct torap_zmtp_wire *before = NULL;
+	for (struct torap_zmtp_wire *at = w->turn->first_behind; at; before = at, at = at->next_behind) {
+		if (at != w)
+			continue;
+		if (before)
+			before->next_behind = w->next_behind;
+		else
+			w->turn->first_behind = w->next_behind;
+		if (w->turn->last_behind == w)
+			w->turn->last_behind = before;
+		break;
+	}
+	free(w->backlog);
+	w->backlog = NULL;
+}
+
+static bool keep_backlog(struct torap_zmtp_wire *w, const uint8_t *data, size_t size)
+{
+	w->backlog = malloc(sizeof *w->backlog + size);
+	if (!w->backlog)
+		return false;
+	w->backlog->at = 0;
+	w->backlog->size = size;
+	memcpy(w->backlog->data, data, size);
+	uv_read_stop(&w->stream);
+	join_behind(w);
+	return true;
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
@@ -213,6 +274,18 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 		    : uv_buf_init((char *)w->turn->read, READ_SIZE);
 }
 
+static void go_on(struct torap_zmtp_wire *w, const char *why)
+{
+	if (w->closing)
+		return;
+	if (why)
+		lose(w, why);
+	else if (w->connection.state == TORAP_ZMTP_REFUSED)
+		uv_read_stop(&w->stream); /* What it says until it is cut takes no steps from others. */
+	else if (torap_zmtp_waiting(&w->connection))
+		torap_zmtp_wire_due(w);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
 	struct torap_zmtp_wire *w = stream->data;
@@ -224,16 +297,41 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 		return;
 	}
 	uint8_t *data = (uint8_t *)buffer->base;
+	size_t left = data == w->turn->read ? (size_t)n : 0;
 	const char *why =
-		data == w->turn->read ? torap_zmtp_take(c, data, (size_t)n) : torap_zmtp_filled(c, (size_t)n);
-	if (w->closing)
-		return;
-	if (why)
-		lose(w, why);
-	else if (c->state == TORAP_ZMTP_REFUSED)
-		uv_read_stop(stream); /* What it says until it is cut takes no steps from others. */
-	else if (torap_zmtp_waiting(c))
-		torap_zmtp_wire_due(w);
+		left ? torap_zmtp_take(c, &data, &left, &w->frames_left) : torap_zmtp_filled(c, (size_t)n);
+	if (!why && left && !w->closing && !keep_backlog(w, data, left))
+		why = "out of memory";
+	go_on(w, why);
+}
+
+/* What was left of the first one goes on.  It may be lost by that, and then be closed. */
+static void take_backlog(struct torap_zmtp_turn *t)
+{
+	struct torap_zmtp_wire *w = t->first_behind;
+	struct torap_zmtp_backlog *b = w->backlog;
+	uint8_t *data = b->data + b->at;
+	size_t left = b->size - b->at;
+	t->first_behind = w->next_behind;
+	w->backlog = NULL;
+	begin_turn(w);
+	const char *why = torap_zmtp_take(&w->connection, &data, &left, &w->frames_left);
+	if (!why && left && !w->closing) {
+		b->at = b->size - left;
+		w->backlog = b;
+		join_behind(w);
+	} else {
+		free(b);
+		if (!why && !w->closing && uv_read_start(&w->stream, on_room, on_read))
+			why = "it cannot be read";
+	}
+	go_on(w, why);
+}
+
+static void take_backlogs(struct torap_zmtp_turn *t)
+{
+	while (t->first_behind && t->first_behind->read_turn != t->number)
+		take_backlog(t);
 }
 
 /* --- a wire --- */
@@ -287,6 +385,8 @@ void torap_zmtp_wire_close(struct torap_zmtp_wire *w)
 		return;
 	w->closing = true;
 	torap_zmtp_end(&w->connection);
+	if (w->backlog)
+		forget_backlog(w);
 	if (w->dirty) { /* Urgent now, it may have been less so then. */
 		forget_dirty(&w->turn->urgent, w);
 		forget_dirty(&w->turn->others, w);
@@ -299,10 +399,12 @@ void torap_zmtp_wire_close(struct torap_zmtp_wire *w)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct torap_zmtp_turn *t = prepare->data;
+	bool was_left = t->first_behind; /* Then what is due after it is not to wait until the loop wakes. */
 	t->number++;
+	take_backlogs(t);
 	flush_list(&t->urgent, WRITES_A_TURN);
 	flush_list(&t->others, WRITES_A_TURN);
-	if (!t->urgent.first && !t->others.first)
+	if (!was_left && !t->first_behind && !t->urgent.first && !t->others.first)
 		uv_idle_stop(&t->idle);
 	if (t->write.room > SCRATCH_KEPT)
 		torap_writer_finish(&t->write);

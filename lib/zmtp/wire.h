@@ -34,9 +34,13 @@ struct torap_zmtp_wire {
 		uv_tcp_t tcp;
 		uv_pipe_t pipe;
 	};
-	const char *broken;  /* to be told at the end of this turn */
-	uint64_t read_turn;  /* when it was read last… */
-	unsigned read_count; /* …and how much of it came then */
+	const char *broken;   /* to be told at the end of this turn */
+	uint64_t read_turn;   /* when it was read last… */
+	unsigned read_count;  /* …how much of it came then… */
+	unsigned frames_left; /* …and how many frames it may yet bring */
+	/* What came beyond them.  Nothing is read of it until it is taken, in the next turns. */
+	struct torap_zmtp_backlog *backlog;
+	struct torap_zmtp_wire *next_behind;
 	bool dirty, urgent;
 	bool writing; /* what the kernel did not take is libuv's */
 	bool stopped; /* writing failed: what the other side has said before it went is read yet */

@@ -1,5 +1,6 @@
 #include "bench/carried.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +43,9 @@ static void take(struct bench_carried *b)
 		uint8_t *to = room ? room : b->read;
 		size = size < b->said.size - at ? size : b->said.size - at;
 		memcpy(to, b->said.data + at, size);
-		why = room ? torap_zmtp_filled(c, size) : torap_zmtp_take(c, to, size);
 		at += size;
+		unsigned frames = UINT_MAX;
+		why = room ? torap_zmtp_filled(c, size) : torap_zmtp_take(c, &to, &size, &frames);
 	}
 	b->said.size = 0;
 	if (why)

@@ -81,10 +81,16 @@ static inline const char *take(struct call *t, size_t part)
 			size = part;
 		if (room && size > room_size)
 			size = room_size;
-		if (room)
-			memcpy(room, t->said.data + at, size);
-		why = room ? torap_zmtp_filled(&t->connection, size)
-			   : torap_zmtp_take(&t->connection, t->said.data + at, size);
+		uint8_t *data = t->said.data + at;
+		if (room) {
+			memcpy(room, data, size);
+			why = torap_zmtp_filled(&t->connection, size);
+			continue;
+		}
+		for (size_t left = size; left && !why;) {
+			unsigned frames = 2;
+			why = torap_zmtp_take(&t->connection, &data, &left, &frames);
+		}
 	}
 	t->said.size = 0;
 	return why;

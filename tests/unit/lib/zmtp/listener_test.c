@@ -10,6 +10,8 @@
 #include "hall.h"
 #include "kit/temporary.h"
 
+enum { CROWD = 16000 };
+
 Test(listener, admits_who_asks_again_and_tells_nobody_else_anything)
 {
 	struct hall h;
@@ -265,5 +267,91 @@ Test(listener, hears_what_was_said_before_the_other_side_went)
 	run_until(&h, h.gone == 1);
 	cr_assert_eq(h.messages, 2u);
 	hall_finish(&h);
+	rmdir(dir);
+}
+
+/* Empty messages by the ten thousand are one read, and much to do. */
+static int say_crowd(struct hall *h, const char *endpoint, unsigned count)
+{
+	uint8_t empty[2 * CROWD] = { 0 };
+	int fd = dial_by_hand(endpoint);
+	cr_assert_eq(write(fd, empty, 2 * count), (ssize_t)(2 * count));
+	run_until(h, h->messages > 0);
+	return fd;
+}
+
+Test(listener, takes_of_a_crowd_of_messages_a_share_a_turn_and_all_in_the_end)
+{
+	char dir[64], endpoint[128];
+	struct hall h;
+	unsigned before = 0, most = 0;
+	local_endpoint(dir, endpoint, sizeof endpoint);
+	hall_init(&h, endpoint);
+	h.manner = KEEP_QUIET;
+	int other = dial_by_hand(endpoint);
+	run_until(&h, h.counts.accepted == 1);
+	int fd = say_crowd(&h, endpoint, CROWD);
+	cr_expect_lt(h.messages, CROWD / 4u, "all of them, and who else speaks waits");
+	const struct torap_zmtp_peer *crowd = h.peer;
+	cr_assert_eq(write(other, "\0\5alarm", 7), 7);
+	close(fd); /* What it has said before counts. */
+	for (before = h.messages; h.peer == crowd; before = h.messages) {
+		turn(&h);
+		most = h.messages - before > most ? h.messages - before : most;
+	}
+	cr_expect_lt(h.messages, CROWD / 2u, "an alarm came after the crowd");
+	run_until(&h, h.gone == 1);
+	cr_expect_eq(h.messages, CROWD + 1u);
+	cr_expect_lt(most, CROWD / 4u);
+	cr_expect_eq(h.counts.broken, 0u);
+	/* And when all is taken the loop sleeps again. */
+	uv_timer_stop(&h.step);
+	uv_timer_start(&h.step, on_step, 50, 50);
+	unsigned turns = 0;
+	for (uint64_t end_ms = now_ms() + 300; now_ms() < end_ms; turns++)
+		turn(&h);
+	cr_expect_lt(turns, 40u, "it turns and turns");
+	close(other);
+	run_until(&h, h.gone == 2);
+	hall_finish(&h);
+	rmdir(dir);
+}
+
+/* In the middle of what waits: its owner cuts it, or the listener ends. */
+Test(listener, forgets_what_waits_of_who_is_cut)
+{
+	char dir[64], endpoint[128];
+	struct hall h;
+	local_endpoint(dir, endpoint, sizeof endpoint);
+	hall_init(&h, endpoint);
+	h.manner = KEEP_QUIET;
+	int fd = say_crowd(&h, endpoint, CROWD), again = say_crowd(&h, endpoint, CROWD);
+	run_until(&h, h.messages >= 2u * CROWD);
+	close(fd);
+	close(again);
+	run_until(&h, h.gone == 2);
+
+	h.messages = 0;
+	fd = say_crowd(&h, endpoint, CROWD);
+	unsigned taken = h.messages;
+	cr_expect_lt(taken, (unsigned)CROWD);
+	h.manner = CUT_AT_ONCE;
+	run_until(&h, h.counts.connections == 0);
+	cr_expect_eq(h.messages, taken + 1);
+
+	h.messages = 0;
+	h.manner = KEEP_QUIET;
+	again = say_crowd(&h, endpoint, CROWD);
+	torap_zmtp_cut(h.peer, 0);
+	run_until(&h, h.counts.connections == 0);
+	cr_expect_lt(h.messages, (unsigned)CROWD);
+
+	h.messages = 0;
+	int last = say_crowd(&h, endpoint, CROWD);
+	hall_finish(&h);
+	cr_expect_lt(h.messages, (unsigned)CROWD);
+	close(fd);
+	close(again);
+	close(last);
 	rmdir(dir);
 }
