@@ -165,7 +165,7 @@ void broker_door_close(struct broker_door *d, void (*on_closed)(void *hint), voi
 	torap_zmtp_close(d->listener, on_listener_closed, d);
 }
 
-void broker_door_refuse(struct torap_zmtp_peer *peer, int code, const char *reason,
+bool broker_door_refuse(struct torap_zmtp_peer *peer, int code, const char *reason,
 	const struct torap_stream_position *resume)
 {
 	struct torap_refusal refusal = { .code = code, .has_resume = resume != NULL };
@@ -176,9 +176,8 @@ void broker_door_refuse(struct torap_zmtp_peer *peer, int code, const char *reas
 		torap_envelope_plain(TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL),
 		torap_refusal_encode(&refusal),
 	};
-	/* A peer that cannot be told will find out by the silence. */
-	if (frames[0] && frames[1])
-		torap_zmtp_send(peer, frames, 2);
+	bool told = frames[0] && frames[1] && torap_zmtp_send(peer, frames, 2);
 	torap_buffer_unref(frames[0]);
 	torap_buffer_unref(frames[1]);
+	return told;
 }

@@ -60,6 +60,6 @@ bool broker_door_wished(const struct broker_door *d, const struct broker_doors_w
 /* Stops watching at once; frees itself on the loop, then on_closed (or NULL) runs.  It is in no list any more. */
 void broker_door_close(struct broker_door *d, void (*on_closed)(void *hint), void *hint);
 
-/* `resume` goes with RESUME, else NULL. */
-void broker_door_refuse(struct torap_zmtp_peer *peer, int code, const char *reason,
+/* `resume` goes with RESUME, else NULL.  False: the peer does not take it; it is best cut. */
+bool broker_door_refuse(struct torap_zmtp_peer *peer, int code, const char *reason,
 	const struct torap_stream_position *resume);

@@ -23,7 +23,10 @@
 
 enum {
 	PROTOCOL_VERSION = 1,
-	CLOSE_AFTER_MS = 1500, /* a door: when its connections are cut, and gone */
+	CLOSE_AFTER_MS = 1500,    /* a door: when its connections are cut, and gone */
+	REFUSALS_QUEUED_MAX = 64, /* that a peer without a session has not taken: it is cut */
+	FAULTS_MAX = 3,           /* messages that cannot be read of a peer without a session: it is cut */
+	CUT_AFTER_MS = 300,       /* until the last refusal has most likely reached it */
 };
 
 static const char gone_text[] = "this endpoint is closed; the broker listens elsewhere, with another key";
@@ -136,6 +139,22 @@ static struct broker_session *session_create(struct broker_listener *l, struct b
 	return s;
 }
 
+/* Says no to a peer that has no session, or whose session this does not end.  False: it takes no more answers, and is cut. */
+static bool refuse(struct torap_zmtp_peer *peer, int code, const char *reason)
+{
+	struct broker_session *s = torap_zmtp_mark(peer);
+	bool takes = s || torap_zmtp_queued(peer) < REFUSALS_QUEUED_MAX;
+	if (takes && broker_door_refuse(peer, code, reason, NULL))
+		return true;
+	if (!s)
+		torap_zmtp_cut(peer, 0);
+	else if (!s->ended) {
+		s->broker->counts.gone++;
+		broker_session_end(s, "gone", 0, NULL);
+	}
+	return false;
+}
+
 /* Gives it to its part: 0, or the code of a refusal. */
 static int admit(struct broker_session *s, struct torap_hello *h, const char **reason)
 {
@@ -194,8 +213,7 @@ static void on_hello(struct broker_listener *l, struct broker_door *door, struct
 	/* Before anything is said of it in events or in the log. */
 	if (!broker_pace_take(l->pace, torap_zmtp_key(peer), h->role, h->lane, torap_app_mono())) {
 		b->counts.hellos_too_many++;
-		broker_door_refuse(
-			peer, TORAP__REFUSAL__CODE__BUSY, "too many hellos of this key, role and lane", NULL);
+		(void)refuse(peer, TORAP__REFUSAL__CODE__BUSY, "too many hellos of this key, role and lane");
 		return;
 	}
 	int code = greet(l, door, peer, h, &s, &reason);
@@ -206,17 +224,21 @@ static void on_hello(struct broker_listener *l, struct broker_door *door, struct
 	if (s)
 		broker_session_end(s, "refused", code, reason);
 	else
-		broker_door_refuse(peer, code, reason, NULL);
+		(void)refuse(peer, code, reason);
 }
 
 static void malformed(struct broker_listener *l, struct torap_zmtp_peer *peer, const struct torap_error *why)
 {
 	struct broker_session *s = session_of(peer);
 	l->broker->counts.malformed++;
-	if (s)
+	if (s) {
 		broker_session_end(s, "malformed", TORAP__REFUSAL__CODE__MALFORMED, why->text);
-	else
-		broker_door_refuse(peer, TORAP__REFUSAL__CODE__MALFORMED, why->text, NULL);
+		return;
+	}
+	bool ending = torap_zmtp_mark(peer); /* with its session, in this turn */
+	if (refuse(peer, TORAP__REFUSAL__CODE__MALFORMED, why->text) && !ending &&
+		torap_zmtp_fault(peer) >= FAULTS_MAX)
+		torap_zmtp_cut(peer, CUT_AFTER_MS);
 }
 
 static void decode_hello(struct broker_listener *l, struct broker_door *door, struct torap_zmtp_peer *peer,
@@ -243,7 +265,7 @@ static void on_message(void *hint, struct torap_zmtp_peer *peer, struct torap_bu
 	struct torap_error err;
 	struct torap_envelope envelope;
 	if (door->leaving) {
-		broker_door_refuse(peer, TORAP__REFUSAL__CODE__NOT_ADMITTED, gone_text, NULL);
+		(void)refuse(peer, TORAP__REFUSAL__CODE__NOT_ADMITTED, gone_text);
 		return;
 	}
 	if (s)
@@ -254,7 +276,7 @@ static void on_message(void *hint, struct torap_zmtp_peer *peer, struct torap_bu
 		decode_hello(l, door, peer, frames, count);
 	} else if (!s) {
 		l->broker->counts.strangers++;
-		broker_door_refuse(peer, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first", NULL);
+		(void)refuse(peer, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first");
 	} else if (envelope.type == TORAP__MESSAGE_TYPE__MESSAGE_HEARTBEAT) {
 		return;
 	} else if (s->writer) {

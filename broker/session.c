@@ -53,10 +53,8 @@ void broker_session_end(struct broker_session *s, const char *why, int code, con
 {
 	if (s->ended)
 		return;
-	if (code && s->peer)
-		broker_door_refuse(s->peer, code, reason, NULL);
+	s->cut_later = code && s->peer && broker_door_refuse(s->peer, code, reason, NULL);
 	s->ended = s->broker->burials = true;
-	s->cut_later = code != 0;
 	s->why = why;
 }
 

@@ -378,8 +378,8 @@ static void send_back(struct broker_writer *w, const struct broker_stream *strea
 	w->told = stream;
 	w->told_batch = stream->accepted.next_batch;
 	w->told_at = now;
-	if (s->peer)
-		broker_door_refuse(s->peer, TORAP__REFUSAL__CODE__RESUME,
+	if (s->peer) /* One that does not take it will find out by the silence. */
+		(void)broker_door_refuse(s->peer, TORAP__REFUSAL__CODE__RESUME,
 			"batches before this one are missing", &resume);
 }
 

@@ -25,7 +25,10 @@ enum {
 	DEAD_MS = 4000,
 	ANSWER_VERDICTS = 4096, /* in one message */
 	QUEUED_MAX = 64, /* messages that an agent has not taken: it gets no rows and verdicts until it has */
-	HELLO_EVERY_MS = 1000, /* on one connection: each brings all rows */
+	REFUSALS_QUEUED_MAX = 64, /* that one without a session has not taken: it is cut */
+	FAULTS_MAX = 3,           /* messages on a connection that cannot be read: it is cut */
+	CUT_AFTER_MS = 300,       /* until the last refusal has most likely reached it */
+	HELLO_EVERY_MS = 1000,    /* on one connection: each brings all rows */
 	/* For one observation of 64 KiB: 2-byte fields at their worst; and for an image, should it have to be copied. */
 	ARENA_LIMIT = (4 << 20) + TORAP_OBSERVATION_IMAGE_MAX + (64 << 10),
 	NAME_MAX_BYTES = 31,
@@ -98,18 +101,37 @@ static bool send_session(
 	return sent;
 }
 
-static void refuse(struct torap_zmtp_peer *peer, int code, const char *reason)
+static void cut(struct node_intake *i, struct torap_zmtp_peer *peer, unsigned after_ms, const char *why)
 {
+	struct session *s = torap_zmtp_mark(peer);
+	if (s)
+		end_session(i, s, why);
+	torap_zmtp_cut(peer, after_ms);
+}
+
+/* False: it does not take its answers, and was cut. */
+static bool refuse(struct node_intake *i, struct torap_zmtp_peer *peer, int code, const char *reason)
+{
+	bool takes = torap_zmtp_mark(peer) || torap_zmtp_queued(peer) < REFUSALS_QUEUED_MAX;
 	struct torap_refusal refusal = { .code = code };
 	snprintf(refusal.reason, sizeof refusal.reason, "%s", reason);
-	/* A peer that does not take it has other troubles. */
-	(void)send_to(peer, TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL, torap_refusal_encode(&refusal), true);
+	if (takes &&
+		send_to(peer, TORAP__MESSAGE_TYPE__MESSAGE_REFUSAL, torap_refusal_encode(&refusal), true))
+		return true;
+	cut(i, peer, 0, "does not take its answers");
+	return false;
+}
+
+static void refuse_fault(struct node_intake *i, struct torap_zmtp_peer *peer, int code, const char *reason)
+{
+	i->counts.malformed++;
+	if (refuse(i, peer, code, reason) && torap_zmtp_fault(peer) >= FAULTS_MAX)
+		cut(i, peer, CUT_AFTER_MS, "sends what cannot be read");
 }
 
 static void refuse_malformed(struct node_intake *i, struct torap_zmtp_peer *peer, const char *reason)
 {
-	i->counts.malformed++;
-	refuse(peer, TORAP__REFUSAL__CODE__MALFORMED, reason);
+	refuse_fault(i, peer, TORAP__REFUSAL__CODE__MALFORMED, reason);
 }
 
 static struct torap_buffer *pack(const ProtobufCMessage *message)
@@ -225,17 +247,17 @@ static void on_hello(
 		return;
 	}
 	if (hello->protocol_version != PROTOCOL_VERSION) {
-		refuse(peer, TORAP__REFUSAL__CODE__VERSION, "this node speaks version 1");
+		(void)refuse(i, peer, TORAP__REFUSAL__CODE__VERSION, "this node speaks version 1");
 		return;
 	}
 	struct session *s = torap_zmtp_mark(peer);
 	if (s && !torap_mono_reached(torap_mono_add_ms(s->begun, HELLO_EVERY_MS), now.mono)) {
-		refuse(peer, TORAP__REFUSAL__CODE__BUSY, "hello twice in a second");
+		(void)refuse(i, peer, TORAP__REFUSAL__CODE__BUSY, "hello twice in a second");
 		return;
 	}
 	s = begin_session(i, peer);
 	if (!s) {
-		refuse(peer, TORAP__REFUSAL__CODE__BUSY, "too many agents");
+		(void)refuse(i, peer, TORAP__REFUSAL__CODE__BUSY, "too many agents");
 		return;
 	}
 	snprintf(s->agent, sizeof s->agent, "%s", hello->agent);
@@ -257,8 +279,7 @@ static void on_offer(struct node_intake *i, struct session *s, struct torap_zmtp
 		return;
 	}
 	if (count > TORAP_OFFER_OBSERVATIONS_MAX) {
-		i->counts.malformed++;
-		refuse(peer, TORAP__REFUSAL__CODE__LIMIT, "too many observations in an offer");
+		refuse_fault(i, peer, TORAP__REFUSAL__CODE__LIMIT, "too many observations in an offer");
 		return;
 	}
 	i->counts.offers++;
@@ -322,7 +343,7 @@ static void on_message(void *hint, struct torap_zmtp_peer *peer, struct torap_bu
 	else if (s)
 		on_session_message(i, s, peer, envelope.type, body, now);
 	else
-		refuse(peer, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first");
+		(void)refuse(i, peer, TORAP__REFUSAL__CODE__NO_SESSION, "say hello first");
 }
 
 static void on_gone(void *hint, struct torap_zmtp_peer *peer)

@@ -2,7 +2,8 @@
  *
  * A session is a connection that said AGENT_HELLO; anything else from a connection that did not is answered by NO_SESSION.
  * Verdicts are gathered and sent once a turn of the loop, one ANSWER for each agent.  Bounded: sessions, verdicts that an agent
- * does not fetch, observations in an offer.  A message that cannot be decoded is counted and refused. */
+ * does not fetch, observations in an offer.  A message that cannot be decoded is counted and refused; after the third on a
+ * connection it is cut, as is one whose agent does not take its refusals. */
 #pragma once
 
 #include <stdbool.h>

@@ -36,6 +36,7 @@ struct torap_zmtp_peer {
 	uint64_t deadline_ms;                    /* timed: when it is cut */
 	uint8_t key[TORAP_CURVE_KEY_SIZE];
 	void *mark;
+	unsigned faults;
 	bool timed;
 	bool mute; /* nothing of it is told any more */
 };
@@ -182,10 +183,10 @@ static void on_lost(struct torap_zmtp_wire *w, const char *why)
 void torap_zmtp_cut(struct torap_zmtp_peer *p, unsigned after_ms)
 {
 	p->mute = true;
-	if (after_ms)
-		set_deadline(p, true, after_ms);
-	else
+	if (!after_ms)
 		close_peer(p);
+	else if (!p->wire.closing)
+		set_deadline(p, true, after_ms);
 }
 
 /* --- messages --- */
@@ -506,6 +507,11 @@ void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark)
 void torap_zmtp_set_urgent(struct torap_zmtp_peer *p, bool urgent)
 {
 	p->wire.urgent = urgent;
+}
+
+unsigned torap_zmtp_fault(struct torap_zmtp_peer *p)
+{
+	return ++p->faults;
 }
 
 int torap_zmtp_fd(const struct torap_zmtp_peer *p)

@@ -63,5 +63,7 @@ int torap_zmtp_fd(const struct torap_zmtp_peer *p);
 bool torap_zmtp_send(struct torap_zmtp_peer *p, struct torap_buffer *const *frames, size_t count);
 /* Messages that it has not taken yet. */
 size_t torap_zmtp_queued(const struct torap_zmtp_peer *p);
+/* Its owner could not read what it sent.  How often that was so, with this time. */
+unsigned torap_zmtp_fault(struct torap_zmtp_peer *p);
 /* Nothing is heard of it any more.  The connection ends at once, or after a while (what was sent to it may then still reach it). */
 void torap_zmtp_cut(struct torap_zmtp_peer *p, unsigned after_ms);
