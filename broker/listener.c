@@ -210,12 +210,6 @@ static void on_hello(struct broker_listener *l, struct broker_door *door, struct
 	struct broker_session *s = NULL;
 	const char *reason = "";
 	b->counts.hellos++;
-	/* Before anything is said of it in events or in the log. */
-	if (!broker_pace_take(l->pace, torap_zmtp_key(peer), h->role, h->lane, torap_app_mono())) {
-		b->counts.hellos_too_many++;
-		(void)refuse(peer, TORAP__REFUSAL__CODE__BUSY, "too many hellos of this key, role and lane");
-		return;
-	}
 	int code = greet(l, door, peer, h, &s, &reason);
 	if (!code)
 		return;
@@ -241,11 +235,29 @@ static void malformed(struct broker_listener *l, struct torap_zmtp_peer *peer, c
 		torap_zmtp_cut(peer, CUT_AFTER_MS);
 }
 
+/* Before it costs anything: a megabyte of empty positions is much to decode, and what is taken is said in events and in the log.  Hellos that do
+ * not say their role and lane share a bucket. */
+static bool is_in_pace(
+	struct broker_listener *l, struct torap_zmtp_peer *peer, struct torap_buffer **frames, size_t count)
+{
+	uint8_t role = 0, lane = 0;
+	if (count == 2)
+		torap_hello_peek(&role, &lane, torap_buffer_bytes(frames[1]));
+	if (broker_pace_take(l->pace, torap_zmtp_key(peer), role, lane, torap_app_mono()))
+		return true;
+	l->broker->counts.hellos++;
+	l->broker->counts.hellos_too_many++;
+	(void)refuse(peer, TORAP__REFUSAL__CODE__BUSY, "too many hellos of this key, role and lane");
+	return false;
+}
+
 static void decode_hello(struct broker_listener *l, struct broker_door *door, struct torap_zmtp_peer *peer,
 	struct torap_buffer **frames, size_t count)
 {
 	struct torap_error err;
 	struct torap_hello hello;
+	if (!is_in_pace(l, peer, frames, count))
+		return;
 	if (count != 2) {
 		torap_errorf(&err, 0, "a hello has two frames");
 		malformed(l, peer, &err);

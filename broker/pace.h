@@ -2,7 +2,7 @@
  *
  * A hello costs more than it weighs: it ends a session, begins another, and leaves two events of oversight and some lines of log.  Each
  * (CURVE key, role, lane) has a bucket of its own, so that a feed gone mad in one lane takes nothing from its other lanes, nor from
- * anybody else.  Only keys that are admitted come this far, and a bucket that is full again is forgotten: so the table is bounded by
+ * anybody else; what a key says without a role and a lane has one, too (0, 0).  Only keys that are admitted come this far, and a bucket that is full again is forgotten: so the table is bounded by
  * the keys; beyond BROKER_PACES_MAX, or without memory, the answer is no.  No I/O, no clock. */
 #pragma once
 
@@ -16,7 +16,7 @@
 enum {
 	BROKER_PACE_BURST = 8,       /* hellos at once… */
 	BROKER_PACE_EVERY_MS = 1000, /* …and then one in so long */
-	BROKER_PACES_MAX = 6 * 16384,
+	BROKER_PACES_MAX = 7 * 16384,
 };
 
 struct broker_pace;

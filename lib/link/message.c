@@ -182,6 +182,30 @@ static int hello_fill(struct torap_hello *out, const Torap__Hello *in, struct to
 		&out->expected, &out->expected_count, in->expected, in->n_expected, err);
 }
 
+/* Field numbers of session.proto, and wire types of protobuf. */
+enum { HELLO_ROLE = 2, HELLO_LANE, WIRE_VARINT = 0, WIRE_BYTES = 2, HELLO_PEEKED_FIELDS = 8 };
+
+void torap_hello_peek(uint8_t *out_role, uint8_t *out_lane, struct torap_bytes body)
+{
+	struct torap_reader r = torap_reader(body);
+	uint64_t role = 0, lane = 0;
+	for (int i = 0; i < HELLO_PEEKED_FIELDS && r.at < r.end && !r.failed; i++) {
+		uint64_t tag = torap_read_varint(&r), value = torap_read_varint(&r);
+		if (tag == (HELLO_ROLE << 3 | WIRE_VARINT))
+			role = value;
+		else if (tag == (HELLO_LANE << 3 | WIRE_VARINT))
+			lane = value;
+		else if ((tag & 7) == WIRE_BYTES)
+			torap_read_bytes(&r, value);
+		else if ((tag & 7) != WIRE_VARINT)
+			break;
+	}
+	bool fits = (role == TORAP__ROLE__ROLE_WRITER || role == TORAP__ROLE__ROLE_SUBSCRIBER) &&
+		    lane >= TORAP__LANE__LANE_CRITICAL && lane <= TORAP__LANE__LANE_BULK;
+	*out_role = fits ? (uint8_t)role : 0;
+	*out_lane = fits ? (uint8_t)lane : 0;
+}
+
 int torap_hello_decode(struct torap_hello *out, struct torap_bytes body, struct torap_error *err)
 {
 	*out = (struct torap_hello){ 0 };

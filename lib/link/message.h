@@ -56,6 +56,8 @@ struct torap_refusal {
 
 /* Decoders: 0, or -EBADMSG with the reason.  What they allocate, _finish frees. */
 int torap_hello_decode(struct torap_hello *out, struct torap_bytes body, struct torap_error *err);
+/* Role and lane of a hello that is not decoded yet, which may be large and nonsense: what its first fields say.  Both 0: nothing that fits. */
+void torap_hello_peek(uint8_t *out_role, uint8_t *out_lane, struct torap_bytes body);
 struct torap_buffer *torap_hello_encode(const struct torap_hello *in);
 void torap_hello_finish(struct torap_hello *h);
 

@@ -56,6 +56,36 @@ Test(message, carries_a_hello_over_unchanged)
 	torap_buffer_unref(b);
 }
 
+static void check_peeked(struct torap_bytes body, uint8_t role, uint8_t lane)
+{
+	uint8_t its_role = 9, its_lane = 9;
+	torap_hello_peek(&its_role, &its_lane, body);
+	cr_expect_eq(its_role, role);
+	cr_expect_eq(its_lane, lane);
+}
+
+/* Before it is decoded; what is wrong behind the first fields does not matter, and nobody reads beyond the end. */
+Test(message, tells_role_and_lane_of_a_hello_that_is_not_decoded)
+{
+	static const char *const whole[] = { "\x08\1\x10\2\x18\3", "\x18\3\x10\2", "\x22\4name\x10\2\x18\3",
+		"\x08\1\x10\2\x18\3\x32\x99\xff", "\x10\1\x10\2\x18\3" };
+	static const char *const none[] = { "", "\x10", "\x10\2", "\x18\3", "\x10\3\x18\3", "\x10\2\x18\4",
+		"\x10\x82\2\x18\3", "\x22\x7fxx\x10\2\x18\3", "\x15\2\x18\3\x10\2\x18\3", "\xff\xff\xff\xff",
+		"\x32\1x\x32\1x\x32\1x\x32\1x\x32\1x\x32\1x\x32\1x\x32\1x\x10\2\x18\3" };
+	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+		size_t size = strlen(whole[i]);
+		check_peeked(torap_bytes(whole[i], size), 2, 3);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		size_t size = strlen(none[i]);
+		check_peeked(torap_bytes(none[i], size), 0, 0);
+	}
+	struct torap_hello in = { .version = 1, .role = 1, .lane = 2, .name = "node-a" };
+	struct torap_buffer *b = torap_hello_encode(&in);
+	check_peeked(torap_buffer_bytes(b), 1, 2);
+	torap_buffer_unref(b);
+}
+
 Test(message, refuses_a_hello_that_names_streams_of_another_lane)
 {
 	struct torap_stream_position p = position("node-a", 1);
