@@ -23,7 +23,9 @@ enum {
 	HANDSHAKES_A_TURN = 32, /* steps, of up to 0.15 ms each: alarms pass when thousands come at once */
 	ACCEPTS_A_TURN = 64,    /* some 10 µs each, likewise */
 	TICK_MS = 100,
-	GREET_MS = 10000,       /* until an admitted peer is marked */
+	GREET_MS = 10000, /* until an admitted peer is marked */
+	GREETERS_OF_KEY =
+		8, /* that wait for it: a key has six sessions at most, and some whose end was not heard yet */
 	DESCRIPTORS_LEFT = 128, /* for the rest of the process */
 	LAST_SIZE = 2 << 20,    /* sent at the end to all */
 	MODE = 0660,            /* of a local socket's file */
@@ -33,12 +35,14 @@ struct torap_zmtp_peer {
 	struct torap_zmtp_wire wire; /* first, as its connection is in it */
 	struct torap_zmtp_listener *listener;
 	struct torap_zmtp_peer *previous, *next; /* of those that are timed, or of the others */
-	uint64_t deadline_ms;                    /* timed: when it is cut */
+	struct torap_zmtp_peer *greeter_before, *greeter_after;
+	uint64_t deadline_ms; /* timed: when it is cut */
 	uint8_t key[TORAP_CURVE_KEY_SIZE];
 	void *mark;
 	unsigned faults;
 	bool timed;
-	bool mute; /* nothing of it is told any more */
+	bool greets; /* its key was admitted, and it has no mark */
+	bool mute;   /* nothing of it is told any more */
 };
 
 struct peer_list {
@@ -60,8 +64,9 @@ struct torap_zmtp_listener {
 	uv_prepare_t prepare; /* before the loop sleeps: connections that wait are taken */
 	uv_idle_t idle;       /* a turn is due: do not sleep */
 	struct peer_list timed, others;
-	unsigned handshakes; /* steps of them in this turn */
-	unsigned accepts;    /* in this turn */
+	struct torap_zmtp_peer *greeters; /* the newest first; few: who is honest says hello at once */
+	unsigned handshakes;              /* steps of them in this turn */
+	unsigned accepts;                 /* in this turn */
 	bool turn_due;
 	bool accept_due;    /* a connection waits for its turn, or for memory */
 	bool accept_failed; /* said so, in this tick */
@@ -122,6 +127,32 @@ static void set_deadline(struct torap_zmtp_peer *p, bool timed, unsigned after_m
 	join_list(p);
 }
 
+static void begin_greeting(struct torap_zmtp_peer *p)
+{
+	struct torap_zmtp_listener *l = p->listener;
+	if (p->greets || l->manners.plain)
+		return;
+	p->greets = true;
+	p->greeter_before = NULL;
+	p->greeter_after = l->greeters;
+	if (l->greeters)
+		l->greeters->greeter_before = p;
+	l->greeters = p;
+}
+
+static void end_greeting(struct torap_zmtp_peer *p)
+{
+	if (!p->greets)
+		return;
+	p->greets = false;
+	if (p->greeter_after)
+		p->greeter_after->greeter_before = p->greeter_before;
+	if (p->greeter_before)
+		p->greeter_before->greeter_after = p->greeter_after;
+	else
+		p->listener->greeters = p->greeter_after;
+}
+
 /* --- ends --- */
 
 static void let_go(struct torap_zmtp_listener *l)
@@ -154,6 +185,7 @@ static void close_peer(struct torap_zmtp_peer *p)
 	if (p->wire.closing)
 		return;
 	p->mute = true;
+	end_greeting(p);
 	leave_list(p);
 	p->listener->options.counts->connections--;
 	torap_zmtp_wire_close(&p->wire);
@@ -183,6 +215,7 @@ static void on_lost(struct torap_zmtp_wire *w, const char *why)
 void torap_zmtp_cut(struct torap_zmtp_peer *p, unsigned after_ms)
 {
 	p->mute = true;
+	end_greeting(p);
 	if (!after_ms)
 		close_peer(p);
 	else if (!p->wire.closing)
@@ -230,6 +263,21 @@ static void read_address(const struct torap_zmtp_peer *p, char *text, size_t siz
 		snprintf(text, size, "?");
 }
 
+/* Of one key that is admitted and comes without an end, the oldest goes that has not said who it is. */
+static void make_room_of_key(struct torap_zmtp_listener *l, const uint8_t *key)
+{
+	struct torap_zmtp_peer *oldest = NULL;
+	unsigned count = 0;
+	for (struct torap_zmtp_peer *p = l->greeters; p; p = p->greeter_after) {
+		if (memcmp(p->key, key, sizeof p->key) != 0)
+			continue;
+		oldest = p;
+		count++;
+	}
+	if (count >= GREETERS_OF_KEY)
+		lose(oldest, "too many of its key without a session");
+}
+
 static bool admit(struct torap_zmtp_connection *c, const uint8_t *key)
 {
 	struct torap_zmtp_peer *p = peer_of(c);
@@ -242,6 +290,9 @@ static bool admit(struct torap_zmtp_connection *c, const uint8_t *key)
 		o->counts->refused++;
 		return false;
 	}
+	if (key)
+		make_room_of_key(p->listener, key);
+	begin_greeting(p);
 	set_deadline(p, true, GREET_MS);
 	return true;
 }
@@ -500,8 +551,13 @@ void torap_zmtp_set_mark(struct torap_zmtp_peer *p, void *mark)
 {
 	p->mark = mark;
 	p->wire.connection.known = mark;
-	if (!p->mute) /* Else it is being cut. */
-		set_deadline(p, !mark, GREET_MS);
+	if (p->mute) /* It is being cut. */
+		return;
+	set_deadline(p, !mark, GREET_MS);
+	if (mark)
+		end_greeting(p);
+	else
+		begin_greeting(p);
 }
 
 void torap_zmtp_set_urgent(struct torap_zmtp_peer *p, bool urgent)

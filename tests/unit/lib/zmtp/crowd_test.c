@@ -69,6 +69,52 @@ Test(crowd, of_strangers_makes_room_for_who_comes)
 	hall_finish(&h);
 }
 
+/* Who is admitted and never says who it is: of its key so many stay, the newest, and those that have a session. */
+Test(crowd, of_one_key_without_a_session_is_small)
+{
+	enum { MOST = 8, MORE = 3 };
+	struct hall h;
+	struct zmtp_client clients[MOST + MORE], known;
+	int fds[MOST + MORE];
+	hall_init(&h, "tcp://127.0.0.1:*");
+	h.manner = KEEP_QUIET;
+	int with_session = arrive_raw(&h, &known);
+	for (int i = 0; i < MOST + MORE; i++) {
+		fds[i] = dial_raw(&h, &clients[i]);
+		cr_expect_eq(h.counts.broken, i < MOST ? 0u : i - MOST + 1u);
+	}
+	run_until(&h, h.counts.connections == MOST + 1);
+	cr_expect_eq(h.gone, (unsigned)MORE);
+	for (int i = 0; i < MOST + MORE; i++)
+		cr_expect_eq(has_ended(fds[i]), i < MORE, "connection %d", i);
+	cr_expect_not(has_ended(with_session));
+	for (int i = 0; i < MORE; i++)
+		close(fds[i]);
+
+	/* One that says hello makes room for another, and a cut one does. */
+	struct torap_writer out = { 0 };
+	zmtp_client_message(&clients[MORE], &out, 0, torap_bytes("hello", 5));
+	write_raw(fds[MORE], &out);
+	run_until(&h, h.messages == 2);
+	close(dial_raw(&h, &known));
+	run_until(&h, h.gone == MORE + 1);
+	h.manner = SAY_LAST_AND_CUT;
+	zmtp_client_message(&clients[MORE + 1], &out, 0, torap_bytes("hello", 5));
+	write_raw(fds[MORE + 1], &out);
+	run_until(&h, h.messages == 3);
+	fds[0] = dial_raw(&h, &known);
+	fds[1] = dial_raw(&h, &known);
+	cr_expect_eq(h.counts.broken, (uint64_t)MORE);
+	fds[2] = dial_raw(&h, &known);
+	cr_expect_eq(h.counts.broken, MORE + 1u);
+	torap_writer_finish(&out);
+	for (int i = 0; i < MOST + MORE; i++)
+		close(fds[i]);
+	close(with_session);
+	run_until(&h, h.counts.connections == 0);
+	hall_finish(&h);
+}
+
 /* Who was refused and goes on talking is not listened to. */
 Test(crowd, is_not_held_up_by_who_was_refused)
 {
