@@ -334,8 +334,9 @@ class Demonstration:
             tail.read()
             done = subprocess.run([os.path.join(BIN, "torap"), "verify", os.path.join(STATE, feed), "--root", os.path.join(KEYS, "root.pub")],
                                   capture_output=True, text=True)
-            verdict = (done.stdout.strip() or done.stderr.strip()).splitlines()
-            say(f"{feed:26}{due[feed]:>8}{tail.device:>10}  {verdict[-1] if verdict else 'said nothing'}")
+            said = (done.stdout.strip() or done.stderr.strip()).splitlines() or ["said nothing"]
+            verdict = next((line for line in said if line.startswith(("complete", "not complete"))), said[-1])
+            say(f"{feed:26}{due[feed]:>8}{tail.device:>10}  {verdict}")
             if tail.device != due[feed]:
                 bad.append(f"{feed} received {tail.device} events where {due[feed]} are due")
             if done.returncode != 0:

@@ -304,8 +304,8 @@ static int show_head(struct listing *l, const struct kept *k)
 			other = &stored;
 	}
 	int r = 0;
-	/* Of two heads the later one is shown with the other. */
-	if (!other || other == &stored || other->at.us <= d->at.us)
+	/* Of two heads the later one is shown with the other, of two of one moment that which is listed later. */
+	if (!other || other == &stored || other->at.us < d->at.us || (other->at.us == d->at.us && other < d))
 		r = show(l, &k->stream, fork ? "fork" : "rollback", d, other);
 	torap_buffer_unref(buffer);
 	return r;

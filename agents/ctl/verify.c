@@ -107,13 +107,12 @@ static void on_omission(void *hint, const struct follow_omission *o)
 	if (!printing->omitted)
 		return;
 	if (printing->json)
-		print_json(json_pack("{s:s, s:I, s:i, s:s, s:s, s:b}", "omitted", stream, "batch",
+		print_json(json_pack("{s:s, s:I, s:i, s:s, s:s}", "omitted", stream, "batch",
 			(json_int_t)o->batch_no, "frame", o->frame, "part", o->part, "reason",
-			reason_name(o->reason), "early", o->early));
+			reason_name(o->reason)));
 	else
-		printf("omitted: %s batch %" PRIu64 " frame %d: the %s part: %s%s\n", stream, o->batch_no,
-			o->frame, o->part, reason_name(o->reason),
-			o->early ? ", before its time by the rules of the trust file" : "");
+		printf("omitted: %s batch %" PRIu64 " frame %d: the %s part: %s\n", stream, o->batch_no,
+			o->frame, o->part, reason_name(o->reason));
 }
 
 static void on_unheard(void *hint, const char *writer, uint8_t lane)
@@ -130,12 +129,12 @@ static void on_unheard(void *hint, const char *writer, uint8_t lane)
 static void conclude_json(const struct follow_verified *v)
 {
 	char until[TORAP_WALL_TEXT_SIZE], trust_until[TORAP_WALL_TEXT_SIZE];
-	json_t *j = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "complete",
+	json_t *j = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "complete",
 		v->problems == 0, "streams", (json_int_t)v->streams, "batches", (json_int_t)v->batches,
-		"events", (json_int_t)v->events, "omitted", (json_int_t)v->omitted, "early",
-		(json_int_t)v->early, "lagging", (json_int_t)v->lagging, "unheard", (json_int_t)v->unheard,
-		"problems", (json_int_t)v->problems, "trust_version", (json_int_t)v->trust_version,
-		"trust_until", torap_wall_format(v->trust_until, trust_until));
+		"events", (json_int_t)v->events, "omitted", (json_int_t)v->omitted, "lagging",
+		(json_int_t)v->lagging, "unheard", (json_int_t)v->unheard, "problems",
+		(json_int_t)v->problems, "trust_version", (json_int_t)v->trust_version, "trust_until",
+		torap_wall_format(v->trust_until, trust_until));
 	if (v->least.writer[0] && v->least.until.us)
 		json_object_set_new(j, "whole_up_to", json_string(torap_wall_format(v->least.until, until)));
 	print_json(j);
@@ -151,9 +150,6 @@ static void conclude(const struct follow_verified *v)
 	if (v->omitted)
 		printf("%" PRIu64 " granted frames are not here, each for a reason that its broker gave\n",
 			v->omitted);
-	if (v->early)
-		printf("%" PRIu64 " of them as expired, before their time by the rules of the trust file\n",
-			v->early);
 	if (v->least.writer[0])
 		printf("known to be whole up to %s: so far reaches %s, lane %s, and all others further\n",
 			v->least.until.us ? torap_wall_format(v->least.until, until) : "no time",

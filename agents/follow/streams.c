@@ -59,13 +59,13 @@ bool follow_streams_ends_lane(const struct follow_streams *s, size_t i)
 	return i + 1 == s->count || !is_same_lane(&s->list[i]->id, &s->list[i + 1]->id);
 }
 
-bool follow_streams_has_lane(const struct follow_streams *s, const char *writer, uint8_t lane)
+struct follow_writer *follow_streams_writer(const struct follow_streams *s, const char *writer, uint8_t lane)
 {
 	struct torap_stream_id first;
 	if (!torap_stream_id_make(&first, writer, lane, 0))
-		return false;
+		return NULL;
 	size_t i = place(s, &first);
-	return i < s->count && is_same_lane(&s->list[i]->id, &first);
+	return i < s->count && is_same_lane(&s->list[i]->id, &first) ? s->list[i]->writer : NULL;
 }
 
 /* That of its neighbours, or a new one. */

@@ -50,7 +50,8 @@ struct follow_stream *follow_streams_find(const struct follow_streams *s, const 
 struct follow_stream *follow_streams_add(struct follow_streams *s, const struct torap_stream_id *id);
 /* The last of its writer's streams in that lane: what follows in the list is another writer or lane. */
 bool follow_streams_ends_lane(const struct follow_streams *s, size_t i);
-bool follow_streams_has_lane(const struct follow_streams *s, const char *writer, uint8_t lane);
+/* NULL: it has no stream in that lane. */
+struct follow_writer *follow_streams_writer(const struct follow_streams *s, const char *writer, uint8_t lane);
 /* Where a stream begins or stood at the last stop. */
 void follow_stream_begin(struct follow_stream *s, const struct torap_position *at);
 

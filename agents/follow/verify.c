@@ -16,8 +16,15 @@
 #include "wire/open.h"
 #include "wire/verify.h"
 
+struct listed {
+	struct torap_journal_head head;
+	/* By its writer's newest head, as it was stored beside these batches: 0 without one. */
+	struct torap_wall said_at;
+	bool lags;
+};
+
 struct stream_list {
-	struct torap_journal_head *list;
+	struct listed *list;
 	size_t count, room;
 };
 
@@ -118,50 +125,25 @@ static bool load_grant(struct verifying *v, uint64_t batch_no)
 
 /* Frames. */
 
-/* Clocks of a writer and of this machine differ. */
-#define CLOCKS_DIFFER_US (3600 * (int64_t)TORAP_US_PER_S)
-
-/* A broker keeps a frame from its receipt on, which was after the seal. */
-static bool expired_early(
-	struct verifying *v, const struct torap_manifest *m, const struct torap_class *class, unsigned part)
+static void report_omission(struct verifying *v, const struct torap_batch *b, unsigned frame, unsigned part)
 {
-	struct torap_retention_term term = torap_retention_term_of(&v->trust->retention, class, part);
-	int64_t least_us = term.keep_us < term.at_most_us ? term.keep_us : term.at_most_us;
-	struct torap_batch *b;
-	struct torap_wall received_at;
-	struct torap_error err;
-	if (least_us == TORAP_FOR_EVER)
-		return true;
-	if (torap_journal_read(v->reading, v->head->number, m->batch_no, torap_journal_want_none, NULL, &b,
-		    &received_at, &err))
-		return false;
-	torap_batch_destroy(b);
-	return received_at.us + CLOCKS_DIFFER_US - m->sealed_at_us < least_us;
-}
-
-static void report_omission(struct verifying *v, const struct torap_batch *b, unsigned frame,
-	const struct torap_class *class, unsigned part)
-{
-	const struct torap_manifest *m = b->manifest;
-	int reason = b->omissions[frame];
-	struct follow_omission o = { m->stream, m->batch_no, (int)frame, torap_part_name(part), reason,
-		reason == TORAP__OMISSION_REASON__OMISSION_EXPIRED && expired_early(v, m, class, part) };
+	struct follow_omission o = { b->manifest->stream, b->manifest->batch_no, (int)frame,
+		torap_part_name(part), b->omissions[frame] };
 	v->out->omitted++;
-	v->out->early += o.early;
 	if (v->options->on_omission)
 		v->options->on_omission(v->options->hint, &o);
 }
 
 /* What is due and not there.  What is damaged or gone was found by the walk. */
-static void check_absent(struct verifying *v, const struct torap_batch *b, unsigned frame, bool granted,
-	const struct torap_class *class, unsigned part)
+static void check_absent(
+	struct verifying *v, const struct torap_batch *b, unsigned frame, bool granted, unsigned part)
 {
 	const struct torap_manifest *m = b->manifest;
 	int reason = b->omissions[frame];
 	if (reason == TORAP__OMISSION_REASON__OMISSION_DAMAGED)
 		return;
 	if (reason != TORAP__OMISSION_REASON__OMISSION_NOT_GRANTED) {
-		report_omission(v, b, frame, class, part);
+		report_omission(v, b, frame, part);
 		return;
 	}
 	struct follow_problem p =
@@ -193,7 +175,7 @@ static void check_frames(struct verifying *v, const struct torap_batch *b)
 		for (unsigned i = 0; i < group->parts_count; i++) {
 			unsigned frame = group->first_frame + i, part = group->parts[i].part;
 			if (!b->frames[frame] && (granted[part] || expected[part]))
-				check_absent(v, b, frame, granted[part], &group->class, part);
+				check_absent(v, b, frame, granted[part], part);
 		}
 	}
 }
@@ -289,17 +271,16 @@ static void add_reach(
 	v->out_of_memory |= !follow_reach_add(&v->reach, stream, until, lags);
 }
 
-/* A head that is as new as the last batch, or newer, and names nothing that is not here, says that there was nothing else at its moment. */
-static void add_walked(struct verifying *v)
+/* A head that names nothing that is not here says that there was nothing else at its moment. */
+static void add_walked(struct verifying *v, const struct listed *listed)
 {
-	const struct torap_head *h = v->has_stored_head ? &v->stored_head : NULL;
-	bool lags = h && h->last_batch > v->head->last_batch;
-	bool is_later = h && !lags && h->at.us > v->sealed_at.us;
-	add_reach(v, &v->head->stream, is_later ? h->at : v->sealed_at, lags);
+	bool is_later = !listed->lags && listed->said_at.us > v->sealed_at.us;
+	add_reach(v, &listed->head.stream, is_later ? listed->said_at : v->sealed_at, listed->lags);
 }
 
-static void check_stream(struct verifying *v, const struct torap_journal_head *head)
+static void check_stream(struct verifying *v, const struct listed *listed)
 {
+	const struct torap_journal_head *head = &listed->head;
 	struct torap_check_options walk = { .lookup = torap_trust_lookup,
 		.lookup_hint = v->trust,
 		.on_finding = on_finding,
@@ -324,7 +305,7 @@ static void check_stream(struct verifying *v, const struct torap_journal_head *h
 	torap_kv_begin(&v->txn, v->kv, false);
 	if (r == 0)
 		check_cursor(v, &c);
-	add_walked(v);
+	add_walked(v, listed);
 }
 
 static int on_head_row(void *hint, const struct torap_journal_head *head)
@@ -332,21 +313,20 @@ static int on_head_row(void *hint, const struct torap_journal_head *head)
 	struct stream_list *s = hint;
 	if (s->count == s->room) {
 		size_t room = s->room ? 2 * s->room : 16;
-		struct torap_journal_head *list = realloc(s->list, room * sizeof *list);
+		struct listed *list = realloc(s->list, room * sizeof *list);
 		if (!list)
 			return -ENOMEM;
 		s->list = list;
 		s->room = room;
 	}
-	s->list[s->count++] = *head;
+	s->list[s->count++] = (struct listed){ .head = *head };
 	return 0;
 }
 
-static const struct torap_journal_head *find_stream(
-	const struct verifying *v, const struct torap_stream_id *id)
+static struct listed *find_stream(const struct verifying *v, const struct torap_stream_id *id)
 {
 	for (size_t i = 0; i < v->streams.count; i++)
-		if (torap_stream_id_equal(&v->streams.list[i].stream, id))
+		if (torap_stream_id_equal(&v->streams.list[i].head.stream, id))
 			return &v->streams.list[i];
 	return NULL;
 }
@@ -366,8 +346,8 @@ static int on_cursor_row(void *hint, const struct follow_cursor *c)
 {
 	struct verifying *v = hint;
 	check_begin(v, c);
-	const struct torap_journal_head *head = find_stream(v, &c->stream);
-	uint64_t next = head ? head->last_batch + 1 : c->begin.next_batch;
+	const struct listed *listed = find_stream(v, &c->stream);
+	uint64_t next = listed ? listed->head.last_batch + 1 : c->begin.next_batch;
 	if (next >= c->at.next_batch)
 		return 0;
 	struct follow_problem p = problem(&c->stream, next, "missing-batch");
@@ -384,16 +364,16 @@ static int on_cursor_row(void *hint, const struct follow_cursor *c)
 /* What is before a stream's begin was never asked for: a stream without batches lacks nothing before its cursor. */
 static uint64_t have_up_to(struct verifying *v, const struct torap_stream_id *stream)
 {
-	const struct torap_journal_head *head = find_stream(v, stream);
-	if (head)
-		return head->last_batch;
+	const struct listed *listed = find_stream(v, stream);
+	if (listed)
+		return listed->head.last_batch;
 	struct follow_cursor c;
 	bool pinned = follow_store_cursor(&v->txn, stream, &c) == 0 && c.at.next_batch;
 	return pinned ? c.at.next_batch - 1 : 0;
 }
 
 /* Between a pin and the first batch there is nothing but a broker's word, and what it lets nobody ask for.  What the writer signs later says more. */
-#define PIN_HEADS_US (60 * (int64_t)TORAP_US_PER_S)
+#define PIN_HEADS_US (3600 * (int64_t)TORAP_US_PER_S) /* clocks differ */
 
 static void check_pin(struct verifying *v, const struct torap_head *h)
 {
@@ -428,8 +408,13 @@ static int on_stored_head(void *hint, struct torap_bytes key, struct torap_bytes
 	uint64_t have = have_up_to(v, &h.stream);
 	bool lags = h.last_batch > have;
 	check_pin(v, &h);
-	if (!find_stream(v, &h.stream)) /* Others add theirs when they are walked. */
+	struct listed *listed = find_stream(v, &h.stream);
+	if (listed) { /* It counts when it is walked. */
+		listed->said_at = h.at;
+		listed->lags = lags;
+	} else {
 		add_reach(v, &h.stream, lags ? (struct torap_wall){ 0 } : h.at, lags);
+	}
 	if (!lags)
 		return 0;
 	struct follow_lagging lagging = { h.stream, h.last_batch - have, h.at };
@@ -464,17 +449,41 @@ static struct torap_wall last_key_until(const struct torap_trust_writer *w)
 	return until;
 }
 
-/* A writer whose keys have all ended says nothing any more. */
-static void check_lane(struct verifying *v, const struct follow_reach_lane *lane)
+static bool must_be_heard(const struct follow_verify_options *o, const char *writer)
+{
+	for (size_t i = 0; i < o->writers_count; i++)
+		if (strcmp(o->writers[i], writer) == 0)
+			return true;
+	return false;
+}
+
+/* What the feed was granted last, or should be. */
+struct due {
+	struct torap_grant_row *rows;
+	size_t count;
+};
+
+/* May anything of it be due here at that moment?  Who was taken off the trust file or the grant, or whose keys have all ended, says nothing
+ * any more. */
+static bool is_due(const struct verifying *v, const struct due *due, const char *writer, struct torap_wall at)
+{
+	const struct follow_verify_options *o = v->options;
+	const struct torap_trust_writer *w = torap_trust_writer(v->trust, writer);
+	return w && last_key_until(w).us > at.us &&
+	       (torap_grant_touches(due->rows, due->count, w->regions, w->regions_count) ||
+		       torap_grant_touches(o->expected, o->expected_count, w->regions, w->regions_count));
+}
+
+static void check_lane(struct verifying *v, const struct due *due, const struct follow_reach_lane *lane,
+	struct torap_wall now)
 {
 	char until[TORAP_WALL_TEXT_SIZE];
-	const struct torap_trust_writer *w = torap_trust_writer(v->trust, lane->writer);
-	struct torap_wall ended = w ? last_key_until(w) : lane->until;
-	struct torap_wall due = ended.us < v->options->as_of.us ? ended : v->options->as_of;
+	struct torap_wall as_of = v->options->as_of;
 	struct follow_reach_lane *least = &v->out->least;
-	if (!least->writer[0] || lane->until.us < least->until.us)
+	if (is_due(v, due, lane->writer, now) && (!least->writer[0] || lane->until.us < least->until.us))
 		*least = *lane;
-	if (lane->until.us >= due.us)
+	if (lane->until.us >= as_of.us ||
+		!(is_due(v, due, lane->writer, as_of) || must_be_heard(v->options, lane->writer)))
 		return;
 	struct follow_problem p = problem(NULL, 0, "not-known");
 	report(v, &p, "%s, lane %s: known to be whole up to %s only", lane->writer,
@@ -489,14 +498,6 @@ static struct torap_wall newest(const struct follow_reach *r)
 		if (r->list[i].until.us > newest.us)
 			newest = r->list[i].until;
 	return newest;
-}
-
-static bool must_be_heard(const struct follow_verify_options *o, const char *writer)
-{
-	for (size_t i = 0; i < o->writers_count; i++)
-		if (strcmp(o->writers[i], writer) == 0)
-			return true;
-	return false;
 }
 
 /* The trust file names brokers, too, of which most never come here: only who is named by the subscriber must have come. */
@@ -529,25 +530,21 @@ static void check_reach(struct verifying *v)
 {
 	const struct follow_verify_options *o = v->options;
 	struct follow_grant grant = { 0 };
-	struct torap_grant_row *rows = NULL;
-	size_t count = 0;
+	struct due due = { 0 };
 	follow_reach_sum(&v->reach);
-	for (size_t i = 0; i < v->reach.count; i++)
-		check_lane(v, &v->reach.list[i]);
 	if (follow_grant_last(&v->txn, &grant) == 0 && grant.body)
-		follow_grant_rows(&v->txn, grant.number, &rows, &count);
+		follow_grant_rows(&v->txn, grant.number, &due.rows, &due.count);
 	struct torap_wall now = newest(&v->reach);
+	for (size_t i = 0; i < v->reach.count; i++)
+		check_lane(v, &due, &v->reach.list[i], now);
 	for (size_t i = 0; i < v->trust->writers_count; i++) {
-		const struct torap_trust_writer *w = &v->trust->writers[i];
-		if (!must_be_heard(o, w->id) && last_key_until(w).us > now.us &&
-			(torap_grant_touches(rows, count, w->regions, w->regions_count) ||
-				torap_grant_touches(
-					o->expected, o->expected_count, w->regions, w->regions_count)))
-			find_unheard(v, w->id);
+		const char *writer = v->trust->writers[i].id;
+		if (!must_be_heard(o, writer) && is_due(v, &due, writer, now))
+			find_unheard(v, writer);
 	}
 	for (size_t i = 0; i < o->writers_count; i++)
 		find_unheard(v, o->writers[i]);
-	torap_grant_rows_destroy(rows, count);
+	torap_grant_rows_destroy(due.rows, due.count);
 	torap_buffer_unref(grant.body);
 	if (v->trust->valid_until.us >= o->as_of.us)
 		return;

@@ -41,7 +41,6 @@ struct follow_omission { /* a granted frame that is not there for a reason that 
 	int frame;
 	const char *part; /* "open"… */
 	int reason;       /* Torap__OmissionReason */
-	bool early; /* expired, and by the rules of the trust file its time was not over when the batch came */
 };
 
 struct follow_verify_options {
@@ -63,8 +62,7 @@ struct follow_verify_options {
 
 struct follow_verified {
 	uint64_t streams, batches, events; /* events: those whose open part is there */
-	uint64_t omitted,
-		early; /* granted frames that are not there for a reason; of these, follow_omission.early */
+	uint64_t omitted;                  /* granted frames that are not there for a reason */
 	uint64_t lagging, unheard, problems;
 	struct follow_reach_lane
 		least; /* the lane that is known to be whole up to the earliest moment; no writer: no stream is known */

@@ -120,6 +120,8 @@ static void judge(struct follow *f, const struct torap_stream_id *id, struct fol
 int follow_writers_expect(struct follow *f)
 {
 	size_t count = f->config->writers_count;
+	for (size_t i = 0; i < f->streams.count; i++)
+		f->streams.list[i]->writer->named = false;
 	free(f->unheard.writers);
 	f->unheard = (struct follow_unheard){ .writers = calloc(count + 1, sizeof *f->unheard.writers) };
 	if (!f->unheard.writers)
@@ -128,24 +130,28 @@ int follow_writers_expect(struct follow *f)
 	return 0;
 }
 
-static void judge_unheard(struct follow *f, const char *id, struct follow_writer *lanes)
+/* Where it has a stream that one is judged, and it stands in for it no more. */
+static void judge_named(struct follow *f, const char *id, struct follow_writer *lanes)
 {
 	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+		struct follow_writer *w = follow_streams_writer(&f->streams, id, lane);
 		struct torap_stream_id stream;
-		if (follow_streams_has_lane(&f->streams, id, lane))
+		if (w) {
+			w->named = true;
 			lanes[lane].expected = false;
-		else if (torap_stream_id_make(&stream, id, lane, 0))
+		} else if (torap_stream_id_make(&stream, id, lane, 0)) {
 			judge(f, &stream, &lanes[lane], true);
+		}
 	}
 }
 
 void follow_writers_judge(struct follow *f)
 {
 	for (size_t i = 0; i < f->unheard.count; i++)
-		judge_unheard(f, f->config->writers[i], f->unheard.writers[i]);
+		judge_named(f, f->config->writers[i], f->unheard.writers[i]);
 	for (size_t i = 0; i < f->streams.count; i++) {
 		const struct follow_stream *s = f->streams.list[i];
 		if (follow_streams_ends_lane(&f->streams, i))
-			judge(f, &s->id, s->writer, is_expected(f, &s->id, s->writer));
+			judge(f, &s->id, s->writer, s->writer->named || is_expected(f, &s->id, s->writer));
 	}
 }

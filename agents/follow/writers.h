@@ -15,6 +15,7 @@
 
 struct follow_writer {
 	struct torap_canary canary;
+	bool named; /* by the configuration */
 	bool expected;
 	bool carried; /* by the broker of the lane's session: its welcome named the writer, or a head came */
 	bool ever_heard;           /* in this process */

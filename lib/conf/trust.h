@@ -74,7 +74,7 @@ int torap_trust_load(struct torap_trust **out, const char *path,
 struct torap_trust *torap_trust_ref(struct torap_trust *t);
 struct torap_trust *torap_trust_unref(struct torap_trust *t); /* accepts NULL, returns NULL */
 
-/* One version that says two things: who has seen the one does not take the other, so that neither may come into force beside it. */
+/* One version that says two things: subscribers that have seen the one do not take the other. */
 bool torap_trust_contradicts(const struct torap_trust *a, const struct torap_trust *b);
 
 const struct torap_trust_writer *torap_trust_writer(const struct torap_trust *t, const char *id);
