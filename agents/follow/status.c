@@ -119,7 +119,7 @@ static void add_unheard(const struct follow *f, json_t *links)
 {
 	static const struct follow_lag none = { 0 };
 	for (size_t i = 0; i < f->unheard.count; i++)
-		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
+		for (unsigned lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
 			if (f->unheard.writers[i][lane].expected)
 				json_array_append_new(links, writer_row(f->config->writers[i], lane,
 								     &f->unheard.writers[i][lane], &none));
@@ -129,7 +129,7 @@ static uint64_t unheard(const struct follow *f)
 {
 	uint64_t count = 0;
 	for (size_t i = 0; i < f->unheard.count; i++)
-		for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
+		for (unsigned lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++)
 			count += f->unheard.writers[i][lane].expected &&
 				 f->unheard.writers[i][lane].canary.reason == TORAP_CANARY_SILENT;
 	return count;

@@ -515,13 +515,13 @@ static void tell_unheard(struct verifying *v, const char *writer, uint8_t lane)
 static void find_unheard(struct verifying *v, const char *writer)
 {
 	bool heard[TORAP_LANES], any = false;
-	for (uint8_t lane = 1; lane < TORAP_LANES; lane++) {
+	for (unsigned lane = 1; lane < TORAP_LANES; lane++) {
 		heard[lane] = follow_reach_find(&v->reach, writer, lane);
 		any |= heard[lane];
 	}
 	if (!any)
 		tell_unheard(v, writer, 0);
-	for (uint8_t lane = 1; any && lane < TORAP_LANES; lane++)
+	for (unsigned lane = 1; any && lane < TORAP_LANES; lane++)
 		if (!heard[lane])
 			tell_unheard(v, writer, lane);
 }

@@ -181,6 +181,16 @@ static void tell_late(struct torap_zlink *l, const struct torap_stream_position 
 		torap_zlink_peer(l)->name, torap_stream_id_format(&p->stream, text), p->at.next_batch);
 }
 
+/* A new broker, which began where its operator chose.  What it sends of the stream does not continue what is here, and is refused. */
+static void tell_beyond(struct torap_zlink *l, const struct follow_stream *s, uint64_t begin)
+{
+	char text[TORAP_STREAM_TEXT_SIZE];
+	torap_fail("BEGINS-BEYOND",
+		"broker %s begins %s at batch %" PRIu64 ", and batch %" PRIu64
+		" is the next one here: follow a broker that has what is between, or begin another directory",
+		torap_zlink_peer(l)->name, torap_stream_id_format(&s->id, text), begin, s->at.next_batch);
+}
+
 /* Streams begin where the broker says, once.  *any_new: some of them begin now. */
 static bool take_positions(
 	struct follow *f, struct torap_zlink *l, struct torap_welcome *w, uint8_t lane, bool *any_new)
@@ -196,8 +206,11 @@ static bool take_positions(
 		p->at.next_seq = p->at.next_batch == 1 ? 1 : 0;
 		/* Nobody signed what a broker says of a batch that we have not: only batches are held against batches. */
 		p->at.has_digest = false;
-		if (s->pinned)
+		if (s->pinned) {
+			if (p->at.next_batch > s->at.next_batch)
+				tell_beyond(l, s, p->at.next_batch);
 			continue;
+		}
 		*any_new = true;
 		follow_stream_begin(s, &p->at);
 		if (p->at.next_batch > 1 && begins_late(f, lane))

@@ -133,7 +133,7 @@ int follow_writers_expect(struct follow *f)
 /* Where it has a stream that one is judged, and it stands in for it no more. */
 static void judge_named(struct follow *f, const char *id, struct follow_writer *lanes)
 {
-	for (uint8_t lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
+	for (unsigned lane = TORAP__LANE__LANE_CRITICAL; lane < TORAP_LANES; lane++) {
 		struct follow_writer *w = follow_streams_writer(&f->streams, id, lane);
 		struct torap_stream_id stream;
 		if (w) {
