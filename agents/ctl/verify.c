@@ -26,7 +26,8 @@ static const char help[] =
 	"    --root FILE      the root's public key\n"
 	"    --as-of TIME     what is not known to be whole up to then is a problem\n"
 	"    --expect FILE    a configuration of torap follow: what its `expect` names and the broker "
-	"did not grant is a problem\n"
+	"did not grant is a problem,\n"
+	"                     and a lane of one of its `writers` of which nothing ever came\n"
 	"    --omitted        names each granted frame that is not here for a reason that its broker "
 	"gave\n"
 	"    --json           one JSON object for each finding, and one at the end\n";
